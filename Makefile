@@ -1,0 +1,54 @@
+# Every target builds .venv once by itself; it is rebuilt when pyproject.toml or constraints.txt change.
+#   PYTHON       the Python 3.11 or newer to build it with
+#   TORCH_INDEX  an extra package index for torch, for example PyTorch's index of CPU wheels
+
+PYTHON      ?= python3
+TORCH_INDEX ?=
+VENV        := .venv
+BIN         := $(VENV)/bin
+READY       := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help app lab test browser lint format bench notebooks screenshots
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "binviz needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+app: $(READY) ## the dashboard, on this machine only
+	$(BIN)/binviz app
+
+lab: $(READY) ## JupyterLab with the tutorials
+	$(BIN)/jupyter lab notebooks
+
+test: $(READY) ## every test but the browser's
+	$(BIN)/python -m pytest -n 2 -m "not browser"
+
+browser: $(READY) ## the dashboard's tests in Chromium
+	$(BIN)/python -m pytest tests/browser -m browser
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff put things in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## measure the bit kernels on this machine
+	$(BIN)/python -m binviz.bench.kernels
+
+notebooks: $(READY) ## build and run the notebooks from notebooks/src
+	$(BIN)/python notebooks/build.py
+
+screenshots: $(READY) ## pictures of every page of the dashboard
+	$(BIN)/python dashboard/screenshots.py
