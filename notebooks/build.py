@@ -64,7 +64,9 @@ def exercises(source: Path) -> nbformat.NotebookNode:
     notebook = solution(source)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.source = re.sub(r"^( *)# solution\n.*\Z", rf"\1{STUB}", cell.source, flags=re.DOTALL | re.MULTILINE)
+            cell.source = re.sub(
+                r"^( *)# solution\n.*\Z", rf"\1{STUB}", cell.source, flags=re.DOTALL | re.MULTILINE
+            )
     return notebook
 
 
@@ -79,7 +81,12 @@ def execute(notebook: nbformat.NotebookNode, timeout: int = 600) -> nbformat.Not
 
 def plotly_outputs(cells: Iterable[nbformat.NotebookNode]) -> list[dict]:
     """The data of every output that is a figure."""
-    return [output.data for cell in cells for output in cell.get("outputs", []) if PLOTLY in output.get("data", {})]
+    return [
+        output.data
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if PLOTLY in output.get("data", {})
+    ]
 
 
 def add_pictures(notebook: nbformat.NotebookNode) -> None:
@@ -106,7 +113,9 @@ def add_pictures(notebook: nbformat.NotebookNode) -> None:
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
     print(f"{path.relative_to(HERE.parent)}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -30,7 +30,9 @@ def sign(x):
     return np.where(x >= 0, 1.0, -1.0)
 
 
-@pytest.mark.parametrize("answer", [sign, lambda x: torch.from_numpy(sign(x)), lambda x: sign(x).astype(np.int8)])
+@pytest.mark.parametrize(
+    "answer", [sign, lambda x: torch.from_numpy(sign(x)), lambda x: sign(x).astype(np.int8)]
+)
 def test_a_right_answer_in_any_kind_of_array(answer, capsys):
     assert ex_sign(answer) is True
     assert capsys.readouterr().out == "ex_sign: right.\n"

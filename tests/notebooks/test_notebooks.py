@@ -20,7 +20,9 @@ def sources(notebook):
 
 def test_a_solution_is_cut_from_its_marker_to_the_end_of_the_cell(tmp_path):
     script = tmp_path / "09_x.py"
-    script.write_text("# %%\ndef f(x):\n    y = 1\n    # solution\n    z = 2\n    return y + z\n\n# %%\nf(1)\n")
+    script.write_text(
+        "# %%\ndef f(x):\n    y = 1\n    # solution\n    z = 2\n    return y + z\n\n# %%\nf(1)\n"
+    )
     first, second = build.exercises(script).cells
     assert first.source == f"def f(x):\n    y = 1\n    {build.STUB}"
     assert second.source == "f(1)"
@@ -33,7 +35,9 @@ def test_no_drift_from_the_source(source):
         (build.exercise_path(source), build.exercises(source)),
         (build.solution_path(source), build.solution(source)),
     ]:
-        assert sources(nbformat.read(path, as_version=4)) == sources(built), f"run `make notebooks` ({path.name})"
+        assert sources(nbformat.read(path, as_version=4)) == sources(built), (
+            f"run `make notebooks` ({path.name})"
+        )
         assert path.stat().st_size <= 300_000
 
 
@@ -79,5 +83,7 @@ def test_the_exercises_stop_at_the_first_stub(source):
         for i, cell in enumerate(notebook.cells)
         if any(output.output_type == "error" for output in cell.get("outputs", []))
     ]
-    first_use = next(i for i in range(stubs[0], len(notebook.cells)) if "check.ex_" in notebook.cells[i].source)
+    first_use = next(
+        i for i in range(stubs[0], len(notebook.cells)) if "check.ex_" in notebook.cells[i].source
+    )
     assert failed in ([stubs[0]], [first_use])
