@@ -1,0 +1,38 @@
+"""1-bit matrix products that really run on bits. NumPy and Numba only.
+
+A vector of −1 and +1 is stored as one bit per entry, 1 for +1. Then a dot product of K entries needs no
+multiplication: XOR marks the places that differ, popcount counts them, and
+
+    dot(a, w) = matches − mismatches = K − 2·popcount(a ^ w).
+
+For activations in {0, 1}, AND marks the weights that are added or subtracted at all:
+
+    dot(a, w) = 2·popcount(a & w) − popcount(a).
+
+Every function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`.
+
+>>> import numpy as np
+>>> from binviz_kernels import pack_rows, pack_weights, xnor_gemm
+>>> a = np.array([[1, -1, 1, 1, -1, -1, 1, -1]], dtype=np.float32)
+>>> w = np.array([[1, 1, -1, 1, -1, 1, 1, -1]], dtype=np.float32)
+>>> int(xnor_gemm(pack_rows(a), pack_weights(w))[0, 0])  # 5 matches, 3 mismatches
+2
+"""
+
+from binviz_kernels.distance import hamming
+from binviz_kernels.gemm import and_gemm, xnor_gemm
+from binviz_kernels.layer import linear
+from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows, pack_weights, prepare, unpack
+
+__all__ = [
+    "PackedRows",
+    "PackedWeights",
+    "and_gemm",
+    "hamming",
+    "linear",
+    "pack_rows",
+    "pack_weights",
+    "prepare",
+    "unpack",
+    "xnor_gemm",
+]

@@ -1,0 +1,100 @@
+"""The same functions, slow and obviously correct: plain NumPy, one idea per line. The truth for every test.
+
+They take what the fast ones take, and check nothing.
+
+>>> import numpy as np
+>>> from binviz_kernels.naive import pack_rows, pack_weights, xnor_gemm
+>>> x = np.array([[1.0, -1.0, 1.0]])
+>>> xnor_gemm(pack_rows(x), pack_weights(x))
+array([[3]], dtype=int32)
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binviz_kernels.packing import PackedRows, PackedWeights
+
+
+def pack_rows(x: NDArray[Any]) -> PackedRows:
+    """Bit by bit: entry k of row m is bit k % 64 of word k // 64."""
+    M, K = x.shape
+    signed = x.dtype.kind == "f"
+    rows = [[0] * -(-K // 64) for _ in range(M)]
+    for m in range(M):
+        for k in range(K):
+            is_one = x[m, k] >= 0 if signed else x[m, k] != 0
+            rows[m][k // 64] += int(is_one) * 2 ** (k % 64)
+    return PackedRows(np.array(rows, np.uint64).reshape(M, -(-K // 64)), K, signed)
+
+
+def pack_weights(w: NDArray[Any]) -> PackedWeights:
+    """`pack_rows`, without panels."""
+    words, K, _ = pack_rows(w)
+    return PackedWeights(words, K)
+
+
+def prepare(w: PackedWeights) -> PackedWeights:
+    """Panels are the words transposed."""
+    return PackedWeights(w.words, w.K, w.words.T.copy())
+
+
+def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:
+    """Bit by bit."""
+    if signed is None:
+        signed = getattr(packed, "signed", True)
+    zero = -1 if signed else 0
+    entries = np.empty((packed.words.shape[0], packed.K), np.int8)
+    for m, k in np.ndindex(entries.shape):
+        entries[m, k] = 1 if int(packed.words[m, k // 64]) >> (k % 64) & 1 else zero
+    return entries
+
+
+def xnor_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+    """Unpack both to ±1 and multiply the matrices."""
+    return _into(out, unpack(a, signed=True).astype(np.int32) @ unpack(w).astype(np.int32).T)
+
+
+def and_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+    """Unpack activations to {0, 1}, weights to ±1, and multiply the matrices."""
+    return _into(out, unpack(a, signed=False).astype(np.int32) @ unpack(w).astype(np.int32).T)
+
+
+def linear(
+    x: NDArray[Any] | PackedRows,
+    w: PackedWeights,
+    scale: NDArray[np.float32] | float,
+    bias: NDArray[np.float32] | float | None = None,
+    *,
+    shift: NDArray[np.float32] | float | None = None,
+    row_scale: NDArray[np.float32] | float | None = None,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """One NumPy operation per term, each rounded to float32."""
+    a = x if isinstance(x, PackedRows) else pack_rows(x)
+    y = (xnor_gemm(a, w) if a.signed else and_gemm(a, w)).astype(np.float32)
+    y = y * np.asarray(scale, np.float32)
+    if shift is not None:
+        y = y + np.asarray(shift, np.float32)
+    if row_scale is not None:
+        y = y * np.asarray(row_scale, np.float32).reshape(-1, 1)
+    if bias is not None:
+        y = y + np.asarray(bias, np.float32)
+    return _into(out, y)
+
+
+def hamming(
+    a: PackedRows | PackedWeights, b: PackedRows | PackedWeights, out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """Compare entry with entry and count."""
+    left, right = unpack(a, signed=False), unpack(b, signed=False)
+    differs = left[:, None, :] != right[None, :, :]  # [M, N, K]
+    return _into(out, differs.sum(axis=2).astype(np.int32))
+
+
+def _into(out: NDArray[Any] | None, result: NDArray[Any]) -> NDArray[Any]:
+    if out is None:
+        return result
+    out[...] = result
+    return out
