@@ -1,5 +1,6 @@
 """binviz: binarized transformers that can be seen, trained and run on bits."""
 
 from binviz.errors import UserError
+from binviz.saving import save
 
-__all__ = ["UserError"]
+__all__ = ["UserError", "save"]

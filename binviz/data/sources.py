@@ -1,0 +1,82 @@
+"""Where data sets and models come from: local mirror folders first, then the Hugging Face hub.
+
+`BINVIZ_MIRROR` is a list of folders (separated like PATH), each with `datasets/<id>/[config/]` and
+`models/<id>/` inside: an offline classroom needs nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from binviz.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def mirrored(kind: Literal["datasets", "models"], name: str) -> Path | None:
+    """The folder that mirrors hub id `name`, or None."""
+    for folder in os.environ.get("BINVIZ_MIRROR", "").split(os.pathsep):
+        path = Path(folder).expanduser() / kind / name
+        if folder and path.is_dir():
+            return path
+    return None
+
+
+def _unreachable(kind: str, name: str, error: Exception) -> UserError:
+    reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+    return UserError(
+        f"{name!r} is neither in a BINVIZ_MIRROR folder ({kind}/{name}) nor reachable on the hub ({reason}); "
+        "connect to the network once or set BINVIZ_MIRROR"
+    )
+
+
+def load_dataset(name: str, config: str | None, split: str) -> Dataset:
+    """One split of a data set, by hub id.
+
+    Raises:
+        UserError: the data set is not in a mirror and the hub cannot be reached, or has no such split.
+    """
+    import datasets
+
+    folder = mirrored("datasets", name)
+    if folder is not None:
+        files = sorted((folder / (config or "")).rglob(f"{split}-*.parquet"))
+        if not files:
+            raise UserError(f"{name} has no split {split!r} of configuration {config!r} in {folder}")
+        return datasets.Dataset.from_parquet([str(file) for file in files])
+    try:
+        return datasets.load_dataset(name, config, split=split)
+    except Exception as error:
+        raise _unreachable("datasets", name, error) from error
+
+
+def model_location(name: str) -> str:
+    """A path or hub id that transformers' `from_pretrained` takes: a folder, a mirrored id, or the id itself."""
+    if Path(name).is_dir():
+        return name
+    return str(mirrored("models", name) or name)
+
+
+def pretrained(loader, name: str, **options):  # type: ignore[no-untyped-def]
+    """`loader.from_pretrained` on a folder, a mirrored model or a hub id, without remote code or pickles.
+
+    Raises:
+        UserError: the model cannot be found or read.
+    """
+    location = model_location(name)
+    try:
+        return loader.from_pretrained(location, trust_remote_code=False, **options)
+    except (OSError, ValueError) as error:
+        raise _unreachable("models", name, error) from error
+
+
+def sha256(*columns: list[object]) -> str:
+    """A digest of a data set's columns, the same wherever its files came from."""
+    digest = hashlib.sha256()
+    for row in zip(*columns, strict=True):
+        digest.update(repr(row).encode())
+    return digest.hexdigest()

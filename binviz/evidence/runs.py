@@ -1,0 +1,128 @@
+"""Records of runs: what was trained, with which settings, on which data, by which code, and what came out.
+
+One JSON file a run, `<experiment>/<cell>.seed<N>.json`. Records shipped with the package and a user's own
+are read alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from binviz.errors import UserError
+
+SHIPPED = Path(__file__).parent / "runs"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run.
+
+    config: every setting. selection: how the reported model was chosen. data: split -> sha256.
+    metrics: name -> value. predictions: hexadecimal bits, one per evaluated example, 1 = correct
+    (`correct_bits`). curves: at most 200 points each. machine: CPU or GPU, threads, versions.
+    """
+
+    experiment: str
+    cell: str
+    seed: int
+    config: dict[str, Any]
+    selection: str
+    data: dict[str, str]
+    metrics: dict[str, float]
+    seconds: float
+    predictions: str = ""
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    code: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.experiment) / f"{self.cell}.seed{self.seed}.json"
+
+
+def write(run: Run, folder: Path) -> Path:
+    """Write a record under `folder`; returns its path."""
+    path = folder / run.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(run), indent=1) + "\n")
+    return path
+
+
+def read(path: Path) -> Run:
+    """Read one record.
+
+    Raises:
+        UserError: the file is no run record.
+    """
+    try:
+        return Run(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a run record: {error}") from error
+
+
+def runs(folder: Path | None = None) -> Iterator[Run]:
+    """All records shipped with the package, then those under `folder`."""
+    for root in (SHIPPED, folder):
+        if root is not None:
+            for path in sorted(root.glob("*/*.seed*.json")):
+                yield read(path)
+
+
+def find(experiment: str, cell: str, seed: int = 0) -> Run | None:
+    """A shipped record, or None where the cell was not run."""
+    path = SHIPPED / experiment / f"{cell}.seed{seed}.json"
+    return read(path) if path.exists() else None
+
+
+def correct_bits(correct: np.ndarray) -> str:
+    """A boolean array as hexadecimal, first example in the lowest bit of the first byte.
+
+    >>> correct_bits(np.array([True, False, True]))
+    '05'
+    """
+    return np.packbits(correct.astype(bool), bitorder="little").tobytes().hex()
+
+
+def code_state() -> dict[str, Any]:
+    """Commit of the source tree and whether it has uncommitted changes; empty outside a checkout."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, threads and the versions of torch and transformers."""
+    import torch
+    import transformers
+
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [
+            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
+        ]
+        name = models[0] if models else name
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }

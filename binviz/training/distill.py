@@ -1,0 +1,64 @@
+r"""Knowledge distillation as BiT trains its students (Liu et al. 2022, 2205.13016, section 3.3).
+
+$$L = -\frac1{BC}\sum_{b,c} p^{T}_{bc}\log p^{S}_{bc} \;+\; \sum_{l=0}^{L}\mathrm{MSE}(h^{S}_l, h^{T}_l)$$
+
+over the logits' softmax at temperature 1 and every hidden state (the embedding's output and each layer's).
+Departures from the official code: padding is left out of the mean squared error; a single logit
+(regression) is matched by its squared distance, where the soft cross-entropy of one class is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from binviz.training.loop import Batch
+
+
+def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Soft cross-entropy of (B, C) logits, mean over batch and classes; squared distance where C = 1.
+
+    >>> logit_loss(torch.zeros(1, 2), torch.zeros(1, 2)).item()  # ln 2 / 2
+    0.3465735912322998
+    """
+    if teacher.shape[-1] == 1:
+        return F.mse_loss(student, teacher)
+    return -(teacher.softmax(-1) * student.log_softmax(-1)).mean()
+
+
+def hidden_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], mask: Tensor | None) -> Tensor:
+    """Sum over layers of the mean squared distance of (B, T, D) hidden states, at positions where mask is 1."""
+    total = student[0].new_zeros((), dtype=torch.float32)
+    for s, t in zip(student, teacher, strict=True):
+        squared = (s.float() - t.float()).square().mean(-1)
+        total = total + (squared.mean() if mask is None else (squared * mask).sum() / mask.sum())
+    return total
+
+
+def bit_loss(teacher: nn.Module, hidden_weight: float = 1.0) -> Callable[[nn.Module, Batch], Tensor]:
+    """The loss above as a function of (student, batch); the teacher runs in eval mode, without gradient."""
+    teacher.eval()
+
+    def loss_of(student: nn.Module, batch: Batch) -> Tensor:
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        with torch.no_grad():
+            wanted = teacher(**inputs, output_hidden_states=True)
+        got = student(**inputs, output_hidden_states=True)
+        mask = inputs.get("attention_mask")
+        hidden = hidden_loss(got.hidden_states, wanted.hidden_states, mask)
+        return logit_loss(got.logits.float(), wanted.logits.float()) + hidden_weight * hidden
+
+    return loss_of
+
+
+def task_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """Cross-entropy with the labels, or mean squared error for a single logit."""
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    logits = model(**inputs).logits.float()
+    labels = batch["labels"]
+    if logits.shape[-1] == 1:
+        return F.mse_loss(logits.squeeze(-1), labels.float())
+    return F.cross_entropy(logits, labels.long())

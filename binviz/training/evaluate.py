@@ -1,0 +1,71 @@
+"""Predictions of a model on a split, and each task's own metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from binviz.data import glue
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, examples: glue.Examples, max_length: int
+) -> list[dict[str, list[int]]]:
+    """Word pieces of every example, cut at max_length; unpadded."""
+    columns = [list(column) for column in zip(*examples.texts, strict=True)]
+    encoded = tokenizer(*columns, truncation=True, max_length=max_length)
+    return [{name: encoded[name][i] for name in encoded} for i in range(len(examples))]
+
+
+def collate(tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    """A padded batch of tensors (B, T)."""
+    return dict(tokenizer.pad(rows, return_tensors="pt"))
+
+
+@torch.no_grad()
+def glue_logits(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: glue.Examples,
+    max_length: int = 128,
+    batch_size: int = 32,
+) -> np.ndarray:
+    """Logits (examples, labels) float32, in the order of the examples; batches are of similar length."""
+    rows = encode(tokenizer, examples, max_length)
+    order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
+    logits: list[np.ndarray] = [np.empty(0)] * len(rows)
+    model.eval()
+    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", leave=False):
+        chosen = order[start : start + batch_size]
+        output = model(**collate(tokenizer, [rows[i] for i in chosen])).logits.float().numpy()
+        for i, values in zip(chosen, output, strict=True):
+            logits[i] = values
+    return np.stack(logits)
+
+
+def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+    """The task's metrics as its leaderboard defines them, in [0, 1] or [-1, 1].
+
+    Accuracy everywhere but stsb (Pearson, Spearman); F1 beside it for mrpc and qqp, Matthews for cola.
+    """
+    from scipy import stats
+    from sklearn import metrics
+
+    if glue.task(task).num_labels == 1:
+        scores = logits[:, 0]
+        return {
+            "pearson": float(stats.pearsonr(labels, scores).statistic),
+            "spearman": float(stats.spearmanr(labels, scores).statistic),
+        }
+    predicted = logits.argmax(-1)
+    found: dict[str, Any] = {"accuracy": metrics.accuracy_score(labels, predicted)}
+    if task in ("mrpc", "qqp"):
+        found["f1"] = metrics.f1_score(labels, predicted)
+    if task == "cola":
+        found["matthews"] = metrics.matthews_corrcoef(labels, predicted)
+    return {name: float(value) for name, value in found.items()}
