@@ -1,0 +1,37 @@
+"""Figures: plain data in, `plotly` Figure out. The notebooks and the dashboard draw with the same builders.
+
+Every figure has units on its axes, colours that colour-blind readers can tell apart, a description in
+`figure.layout.meta["alt"]` and, in `figure.layout.meta["code"]`, Python that draws it again.
+
+>>> from binviz import plots
+>>> figure = plots.error_curve(plots.scale_sweep([-1.0, 3.0], [-1, 1]), of="scale")
+>>> figure.layout.meta["alt"]
+'Error against scale. Least error 20.0% at scale 2.'
+"""
+
+from binviz.plots import theme as theme
+from binviz.plots.attention import attention, patch_attention
+from binviz.plots.binarizers import before_after, curves, error_curve
+from binviz.plots.figure import describe
+from binviz.plots.layers import activations, layer_errors
+from binviz.plots.overview import accuracy_size, pictures
+from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
+
+__all__ = [
+    "Histogram",
+    "Sweep",
+    "accuracy_size",
+    "activations",
+    "attention",
+    "before_after",
+    "central_span",
+    "curves",
+    "describe",
+    "error_curve",
+    "histogram",
+    "layer_errors",
+    "patch_attention",
+    "pictures",
+    "scale_sweep",
+    "threshold_sweep",
+]

@@ -1,0 +1,150 @@
+"""Figures of one binarizer: its curves, what it does to a distribution, and the error it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from binviz.plots.figure import builder, describe, percent
+from binviz.plots.summaries import Histogram, Sweep
+from binviz.plots.theme import BINARY, CATEGORICAL, FLOAT, GREY, OPTIMUM
+
+
+@builder
+def curves(
+    x: Sequence[float], outputs: Mapping[str, Sequence[float]], slopes: Mapping[str, Sequence[float]]
+) -> go.Figure:
+    """Forward curve above, surrogate slope below, for one or several binarizers.
+
+    Args:
+        x: inputs, rising.
+        outputs: name -> q(x) at each input.
+        slopes: name -> dq/dx used in the backward pass at each input.
+    """
+    inputs = np.asarray(x, dtype=float)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    figure.add_scatter(
+        x=inputs, y=inputs, name="input itself", line={"color": GREY, "dash": "dot", "width": 1}, row=1, col=1
+    )
+    colours = [BINARY] if len(outputs) == 1 else CATEGORICAL
+    for index, (name, output) in enumerate(outputs.items()):
+        line = {"color": colours[index % len(colours)], "width": 2.5}
+        shared = {"x": inputs, "name": name, "legendgroup": name, "line": line}
+        figure.add_scatter(y=np.asarray(output, dtype=float), row=1, col=1, **shared)
+        figure.add_scatter(
+            y=np.asarray(slopes[name], dtype=float), row=2, col=1, showlegend=False, fill="tozeroy", **shared
+        )
+    figure.update_yaxes(title="output (value)", row=1, col=1)
+    figure.update_yaxes(title="slope (output per input)", row=2, col=1)
+    figure.update_xaxes(title="input (value)", row=2, col=1)
+    figure.update_layout(height=460)
+    return describe(
+        figure, alt=" ".join(_curve_text(inputs, name, outputs[name], slopes[name]) for name in outputs)
+    )
+
+
+def _curve_text(x: np.ndarray, name: str, output: Sequence[float], slope: Sequence[float]) -> str:
+    values, slopes = np.asarray(output, dtype=float), np.asarray(slope, dtype=float)
+    active = x[np.abs(slopes) > 1e-6]
+    where = f"nonzero from {active.min():.2g} to {active.max():.2g}" if active.size else "zero everywhere"
+    return (
+        f"{name}: the output runs from {values.min():.3g} to {values.max():.3g}; the surrogate slope is {where}, "
+        f"at most {slopes.max():.3g}."
+    )
+
+
+@builder
+def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) -> go.Figure:
+    """Histogram of a tensor above that of its binarized form, and how often each code occurs.
+
+    Args:
+        before: histogram of the input.
+        after: histogram of code * scale + shift.
+        codes: code -> how many values have it.
+    """
+    figure = make_subplots(
+        rows=2,
+        cols=2,
+        shared_xaxes="columns",
+        column_widths=[0.72, 0.28],
+        specs=[[{}, {"rowspan": 2}], [{}, None]],
+        horizontal_spacing=0.12,
+        vertical_spacing=0.1,
+    )
+    for row, (name, part, colour) in enumerate(
+        [("float", before, FLOAT), ("binarized", after, BINARY)], start=1
+    ):
+        edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=100 * counts / max(counts.sum(), 1),
+            width=np.diff(edges),
+            name=name,
+            marker={"color": colour},
+            row=row,
+            col=1,
+        )
+        figure.update_yaxes(title=f"{name} (% of values)", row=row, col=1)
+    total = sum(codes.values())
+    names = [f"{code:+d}" if code else "0" for code in codes]
+    shares = [percent(count, total) for count in codes.values()]
+    figure.add_bar(
+        x=names,
+        y=shares,
+        text=[f"{share:.1f}%" for share in shares],
+        textposition="outside",
+        cliponaxis=False,
+        name="code",
+        marker={"color": BINARY, "opacity": 0.6},
+        row=1,
+        col=2,
+    )
+    figure.update_xaxes(title="value (unit of the input)", row=2, col=1)
+    figure.update_xaxes(title="code (level)", type="category", row=1, col=2)
+    figure.update_yaxes(title="share (% of values)", range=[0, 115], row=1, col=2)
+    figure.update_layout(height=420, bargap=0.3, showlegend=False)
+    listing = ", ".join(f"{name} {share:.1f}%" for name, share in zip(names, shares, strict=True))
+    return describe(
+        figure,
+        alt=f"Histogram of {total} values from {before.edges[0]:.3g} to {before.edges[-1]:.3g} before binarization "
+        f"and after it. Share of each code: {listing}.",
+    )
+
+
+@builder
+def error_curve(sweep: Sweep, of: str, used: float | None = None) -> go.Figure:
+    """Error against a scale or a threshold, with the least one marked.
+
+    Args:
+        sweep: from `scale_sweep` or `threshold_sweep`.
+        of: what was varied: "scale" or "threshold".
+        used: the value that the binarizer itself chose.
+    """
+    figure = go.Figure()
+    values, errors = np.asarray(sweep.values, dtype=float), np.asarray(sweep.errors, dtype=float)
+    figure.add_scatter(x=values, y=errors, name="error", line={"color": GREY, "width": 2.5})
+    figure.add_scatter(
+        x=[sweep.best],
+        y=[sweep.best_error],
+        name=f"least error, {of} {sweep.best:.3g}",
+        mode="markers",
+        marker={"color": OPTIMUM, "size": 13, "symbol": "star"},
+    )
+    alt = f"Error against {of}. Least error {sweep.best_error:.1f}% at {of} {sweep.best:.3g}."
+    if used is not None and values[0] <= used <= values[-1]:
+        error = float(np.interp(used, values, errors))
+        figure.add_scatter(
+            x=[used],
+            y=[error],
+            name=f"this binarizer, {of} {used:.3g}",
+            mode="markers",
+            marker={"color": BINARY, "size": 11, "symbol": "circle"},
+        )
+        alt += f" The binarizer uses {used:.3g}, with an error of {error:.1f}%."
+    figure.update_xaxes(title=f"{of} (unit of the input)")
+    figure.update_yaxes(title="error (% of the input's energy)", rangemode="tozero")
+    figure.update_layout(height=340)
+    return describe(figure, alt=alt)

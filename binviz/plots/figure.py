@@ -1,0 +1,71 @@
+"""What all builders share: the template, the description and the code that draws the figure again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import signature
+from math import isfinite
+from typing import Any, ParamSpec
+
+import numpy as np
+import plotly.graph_objects as go
+
+P = ParamSpec("P")
+
+
+def builder(build: Callable[P, go.Figure]) -> Callable[P, go.Figure]:
+    """Decorator of a figure builder: sets the template and `layout.meta.code`, the call as Python that runs.
+
+    The code holds the plain data. `describe` replaces it where a shorter way to the same data is known.
+    """
+
+    @wraps(build)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> go.Figure:
+        bound = signature(build).bind(*args, **kwargs)
+        given = ",\n    ".join(f"{name}={literal(value)}" for name, value in bound.arguments.items())
+        figure = build(*args, **kwargs)
+        figure.update_layout(template="binviz")
+        code = f"from binviz import plots\n\nfigure = plots.{build.__name__}(\n    {given},\n)\n"
+        return describe(figure, code=code)
+
+    return drawn
+
+
+def describe(figure: go.Figure, *, alt: str | None = None, code: str | None = None) -> go.Figure:
+    """Set the description (for people who do not see it) or the code of a figure; returns the figure.
+
+    >>> figure = describe(go.Figure(), alt="an empty figure", code="figure = go.Figure()")
+    >>> figure.layout.meta["alt"]
+    'an empty figure'
+    """
+    meta = dict(figure.layout.meta or {})
+    meta.update({name: text for name, text in (("alt", alt), ("code", code)) if text is not None})
+    figure.layout.meta = meta
+    return figure
+
+
+def literal(value: Any) -> str:
+    """Python source of plain data; arrays become lists, floats keep six digits.
+
+    >>> import numpy as np
+    >>> literal({"a": np.array([0.1, 1 / 3])})
+    "{'a': [0.1, 0.333333]}"
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        return literal(value.tolist())
+    if isinstance(value, float):
+        return f"{value:.6g}" if isfinite(value) else f"float('{value}')"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        fields = ", ".join(f"{name}={literal(part)}" for name, part in zip(value._fields, value, strict=True))
+        return f"plots.{type(value).__name__}({fields})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {literal(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(literal(part) for part in value) + "]"
+    return repr(value)
+
+
+def percent(part: float, whole: float) -> float:
+    """100 * part / whole, and 0 where there is no whole."""
+    return 100 * part / whole if whole else 0.0

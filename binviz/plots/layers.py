@@ -1,0 +1,123 @@
+"""Figures with one entry per layer: errors and distributions of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from binviz.plots.figure import builder, describe
+from binviz.plots.summaries import Histogram
+from binviz.plots.theme import BINARY, FLOAT, ORANGE
+
+
+@builder
+def layer_errors(
+    layers: Sequence[str],
+    local: Sequence[float],
+    accumulated: Sequence[float],
+    metric: str = "relative error",
+    unit: str = "% of the float activation's energy",
+) -> go.Figure:
+    """Two errors per layer: made there, and accumulated from the input up to there.
+
+    Args:
+        layers: names in the order in which the model runs them.
+        local: error of the layer on float inputs.
+        accumulated: distance between the 1-bit and the float model at this point.
+        metric: what the numbers are.
+        unit: their unit.
+    """
+    figure = go.Figure()
+    for name, values, colour, symbol in (
+        ("made in this layer", local, ORANGE, "circle"),
+        ("accumulated up to here", accumulated, BINARY, "square"),
+    ):
+        figure.add_scatter(
+            x=list(layers),
+            y=np.asarray(values, dtype=float),
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"symbol": symbol, "size": 8},
+        )
+    figure.update_xaxes(title="layer (in the order they run)", type="category", tickangle=-40)
+    figure.update_yaxes(title=f"{metric} ({unit})", rangemode="tozero")
+    figure.update_layout(height=430)
+    worst = int(np.argmax(np.asarray(local, dtype=float)))
+    return describe(
+        figure,
+        alt=f"{metric.capitalize()} ({unit}) of {len(layers)} layers. The largest one made in a layer is "
+        f"{local[worst]:.3g} in {layers[worst]}; accumulated up to {layers[-1]}: {accumulated[-1]:.3g}.",
+    )
+
+
+@builder
+def activations(
+    layers: Sequence[str],
+    floats: Sequence[Histogram],
+    binaries: Sequence[Histogram],
+    names: Sequence[str] = ("float", "1-bit"),
+    unit: str = "no unit",
+) -> go.Figure:
+    """Distributions per layer: one half of each shape is the float model, the other half the 1-bit one.
+
+    Args:
+        layers: names in the order in which the model runs them.
+        floats: one histogram per layer of the float model.
+        binaries: the same of the 1-bit model.
+        names: of the two models.
+        unit: of the activations.
+    """
+    figure = go.Figure()
+    for name, parts, side, colour in ((names[0], floats, -1, FLOAT), (names[1], binaries, 1, BINARY)):
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for position, part in enumerate(parts):
+            outline, levels = _half_violin(part, position, side)
+            x += [*outline, None]
+            y += [*levels, None]
+        figure.add_scatter(
+            x=x,
+            y=y,
+            name=name,
+            mode="lines",
+            fill="toself",
+            line={"color": colour, "width": 1},
+            hoverinfo="name",
+        )
+    figure.update_xaxes(
+        title="layer (in the order they run)",
+        tickvals=list(range(len(layers))),
+        ticktext=list(layers),
+        range=[-0.6, len(layers) - 0.4],
+        showgrid=False,
+    )
+    figure.update_yaxes(title=f"activation ({unit})")
+    figure.update_layout(height=430)
+    spans = [
+        f"{layer} {_spread(a):.3g} and {_spread(b):.3g}"
+        for layer, a, b in zip(layers, floats, binaries, strict=True)
+    ]
+    return describe(
+        figure,
+        alt=f"Distributions of the activations of {names[0]} and {names[1]}. Standard deviations: "
+        + "; ".join(spans)
+        + ".",
+    )
+
+
+def _half_violin(part: Histogram, position: int, side: int) -> tuple[list[float], list[float]]:
+    edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
+    width = 0.44 * counts / max(counts.max(), 1)
+    x = position + side * np.concatenate([[0.0], width, [0.0]])
+    y = np.concatenate([edges[:1], (edges[:-1] + edges[1:]) / 2, edges[-1:]])
+    return x.round(3).tolist(), y.round(5).tolist()
+
+
+def _spread(part: Histogram) -> float:
+    edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
+    centres, share = (edges[:-1] + edges[1:]) / 2, counts / max(counts.sum(), 1)
+    mean = float(centres @ share)
+    return float(np.sqrt((centres - mean) ** 2 @ share))

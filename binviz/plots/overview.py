@@ -1,0 +1,88 @@
+"""Pictures in a row, and accuracy against size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from binviz.plots.figure import builder, describe
+from binviz.plots.theme import BINARY, FLOAT
+
+_TICKS = [digit * 10**power for power in range(-3, 4) for digit in (1, 2, 5)]
+
+
+@builder
+def pictures(
+    images: Sequence[Sequence[Sequence[float]]], titles: Sequence[str], columns: int = 8
+) -> go.Figure:
+    """Grey pictures with a title each.
+
+    Args:
+        images: each (height, width); lighter is more.
+        titles: one per image.
+        columns: how many stand side by side.
+    """
+    rows = -(-len(images) // columns)
+    figure = make_subplots(
+        rows=rows,
+        cols=min(columns, len(images)),
+        subplot_titles=list(titles),
+        horizontal_spacing=0.02,
+        vertical_spacing=0.3 / rows,
+    )
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        figure.add_heatmap(
+            z=np.asarray(image, dtype=float),
+            colorscale="Greys_r",
+            showscale=False,
+            hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
+            row=row + 1,
+            col=column + 1,
+        )
+        number = "" if index == 0 else str(index + 1)
+        figure.update_layout({f"yaxis{number}": {"scaleanchor": f"x{number}"}})
+    figure.update_xaxes(visible=False, constrain="domain")
+    figure.update_yaxes(visible=False, constrain="domain", constraintoward="top", autorange="reversed")
+    figure.update_layout(height=60 + 150 * rows)
+    return describe(figure, alt=f"{len(images)} pictures: " + ", ".join(titles) + ".")
+
+
+@builder
+def accuracy_size(
+    names: Sequence[str], megabytes: Sequence[float], accuracy: Sequence[float], binary: Sequence[bool]
+) -> go.Figure:
+    """Accuracy against the size of the file, one point per model.
+
+    Args:
+        names: of the models.
+        megabytes: size on disk, 1 MB = 10^6 bytes.
+        accuracy: in percent.
+        binary: whether the model is a 1-bit one.
+    """
+    figure = go.Figure()
+    for kind, wanted, colour, symbol in (
+        ("float", False, FLOAT, "circle"),
+        ("1-bit", True, BINARY, "diamond"),
+    ):
+        chosen = [index for index, flag in enumerate(binary) if bool(flag) is wanted]
+        figure.add_scatter(
+            x=[megabytes[index] for index in chosen],
+            y=[accuracy[index] for index in chosen],
+            text=[names[index] for index in chosen],
+            name=kind,
+            mode="markers+text",
+            textposition="top center",
+            marker={"color": colour, "symbol": symbol, "size": 12},
+            hovertemplate="%{text}<br>%{x:.3g} MB, %{y:.1f}%<extra></extra>",
+        )
+    figure.update_xaxes(title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS)
+    figure.update_yaxes(title="accuracy (%)")
+    figure.update_layout(height=430)
+    listing = "; ".join(
+        f"{n} {m:.3g} MB {a:.1f}%" for n, m, a in zip(names, megabytes, accuracy, strict=True)
+    )
+    return describe(figure, alt=f"Accuracy against size of the file: {listing}.")

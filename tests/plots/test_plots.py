@@ -1,0 +1,152 @@
+import base64
+import re
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+
+from binviz import plots
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=5000)
+GRID = np.linspace(-2, 2, 201)
+LAYERS = [f"layers.{i}.ffn_in" for i in range(6)]
+
+
+def softmax_rows(n):
+    scores = np.exp(RNG.normal(size=(n, n)) * 2)
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+MAP = softmax_rows(24)
+FIGURES = {
+    "curves": lambda: plots.curves(GRID, {"bnn": np.sign(GRID)}, {"bnn": (abs(GRID) <= 1) * 1.0}),
+    "curves-two": lambda: plots.curves(GRID, {"a": GRID > 0, "b": GRID}, {"a": GRID * 0, "b": GRID * 0 + 1}),
+    "before_after": lambda: plots.before_after(
+        plots.histogram(X), plots.histogram(np.sign(X), span=(X.min(), X.max())), {-1: 2500, 1: 2500}
+    ),
+    "scale": lambda: plots.error_curve(plots.scale_sweep(X, np.sign(X)), of="scale", used=1.0),
+    "threshold": lambda: plots.error_curve(plots.threshold_sweep(X, (0, 1)), of="threshold"),
+    "layer_errors": lambda: plots.layer_errors(LAYERS, np.arange(6.0), np.arange(6.0) * 2),
+    "activations": lambda: plots.activations(
+        LAYERS, [plots.histogram(X * s) for s in range(1, 7)], [plots.histogram(X)] * 6
+    ),
+    "attention": lambda: plots.attention([f"token {i}" for i in range(24)], MAP, (MAP > 0.1).astype(int)),
+    "attention-scores": lambda: plots.attention(
+        list("abcd"), MAP[:4, :4], np.where(MAP[:4, :4] > 0.1, 1, -1)
+    ),
+    "patch_attention": lambda: plots.patch_attention(
+        RNG.integers(0, 17, (8, 8)),
+        (1, 2),
+        MAP[0, :16].reshape(4, 4),
+        (MAP[0, :16] > 0.1).reshape(4, 4).astype(int),
+    ),
+    "patch_attention-class-token": lambda: plots.patch_attention(
+        X[:64].reshape(8, 8), None, MAP[:4, :4], MAP[:4, :4] > 1
+    ),
+    "pictures": lambda: plots.pictures(
+        RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
+    ),
+    "accuracy_size": lambda: plots.accuracy_size(["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True]),
+}
+every_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+
+
+@every_figure
+def test_shown_axes_name_their_unit(make):
+    figure = make()
+    axes = [axis for axis in figure.layout if axis.startswith(("xaxis", "yaxis"))]
+    titled = [figure.layout[axis].title.text for axis in axes if figure.layout[axis].title.text]
+    hidden = [axis for axis in axes if figure.layout[axis].visible is False]
+    assert titled or len(hidden) == len(axes)
+    for title in titled:
+        assert re.search(r"\(.+\)$", title), title
+
+
+@every_figure
+def test_numbers_are_finite_and_the_figure_is_small(make):
+    figure = make()
+    assert all(np.isfinite(number) for number in numbers(figure.to_plotly_json()["data"]))
+    assert len(figure.to_json()) < 40_000
+
+
+@every_figure
+def test_described_in_words(make):
+    alt = make().layout.meta["alt"]
+    assert alt.endswith(".")
+    assert "nan" not in alt
+
+
+@every_figure
+def test_code_draws_the_same_figure(make):
+    figure, namespace = make(), {}
+    exec(figure.layout.meta["code"], namespace)
+    drawn = namespace["figure"]
+    assert drawn.layout.to_plotly_json().keys() == figure.layout.to_plotly_json().keys()
+    assert [trace.name for trace in drawn.data] == [trace.name for trace in figure.data]
+    ours, theirs = (list(numbers(each.to_plotly_json()["data"])) for each in (drawn, figure))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def numbers(part):
+    """All numbers in a figure's JSON, those packed in base64 too."""
+    if isinstance(part, dict) and "bdata" in part:
+        yield from np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"]).astype(float)
+    elif isinstance(part, dict):
+        for value in part.values():
+            yield from numbers(value)
+    elif isinstance(part, list | tuple | np.ndarray):
+        for value in part:
+            yield from numbers(value)
+    elif isinstance(part, int | float | np.number) and not isinstance(part, bool):
+        yield float(part)
+
+
+def test_describe_replaces_only_what_is_given():
+    figure = plots.describe(FIGURES["curves"](), code="figure = None")
+    assert figure.layout.meta["code"] == "figure = None"
+    assert figure.layout.meta["alt"].startswith("bnn")
+
+
+def test_histogram_loses_no_value():
+    part = plots.histogram(X, bins=7, span=(-0.5, 0.5))
+    assert sum(part.counts) == X.size
+    assert len(part.edges) == 8
+
+
+def test_histogram_of_a_constant():
+    assert sum(plots.histogram(np.ones(5), bins=3).counts) == 5
+
+
+@pytest.mark.parametrize("codes", [np.sign(X), (X > 1) * 1.0], ids=["signed", "nonnegative"])
+def test_scale_sweep_equals_the_definition(codes):
+    sweep = plots.scale_sweep(X, codes)
+    expected = [100 * ((X - s * codes) ** 2).sum() / (X**2).sum() for s in sweep.values]
+    np.testing.assert_allclose(sweep.errors, expected)
+    assert sweep.best_error <= min(sweep.errors) + 1e-9
+
+
+@pytest.mark.parametrize("levels", [(-1, 1), (0, 1)])
+def test_threshold_sweep_equals_the_definition(levels):
+    sweep = plots.threshold_sweep(X, levels)
+    for threshold, error in list(zip(sweep.values, sweep.errors, strict=True))[::20]:
+        codes = np.where(threshold <= X, levels[1], levels[0])
+        assert error == pytest.approx(plots.scale_sweep(X, codes).best_error if codes @ X > 0 else 100)
+
+
+@pytest.mark.parametrize("x", [np.zeros(9), np.ones(9)], ids=["zeros", "ones"])
+def test_sweeps_of_a_constant_are_finite(x):
+    for sweep in (plots.scale_sweep(x, np.ones(9)), plots.threshold_sweep(x)):
+        assert np.isfinite(sweep.errors).all()
+
+
+def test_templates_are_registered_and_notebooks_cannot_upload():
+    figure = go.Figure(layout={"template": "binviz_dark"})
+    assert figure.layout.template.layout.plot_bgcolor == "rgba(0,0,0,0)"
+    assert pio.renderers["plotly_mimetype"].config["showSendToCloud"] is False
+
+
+def test_colours_differ_in_lightness_or_hue_for_colour_blind_readers():
+    assert len(set(plots.theme.CATEGORICAL)) == len(plots.theme.CATEGORICAL) == 8
+    assert plots.theme.FLOAT != plots.theme.BINARY
