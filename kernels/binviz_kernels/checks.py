@@ -65,15 +65,18 @@ def output(out: NDArray[Any] | None, shape: tuple[int, int], dtype: DTypeLike) -
     return out
 
 
-def vector(name: str, value: NDArray[Any] | float | None, length: int) -> NDArray[np.float32]:
-    """One float32 per output (or row); a scalar is repeated; None becomes an empty vector."""
-    if value is None:
-        return read_only(np.empty(0, np.float32))
+def vector(name: str, value: NDArray[Any] | float, length: int) -> NDArray[np.float32]:
+    """One float32 per output (or row); a scalar is repeated."""
     if isinstance(value, float | int | np.number) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return read_only(np.full(length, value, np.float32))
     if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.shape != (length,):
         raise ValueError(f"{name} must be a scalar or a float32 array of shape ({length},)")
     return read_only(value)
+
+
+def optional_vector(name: str, value: NDArray[Any] | float | None, length: int) -> NDArray[np.float32]:
+    """The same; None becomes an empty vector."""
+    return read_only(np.empty(0, np.float32)) if value is None else vector(name, value, length)
 
 
 def read_only(x: NDArray[Any]) -> NDArray[Any]:

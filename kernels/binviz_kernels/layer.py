@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import output, vector
+from binviz_kernels.checks import optional_vector, output, vector
 from binviz_kernels.gemm import operands
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
 from binviz_kernels.threads import run
@@ -58,7 +58,12 @@ def linear(
     rows, panels = operands(a, w)
     (M, W), N = rows.shape, panels.shape[1]
     out = output(out, (M, N), np.float32)
-    scales = vector("scale", scale, N), vector("shift", shift, N), vector("row_scale", row_scale, M)
-    args = rows, panels, int(a.K), bool(a.signed), *scales, vector("bias", bias, N), out
+    scales = (
+        vector("scale", scale, N),
+        optional_vector("shift", shift, N),
+        optional_vector("row_scale", row_scale, M),
+        optional_vector("bias", bias, N),
+    )
+    args = rows, panels, int(a.K), bool(a.signed), *scales, out
     run(compiled.linear_rows, compiled.threaded_linear_rows, M, M * N * W, *args)
     return out

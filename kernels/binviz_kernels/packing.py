@@ -153,4 +153,4 @@ def _to_words(bits: NDArray[Any]) -> Words:
     missing = -octets.shape[1] % 8
     if missing:
         octets = np.pad(octets, ((0, 0), (0, missing)))
-    return octets.view(np.dtype("<u8"))
+    return np.ascontiguousarray(octets).view(np.dtype("<u8"))  # a transposed x gives transposed octets

@@ -1,0 +1,43 @@
+"""Random codes of every awkward size, and outputs that are poisoned before a kernel writes to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+
+@pytest.fixture(params=[1, 31, 63, 64, 65, 513], ids=lambda K: f"K{K}")
+def K(request) -> int:
+    return request.param
+
+
+@pytest.fixture(params=[0, 1, 2, 3, 5, 17], ids=lambda M: f"M{M}")
+def M(request) -> int:
+    return request.param
+
+
+@pytest.fixture(params=[1, 7, 16, 33], ids=lambda N: f"N{N}")
+def N(request) -> int:
+    return request.param
+
+
+@pytest.fixture
+def signs() -> Callable[[int, int], NDArray[np.float32]]:
+    """Matrices of −1 and +1."""
+    random = np.random.default_rng(0)
+    return lambda rows, K: random.choice(np.array([-1, 1], np.float32), (rows, K))
+
+
+@pytest.fixture
+def zeros_and_ones() -> Callable[[int, int], NDArray[np.bool_]]:
+    random = np.random.default_rng(1)
+    return lambda rows, K: random.random((rows, K)) < 0.5
+
+
+@pytest.fixture
+def poisoned() -> Callable[..., NDArray[Any]]:
+    """An output whose every entry is wrong until it is written."""
+    poison = {np.int32: -(2**31), np.float32: np.nan}
+    return lambda rows, columns, dtype=np.int32: np.full((rows, columns), poison[dtype], dtype)
