@@ -1,6 +1,16 @@
 """Binarizers: one idea, one file. `get(name)` makes one, `names()` lists them, `register` adds yours."""
 
+from binviz.binarizers import bibert as bibert
+from binviz.binarizers import bireal as bireal
+from binviz.binarizers import bit as bit
+from binviz.binarizers import bivit as bivit
 from binviz.binarizers import bnn as bnn
+from binviz.binarizers import dorefa as dorefa
+from binviz.binarizers import elastic as elastic
+from binviz.binarizers import reactnet as reactnet
+from binviz.binarizers import row_threshold as row_threshold
+from binviz.binarizers import stored as stored
+from binviz.binarizers import xnor as xnor
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.registry import get, names, register
 

@@ -10,7 +10,7 @@ code and the true gradient of a learned scale flow through the same expression i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,8 @@ ScaleKind = Literal["none", "static", "per_row"]
 class Code(NamedTuple):
     """Codes of a tensor `x` and what turns them back into floats.
 
-    q: integer codes, same shape as x, in a float dtype. scale, shift: broadcastable to x.
+    q: integer codes, same shape as x, in x's dtype. scale, shift: broadcastable to x, scale at least
+    float32 where it is computed or learned.
     """
 
     q: Tensor
@@ -29,46 +30,81 @@ class Code(NamedTuple):
     shift: Tensor
 
     def decode(self) -> Tensor:
-        """The binarized tensor q * scale + shift, same shape as q."""
-        return self.q * self.scale + self.shift
+        """The binarized tensor q * scale + shift, same shape and dtype as q."""
+        return (self.q * self.scale + self.shift).to(self.q.dtype)
 
 
 def sign(x: Tensor) -> Tensor:
-    """+1 where x >= 0, else -1, in x's dtype. sign(0) = sign(-0.0) = +1 and sign(nan) = -1.
+    """+1 where x >= 0, else -1, in x's dtype: zeros of either sign give +1, nan gives -1.
 
     >>> sign(torch.tensor([-2.0, -0.0, 0.0, 3.0])).tolist()
     [-1.0, 1.0, 1.0, 1.0]
     """
-    return (x >= 0).to(x.dtype).mul_(2).sub_(1)
+    return x.detach().clone().ge_(0).mul_(2).sub_(1)
+
+
+def mean_abs(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
+    """Mean of |x| over `axes` (kept, of size 1) or over everything, detached, at least float32.
+
+    It is never below 1e-8, so that a row of zeros can be divided by its scale.
+
+    >>> mean_abs(torch.tensor([[1.0, -3.0], [0.5, 0.5]]), (1,)).tolist()
+    [[2.0], [0.5]]
+    """
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    size = x.detach().abs()
+    mean = size.mean(dtype=dtype) if axes is None else size.mean(axes, keepdim=True, dtype=dtype)
+    return mean.clamp_(min=1e-8)
 
 
 class _Surrogate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, q, derivative):  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(x)
-        ctx.derivative = derivative
+    def forward(ctx, x, q, derivative, inplace):
+        if derivative is not None:
+            ctx.save_for_backward(x)
+        ctx.derivative, ctx.inplace = derivative, inplace
         return q
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        (x,) = ctx.saved_tensors
-        return grad * ctx.derivative(x), None, None
+    def backward(ctx, grad):
+        if ctx.derivative is not None:
+            (x,) = ctx.saved_tensors
+            slope = ctx.derivative(x)
+            grad = slope.mul_(grad) if ctx.inplace else grad * slope
+        return grad, None, None, None
 
 
-def with_surrogate(x: Tensor, q: Tensor, derivative: Callable[[Tensor], Tensor]) -> Tensor:
+def with_surrogate(
+    x: Tensor, q: Tensor, derivative: Callable[[Tensor], Tensor] | None, *, inplace: bool = False
+) -> Tensor:
     """The codes q, whose gradient to x is derivative(x) instead of the true one, which is zero.
 
+    Args:
+        x: the tensor that is binarized.
+        q: its codes, same shape, made without gradient.
+        derivative: x -> dq/dx, broadcastable to x; None is the identity, the plain straight-through
+            estimator.
+        inplace: the derivative's result has x's shape and belongs to nobody else, so it may be
+            overwritten. Saves one pass over memory.
+
     >>> x = torch.tensor([-2.0, 0.5], requires_grad=True)
-    >>> q = with_surrogate(x, sign(x.detach()), lambda x: (x.abs() <= 1).to(x.dtype))
+    >>> q = with_surrogate(x, sign(x), lambda x: (x.abs() <= 1).to(x.dtype))
     >>> q.sum().backward()
     >>> q.tolist(), x.grad.tolist()
     ([-1.0, 1.0], [0.0, 1.0])
     """
-    return _Surrogate.apply(x, q, derivative)
+    return _Surrogate.apply(x, q, derivative, inplace)
 
 
 class Binarizer(nn.Module):
     """Base of every binarizer; a subclass implements `encode`.
+
+    Options are keyword-only. Parameters are made in `__init__`, never in a forward. A parameter whose
+    first value comes from data (an elastic alpha, a learned scale) is set by `initialize`: the class
+    registers a persistent buffer `initialized` (False), and its `encode` begins with
+    `self._initialize_once(x)`. So the first batch sets it, a saved state keeps it, and nothing else
+    ever depends on the other examples of a batch. Run one forward before wrapping a model for
+    several processes, so that all of them start from the same values.
 
     Args:
         features: size of the channel axis; binarizers without per-channel parameters ignore it, and
@@ -78,15 +114,20 @@ class Binarizer(nn.Module):
             activations, and one output channel for weights.
     """
 
+    #: The codes that can occur, ascending.
     levels: tuple[int, ...] = (-1, 1)
+    #: "none": the scale is 1. "static": one number for the tensor. "per_row": one for each row.
     scale_kind: ScaleKind = "none"
     #: True where `shift` can differ from zero.
     shifted: bool = False
+
+    initialized: Tensor
 
     def __init__(self, *, features: int = 1, channel_axis: int = -1) -> None:
         super().__init__()
         self.features = features
         self.channel_axis = channel_axis
+        self._ready = False
 
     @property
     def bits(self) -> int:
@@ -98,11 +139,34 @@ class Binarizer(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """encode(x).decode(), same shape as x."""
+        """encode(x).decode(), same shape and dtype as x, the same in training and in use."""
         return self.encode(x).decode()
 
     def set_progress(self, t: float) -> None:
         """Training progress t in [0, 1], called by the loop; what a schedule drives follows it."""
+
+    def initialize(self, x: Tensor) -> None:
+        """Set the parameters that start from data, from x; the others ignore it.
+
+        `encode` calls it once. Calling it again starts anew.
+        """
+
+    def _initialize_once(self, x: Tensor) -> None:
+        # _ready mirrors the buffer, because reading a buffer in every forward makes a GPU wait.
+        if not self._ready:
+            if not self.initialized:
+                self.initialize(x)
+            self._ready = bool(self.initialized)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._ready = False
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def _row_axes(self, x: Tensor) -> tuple[int, ...]:
+        """The axes that share a row's scale."""
+        if self.channel_axis == 0:
+            return tuple(range(1, x.ndim))
+        return tuple(range(self.channel_axis % x.ndim, x.ndim))
 
     def _per_channel(self, parameter: Tensor, x: Tensor) -> Tensor:
         """A (features,) parameter viewed so that it broadcasts along x's channel axis."""

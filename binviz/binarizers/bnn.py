@@ -13,7 +13,12 @@ from binviz.binarizers.registry import register
 
 def clipped(x: Tensor) -> Tensor:
     r"""Clipped straight-through derivative: 1 where \|x\| <= 1, else 0."""
-    return (x.abs() <= 1).to(x.dtype)
+    return x.abs().le_(1)
+
+
+def clipped_open(x: Tensor) -> Tensor:
+    r"""The same with an open window: 1 where \|x\| < 1, else 0."""
+    return x.abs().lt_(1)
 
 
 @register("bnn")
@@ -23,7 +28,13 @@ class BNN(Binarizer):
     $$q(x) = \begin{cases} +1 & x \ge 0 \\ -1 & x < 0 \end{cases}
     \qquad \frac{\partial q}{\partial x} = \mathbf 1[\,|x| \le 1\,]$$
 
-    The official code edits the incoming gradient in place; this one does not.
+    Args:
+        features, channel_axis: ignored; x has any shape.
+
+    XNOR++ uses it for weights and activations too, because its learned factors scale the layer's
+    output; BiBERT uses it for activations.
+
+    The official code of BiBench edits the incoming gradient in place; this one does not.
 
     >>> import torch
     >>> BNN()(torch.tensor([-0.3, 0.0, 2.0])).tolist()
@@ -31,5 +42,5 @@ class BNN(Binarizer):
     """
 
     def encode(self, x: Tensor) -> Code:
-        q = with_surrogate(x, sign(x.detach()), clipped)
+        q = with_surrogate(x, sign(x), clipped, inplace=True)
         return Code(q, x.new_ones(()), x.new_zeros(()))

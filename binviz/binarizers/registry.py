@@ -12,7 +12,7 @@ from binviz.errors import UserError
 _REGISTRY: dict[str, type[Binarizer]] = {}
 
 
-def register(name: str):  # type: ignore[no-untyped-def]
+def register(name: str):
     """Class decorator that makes a Binarizer available to `get`, recipes and the dashboard.
 
     Raises:
@@ -21,7 +21,9 @@ def register(name: str):  # type: ignore[no-untyped-def]
 
     def add(cls: type[Binarizer]) -> type[Binarizer]:
         if not (isinstance(cls, type) and issubclass(cls, Binarizer)):
-            raise UserError(f"cannot register {cls!r} as {name!r}: derive it from binviz.binarizers.Binarizer")
+            raise UserError(
+                f"cannot register {cls!r} as {name!r}: derive it from binviz.binarizers.Binarizer"
+            )
         known = _REGISTRY.get(name)
         if known is not None and known.__qualname__ != cls.__qualname__:
             raise UserError(f"a binarizer named {name!r} exists already; choose another name")

@@ -1,0 +1,142 @@
+r"""BiViT: softmax-aware attention and weights with a learned scale.
+
+He et al. 2023, "BiViT: Extremely Compressed Binary Vision Transformers" (2211.07091), sections 3.2
+(softmax-aware binarization) and 3.4 (parameterised weight scales). Its activations are "bnn".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.bnn import clipped_open
+from binviz.binarizers.registry import register
+from binviz.binarizers.row_threshold import row_threshold
+from binviz.errors import UserError
+
+
+def row_scale(x: Tensor, q: Tensor) -> Tensor:
+    r"""The v that brings v * q nearest to x in each row, (x . q) / (q . q), at least float32.
+
+    >>> row_scale(torch.tensor([0.5, 0.25, 0.25]), torch.tensor([1.0, 1.0, 0.0])).tolist()
+    [0.375]
+    """
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    ones = q.sum(-1, keepdim=True, dtype=dtype).clamp_(min=1)
+    return (x * q).sum(-1, keepdim=True, dtype=dtype).div_(ones).clamp_(min=1e-8)
+
+
+def descend(x: Tensor, steps: int = 5) -> Tensor:
+    r"""Codes b in {0, 1} of rows a that make $\|a - v b\|$ small, by coordinate descent.
+
+    Start: b = [a > 0]. Step: v = (a . b) / (b . b), then b = [a >= v / 2].
+
+    >>> descend(torch.tensor([0.5, 0.2, 0.12, 0.1, 0.05, 0.03])).tolist()
+    [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    x = x.detach()
+    q = x.clone().gt_(0)
+    for _ in range(steps):
+        q = x.clone().ge_(row_scale(x, q).div_(2))
+    return q
+
+
+@register("bivit-attention")
+class BiViTAttention(Binarizer):
+    r"""Softmax-aware binarization of attention probabilities.
+
+    $$q(a) = \begin{cases} 1 & a \ge T \\ 0 & \text{else} \end{cases}
+    \qquad \frac{\partial q}{\partial a} = \tfrac1v$$
+
+    with T = beta * max of the row ("quarter"), or T = v/2 found by coordinate descent ("descent").
+    v is 1, or with `scale` the row's best factor (a . q) / (q . q), detached. The value v q has
+    gradient 1: straight through to the softmax's *output*, where BiBERT goes to the raw score.
+
+    Args:
+        features, channel_axis: ignored; x is (..., L), probabilities, and a row is the last axis.
+        method: "quarter" or "descent".
+        beta: the fraction of the row's maximum, for "quarter".
+        steps: number of descent steps.
+        scale: keep the row's factor v, which the paper drops for speed.
+
+    The official code takes raw scores, applies the softmax itself and clips the gradient at scores
+    of magnitude 1; the paper's text, followed here, has the gradient of the softmax. Descent starts
+    from sign(a), which is 0 at a masked entry: [a > 0], so padding never counts.
+
+    >>> import torch
+    >>> BiViTAttention()(torch.tensor([[0.5, 0.2, 0.12, 0.1, 0.05, 0.03]])).tolist()
+    [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+
+    levels = (0, 1)
+
+    def __init__(
+        self,
+        *,
+        features: int = 1,
+        channel_axis: int = -1,
+        method: Literal["quarter", "descent"] = "quarter",
+        beta: float = 0.25,
+        steps: int = 5,
+        scale: bool = False,
+    ) -> None:
+        super().__init__(features=features, channel_axis=channel_axis)
+        if method not in ("quarter", "descent"):
+            raise UserError(f"method is 'quarter' or 'descent', not {method!r}")
+        self.method = method
+        self.beta = beta
+        self.steps = steps
+        self.scale_kind = "per_row" if scale else "none"
+
+    def encode(self, x: Tensor) -> Code:
+        q = row_threshold(x, self.beta) if self.method == "quarter" else descend(x, self.steps)
+        if self.scale_kind == "none":
+            return Code(with_surrogate(x, q, None), x.new_ones(()), x.new_zeros(()))
+        scale = row_scale(x.detach(), q)
+        return Code(with_surrogate(x, q, lambda a: 1 / scale), scale, x.new_zeros(()))
+
+
+@register("bivit-weight")
+class BiViTWeight(Binarizer):
+    r"""Sign of the centred row times a learned scale of the output channel.
+
+    $$q(w) = \operatorname{sign}(\hat w), \quad \hat w = w - \bar w
+    \qquad \frac{\partial q}{\partial \hat w} = \mathbf 1[\,|\hat w| < 1\,]$$
+
+    with the mean of the row; the gradient goes through the centring. The scale has its true gradient.
+
+    Args:
+        features: number of output channels; the parameter `scale` is (features,).
+        channel_axis: weights (out, in, ...) by default.
+
+    The scale starts as the mean magnitude of each row of the first weight it sees, so load weights
+    before the first forward or call `initialize`. In the official code the mark that it has started
+    is a Python attribute, and a model saved before its first forward has zero scales; here it is a
+    buffer.
+
+    >>> import torch
+    >>> BiViTWeight(features=2)(torch.tensor([[0.5, 1.5], [-0.25, -0.75]])).tolist()
+    [[-1.0, 1.0], [0.5, -0.5]]
+    """
+
+    scale_kind = "per_row"
+
+    def __init__(self, *, features: int = 1, channel_axis: int = 0) -> None:
+        super().__init__(features=features, channel_axis=channel_axis)
+        self.scale = nn.Parameter(torch.ones(features))
+        self.register_buffer("initialized", torch.tensor(False))
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor) -> None:
+        """Start the scale from the mean magnitude of each output channel of x."""
+        self.scale.copy_(mean_abs(x, self._row_axes(x)).view(-1).expand_as(self.scale))
+        self.initialized.fill_(True)
+
+    def encode(self, x: Tensor) -> Code:
+        self._initialize_once(x)
+        centred = x - x.mean(self._row_axes(x), keepdim=True)
+        q = with_surrogate(centred, sign(centred), clipped_open, inplace=True)
+        return Code(q, self._per_channel(self.scale, x), x.new_zeros(()))
