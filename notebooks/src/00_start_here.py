@@ -1,0 +1,184 @@
+# %% [markdown]
+# # 00 · Start here: one bit per number
+#
+# | | |
+# |---|---|
+# | **You will** | compute a dot product with XOR and a bit count instead of multiplications; find the trap in the last machine word; see the same on a real layer; look at how small the file gets, and why not 32 times smaller; compare the answers of a float model and its 1-bit twin |
+# | **Minutes** | 15 to read, 1 to run, 15 for the exercises |
+# | **Before this** | Python and NumPy; what a matrix product is |
+# | **Papers** | BNN [1602.02830](https://arxiv.org/abs/1602.02830) section 1.2; XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3.2; BiT [2205.13016](https://arxiv.org/abs/2205.13016) |
+# | **Not reproduced** | no accuracy of any paper: the model here is tiny and so is its task. It shows the mechanism |
+# | **Runs on** | a laptop's CPU, offline |
+#
+# A **binarized** network stores each weight as one bit and computes with bits. Everything else in this course is about
+# two questions: *how does it compute*, which this notebook answers, and *how can it learn at all*, which the next ones do.
+#
+# Cells that say `raise NotImplementedError` are yours to write. The check below each one prints the first value that is
+# wrong, with a hint. Complete solutions are in the folder `solutions`.
+
+# %%
+import numpy as np
+
+from binviz import check
+
+# %% [markdown]
+# ## 1. A dot product without multiplications
+#
+# Let every entry be −1 or +1. Then a product of two entries is +1 where they agree and −1 where they differ, so the
+# whole dot product is a matter of counting:
+#
+# $$a \cdot b \;=\; \#\text{matches} - \#\text{mismatches}$$
+
+# %%
+a = np.array([+1, -1, +1, +1, -1, -1, +1, -1])
+b = np.array([+1, +1, -1, +1, -1, +1, +1, -1])
+print("products:", a * b)
+print("sum:     ", (a * b).sum())
+print("matches: ", (a == b).sum(), "of", len(a))
+
+# %% [markdown]
+# ### Exercise 0.1 · from matches to the dot product
+# difficulty ●○○○○ · importance ●●●●● · 3 minutes
+#
+# You only know how many of the `n` places agree. What is the dot product?
+
+
+# %%
+def dot_from_matches(matches, n):
+    # solution
+    return 2 * matches - n
+
+
+# %%
+check.ex_0_1(dot_from_matches)
+
+# %% [markdown]
+# ## 2. The same with bits
+#
+# A number that is −1 or +1 needs no 32 bits. One is enough: **bit 1 for +1, bit 0 for −1**. To make bits of floats we
+# need a rule for every float, and that includes zero: the sign of 0 is **+1**, here and everywhere in binviz
+# (`np.sign(0)` is 0, which would be a third value).
+#
+# ### Exercise 0.2 · bits of floats
+# difficulty ●○○○○ · importance ●●●●○ · 2 minutes
+
+
+# %%
+def to_bits(x):
+    # solution
+    return (x >= 0).astype(int)
+
+
+# %%
+check.ex_0_2(to_bits)
+
+# %% [markdown]
+# Now put 64 such bits side by side into one machine word. A CPU combines two words with **one** instruction, and counts
+# the ones in the result with another (`popcount`). Two instructions in place of 64 multiplications and 63 additions.
+
+
+# %%
+def to_word(signs):
+    """At most 64 values of -1 and +1 in one integer, the first one in the lowest bit."""
+    return sum(int(bit) << i for i, bit in enumerate(to_bits(signs)))
+
+
+word_a, word_b = to_word(a), to_word(b)
+for label, word in [("a", word_a), ("b", word_b), ("a XOR b", word_a ^ word_b)]:
+    print(f"{label:8s} {word:08b}   ones: {word.bit_count()}")
+
+# %% [markdown]
+# (The first value stands on the right, because it is the lowest bit.) XOR is 1 where the two differ, so its ones are the
+# mismatches; XNOR, its opposite, marks the matches, and gives the method its name.
+#
+# ### Exercise 0.3 · the last word is not full
+# difficulty ●●●○○ · importance ●●●●● · 5 minutes
+#
+# Write the dot product of two words of which the lowest `n` bits are used; the others are 0. Python's `int.bit_count()`
+# is the popcount. There is a way that is right for 64 and wrong for every smaller `n`.
+
+
+# %%
+def word_dot(word_a, word_b, n):
+    # solution
+    return n - 2 * (word_a ^ word_b).bit_count()
+
+
+# %%
+check.ex_0_3(word_dot)
+
+# %% [markdown]
+# Not everything in a transformer has two signs. An attention probability is never negative, so its bits mean **0 and 1**,
+# not −1 and +1. A 0 contributes nothing, and AND picks the weights that count.
+#
+# ### Exercise 0.4 · ones and zeros against signs
+# difficulty ●●●○○ · importance ●●●○○ · 5 minutes
+#
+# `word_a` holds values 0 and 1, `word_b` holds −1 and +1 (bit 1 for +1). Their dot product?
+#
+# <details><summary>A first step</summary>
+# Among the places where <code>word_a</code> is 1: how many have a +1 beside them, and how many a −1?
+# </details>
+
+
+# %%
+def and_dot(word_a, word_b):
+    # solution
+    return 2 * (word_a & word_b).bit_count() - word_a.bit_count()
+
+
+# %%
+check.ex_0_4(and_dot)
+
+# %% [markdown]
+# ## 3. A whole layer
+#
+# A linear layer of BERT-base takes 768 values to 768: 589,824 weights. `binviz_kernels` packs its rows into 64-bit words
+# and does what you have just written, on all words of all rows, with the widest instructions that this CPU has. The
+# result is not close to the float product of the signs, it is **the same**, because both are sums of whole numbers.
+
+# %%
+import binviz_kernels as bits
+
+rng = np.random.default_rng(0)
+activations = rng.normal(size=(128, 768)).astype(np.float32)  # 128 tokens
+weights = rng.normal(size=(768, 768)).astype(np.float32)
+
+
+def signs(x):
+    return np.where(x >= 0, np.float32(1), np.float32(-1))
+
+
+packed_activations, packed_weights = bits.pack_rows(activations), bits.pack_weights(weights)
+by_bits = bits.xnor_gemm(packed_activations, packed_weights)
+by_floats = signs(activations) @ signs(weights).T
+print("by floats:", by_floats[0, :6])
+print("by bits:  ", by_bits[0, :6])
+print("equal everywhere:", np.array_equal(by_bits, by_floats))
+
+# %% [markdown]
+# ## 4. How small?
+#
+# **Predict** the factor: a float takes 32 bits, a sign takes one.
+
+# %%
+stored = packed_weights.words
+print(f"as floats: {weights.nbytes:9,d} bytes")
+print(f"as bits:   {stored.nbytes:9,d} bytes, {weights.nbytes / stored.nbytes:.0f} times smaller")
+
+# %% [markdown]
+# ## Summary
+#
+# - With entries −1 and +1 a dot product is `n − 2 · popcount(a XOR b)`; with 0 and 1 on one side it is
+#   `2 · popcount(a AND b) − popcount(a)`. Both are exact.
+# - The empty bits of the last word are the trap: they must not count.
+# - A weight matrix becomes 32 times smaller. A model does not, because part of it stays float.
+#
+# **Next:** [notebook 01](01_what_a_binarizer_does.ipynb): what a bit loses, and how a step can have a gradient.
+
+# %% [markdown]
+# ## References
+#
+# - M. Courbariaux, I. Hubara, D. Soudry, R. El-Yaniv, Y. Bengio: Binarized Neural Networks, [1602.02830](https://arxiv.org/abs/1602.02830)
+# - M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi: XNOR-Net, [1603.05279](https://arxiv.org/abs/1603.05279)
+# - Z. Liu and others: BiT, Robustly Binarized Multi-distilled Transformer, [2205.13016](https://arxiv.org/abs/2205.13016)

@@ -1,0 +1,357 @@
+# %% [markdown]
+# # 01 · What a binarizer does
+#
+# | | |
+# |---|---|
+# | **You will** | write a sign with two values; derive the best scale and see what one bit loses; see why attention and ReLU outputs need the codes 0 and 1; find a start at which a binarizer answers nothing but zeros; give the sign a gradient that it does not have |
+# | **Minutes** | 20 to read, 1 to run, 30 for the exercises |
+# | **Before this** | notebook 00; the chain rule; what `loss.backward()` does |
+# | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3.1; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278); BiT [2205.13016](https://arxiv.org/abs/2205.13016) section 3; BiBench [2301.11233](https://arxiv.org/abs/2301.11233) |
+# | **Not reproduced** | no table of these papers: everything here is arithmetic on random numbers, and every formula can be checked by hand |
+# | **Runs on** | a laptop's CPU, offline |
+#
+# A **binarizer** maps a float tensor to two values. It has three parts, and papers differ in how they fill them:
+#
+# | part | question | typical answer |
+# |---|---|---|
+# | code | which two integers? | −1 and +1; or 0 and 1 |
+# | scale | how large are they? | none; the mean of the magnitudes; learned |
+# | surrogate | which gradient, when the true one is 0? | pass it where the input is small |
+#
+# First by hand, then with the library.
+
+# %%
+import numpy as np
+import plotly.graph_objects as go
+import torch
+
+from binviz import check, plots
+
+rng = np.random.default_rng(0)
+
+
+def line_chart(x, curves, x_title, y_title):
+    """One line for each entry of `curves`, a mapping of names to values."""
+    figure = go.Figure([go.Scatter(x=x, y=y, name=name) for name, y in curves.items()])
+    return figure.update_layout(xaxis_title=x_title, yaxis_title=y_title, template="binviz")
+
+
+# %% [markdown]
+# ## 1. The code: two values, and no third one
+#
+# $$\operatorname{sign}(x) = \begin{cases} +1 & x \ge 0 \\ -1 & x < 0 \end{cases}$$
+#
+# ### Exercise 1.1 · a sign for machines with two values
+# difficulty ●○○○○ · importance ●●●●○ · 2 minutes
+#
+# `np.sign` and `torch.sign` give 0 for 0. Exact zeros are common in a network (after a ReLU, in padding, in a fresh
+# bias), and a bit cannot hold a third value.
+
+
+# %%
+def sign(x):
+    # solution
+    return np.where(x >= 0, 1.0, -1.0)
+
+
+# %%
+check.ex_1_1(sign)
+
+# %% [markdown]
+# ## 2. The scale: how large should the two values be?
+#
+# Weights of a trained layer are small numbers, around 0.05 in BERT. Replacing them by ±1 changes everything that
+# follows. So we allow one float number for the whole tensor, $\alpha$, and ask for the best
+#
+# $$J(\alpha) = \sum_i \left(x_i - \alpha \operatorname{sign}(x_i)\right)^2.$$
+#
+# **Predict** before you run the next cell. The values of `x` are drawn from a normal distribution with standard
+# deviation 1. Where is the minimum: at the mean magnitude, at the median magnitude, at 1, or at the largest magnitude?
+# Is the error at $\alpha = 0$ smaller or larger than at twice the optimum?
+
+# %%
+x = rng.normal(size=10_000)
+alphas = np.linspace(0, 2, 81)
+errors = [100 * ((x - alpha * sign(x)) ** 2).sum() / (x**2).sum() for alpha in alphas]
+
+at = np.argmin(errors)
+print(f"mean of |x| {np.abs(x).mean():.3f}, median {np.median(np.abs(x)):.3f}, largest {np.abs(x).max():.3f}")
+plots.error_curve(plots.Sweep(alphas, errors, alphas[at], errors[at]), of="scale")
+
+# %% [markdown]
+# A parabola, so both errors are equal: at twice the optimum nothing is better than answering 0.
+#
+# Expand the square. Since $x_i \operatorname{sign}(x_i) = |x_i|$ and $\operatorname{sign}(x_i)^2 = 1$,
+#
+# $$J(\alpha) = \sum_i x_i^2 \;-\; 2\alpha \sum_i |x_i| \;+\; n\,\alpha^2 .$$
+#
+# ### Exercise 1.2 · the best scale
+# difficulty ●●○○○ · importance ●●●●● · 4 minutes
+#
+# Set $J'(\alpha) = 0$.
+
+
+# %%
+def best_scale(x):
+    # solution
+    return np.abs(x).mean()
+
+
+# %%
+check.ex_1_2(best_scale)
+
+# %% [markdown]
+# ### Exercise 1.3 · what one bit loses
+# difficulty ●●○○○ · importance ●●●○○ · 5 minutes
+#
+# Put the best scale back into $J$ and divide by $\sum_i x_i^2$, the *energy* of `x`. The result is 0 when nothing is
+# lost and 1 when everything is.
+#
+# <details><summary>Then think</summary>
+# For which vectors is it exactly 0?
+# </details>
+
+
+# %%
+def energy_lost(x):
+    # solution
+    return 1 - np.abs(x).mean() ** 2 / (x**2).mean()
+
+
+# %%
+check.ex_1_3(energy_lost)
+
+# %% [markdown]
+# **Predict:** the three sets of numbers below have the same standard deviation. Uniform numbers have no outliers, the
+# Laplace distribution has many. Which one does a bit describe best?
+
+# %%
+shapes = {
+    "two points": rng.choice([-1.0, 1.0], size=100_000),
+    "uniform": rng.uniform(-np.sqrt(3), np.sqrt(3), size=100_000),
+    "normal": rng.normal(size=100_000),
+    "Laplace": rng.laplace(scale=np.sqrt(0.5), size=100_000),
+}
+lost = {name: 100 * energy_lost(values) for name, values in shapes.items()}
+figure = go.Figure(
+    go.Bar(
+        x=list(lost),
+        y=list(lost.values()),
+        texttemplate="%{y:.1f} %",
+        textposition="outside",
+        marker_color=plots.theme.BINARY,
+    )
+)
+figure.update_layout(yaxis_title="energy lost (%)", xaxis_title="distribution of x", template="binviz")
+
+# %% [markdown]
+# For normal numbers it is $1 - 2/\pi = 36.3\,\%$, whatever their size. The heavier the tails, the more is lost, because a
+# few large values raise the scale for everybody. That is why outliers in activations are the enemy of low bits.
+#
+# One remedy for weights is a scale *per row*, that is, per output of the layer. It costs one float for 768 bits.
+#
+# ### Exercise 1.4 · a scale for each row
+# difficulty ●●○○○ · importance ●●●○○ · 4 minutes
+#
+# Return the binarized matrix: signs times the best scale of each row. Use your `sign`.
+
+
+# %%
+def binarize_rows(w):
+    # solution
+    return sign(w) * np.abs(w).mean(axis=1, keepdims=True)
+
+
+# %%
+check.ex_1_4(binarize_rows)
+
+# %% [markdown]
+# ## 3. Values that cannot be negative
+#
+# A ReLU output and an attention probability are never below 0, so their sign is +1 everywhere: a bit that is always 1
+# says nothing. The codes here are **0 and 1**. With $q = x/\alpha$, BiT uses
+#
+# $$x_B = \alpha \cdot \operatorname{round}\!\left(\operatorname{clip}(q, 0, 1)\right),$$
+#
+# which is $\alpha$ where $x$ is above $\alpha/2$, and 0 elsewhere. So the scale is also the **switch**.
+#
+# ### Exercise 1.5 · the switch
+# difficulty ●●○○○ · importance ●●●●○ · 4 minutes
+
+
+# %%
+def binarize_unsigned(x, alpha):
+    # solution
+    return alpha * np.round(np.clip(x / alpha, 0, 1))
+
+
+# %%
+check.ex_1_5(binarize_unsigned)
+
+# %% [markdown]
+# Where should $\alpha$ start? BiT's official code takes **4 times the mean** of the first batch, so the switch is at twice
+# the mean. Three inputs that a transformer may meet:
+#
+# - `ReLU`: normal numbers, negative ones set to 0
+# - `softmax`: attention rows over 128 tokens of normal scores
+# - `uniform`: numbers spread evenly between 0 and 1
+#
+# **Predict:** what share of the codes is 1 when the start is 4 times the mean? For one of the three it is zero. Which?
+
+# %%
+scores = np.exp(rng.normal(size=(200, 128)))
+inputs = {
+    "ReLU of normal": np.maximum(rng.normal(size=25_600), 0),
+    "softmax of normal": scores / scores.sum(axis=1, keepdims=True),
+    "uniform": (np.arange(25_600) + 0.5) / 25_600,
+}
+multiples = np.linspace(0.5, 6, 45)
+ones = {
+    name: [100 * (binarize_unsigned(values, m * values.mean()) > 0).mean() for m in multiples]
+    for name, values in inputs.items()
+}
+for name, values in inputs.items():
+    at_four = (binarize_unsigned(values, 4 * values.mean()) > 0).mean()
+    print(f"{name:18s} {100 * at_four:5.1f} % ones at 4 times the mean")
+
+figure = line_chart(multiples, ones, "start of α (multiples of the mean)", "codes that are 1 (%)")
+figure.add_vline(x=4, line_dash="dot", line_color=plots.theme.GREY, annotation_text="BiT's code")
+
+# %% [markdown]
+# Uniform numbers have their mean at ½. Twice that is 1, and no number is above it: the binarizer answers 0 for every input.
+# It is **dead**, and so is the layer behind it. A rule that is good for the inputs it was made for can be fatal for others.
+#
+# Dead for ever? That depends on the gradients, and these come next.
+#
+# ## 4. The surrogate: a gradient that is not there
+#
+# The derivative of a step is 0 everywhere except at the step, where there is none. PyTorch knows that:
+
+# %%
+t = torch.tensor([-1.5, -0.2, 0.3, 2.0], requires_grad=True)
+torch.sign(t).sum().backward()
+print("gradient of torch.sign:", t.grad)
+
+# %% [markdown]
+# With zeros, no weight in front of a sign ever learns. The way out is a small lie: *forward* uses the sign, *backward*
+# uses the derivative of something smoother. That replacement is the **surrogate**. The oldest one, the clipped
+# straight-through estimator, pretends that the sign was the function $\operatorname{clip}(x, -1, 1)$:
+
+
+# %%
+class SignClipped(torch.autograd.Function):
+    """Forward: the sign. Backward: the gradient of clip(x, -1, 1)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x >= 0).to(x.dtype) * 2 - 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * (x.abs() <= 1)
+
+
+t = torch.tensor([-1.5, -0.2, 0.3, 2.0], requires_grad=True)
+SignClipped.apply(t).sum().backward()
+print("gradient of the surrogate:", t.grad)
+
+# %% [markdown]
+# The values beyond ±1 get nothing: they are far from the switch, and pushing them further is useless.
+#
+# ### Exercise 1.6 · Bi-Real's triangle
+# difficulty ●●○○○ · importance ●●●●○ · 5 minutes
+#
+# A value *near* 0 is more likely to change its sign than one at 0.9. Bi-Real Net therefore uses the slope
+# $2 - 2|x|$ inside ±1, and 0 outside. Write the backward pass: `x` is the input, `grad` the gradient from above.
+
+
+# %%
+def triangle_backward(x, grad):
+    # solution
+    return grad * np.clip(2 - 2 * np.abs(x), 0, None)
+
+
+# %%
+check.ex_1_6(triangle_backward)
+
+# %% [markdown]
+# ### Exercise 1.7 · can a dead binarizer wake up?
+# difficulty ●●●●○ · importance ●●●○○ · 8 minutes
+#
+# In BiT, $\alpha$ is learned. The rounding is taken as if it were the identity ($d\operatorname{round}(u)/du := 1$), so
+# with $q = x/\alpha$ the product rule gives, for one value,
+#
+# $$\frac{\partial x_B}{\partial \alpha} = \begin{cases} 0 & q < 0 \\ \operatorname{round}(q) - q & 0 \le q \le 1 \\ 1 & q > 1\end{cases}$$
+#
+# Derive the middle line ($x_B = \alpha\operatorname{round}(x/\alpha)$), then return the gradient to $\alpha$: the sum over
+# all values of slope times `grad`.
+
+
+# %%
+def alpha_gradient(x, alpha, grad):
+    # solution
+    q = x / alpha
+    slope = np.where(q < 0, 0.0, np.where(q <= 1, np.round(q) - q, 1.0))
+    return (slope * grad).sum()
+
+
+# %%
+check.ex_1_7(alpha_gradient)
+
+# %% [markdown]
+# Look at the dead case: every $q$ is below ½, so every code is 0 and every slope to $\alpha$ is $-q$, which is *not* zero.
+# So there is a gradient, and its direction depends on what comes from above. Let the aim be to describe `x` itself, that
+# is, to make $\sum (x - x_B)^2$ small.
+#
+# **Predict:** starting dead, at $\alpha = 4 \cdot \text{mean}$, does gradient descent make $\alpha$ smaller or larger? Does the
+# share of ones ever leave zero?
+
+# %%
+values = inputs["uniform"]
+alpha, steps, history, awake = 4 * values.mean(), 400, [], []
+for _ in range(steps):
+    code = binarize_unsigned(values, alpha)
+    history.append(alpha)
+    awake.append((code > 0).mean())
+    alpha -= 0.02 * alpha_gradient(values, alpha, -2 * (values - code) / len(values))
+
+line_chart(
+    np.arange(steps),
+    {"α": history, "share of codes that are 1": awake},
+    "step (number)",
+    "α (unit of x), share (of 1)",
+)
+
+# %% [markdown]
+# It wakes, because shrinking $\alpha$ is what this aim asks for. Inside a network the gradient from above comes through the
+# layers behind, and may point the other way. So a dead start is not the end, but it is time lost, and nothing in the loss
+# tells you about it: look at the codes.
+
+# %% [markdown]
+# ## Summary
+#
+# - A binarizer is a code, a scale and a surrogate. The code has two values; the sign of 0 is one of them.
+# - The best scale for a sign is the mean magnitude. With it, normal numbers lose 36.3 % of their energy; numbers of equal
+#   magnitude lose nothing; heavy tails lose more.
+# - What cannot be negative needs the codes 0 and 1, and a switch. A switch above every value is a dead binarizer.
+# - The true gradient of a step is 0. A surrogate replaces it in the backward pass only.
+#
+# **Claims and what we saw**
+#
+# | claim | where | here | same setting? |
+# |---|---|---|---|
+# | the best scale is the mean magnitude | XNOR-Net, section 3.1 | derived, and the minimum of the curve | yes, it is arithmetic |
+# | a start at 4 times the mean suits non-negative inputs | BiT's official code | 22 % ones on ReLU, 12 % on softmax, 0 % on uniform inputs | random inputs, not BERT's |
+#
+# **Next:** notebook 02 puts binarizers into a small network and watches its latent weights.
+
+# %% [markdown]
+# ## References
+#
+# - M. Courbariaux, I. Hubara, D. Soudry, R. El-Yaniv, Y. Bengio: Binarized Neural Networks, [1602.02830](https://arxiv.org/abs/1602.02830)
+# - M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi: XNOR-Net, [1603.05279](https://arxiv.org/abs/1603.05279)
+# - Z. Liu, B. Wu, W. Luo, X. Yang, W. Liu, K.-T. Cheng: Bi-Real Net, [1808.00278](https://arxiv.org/abs/1808.00278)
+# - Z. Liu and others: BiT, Robustly Binarized Multi-distilled Transformer, [2205.13016](https://arxiv.org/abs/2205.13016)
+# - H. Qin and others: BiBench, [2301.11233](https://arxiv.org/abs/2301.11233)
