@@ -1,0 +1,51 @@
+"""The machine a time was measured on. A time without it means nothing."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+# The instructions that bit kernels, float32, bfloat16 and int8 products live on.
+FLAGS = (
+    "popcnt", "avx2", "avx512f", "avx512bw", "avx512_vpopcntdq", "avx512_bitalg", "avx512_vnni", "avx512_bf16",
+    "avx_vnni", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve",
+)  # fmt: skip
+PACKAGES = ("numpy", "numba", "llvmlite", "torch")
+
+
+def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
+    """What the numbers depend on, as plain data.
+
+    Args:
+        cpuinfo: where Linux describes its processors; elsewhere the model is what Python knows and no
+            flags are listed.
+
+    Returns:
+        cpu, flags (those of `FLAGS` it has), cores (that this process may use), system, python, and the
+        version of each of `PACKAGES`.
+
+    >>> sorted(describe())
+    ['cores', 'cpu', 'flags', 'packages', 'python', 'system']
+    """
+    fields: dict[str, str] = {}
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            name, _, value = line.partition(":")
+            fields.setdefault(name.strip().lower(), value.strip())
+    flags = fields.get("flags", fields.get("features", "")).split()  # Arm calls them features
+    return {
+        "cpu": fields.get("model name") or platform.processor() or platform.machine(),
+        "flags": [flag for flag in FLAGS if flag in flags],
+        "cores": usable_cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
