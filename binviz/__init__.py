@@ -1,6 +1,44 @@
-"""binviz: binarized transformers that can be seen, trained and run on bits."""
+"""binviz: binarized transformers that can be seen, trained and run on bits.
+
+    model = binviz.load("sst2-minilm.bit-w1a1")        # a bundled model, or a folder that `save` wrote
+    table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT or Swin model of yours
+    seen = binviz.capture(model, inputs)               # every activation by name
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from binviz.errors import UserError
-from binviz.saving import save
 
-__all__ = ["UserError", "save"]
+if TYPE_CHECKING:
+    from binviz.analysis import capture as capture
+    from binviz.binarizers import check_binarizer as check_binarizer
+    from binviz.convert import binarize_ as binarize_
+    from binviz.packed import load_packed as load_packed
+    from binviz.packed import save_packed as save_packed
+    from binviz.saving import save as save
+    from binviz.zoo import load as load
+    from binviz.zoo import load_tokenizer as load_tokenizer
+
+#: Public name -> the module that holds it; imported at first use, so that `import binviz` stays quick.
+_HOME = {
+    "binarize_": "convert",
+    "capture": "analysis",
+    "check_binarizer": "binarizers",
+    "load": "zoo",
+    "load_packed": "packed",
+    "load_tokenizer": "zoo",
+    "save": "saving",
+    "save_packed": "packed",
+}
+_MODULES = ("analysis", "binarizers", "data", "evidence", "plots", "recipes", "zoo")
+
+__all__ = ["UserError", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"binviz.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"binviz.{name}")
+    raise AttributeError(f"module 'binviz' has no attribute {name!r}")

@@ -1,0 +1,70 @@
+"""Where the parts of an encoder are, under the same names in every architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Block:
+    """One transformer layer; every field but `name` is a module path in the model.
+
+    name: canonical, "layers.3". layer: the whole block. attention: the module whose attention function
+    transformers calls. query, key, value, attn_out, fc1, fc2: linears. act: (path of the module, attribute)
+    that holds the feed-forward activation. ffn_in: the module whose first input is the feed-forward part's.
+    """
+
+    name: str
+    layer: str
+    attention: str
+    query: str
+    key: str
+    value: str
+    attn_out: str
+    fc1: str
+    fc2: str
+    act: tuple[str, str]
+
+    def linears(self) -> dict[str, str]:
+        """Canonical name -> module path of the six linears."""
+        parts = ("query", "key", "value", "attn_out", "fc1", "fc2")
+        return {f"{self.name}.{part}": getattr(self, part) for part in parts}
+
+
+@dataclass
+class Layout:
+    """A model's parts.
+
+    blocks: in order. embed: path of the module whose output enters the first block. words: path of the
+    word embedding, if any. others: canonical name -> path of further layers to binarize (a pooler; all
+    layers of a plain network). stay: path -> why it stays float.
+    """
+
+    architecture: str
+    blocks: list[Block] = field(default_factory=list)
+    embed: str | None = None
+    words: str | None = None
+    others: dict[str, str] = field(default_factory=dict)
+    stay: dict[str, str] = field(default_factory=dict)
+
+
+#: An adapter looks at a model and returns its layout, or None where it is not of its kind.
+Adapter = Callable[[nn.Module], Layout | None]
+
+
+def has(model: nn.Module, *paths: str) -> bool:
+    """Whether every dotted path leads to a submodule."""
+    for path in paths:
+        try:
+            model.get_submodule(path)
+        except AttributeError:
+            return False
+    return True
+
+
+def paths_with(model: nn.Module, *needed: str) -> list[str]:
+    """Paths of the submodules under which all `needed` paths exist, in module order."""
+    return [path for path, module in model.named_modules() if has(module, *needed)]

@@ -1,0 +1,43 @@
+"""ViT and DeiT as transformers 5 names them.
+
+    layers.N.{attention.{q,k,v,o}_proj, layernorm_before, layernorm_after, mlp.{fc1, activation_fn, fc2}}
+
+The patch embedding and the classification head stay float, as in BiViT (2211.07091).
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from binviz.adapters.layout import Block, Layout, paths_with
+
+PARTS = ("attention.q_proj", "attention.k_proj", "attention.v_proj", "attention.o_proj", "mlp.fc1", "mlp.fc2")
+
+
+def block(i: int, path: str) -> Block:
+    """The block at a path; Swin's blocks are built alike."""
+    return Block(
+        name=f"layers.{i}",
+        layer=path,
+        attention=f"{path}.attention",
+        query=f"{path}.attention.q_proj",
+        key=f"{path}.attention.k_proj",
+        value=f"{path}.attention.v_proj",
+        attn_out=f"{path}.attention.o_proj",
+        fc1=f"{path}.mlp.fc1",
+        fc2=f"{path}.mlp.fc2",
+        act=(f"{path}.mlp", "activation_fn"),
+    )
+
+
+def layout(model: nn.Module) -> Layout | None:
+    """The layout of a ViT or DeiT encoder, else None."""
+    layers = paths_with(model, *PARTS, "layernorm_before")
+    tables = paths_with(model, "patch_embeddings.projection")
+    if not layers or not tables or paths_with(model, "downsample.reduction"):
+        return None
+    found = Layout(
+        "ViT", embed=tables[0], stay={f"{tables[0]}.patch_embeddings.projection": "patch embedding"}
+    )
+    found.blocks = [block(i, path) for i, path in enumerate(layers)]
+    return found

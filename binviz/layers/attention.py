@@ -1,0 +1,193 @@
+r"""Attention on codes, plugged into transformers as the attention implementation "binviz".
+
+$$S = (q_Q q_K^\top)\, s_Q s_K\, /\sqrt d + \text{mask}, \qquad
+A = \text{binarize}(\mathrm{softmax}(S))\ \text{or}\ \text{binarize}(S), \qquad
+C = (q_A q_V)\, s_A s_V$$
+
+A module that carries no `binary` submodule runs ordinary softmax attention here, so that float and binary
+models can be looked into at the same places.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Literal
+
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+from binviz.binarizers import Binarizer, Code
+from binviz.errors import UserError
+from binviz.layers.tap import tap
+
+NAME = "binviz"
+#: Additive masks forbid a position with a large negative number: the dtype's lowest in BERT, -100 in Swin.
+FORBIDDEN = -50.0
+
+#: Input (B, T, D) of the attention layer that is running in this thread; the low-rank estimators read it.
+layer_input: ContextVar[Tensor | None] = ContextVar("binviz_attention_input", default=None)
+
+
+class LowRankEstimators(nn.Module):
+    r"""BiPFT's estimators of what binarization leaves out of attention (Xing et al. 2023, 2312.08937).
+
+    Five float linears from the layer's input h, with bias, shared by all heads:
+    scores $+\!= q_m k_p^\top + q_p k_m^\top + q_p k_p^\top$ before the division by $\sqrt d$, and
+    context $+\!= A_b\, v_p$.
+
+    The pairing of main and residual parts is the official code's.
+
+    Args:
+        hidden: width of h. rank: of each estimator (1 in the paper).
+    """
+
+    def __init__(self, hidden: int, rank: int) -> None:
+        super().__init__()
+        self.q_main, self.q_residual = nn.Linear(hidden, rank), nn.Linear(hidden, rank)
+        self.k_main, self.k_residual = nn.Linear(hidden, rank), nn.Linear(hidden, rank)
+        self.v_residual = nn.Linear(hidden, 1)
+
+    def scores(self, h: Tensor) -> Tensor:
+        """(B, T, D) -> (B, 1, T, T)."""
+        q_m, q_p, k_m, k_p = self.q_main(h), self.q_residual(h), self.k_main(h), self.k_residual(h)
+        return (q_m @ k_p.mT + q_p @ k_m.mT + q_p @ k_p.mT).unsqueeze(1)
+
+    def values(self, h: Tensor) -> Tensor:
+        """(B, T, D) -> (B, 1, T, 1)."""
+        return self.v_residual(h).unsqueeze(1)
+
+
+class BinaryAttention(nn.Module):
+    """Binarizers of one attention layer; None keeps that operand float.
+
+    Args:
+        query, key, value: binarizers of the (B, H, T, D) projections. A scale per row of the values lies
+            on the axis that the second product sums over, so it is refused.
+        attention: binarizer of the (B, H, T, T) probabilities or scores.
+        attention_on: which of the two it sees.
+        estimators: BiPFT's, or None.
+
+    Raises:
+        UserError: the value binarizer scales each row, or scores are kept without a binarizer.
+    """
+
+    def __init__(
+        self,
+        query: Binarizer | None,
+        key: Binarizer | None,
+        value: Binarizer | None,
+        attention: Binarizer | None,
+        attention_on: Literal["probs", "scores"] = "probs",
+        estimators: LowRankEstimators | None = None,
+    ) -> None:
+        super().__init__()
+        if value is not None and value.scale_kind == "per_row":
+            raise UserError(
+                "values cannot have a scale per row: it would vary along the summed axis; use another"
+            )
+        if attention_on == "scores" and attention is None:
+            raise UserError("attention_on='scores' needs an attention binarizer")
+        self.query, self.key, self.value, self.attention = query, key, value, attention
+        self.attention_on = attention_on
+        self.estimators = estimators
+
+    def forward(
+        self,
+        owner: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        scaling: float,
+        dropout: float,
+    ) -> tuple[Tensor, Tensor]:
+        """Context (B, H, T, D) and the attention actually used, decoded (B, H, T, T)."""
+        q, k, v = _encode(self.query, query), _encode(self.key, key), _encode(self.value, value)
+        for part, code, binarizer in (("q", q, self.query), ("k", k, self.key), ("v", v, self.value)):
+            if binarizer is not None:
+                tap(owner, f"{part}.code", code)
+        scores = (q.q @ k.q.mT) * (q.scale * _transposed(k.scale))
+        if self.estimators is not None:
+            h = layer_input.get()
+            assert h is not None, "the hook that remembers the layer's input was removed"
+            scores = scores + self.estimators.scores(h)
+            v_residual = self.estimators.values(h)
+        scores = scores * scaling
+        if mask is not None:
+            scores = scores + mask
+        tap(owner, "scores", scores)
+        if self.attention_on == "probs":
+            probs = scores.softmax(-1)
+            tap(owner, "probs", probs)
+            a = _encode(self.attention, nn.functional.dropout(probs, dropout, self.training))
+        else:
+            a = _encode(self.attention, nn.functional.dropout(scores, dropout, self.training))
+        if mask is not None and self.attention is not None and min(self.attention.levels) < 0:
+            # A signed code cannot say "nothing": forbidden positions are taken out, as AND with the mask does.
+            a = a._replace(q=a.q.masked_fill(mask < FORBIDDEN, 0.0))
+        if self.attention is not None:
+            tap(owner, f"{self.attention_on}.code", a)
+        context = (a.q @ v.q) * (a.scale * v.scale)
+        if self.attention is not None and self.attention.shifted:
+            context = context + a.shift * (v.q.sum(-2, keepdim=True) * v.scale)
+        used = a.decode() if self.attention is not None else a.q
+        if self.estimators is not None:
+            context = context + used @ v_residual
+        return context, used
+
+
+def _encode(binarizer: Binarizer | None, x: Tensor) -> Code:
+    if binarizer is None:
+        return Code(x, x.new_ones(()), x.new_zeros(()))
+    return binarizer.encode(x)
+
+
+def _transposed(scale: Tensor) -> Tensor:
+    return scale.mT if scale.ndim >= 2 else scale
+
+
+def attention_forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **unused: object,
+) -> tuple[Tensor, Tensor]:
+    """What transformers calls: (B, H, T, D) projections -> context (B, T, H, D), attention (B, H, T, T)."""
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    for part, projection in (("q", query), ("k", key), ("v", value)):
+        tap(module, part, projection)
+    binary = getattr(module, "binary", None)
+    if binary is not None:
+        context, attention = binary(module, query, key, value, attention_mask, scaling, dropout)
+    else:
+        scores = query @ key.mT * scaling
+        if attention_mask is not None:
+            scores = scores + attention_mask
+        tap(module, "scores", scores)
+        attention = scores.softmax(-1)
+        tap(module, "probs", attention)
+        context = nn.functional.dropout(attention, dropout, module.training) @ value
+    context = context.transpose(1, 2).contiguous()
+    tap(module, "context", context.flatten(2))
+    return context, attention
+
+
+def remember_input(module: nn.Module, args: tuple, kwargs: dict) -> None:  # type: ignore[type-arg]
+    """Forward pre-hook of an attention layer with estimators: keep its input for them."""
+    layer_input.set(args[0] if args else kwargs["hidden_states"])
+
+
+def use_binviz_attention(model: nn.Module) -> None:
+    """Make a transformers model run its attention here."""
+    model.set_attn_implementation(NAME)  # type: ignore[operator]
+
+
+AttentionInterface.register(NAME, attention_forward)
+AttentionMaskInterface.register(NAME, eager_mask)
+
+__all__ = ["NAME", "BinaryAttention", "LowRankEstimators", "attention_forward", "use_binviz_attention"]

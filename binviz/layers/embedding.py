@@ -1,0 +1,45 @@
+"""A word embedding whose rows are signs and one scale a token."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from binviz.binarizers import Binarizer
+from binviz.binarizers.bit import BiTWeight, bit_weight_code
+from binviz.layers.tap import tap
+
+
+class BinaryEmbedding(nn.Embedding):
+    """Embedding with binarized rows. Only the rows that are looked up are binarized.
+
+    Args:
+        num_embeddings: rows of the table.
+        embedding_dim: width of a row.
+        weight: binarizer of the table with a scale of its own for each row; BiT's subtracts the mean of
+            the whole table (Liu et al. 2022, 2205.13016), the others look at each row alone.
+        options: those of torch.nn.Embedding.
+
+    >>> import torch
+    >>> from binviz import binarizers
+    >>> table = BinaryEmbedding(2, 2, weight=binarizers.get("bibert-weight"))
+    >>> _ = table.weight.data.copy_(torch.tensor([[0.5, 1.5], [-0.25, -0.75]]))
+    >>> table(torch.tensor([1, 0])).tolist()
+    [[0.5, -0.5], [-1.0, 1.0]]
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, weight: Binarizer, **options) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(num_embeddings, embedding_dim, **options)
+        self.weight_binarizer = weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(...) token ids -> (..., embedding_dim)."""
+        rows = F.embedding(ids, self.weight, self.padding_idx)
+        tap(self, "pre", rows)
+        if isinstance(self.weight_binarizer, BiTWeight):
+            code = bit_weight_code(rows, self.weight.detach().mean())
+        else:
+            flat = self.weight_binarizer.encode(rows.flatten(0, -2))
+            code = flat._replace(q=flat.q.view_as(rows), scale=flat.scale.reshape(*rows.shape[:-1], -1))
+        tap(self, "code", code)
+        return code.decode()

@@ -1,0 +1,22 @@
+"""BiViT (He et al. 2023, 2211.07091): softmax-aware attention, learned weight scales.
+
+`bivit-w1a1` binarizes attention and feed-forward part; `bivit-mixed`, the paper's default, keeps the inputs of
+the feed-forward part float. Patch embedding, down-sampling and head stay float in both.
+"""
+
+from binviz.recipes.recipe import Choice, Recipe, register
+
+SIGN = Choice("bnn")
+
+W1A1 = register(
+    Recipe(
+        name="bivit-w1a1",
+        weight=Choice("bivit-weight"),
+        activation=SIGN,
+        query=SIGN,
+        key=SIGN,
+        value=SIGN,
+        attention=Choice("bivit-attention"),
+    )
+)
+MIXED = register(W1A1.but("bivit-mixed", float_activations=("*.fc1", "*.fc2")))

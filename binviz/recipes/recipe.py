@@ -1,0 +1,146 @@
+"""A recipe says which binarizer stands where in a transformer; one paper, one file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from binviz import binarizers
+from binviz.errors import UserError
+
+ROLES = ("weight", "embedding", "activation", "nonneg_activation", "query", "key", "value", "attention")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A binarizer by name, with options (all but `features` and `channel_axis`, which the layer knows)."""
+
+    binarizer: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, features: int, channel_axis: int = -1) -> binarizers.Binarizer:
+        """A new binarizer for a tensor with `features` channels on that axis."""
+        return binarizers.get(self.binarizer, features=features, channel_axis=channel_axis, **self.options)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which binarizer stands where; None keeps that tensor float.
+
+    Args:
+        name: the recipe's name.
+        weight: of every linear and convolution that is converted.
+        embedding: of word embeddings, one row a token.
+        activation: of linear inputs that can have both signs.
+        nonneg_activation: of linear inputs that cannot be negative, such as a ReLU's output; where
+            None, `activation` is used there too.
+        query, key, value: of the projections, before the two products of attention.
+        attention: of the attention map.
+        attention_on: whether that map is the softmax's "probs" or the "scores" before it.
+        ffn_activation: replaces the feed-forward activation ("relu"); None leaves the model's own.
+        output_scale: a learned factor per output channel of every binary layer (XNOR-Net++).
+        estimator_rank: BiPFT's low-rank residual estimators, 0 = none.
+        float_activations: patterns of layers whose weights are binary and inputs stay float.
+        keep_float: patterns of layers left alone. Patterns match canonical names ("layers.0.fc1") and
+            module paths.
+        version: of this format.
+
+    Raises:
+        UserError: unknown binarizer or field value.
+    """
+
+    name: str
+    weight: Choice
+    embedding: Choice | None = None
+    activation: Choice | None = None
+    nonneg_activation: Choice | None = None
+    query: Choice | None = None
+    key: Choice | None = None
+    value: Choice | None = None
+    attention: Choice | None = None
+    attention_on: Literal["probs", "scores"] = "probs"
+    ffn_activation: str | None = None
+    output_scale: bool = False
+    estimator_rank: int = 0
+    float_activations: tuple[str, ...] = ()
+    keep_float: tuple[str, ...] = ()
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        for role in ROLES:
+            choice = getattr(self, role)
+            if choice is not None:
+                choice.make(features=1)
+        if self.attention_on not in ("probs", "scores"):
+            raise UserError(
+                f"recipe {self.name!r}: attention_on is 'probs' or 'scores', not {self.attention_on!r}"
+            )
+        if self.version != 1:
+            raise UserError(f"recipe {self.name!r} has version {self.version}; this binviz reads version 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable; `from_dict` brings it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe that `to_dict` wrote.
+
+        Raises:
+            UserError: unknown or missing fields.
+        """
+        try:
+            values = dict(values)
+            for role in ROLES:
+                if values.get(role) is not None:
+                    values[role] = Choice(**values[role])
+            for patterns in ("float_activations", "keep_float"):
+                values[patterns] = tuple(values.get(patterns, ()))
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            known = ", ".join(f.name for f in fields(cls))
+            raise UserError(f"not a recipe ({error}); its fields are: {known}") from error
+
+    def but(self, name: str, **changes: Any) -> Recipe:
+        """A copy under another name, with some fields changed."""
+        return replace(self, name=name, **changes)
+
+
+_REGISTRY: dict[str, Recipe] = {}
+
+
+def register(recipe: Recipe) -> Recipe:
+    """Make a recipe available by its name.
+
+    Raises:
+        UserError: the name belongs to another recipe.
+    """
+    if _REGISTRY.get(recipe.name, recipe) != recipe:
+        raise UserError(f"a recipe named {recipe.name!r} exists already; choose another name")
+    _REGISTRY[recipe.name] = recipe
+    return recipe
+
+
+def names(pattern: str = "*") -> list[str]:
+    """Names of recipes that match a shell-style pattern, sorted."""
+    return sorted(name for name in _REGISTRY if fnmatchcase(name, pattern))
+
+
+def get(name: str | Recipe) -> Recipe:
+    """A recipe by name; a Recipe is returned as it is.
+
+    Raises:
+        UserError: unknown name.
+
+    >>> get("bit-w1a1").ffn_activation
+    'relu'
+    """
+    if isinstance(name, Recipe):
+        return name
+    if name not in _REGISTRY:
+        near = get_close_matches(str(name), _REGISTRY, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
+        raise UserError(f"no recipe named {name!r}{hint}")
+    return _REGISTRY[name]
