@@ -7,11 +7,24 @@ from binviz.binarizers import bivit as bivit
 from binviz.binarizers import bnn as bnn
 from binviz.binarizers import dorefa as dorefa
 from binviz.binarizers import elastic as elastic
+from binviz.binarizers import fda as fda
 from binviz.binarizers import reactnet as reactnet
+from binviz.binarizers import recu as recu
 from binviz.binarizers import row_threshold as row_threshold
 from binviz.binarizers import stored as stored
 from binviz.binarizers import xnor as xnor
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
+from binviz.binarizers.check import ConformanceError, check_binarizer
 from binviz.binarizers.registry import get, names, register
 
-__all__ = ["Binarizer", "Code", "get", "names", "register", "sign", "with_surrogate"]
+__all__ = [
+    "Binarizer",
+    "Code",
+    "ConformanceError",
+    "check_binarizer",
+    "get",
+    "names",
+    "register",
+    "sign",
+    "with_surrogate",
+]

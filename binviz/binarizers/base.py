@@ -168,6 +168,11 @@ class Binarizer(nn.Module):
             return tuple(range(1, x.ndim))
         return tuple(range(self.channel_axis % x.ndim, x.ndim))
 
+    def _mean_abs_per_feature(self, x: Tensor) -> Tensor:
+        """Mean of |x| for each row of a weight, (features,); features = 1 is one for the tensor."""
+        means = mean_abs(x, self._row_axes(x)).view(-1)
+        return means.mean(0, keepdim=True) if self.features == 1 else means
+
     def _per_channel(self, parameter: Tensor, x: Tensor) -> Tensor:
         """A (features,) parameter viewed so that it broadcasts along x's channel axis."""
         shape = [1] * x.ndim

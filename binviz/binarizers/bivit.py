@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.bnn import clipped_open
 from binviz.binarizers.registry import register
 from binviz.binarizers.row_threshold import row_threshold
@@ -132,7 +132,7 @@ class BiViTWeight(Binarizer):
     @torch.no_grad()
     def initialize(self, x: Tensor) -> None:
         """Start the scale from the mean magnitude of each output channel of x."""
-        self.scale.copy_(mean_abs(x, self._row_axes(x)).view(-1).expand_as(self.scale))
+        self.scale.copy_(self._mean_abs_per_feature(x))
         self.initialized.fill_(True)
 
     def encode(self, x: Tensor) -> Code:
