@@ -1,8 +1,8 @@
 """binviz: binarized transformers that can be seen, trained and run on bits.
 
-    model = binviz.load("sst2-minilm.bit-w1a1")        # a bundled model, or a folder that `save` wrote
-    table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT or Swin model of yours
-    seen = binviz.capture(model, inputs)               # every activation by name
+model = binviz.load("sst2-minilm.bit-w1a1")        # a bundled model, or a folder that `save` wrote
+table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT or Swin model of yours
+seen = binviz.capture(model, inputs)               # every activation by name
 """
 
 from importlib import import_module

@@ -10,7 +10,7 @@ can be given another recipe; latent weights and shifts are kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -109,10 +109,15 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     recipe = recipes.get(recipe)
     layout = layout_of(model)
     converted: dict[str, Row] = {}
+    left: list[str] = []
 
     def wanted(path: str, name: str) -> bool:
-        kept = any(fnmatchcase(key, pattern) for pattern in recipe.keep_float for key in (name, path))
-        return not kept and (filter_fn is None or filter_fn(model.get_submodule(path), name))
+        if any(fnmatchcase(key, pattern) for pattern in recipe.keep_float for key in (name, path)):
+            return False
+        if filter_fn is not None and not filter_fn(model.get_submodule(path), name):
+            left.append(name)
+            return False
+        return True
 
     def convert(path: str, name: str, nonneg: bool = False) -> bool:
         if not wanted(path, name):
@@ -150,7 +155,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         from binviz.layers.attention import use_binviz_attention
 
         use_binviz_attention(model)
-    model.binviz_recipe = recipe  # type: ignore[assignment]
+    # What the filter left alone is part of the recipe, so that a saved model is rebuilt as it is.
+    model.binviz_recipe = replace(recipe, keep_float=(*recipe.keep_float, *left))  # type: ignore[assignment]
     return Conversion(recipe.name, layout.architecture, tuple(_rows(model, converted, layout.stay)))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from binviz.binarizers import Binarizer
+from binviz.binarizers import Binarizer, Code, sign
 from binviz.binarizers.bit import BiTWeight, bit_weight_code
+from binviz.binarizers.stored import Stored
 from binviz.layers.tap import tap
 
 
@@ -38,6 +39,9 @@ class BinaryEmbedding(nn.Embedding):
         tap(self, "pre", rows)
         if isinstance(self.weight_binarizer, BiTWeight):
             code = bit_weight_code(rows, self.weight.detach().mean())
+        elif isinstance(self.weight_binarizer, Stored):
+            scale = self.weight_binarizer.scale[ids].unsqueeze(-1)
+            code = Code(sign(rows), scale, rows.new_zeros(()))
         else:
             flat = self.weight_binarizer.encode(rows.flatten(0, -2))
             code = flat._replace(q=flat.q.view_as(rows), scale=flat.scale.reshape(*rows.shape[:-1], -1))

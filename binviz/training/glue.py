@@ -22,6 +22,7 @@ from transformers import (
 )
 
 import binviz
+from binviz import recipes
 from binviz.data import glue, sources
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -103,7 +104,7 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
     task = glue.task(config.task)
     for stage in config.stages:
         if stage != "float":
-            binviz.recipes.get(stage)
+            recipes.get(stage)
     if "float" in config.stages[1:]:
         raise UserError("the stage 'float' can only come first")
     records: dict[str, runs.Run] = {}
@@ -124,7 +125,7 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
             previous = out / f"{config.task}-{index - 1}-{config.stages[index - 1]}"
             model, tokenizer = binviz.load(previous), binviz.load_tokenizer(previous)
         if stage != "float":
-            binviz.rebinarize_(model, stage)
+            binviz.binarize_(model, stage)
             set_dropout(model, config.dropout)
 
         data, held_out = glue.load(config.task, "train"), glue.load(config.task, "validation")

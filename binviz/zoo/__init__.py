@@ -1,0 +1,112 @@
+"""Named models: bundled with the package, each one file with its checksum, licence, provenance and run.
+
+Names are `<task>-<arch>.<recipe>`, such as "digits-vit.bit-w1a1".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from binviz.errors import UserError
+
+FOLDER = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A bundled model.
+
+    bytes: size of its file. float_bytes: four bytes for each parameter, what the same network takes in
+    float32. run: (experiment, cell, seed) of its record.
+    """
+
+    name: str
+    task: str
+    arch: str
+    recipe: str
+    bytes: int
+    float_bytes: int
+    sha256: str
+    licence: str
+    provenance: str
+    run: tuple[str, str, int]
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.safetensors"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the model's run recorded; empty if its record is missing."""
+        from binviz.evidence import runs
+
+        run = runs.find(*self.run)
+        return dict(run.metrics) if run else {}
+
+
+@cache
+def _manifest() -> dict[str, Entry]:
+    path = FOLDER / "manifest.json"
+    entries = json.loads(path.read_text()) if path.exists() else []
+    return {entry["name"]: Entry(**(entry | {"run": tuple(entry["run"])})) for entry in entries}
+
+
+def names(pattern: str = "*") -> list[str]:
+    """Names of bundled models that match a shell-style pattern, in the manifest's order."""
+    return [name for name in _manifest() if fnmatchcase(name, pattern)]
+
+
+def describe(name: str) -> Entry:
+    """The manifest's entry.
+
+    Raises:
+        UserError: no bundled model of that name.
+    """
+    if name not in _manifest():
+        near = get_close_matches(str(name), _manifest(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
+        raise UserError(f"no model named {name!r}{hint}")
+    return _manifest()[name]
+
+
+def _checked(name: str) -> Path:
+    entry = describe(name)
+    if not entry.path.exists() or hashlib.sha256(entry.path.read_bytes()).hexdigest() != entry.sha256:
+        raise UserError(f"the file of {name!r} is missing or changed; install binviz again")
+    return entry.path
+
+
+def load(name: str | Path) -> nn.Module:
+    """A model in eval mode, from a bundled model's name, a folder that `save` wrote, or a packed file.
+
+    Raises:
+        UserError: nothing of that name, or it is damaged.
+    """
+    from binviz.packed import load_packed
+    from binviz.saving import load_folder
+
+    path = Path(name)
+    if path.is_dir():
+        return load_folder(path)
+    return load_packed(path if path.is_file() else _checked(str(name)))
+
+
+def load_tokenizer(name: str | Path) -> Any:
+    """The tokenizer that belongs to a model; arguments and errors as `load`."""
+    from transformers import AutoTokenizer
+
+    from binviz.packed.file import read_tokenizer
+
+    path = Path(name)
+    if path.is_dir():
+        return AutoTokenizer.from_pretrained(path)
+    return read_tokenizer(path if path.is_file() else _checked(str(name)))
