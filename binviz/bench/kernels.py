@@ -54,8 +54,8 @@ def contestants(rows: int, inputs: int, outputs: int) -> dict[str, Callable[[], 
 
 def set_threads(threads: int) -> None:
     """Let torch and our kernels use this many threads."""
+    numba.set_num_threads(threads)  # first: starting Numba's threads may reset torch's number
     torch.set_num_threads(threads)
-    numba.set_num_threads(threads)
 
 
 def speedup(rounds: int) -> float | None:

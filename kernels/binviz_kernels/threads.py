@@ -7,6 +7,7 @@ has chosen one. Where no thread-safe kind is installed, kernels run on one threa
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -42,11 +43,19 @@ def thread_count() -> int:
 
 @functools.cache
 def threads_available() -> bool:
-    """Whether Numba can start threads of the chosen kind."""
+    """Start Numba's threads; False if there are none of the chosen kind.
+
+    Numba and torch may share one OpenMP library, and starting Numba's threads resets its number of threads. So
+    in a program that has imported torch, what `torch.set_num_threads` said is said again.
+    """
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
     try:
         numba.get_num_threads()
     except ValueError:  # no library of that kind is installed
         return False
+    if torch and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
     return True
 
 

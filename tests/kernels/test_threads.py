@@ -89,6 +89,18 @@ def test_threads_are_safe_unless_the_user_chose(tmp_path):
     assert run_python(chosen, tmp_path).split() == ["workqueue", "False"]
 
 
+def test_the_number_of_threads_of_torch_is_left_alone(tmp_path):
+    program = """
+import torch
+torch.set_num_threads(1)
+assert torch.get_num_threads() == 1  # asking makes it take effect in OpenMP
+from binviz_kernels.threads import thread_count
+thread_count()
+print(torch.get_num_threads())
+"""
+    assert run_python(program, tmp_path) == "1\n"
+
+
 def test_a_function_is_compiled_where_nothing_can_be_remembered():
     namespace = {}
     exec("def double(x): return 2 * x", namespace)  # no file, so no place for its cache
