@@ -142,7 +142,9 @@ figure = go.Figure(
         marker_color=plots.theme.BINARY,
     )
 )
-figure.update_layout(yaxis_title="energy lost (%)", xaxis_title="distribution of x", template="binviz")
+figure.update_layout(
+    yaxis_title="energy lost (%)", xaxis_title="distribution of x", template="binviz", height=340
+)
 
 # %% [markdown]
 # For normal numbers it is $1 - 2/\pi = 36.3\,\%$, whatever their size. The heavier the tails, the more is lost, because a
@@ -328,6 +330,95 @@ line_chart(
 # It wakes, because shrinking $\alpha$ is what this aim asks for. Inside a network the gradient from above comes through the
 # layers behind, and may point the other way. So a dead start is not the end, but it is time lost, and nothing in the loss
 # tells you about it: look at the codes.
+
+# %% [markdown]
+# ## 5. The same from the library
+#
+# `binviz.binarizers` holds the binarizers of the papers, one file each. `encode` gives the parts apart: integer codes,
+# a scale and a shift. `forward` is `code · scale + shift`. This is the dead start again, now with the library's BiT:
+
+# %%
+from binviz import binarizers
+
+print(", ".join(binarizers.names()))
+
+elastic = binarizers.get("elastic-unsigned")
+code = elastic.encode(torch.tensor(inputs["uniform"], dtype=torch.float32))
+print(f"\nα starts at {elastic.alpha.item():.3f}, ones: {int(code.q.sum())} of {code.q.numel()}")
+
+# %% [markdown]
+# Weights have no fixed place on the number line, so their binarizers bring a scale along. A matrix in which some rows are
+# larger than others, as in every trained layer:
+#
+# **Predict:** `bit-weight` has one scale for the whole matrix, `xnor-weight` one for each row, `bnn` none at all. Which order?
+
+# %%
+w = torch.tensor(rng.normal(size=(64, 256)) * np.linspace(0.02, 0.1, 64)[:, None], dtype=torch.float32)
+lost = {}
+for name in ["xnor-weight", "bit-weight", "bnn"]:
+    binarized = binarizers.get(name, channel_axis=0)(w)
+    lost[name] = 100 * ((w - binarized) ** 2).sum().item() / (w**2).sum().item()
+
+figure = go.Figure(
+    go.Bar(
+        x=list(lost),
+        y=list(lost.values()),
+        texttemplate="%{y:,.0f} %",
+        textposition="outside",
+        marker_color=plots.theme.BINARY,
+    )
+)
+figure.update_layout(xaxis_title="binarizer", template="binviz", height=340)
+figure.update_yaxes(title="squared error (% of the energy, logarithmic)", type="log")
+
+# %% [markdown]
+# Without a scale every answer is ±1, some 16 times the size of these weights. That need not be fatal: a normalization behind
+# the layer can undo one common factor. It cannot undo a factor for each row, and it is float arithmetic that has to be there.
+#
+# Now the surrogates. The library's own backward pass draws them:
+#
+# - `bnn`: clipped identity, as in section 4
+# - `bireal-activation`: the triangle of exercise 1.6
+# - `fda-activation`: the sign as a sum of sines, cut off after a few terms; here as it is at the end of training
+#
+# **Predict:** which of these three slopes is the highest at 0, and which of them can be *negative*?
+
+# %%
+x = torch.linspace(-1.6, 1.6, 161)
+outputs, slopes = {}, {}
+for name in ["bnn", "bireal-activation", "fda-activation"]:
+    binarizer = binarizers.get(name).eval()
+    binarizer.set_progress(1.0)
+    inputs_ = x.clone().requires_grad_()
+    output = binarizer(inputs_)
+    output.sum().backward()
+    outputs[name], slopes[name] = output.detach().numpy(), inputs_.grad.numpy()
+
+plots.curves(x.numpy(), outputs, slopes)
+
+# %% [markdown]
+# All three have the same forward curve; only what training believes differs. The sum of sines is the steepest at 0, and late in
+# training it is negative for inputs beyond 0.83: there the gradient points the wrong way. Whether that harms is a
+# question for experiments, not for a curve.
+#
+# A binarizer of your own is a few lines, and `check_binarizer` tells whether it keeps what layers and packing rely on. Change
+# the sign to `torch.sign` and run it again: the check for exact zeros says what is wrong.
+
+
+# %%
+import math
+
+
+@binarizers.register("bell")
+class Bell(binarizers.Binarizer):
+    """Sign, with the slope of a bell: exp(-x^2)."""
+
+    def encode(self, x):
+        q = binarizers.with_surrogate(x, binarizers.sign(x), lambda x: torch.exp(-(x**2)))
+        return binarizers.Code(q, scale=x.new_ones(()), shift=x.new_zeros(()))
+
+
+binarizers.check_binarizer(Bell, derivative=lambda x: math.exp(-(x**2)))
 
 # %% [markdown]
 # ## Summary
