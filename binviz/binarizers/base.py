@@ -5,6 +5,9 @@ r"""What every binarizer is: a map from a float tensor to small integer codes, a
 `encode` gives the three parts apart, because layers multiply codes and apply scales afterwards;
 `forward` puts them together. Codes and scales are both differentiable: the surrogate gradient of the
 code and the true gradient of a learned scale flow through the same expression in training and in use.
+
+A nan fails every comparison: its code is the lower level (-1 or 0) and its surrogate gradient 0, though a
+scale, mean or row maximum that it enters becomes nan. Only rounding to several bits keeps it a nan.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def row_scale(x: Tensor, q: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(x.dtype, torch.float32)
     ones = q.sum(-1, keepdim=True, dtype=dtype).clamp_(min=1)
-    return (x * q).sum(-1, keepdim=True, dtype=dtype).div_(ones).clamp_(min=1e-8)
+    return (x * q).sum(-1, keepdim=True, dtype=dtype).div_(ones)
 
 
 def descend(x: Tensor, steps: int = 5) -> Tensor:
@@ -95,7 +95,7 @@ class BiViTAttention(Binarizer):
         q = row_threshold(x, self.beta) if self.method == "quarter" else descend(x, self.steps)
         if self.scale_kind == "none":
             return Code(with_surrogate(x, q, None), x.new_ones(()), x.new_zeros(()))
-        scale = row_scale(x.detach(), q)
+        scale = row_scale(x.detach(), q).clamp_(min=1e-8)
         return Code(with_surrogate(x, q, lambda a: 1 / scale), scale, x.new_zeros(()))
 
 

@@ -45,11 +45,11 @@ def sample(channel_axis: int, features: int, seed: int = 0) -> Tensor:
     return x
 
 
-def _unpack(code: Any, check: str) -> Code:
-    _require(
-        isinstance(code, Code), check, f"encode returns a {type(code).__name__}; return Code(q, scale, shift)"
-    )
-    return code
+def _fits(part: Tensor, x: Tensor) -> bool:
+    try:
+        return torch.broadcast_shapes(part.shape, x.shape) == x.shape
+    except RuntimeError:
+        return False
 
 
 def _on_levels(binarizer: Binarizer, q: Tensor, check: str) -> None:
@@ -65,9 +65,20 @@ def _on_levels(binarizer: Binarizer, q: Tensor, check: str) -> None:
 def _shape(make: Make, x: Tensor) -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
         binarizer, y = make(), x.to(dtype)
-        code = _unpack(binarizer.encode(y), "shape")
+        code = binarizer.encode(y)
+        _require(
+            isinstance(code, Code),
+            "shape",
+            f"encode returns a {type(code).__name__}; return Code(q, scale, shift)",
+        )
         _require(code.q.shape == x.shape, "shape", f"q is {tuple(code.q.shape)} for x {tuple(x.shape)}")
         _require(code.q.dtype == dtype, "shape", f"q is {code.q.dtype} for x {dtype}; keep x's dtype")
+        for name, part in (("scale", code.scale), ("shift", code.shift)):
+            _require(
+                _fits(part, x),
+                "shape",
+                f"{name} {tuple(part.shape)} does not broadcast to x {tuple(x.shape)}",
+            )
         out = binarizer(y)
         _require(out.shape == x.shape, "shape", f"forward gives {tuple(out.shape)} for x {tuple(x.shape)}")
         _require(out.dtype == dtype, "shape", f"forward gives {out.dtype} for x {dtype}; keep x's dtype")
@@ -98,7 +109,8 @@ def _zeros(make: Make, x: Tensor) -> None:
             "zeros",
             "a tensor of zeros gets the code -1; sign(0) is +1 everywhere in binviz, as x >= 0 is packed as 1",
         )
-    (grad,) = torch.autograd.grad(code.decode().sum(), zeros, allow_unused=True)
+    out = code.decode().sum()
+    (grad,) = torch.autograd.grad(out, zeros, allow_unused=True) if out.requires_grad else (None,)
     _require(
         grad is None or grad.isfinite().all(),
         "zeros",
@@ -109,20 +121,14 @@ def _zeros(make: Make, x: Tensor) -> None:
 def _declared(make: Make, x: Tensor) -> None:
     binarizer = make()
     code = binarizer.encode(x)
-    for name, part in (("scale", code.scale), ("shift", code.shift)):
-        _require(
-            torch.broadcast_shapes(part.shape, x.shape) == x.shape,
-            "declared",
-            f"{name} {tuple(part.shape)} does not broadcast to x {tuple(x.shape)}",
-        )
     scale = code.scale.detach().expand(x.shape)
     kind = binarizer.scale_kind
     first = scale.flatten()[0]
-    row_firsts = scale.amax(binarizer._row_axes(x), keepdim=True)
+    of_row = scale.amax(binarizer._row_axes(x), keepdim=True)
     agrees = {
         "none": (scale == 1).all(),
         "static": (scale == first).all(),
-        "per_row": (scale == row_firsts).all(),
+        "per_row": (scale == of_row).all(),
     }
     _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of 'none', 'static', 'per_row'")
     _require(agrees[kind], "declared", f"scale_kind is {kind!r}, but the scale that encode returns is not")

@@ -78,18 +78,16 @@ class _FDA(Binarizer):
         self.terms = terms(t)
         self.noise_weight = noise_weight(t)
 
-    def _eta(self, x: Tensor) -> Tensor:
-        assert self.noise is not None
-        if self.features == 1:
-            return self.noise(x.unsqueeze(-1)).squeeze(-1)
-        return self.noise(x.movedim(self.channel_axis, -1)).movedim(-1, self.channel_axis)
-
     def _codes(self, x: Tensor) -> Tensor:
         n = self.terms
         q = with_surrogate(x, sign(x), lambda x: fourier(x, n), inplace=True)
         if self.noise is None or not self.training or self.noise_weight == 0:
             return q
-        return _GradientOf.apply(q, (self.noise_weight * self._eta(x)).to(x.dtype))
+        if self.features == 1:
+            eta = self.noise(x.unsqueeze(-1)).squeeze(-1)
+        else:
+            eta = self.noise(x.movedim(self.channel_axis, -1)).movedim(-1, self.channel_axis)
+        return _GradientOf.apply(q, (self.noise_weight * eta).to(x.dtype))
 
 
 @register("fda-weight")
