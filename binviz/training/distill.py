@@ -38,8 +38,16 @@ def hidden_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], mask: 
     return total
 
 
-def bit_loss(teacher: nn.Module, hidden_weight: float = 1.0) -> Callable[[nn.Module, Batch], Tensor]:
-    """The loss above as a function of (student, batch); the teacher runs in eval mode, without gradient."""
+def bit_loss(
+    teacher: nn.Module, hidden_weight: float = 1.0, label_weight: float = 0.0
+) -> Callable[[nn.Module, Batch], Tensor]:
+    """The loss above as a function of (student, batch); the teacher runs in eval mode, without gradient.
+
+    Args:
+        teacher: a model of the student's shape.
+        hidden_weight: of the hidden states' part; models that give no hidden states have none.
+        label_weight: of the task's own loss, which BiT leaves out.
+    """
     teacher.eval()
 
     def loss_of(student: nn.Module, batch: Batch) -> Tensor:
@@ -47,18 +55,25 @@ def bit_loss(teacher: nn.Module, hidden_weight: float = 1.0) -> Callable[[nn.Mod
         with torch.no_grad():
             wanted = teacher(**inputs, output_hidden_states=True)
         got = student(**inputs, output_hidden_states=True)
-        mask = inputs.get("attention_mask")
-        hidden = hidden_loss(got.hidden_states, wanted.hidden_states, mask)
-        return logit_loss(got.logits.float(), wanted.logits.float()) + hidden_weight * hidden
+        loss = logit_loss(got.logits.float(), wanted.logits.float())
+        if hidden_weight and got.hidden_states is not None:
+            mask = inputs.get("attention_mask")
+            loss = loss + hidden_weight * hidden_loss(got.hidden_states, wanted.hidden_states, mask)
+        if label_weight:
+            loss = loss + label_weight * label_loss(got.logits.float(), batch["labels"])
+        return loss
 
     return loss_of
 
 
 def task_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Cross-entropy with the labels, or mean squared error for a single logit."""
+    """`label_loss` of a model on a batch."""
     inputs = {name: value for name, value in batch.items() if name != "labels"}
-    logits = model(**inputs).logits.float()
-    labels = batch["labels"]
+    return label_loss(model(**inputs).logits.float(), batch["labels"])
+
+
+def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of (B, C) logits with (B,) labels, or mean squared error where C = 1."""
     if logits.shape[-1] == 1:
         return F.mse_loss(logits.squeeze(-1), labels.float())
     return F.cross_entropy(logits, labels.long())

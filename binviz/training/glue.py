@@ -1,19 +1,13 @@
-"""Fine-tune and binarize a BERT-family model on a GLUE task, stage by stage.
-
-    float -> bit-w1a2 -> bit-w1a1
-
-The first stage starts from a pre-trained model and learns from the labels; every later one is a recipe's
-name, starts from the previous stage's weights and learns from the previous stage as its teacher (BiT's
-multi-distillation, 2205.13016, algorithm 1). A finished stage is kept, an interrupted one goes on.
-"""
+"""Fine-tune and binarize a BERT-family model on a GLUE task, stage by stage."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -22,19 +16,17 @@ from transformers import (
 )
 
 import binviz
-from binviz import recipes
 from binviz.data import glue, sources
-from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.training import distill, evaluate
+from binviz.training import evaluate
 from binviz.training.batches import LengthBuckets
-from binviz.training.loop import TrainConfig, fit
+from binviz.training.loop import Batch, TrainConfig
+from binviz.training.stages import Problem, check_stages, run_stages
 from binviz.training.vocabulary import choose_pieces, cut_vocabulary
 
-SELECTION = "the last step; validation is looked at once, afterwards"
 START = "sentence-transformers/all-MiniLM-L6-v2"
 
-#: Tasks whose training sentences choose the word pieces of a cut table: all that carry labels and are small.
+#: Tasks whose training sentences choose the word pieces of a cut table: the labelled ones that are small.
 VOCABULARY_TASKS = ("sst2", "cola", "mrpc", "rte", "stsb", "wnli")
 
 
@@ -43,12 +35,22 @@ class GlueConfig:
     """A chain of stages on one task.
 
     Args:
+        task: a name of `binviz.data.glue.TASKS`.
         stages: "float" and names of recipes, in order.
-        start: hub id or folder of the model to start from (where the first stage is not "float", a
-            model already fine-tuned on the task).
-        epochs, lr: of the float stage. binary_steps, binary_lr: of every binary stage.
-        pieces: size of the word-piece table after cutting, 0 = not cut; positions likewise.
+        start: hub id or folder of a pre-trained model; where the first stage is not "float", a model
+            already fine-tuned on the task, as `binviz.load` takes it.
+        epochs: of the float stage.
+        lr: of the float stage.
+        binary_steps: of every binary stage.
+        binary_lr: of every binary stage.
+        scale_lr: of learned scales.
+        batch_size: examples in a step.
+        hidden_weight: of the hidden states in the distillation loss.
+        pieces: size of the word-piece table after cutting, 0 = not cut.
+        positions: of the position table after cutting, 0 = not cut.
         dropout: of the binary stages; the float stage keeps the model's own.
+        precision: "bf16" or "no".
+        seed: of everything.
     """
 
     task: str
@@ -58,6 +60,7 @@ class GlueConfig:
     lr: float = 8e-5
     binary_steps: int = 2000
     binary_lr: float = 2e-4
+    scale_lr: float = 1e-4
     batch_size: int = 32
     hidden_weight: float = 1.0
     pieces: int = 0
@@ -67,11 +70,17 @@ class GlueConfig:
     seed: int = 0
 
 
-def start_model(config: GlueConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The pre-trained model with a fresh head, and its tokenizer, cut to `config.pieces` if asked."""
+def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    """The model before the first stage and its tokenizer, cut to `config.pieces` if asked.
+
+    Raises:
+        UserError: the model cannot be found or read.
+    """
+    if config.stages[0] != "float":
+        return binviz.load(config.start), binviz.load_tokenizer(config.start)
     torch.manual_seed(config.seed)
     tokenizer = sources.pretrained(AutoTokenizer, config.start)
-    model = sources.pretrained(
+    model: PreTrainedModel = sources.pretrained(
         AutoModelForSequenceClassification,
         config.start,
         num_labels=glue.task(config.task).num_labels,
@@ -85,87 +94,53 @@ def start_model(config: GlueConfig) -> tuple[PreTrainedModel, PreTrainedTokenize
     return model, tokenizer
 
 
-def set_dropout(model: torch.nn.Module, p: float) -> None:
-    """Set every dropout of a model."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = p
+def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[Problem, int]:
+    """The task's batches and evaluation, and the number of steps in an epoch."""
+    task = glue.task(config.task)
+    train, held_out = glue.load(config.task, "train"), glue.load(config.task, "validation")
+    rows = evaluate.encode(tokenizer, train, task.max_length)
+    batches = LengthBuckets([len(row["input_ids"]) for row in rows], config.batch_size, config.seed)
+
+    def batch_of(step: int) -> Batch:
+        chosen = batches(step)
+        labels = torch.tensor([train.labels[i] for i in chosen])
+        return {**evaluate.collate(tokenizer, [rows[i] for i in chosen]), "labels": labels}
+
+    def judge(model: nn.Module) -> tuple[dict[str, float], np.ndarray]:
+        labels = np.asarray(held_out.labels)
+        logits = evaluate.glue_logits(model, tokenizer, held_out, task.max_length)
+        correct = logits.argmax(-1) == labels if task.num_labels > 1 else np.empty(0, dtype=bool)
+        return evaluate.glue_metrics(config.task, labels, logits), correct
+
+    data = {"train": train.sha256, "validation": held_out.sha256}
+    return Problem(config.task, batch_of, judge, data, tokenizer), batches.per_epoch
 
 
 def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, runs.Run]:
-    """Run every stage; model folders and run records go under `out`.
-
-    Returns:
-        stage -> its record. Stage i is saved in `out/<task>-<i>-<stage>`, where `binviz.load` reads it.
+    """Run every stage; see `run_stages`.
 
     Raises:
         UserError: unknown task or stage, data or model not to be had, or interrupted.
     """
-    task = glue.task(config.task)
-    for stage in config.stages:
-        if stage != "float":
-            recipes.get(stage)
-    if "float" in config.stages[1:]:
-        raise UserError("the stage 'float' can only come first")
-    records: dict[str, runs.Run] = {}
-    teacher: PreTrainedModel | None = None
-    for index, stage in enumerate(config.stages):
-        folder = out / f"{config.task}-{index}-{stage}"
-        cell = f"{config.task}.{'+'.join(config.stages[: index + 1])}"
-        record = out / "runs" / experiment / f"{cell}.seed{config.seed}.json"
-        if record.exists() and folder.is_dir():
-            records[stage], teacher = runs.read(record), binviz.load(folder)
-            continue
-        if stage == "float":
-            model, tokenizer = start_model(config)
-        elif teacher is None:
-            model, tokenizer = binviz.load(config.start), binviz.load_tokenizer(config.start)
-            teacher = binviz.load(config.start)
-        else:
-            previous = out / f"{config.task}-{index - 1}-{config.stages[index - 1]}"
-            model, tokenizer = binviz.load(previous), binviz.load_tokenizer(previous)
-        if stage != "float":
-            binviz.binarize_(model, stage)
-            set_dropout(model, config.dropout)
-
-        data, held_out = glue.load(config.task, "train"), glue.load(config.task, "validation")
-        rows = evaluate.encode(tokenizer, data, task.max_length)
-        batches = LengthBuckets([len(row["input_ids"]) for row in rows], config.batch_size, config.seed)
-
-        def batch_of(step: int, rows=rows, batches=batches, tokenizer=tokenizer, data=data):  # type: ignore
-            chosen = batches(step)
-            batch = evaluate.collate(tokenizer, [rows[i] for i in chosen])
-            return {**batch, "labels": torch.tensor([data.labels[i] for i in chosen])}
-
-        settings = TrainConfig(
-            steps=round(config.epochs * batches.per_epoch) if stage == "float" else config.binary_steps,
-            lr=config.lr if stage == "float" else config.binary_lr,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            precision="bf16" if config.precision == "bf16" else "no",
-        )
-        loss = distill.task_loss if teacher is None else distill.bit_loss(teacher, config.hidden_weight)
-        history = fit(model, batch_of, loss, settings, out / f"{folder.name}.checkpoint", label=cell)
-
-        labels = np.asarray(held_out.labels)
-        logits = evaluate.glue_logits(model, tokenizer, held_out, task.max_length)
-        correct = logits.argmax(-1) == labels if task.num_labels > 1 else np.empty(0)
-        run = runs.Run(
-            experiment=experiment,
-            cell=cell,
-            seed=config.seed,
-            config={**asdict(replace(config, stages=config.stages[: index + 1])), "train": asdict(settings)},
-            selection=SELECTION,
-            data={"train": data.sha256, "validation": held_out.sha256},
-            metrics=evaluate.glue_metrics(config.task, labels, logits),
-            seconds=round(history.seconds, 1),
-            predictions=runs.correct_bits(correct),
-            curves={"step": history.steps, "loss": history.loss},
-            code=runs.code_state(),
-            machine=runs.machine(),
-        )
-        binviz.save(model, folder, tokenizer)
-        runs.write(run, out / "runs")
-        (out / f"{folder.name}.checkpoint").unlink(missing_ok=True)
-        records[stage], teacher = run, model
-    return records
+    glue.task(config.task)
+    check_stages(config.stages)
+    model, tokenizer = start_model(config)
+    problem, per_epoch = problem_of(config, tokenizer)
+    common = {"batch_size": config.batch_size, "seed": config.seed, "precision": config.precision}
+    return run_stages(
+        problem,
+        config.stages,
+        model,
+        out,
+        experiment=experiment,
+        config=asdict(config),
+        float_stage=TrainConfig(steps=round(config.epochs * per_epoch), lr=config.lr, **common),  # type: ignore[arg-type]
+        binary_stage=TrainConfig(
+            steps=config.binary_steps,
+            lr=config.binary_lr,
+            scale_lr=config.scale_lr,
+            **common,  # type: ignore[arg-type]
+        ),
+        hidden_weight=config.hidden_weight,
+        dropout=config.dropout,
+    )
