@@ -69,3 +69,26 @@ def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str,
     if task == "cola":
         found["matthews"] = metrics.matthews_corrcoef(labels, predicted)
     return {name: float(value) for name, value in found.items()}
+
+
+def evaluate_named(name: str, task: str) -> dict[str, float]:
+    """A saved or bundled model's metrics on its task's evaluation split.
+
+    Args:
+        name: what `binviz.load` takes.
+        task: "digits" or a name of `binviz.data.glue.TASKS`.
+
+    Raises:
+        UserError: unknown model or task, or data not to be had.
+    """
+    import binviz
+    from binviz.data import digits
+    from binviz.training.images import image_logits
+
+    model = binviz.load(name)
+    if task == "digits":
+        images, labels = digits.load("test")
+        return {"accuracy": float((image_logits(model, torch.as_tensor(images)).argmax(-1) == labels).mean())}
+    examples = glue.load(task, "validation")
+    logits = glue_logits(model, binviz.load_tokenizer(name), examples, glue.task(task).max_length)
+    return glue_metrics(task, np.asarray(examples.labels), logits)

@@ -1,0 +1,135 @@
+"""The command `binviz`. A person's mistake is answered with one line; anything else is a bug with a trace."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from binviz.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them.")
+train_app = typer.Typer(no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1.")
+app.add_typer(train_app, name="train")
+
+Out = Annotated[Path, typer.Option(help="Folder for models and run records; the same command goes on from here.")]
+Stages = Annotated[str, typer.Option(help="'float' and names of recipes, separated by commas.")]
+
+
+def _say(runs: dict[str, Any], out: Path) -> None:
+    for stage, run in runs.items():
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
+        typer.echo(f"{stage}: {metrics} ({run.seconds / 60:.1f} min)")
+    typer.echo(f"models and records are in {out}")
+
+
+@app.command("app")
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> None:
+    """Open the dashboard in the browser, on this machine only."""
+    from binviz_dashboard.launch import run
+
+    run(port=port, browser=browser)
+
+
+@app.command("list")
+def list_everything(
+    records: Annotated[Path | None, typer.Option("--out", help="Also list the run records of this folder.")] = None,
+) -> None:
+    """List bundled models, recipes, binarizers and recorded runs."""
+    from binviz import binarizers, recipes, zoo
+    from binviz.evidence import runs
+
+    typer.echo("models (accuracy of the recorded run, size of the file)")
+    for name in zoo.names():
+        entry = zoo.describe(name)
+        metric, value = next(iter(entry.metrics.items()), ("not recorded", float("nan")))
+        typer.echo(f"  {name:30} {metric} {value:7.2%}  {entry.bytes / 1e6:8.3f} MB")
+    typer.echo("recipes\n  " + " ".join(recipes.names()))
+    typer.echo("binarizers\n  " + " ".join(binarizers.names()))
+    typer.echo("recorded runs")
+    for run in runs.runs(records and records / "runs"):
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
+        typer.echo(f"  {run.experiment}/{run.cell} seed {run.seed}: {metrics} ({run.seconds / 60:.1f} min)")
+
+
+@train_app.command("images")
+def train_images(
+    arch: Annotated[str, typer.Option(help="vit or cnn.")] = "vit",
+    stages: Stages = "float,bit-w1a1",
+    steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 1500,
+    binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2000,
+    seed: int = 0,
+    out: Out = Path("runs-out"),
+) -> None:
+    """Train small models on scikit-learn's digits; needs no network."""
+    from binviz.training import images
+
+    config = images.ImagesConfig(arch, _split(stages), steps=steps, binary_steps=binary_steps, seed=seed)
+    _say(images.train(config, out), out)
+
+
+@train_app.command("glue")
+def train_glue(
+    task: Annotated[str, typer.Option(help="sst2, cola, mrpc, rte, stsb, ...")] = "sst2",
+    stages: Stages = "float,bit-w1a1",
+    start: Annotated[str | None, typer.Option(help="Hub id, folder, or bundled model to start from.")] = None,
+    epochs: Annotated[float, typer.Option(help="Of the float stage.")] = 3.0,
+    lr: Annotated[float, typer.Option(help="Of the float stage.")] = 8e-5,
+    binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2000,
+    binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 2e-4,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    pieces: Annotated[int, typer.Option(help="Cut the word-piece table to this size; 0 leaves it.")] = 0,
+    positions: Annotated[int, typer.Option(help="Cut the position table; 0 leaves it.")] = 0,
+    precision: Annotated[str, typer.Option(help="bf16 or no.")] = "bf16",
+    seed: int = 0,
+    out: Out = Path("runs-out"),
+) -> None:
+    """Fine-tune and binarize a BERT-family model on a GLUE task (data from BINVIZ_MIRROR or the hub)."""
+    from binviz.training import glue
+
+    values = {key: value for key, value in locals().items() if key in {f.name for f in fields(glue.GlueConfig)}}
+    values |= {"stages": _split(stages), "start": start or glue.START}
+    _say(glue.train(glue.GlueConfig(**values), out), out)
+
+
+@app.command()
+def evaluate(
+    name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
+    task: Annotated[str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")] = None,
+) -> None:
+    """Measure a model on its task and print what its run recorded."""
+    from binviz import zoo
+    from binviz.training.evaluate import evaluate_named
+
+    task = task or (zoo.describe(name).task if name in zoo.names() else None)
+    if task is None:
+        raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
+    for metric, value in evaluate_named(name, task).items():
+        recorded = zoo.describe(name).metrics.get(metric) if name in zoo.names() else None
+        beside = "" if recorded is None else f"   recorded {recorded:.4f}"
+        typer.echo(f"{metric} {value:.4f}{beside}")
+
+
+def _split(stages: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in stages.split(",") if part.strip())
+
+
+def main() -> None:
+    """Run the command; a UserError becomes one line on the error stream and exit status 1."""
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    try:
+        app()
+    except UserError as error:
+        typer.secho(f"binviz: {error}", fg="red", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
