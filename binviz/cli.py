@@ -63,8 +63,8 @@ def list_everything(
 def train_images(
     arch: Annotated[str, typer.Option(help="vit or cnn.")] = "vit",
     stages: Stages = "float,bit-w1a1",
-    steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 1500,
-    binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 2500,
+    binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2500,
     seed: int = 0,
     out: Out = Path("runs-out"),
 ) -> None:

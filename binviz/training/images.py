@@ -32,6 +32,7 @@ class ImagesConfig:
         lr: of the float stage.
         binary_steps: of every binary stage.
         binary_lr: of every binary stage.
+        weight_decay: of matrices.
         batch_size: examples in a step.
         hidden_weight: of the hidden states in the distillation loss (only the ViT has them).
         label_weight: of the labels' cross-entropy in the binary stages.
@@ -41,10 +42,11 @@ class ImagesConfig:
 
     arch: str = "vit"
     stages: tuple[str, ...] = ("float", "bit-w1a1")
-    steps: int = 1500
+    steps: int = 2500
     lr: float = 1e-3
-    binary_steps: int = 2000
+    binary_steps: int = 2500
     binary_lr: float = 2e-3
+    weight_decay: float = 0.05
     batch_size: int = 64
     hidden_weight: float = 1.0
     label_weight: float = 1.0
@@ -123,7 +125,12 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
     """
     check_stages(config.stages)
     model = start_model(config.arch, config.seed)
-    common = {"batch_size": config.batch_size, "seed": config.seed, "precision": config.precision}
+    common = {
+        "batch_size": config.batch_size,
+        "weight_decay": config.weight_decay,
+        "seed": config.seed,
+        "precision": config.precision,
+    }
     return run_stages(
         problem_of(config),
         config.stages,
