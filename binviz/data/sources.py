@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -74,7 +75,7 @@ def pretrained(loader, name: str, **options):  # type: ignore[no-untyped-def]
         raise _unreachable("models", name, error) from error
 
 
-def sha256(*columns: list[object]) -> str:
+def sha256(*columns: Sequence[object]) -> str:
     """A digest of a data set's columns, the same wherever its files came from."""
     digest = hashlib.sha256()
     for row in zip(*columns, strict=True):

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Run:
     metrics: dict[str, float]
     seconds: float
     predictions: str = ""
-    curves: dict[str, list[float]] = field(default_factory=dict)
+    curves: dict[str, Sequence[float]] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
 

@@ -22,7 +22,7 @@ from binviz import recipes
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training.distill import bit_loss, task_loss
-from binviz.training.loop import Batch, TrainConfig, fit
+from binviz.training.loop import Batch, Loss, TrainConfig, fit
 
 SELECTION = "the last step; the evaluation split is looked at once, afterwards"
 
@@ -102,7 +102,7 @@ def run_stages(
         if record.exists() and folder.is_dir():
             records[stage], model = runs.read(record), binviz.load(folder)
             continue
-        loss = task_loss
+        loss: Loss = task_loss
         if stage != "float":
             teacher = copy.deepcopy(model).eval()
             binviz.binarize_(model, stage)
