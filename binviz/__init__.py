@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from binviz.errors import UserError
 
 if TYPE_CHECKING:
-    from binviz.analysis import capture as capture
+    from binviz.analysis.capture import capture as capture
     from binviz.binarizers import check_binarizer as check_binarizer
     from binviz.convert import binarize_ as binarize_
     from binviz.packed import load_packed as load_packed

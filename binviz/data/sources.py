@@ -62,7 +62,7 @@ def model_location(name: str) -> str:
     return str(mirrored("models", name) or name)
 
 
-def pretrained(loader, name: str, **options):  # type: ignore[no-untyped-def]
+def pretrained(loader, name: str, **options):
     """`loader.from_pretrained` on a folder, a mirrored model or a hub id, without remote code or pickles.
 
     Raises:

@@ -18,7 +18,7 @@ class DigitsCNNConfig(PretrainedConfig):
 
     def __init__(
         self, width: int = 32, depth: int = 2, num_channels: int = 1, num_labels: int = 10, **rest
-    ) -> None:  # type: ignore[no-untyped-def]
+    ) -> None:
         super().__init__(num_labels=num_labels, **rest)
         self.width, self.depth, self.num_channels = width, depth, num_channels
 
