@@ -12,11 +12,17 @@ import typer
 
 from binviz.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them.")
-train_app = typer.Typer(no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them."
+)
+train_app = typer.Typer(
+    no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1."
+)
 app.add_typer(train_app, name="train")
 
-Out = Annotated[Path, typer.Option(help="Folder for models and run records; the same command goes on from here.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for models and run records; the same command goes on from here.")
+]
 Stages = Annotated[str, typer.Option(help="'float' and names of recipes, separated by commas.")]
 
 
@@ -40,7 +46,9 @@ def dashboard(
 
 @app.command("list")
 def list_everything(
-    records: Annotated[Path | None, typer.Option("--out", help="Also list the run records of this folder.")] = None,
+    records: Annotated[
+        Path | None, typer.Option("--out", help="Also list the run records of this folder.")
+    ] = None,
 ) -> None:
     """List bundled models, recipes, binarizers and recorded runs."""
     from binviz import binarizers, recipes, zoo
@@ -94,7 +102,9 @@ def train_glue(
     """Fine-tune and binarize a BERT-family model on a GLUE task (data from BINVIZ_MIRROR or the hub)."""
     from binviz.training import glue
 
-    values = {key: value for key, value in locals().items() if key in {f.name for f in fields(glue.GlueConfig)}}
+    values = {
+        key: value for key, value in locals().items() if key in {f.name for f in fields(glue.GlueConfig)}
+    }
     values |= {"stages": _split(stages), "start": start or glue.START}
     _say(glue.train(glue.GlueConfig(**values), out), out)
 
@@ -102,13 +112,16 @@ def train_glue(
 @app.command()
 def evaluate(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
-    task: Annotated[str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")
+    ] = None,
 ) -> None:
     """Measure a model on its task and print what its run recorded."""
     from binviz import zoo
     from binviz.training.evaluate import evaluate_named
 
-    task = task or (zoo.describe(name).task if name in zoo.names() else None)
+    if task is None and not Path(name).exists():
+        task = zoo.describe(name).task
     if task is None:
         raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
     for metric, value in evaluate_named(name, task).items():

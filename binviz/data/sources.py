@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +36,18 @@ def _unreachable(kind: str, name: str, error: Exception) -> UserError:
     )
 
 
+@cache
+def _offline_if_unreachable() -> None:
+    """Ask the hub once, briefly; where it does not answer, its clients use their cache and do not retry."""
+    import datasets
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=3)
+    except Exception:
+        constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+
+
 def load_dataset(name: str, config: str | None, split: str) -> Dataset:
     """One split of a data set, by hub id.
 
@@ -49,6 +62,7 @@ def load_dataset(name: str, config: str | None, split: str) -> Dataset:
         if not files:
             raise UserError(f"{name} has no split {split!r} of configuration {config!r} in {folder}")
         return datasets.Dataset.from_parquet([str(file) for file in files])
+    _offline_if_unreachable()
     try:
         return datasets.load_dataset(name, config, split=split)
     except Exception as error:
@@ -69,6 +83,8 @@ def pretrained(loader, name: str, **options):
         UserError: the model cannot be found or read.
     """
     location = model_location(name)
+    if location == name and not Path(name).is_dir():
+        _offline_if_unreachable()
     try:
         return loader.from_pretrained(location, trust_remote_code=False, **options)
     except (OSError, ValueError) as error:
