@@ -201,9 +201,7 @@ def run(
     if layout.blocks:
         from binviz.layers.attention import use_binviz_attention
 
-        for module in twin.modules():
-            if hasattr(module, "set_attn_implementation"):
-                use_binviz_attention(module)
+        use_binviz_attention(twin)
     args, kwargs = arguments(inputs, model)
     masks = Masks(twin, layout, _attention_mask(model, args, kwargs))
     places: dict[tuple[int, str], list[tuple[str, Site]]] = {}
