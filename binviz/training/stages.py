@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 import binviz
@@ -105,6 +106,7 @@ def run_stages(
         loss: Loss = task_loss
         if stage != "float":
             teacher = copy.deepcopy(model).eval()
+            torch.manual_seed(settings.seed)  # some recipes draw weights of their own
             binviz.binarize_(model, stage)
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
