@@ -73,14 +73,18 @@ def train_images(
     stages: Stages = "float,bit-w1a1",
     steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 2500,
     binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2500,
+    binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 5e-3,
+    hidden_weight: Annotated[float, typer.Option(help="Of the hidden states in distillation.")] = 1.0,
     seed: int = 0,
     out: Out = Path("runs-out"),
 ) -> None:
     """Train small models on scikit-learn's digits; needs no network."""
     from binviz.training import images
 
-    config = images.ImagesConfig(arch, _split(stages), steps=steps, binary_steps=binary_steps, seed=seed)
-    _say(images.train(config, out), out)
+    values = {
+        key: value for key, value in locals().items() if key in {f.name for f in fields(images.ImagesConfig)}
+    }
+    _say(images.train(images.ImagesConfig(**values | {"stages": _split(stages)}), out), out)
 
 
 @train_app.command("glue")

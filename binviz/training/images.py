@@ -34,7 +34,8 @@ class ImagesConfig:
         binary_lr: of every binary stage.
         weight_decay: of matrices.
         batch_size: examples in a step.
-        hidden_weight: of the hidden states in the distillation loss (only the ViT has them).
+        hidden_weight: of the hidden states in the distillation loss (only the ViT has them); a recipe
+            without scales cannot match their size, and learns with 0.
         label_weight: of the labels' cross-entropy in the binary stages.
         precision: "bf16" or "no".
         seed: of everything.
@@ -45,7 +46,7 @@ class ImagesConfig:
     steps: int = 2500
     lr: float = 1e-3
     binary_steps: int = 2500
-    binary_lr: float = 2e-3
+    binary_lr: float = 5e-3
     weight_decay: float = 0.05
     batch_size: int = 64
     hidden_weight: float = 1.0
