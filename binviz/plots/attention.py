@@ -87,6 +87,7 @@ def attention(
         coloraxis={
             "colorscale": SEQUENTIAL,
             "cmin": 0,
+            "cmax": float(weights.max()),
             "colorbar": {
                 "title": {"text": "probability (0 to 1)", "side": "right"},
                 "thickness": 10,
@@ -98,6 +99,39 @@ def attention(
         figure,
         alt=f"Attention of {len(labels)} positions. Float: the largest probability is {weights.max():.2f}. "
         f"1-bit: {ones.min()} to {ones.max()} ones per row, {ones.mean():.1f} on average.",
+    )
+
+
+@builder
+def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: int) -> go.Figure:
+    """How many ones a row of each head's binary attention has, on average.
+
+    Args:
+        layers: names.
+        ones: (layers, heads), mean count of ones per row.
+        keys: how many there could be.
+    """
+    counts = np.asarray(ones, dtype=float)
+    figure = go.Figure(
+        go.Heatmap(
+            z=counts,
+            x=[str(head) for head in range(counts.shape[1])],
+            y=list(layers),
+            zmin=0,
+            zmax=max(1.0, float(counts.max())),
+            texttemplate="%{z:.1f}",
+            colorbar={"title": {"text": "ones (per row)", "side": "right"}},
+            hovertemplate="layer %{y}, head %{x}: %{z:.2f} ones per row<extra></extra>",
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_xaxes(title="head (number)", type="category", showgrid=False)
+    figure.update_yaxes(title="layer (number)", type="category", autorange="reversed", showgrid=False)
+    figure.update_layout(height=130 + 32 * len(layers))
+    return describe(
+        figure,
+        alt=f"Ones per row of {counts.size} heads, out of {keys} keys: from {counts.min():.1f} to {counts.max():.1f}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures in a row, and accuracy against size."""
+"""Pictures in a row, two models' answers, and accuracy against size."""
 
 from __future__ import annotations
 
@@ -52,6 +52,40 @@ def pictures(
 
 
 @builder
+def answers(
+    labels: Sequence[str],
+    floats: Sequence[float],
+    binaries: Sequence[float],
+    names: Sequence[str] = ("float", "1-bit"),
+) -> go.Figure:
+    """Class probabilities of two models for one input, side by side.
+
+    Args:
+        labels: of the classes.
+        floats: probabilities of the float model, summing to one.
+        binaries: of the 1-bit model.
+        names: of the two models.
+    """
+    figure = go.Figure()
+    said = []
+    for name, values, colour in ((names[0], floats, FLOAT), (names[1], binaries, BINARY)):
+        shares = 100 * np.asarray(values, dtype=float)
+        figure.add_bar(
+            x=list(labels),
+            y=shares,
+            name=name,
+            marker={"color": colour},
+            hovertemplate="%{x}: %{y:.1f}%<extra>" + name + "</extra>",
+        )
+        best = int(shares.argmax())
+        said.append(f"{name} says {labels[best]} with {shares[best]:.1f}%")
+    figure.update_xaxes(title="answer (class)", type="category")
+    figure.update_yaxes(title="probability (%)", range=[0, 100])
+    figure.update_layout(height=340, bargap=0.35, bargroupgap=0.05)
+    return describe(figure, alt="; ".join(said) + ".")
+
+
+@builder
 def accuracy_size(
     names: Sequence[str], megabytes: Sequence[float], accuracy: Sequence[float], binary: Sequence[bool]
 ) -> go.Figure:
@@ -64,6 +98,7 @@ def accuracy_size(
         binary: whether the model is a 1-bit one.
     """
     figure = go.Figure()
+    sides = {index: ("top", "bottom")[rank % 2] for rank, index in enumerate(np.argsort(megabytes))}
     for kind, wanted, colour, symbol in (
         ("float", False, FLOAT, "circle"),
         ("1-bit", True, BINARY, "diamond"),
@@ -75,13 +110,19 @@ def accuracy_size(
             text=[names[index] for index in chosen],
             name=kind,
             mode="markers+text",
-            textposition="top center",
+            textposition=[f"{sides[index]} center" for index in chosen],
+            cliponaxis=False,
             marker={"color": colour, "symbol": symbol, "size": 12},
             hovertemplate="%{text}<br>%{x:.3g} MB, %{y:.1f}%<extra></extra>",
         )
-    figure.update_xaxes(title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS)
-    figure.update_yaxes(title="accuracy (%)")
-    figure.update_layout(height=430)
+    reach = np.log10([0.6 * min(megabytes, default=1), 1.7 * max(megabytes, default=1)])
+    figure.update_xaxes(
+        title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS, range=reach.tolist()
+    )
+    low, high = min(accuracy, default=0), max(accuracy, default=100)
+    room = 0.15 * (high - low) + 0.5
+    figure.update_yaxes(title="accuracy (%)", range=[low - room, high + room])
+    figure.update_layout(height=340)
     listing = "; ".join(
         f"{n} {m:.3g} MB {a:.1f}%" for n, m, a in zip(names, megabytes, accuracy, strict=True)
     )
