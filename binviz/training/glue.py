@@ -113,7 +113,11 @@ def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[
         return evaluate.glue_metrics(config.task, labels, logits), correct
 
     data = {"train": train.sha256, "validation": held_out.sha256}
-    return Problem(config.task, batch_of, judge, data, tokenizer), batches.per_epoch
+    # Sentences of every length: a batch of short ones would start attention's threshold, twice the mean
+    # probability, so high that longer sentences attend to nothing.
+    mixed = np.random.default_rng(config.seed).choice(len(rows), size=min(256, len(rows)), replace=False)
+    calibration = evaluate.collate(tokenizer, [rows[i] for i in mixed])
+    return Problem(config.task, batch_of, judge, data, calibration, tokenizer), batches.per_epoch
 
 
 def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, runs.Run]:

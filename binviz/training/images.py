@@ -115,7 +115,7 @@ def problem_of(config: ImagesConfig) -> Problem:
         "train": sources.sha256(images.flatten(1).tolist(), labels.tolist()),
         "test": sources.sha256(held_out.flatten(1).tolist(), truth.tolist()),
     }
-    return Problem(f"digits-{config.arch}", batch_of, judge, data)
+    return Problem(f"digits-{config.arch}", batch_of, judge, data, calibration=batch_of(0))
 
 
 def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[str, runs.Run]:

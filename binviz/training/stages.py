@@ -33,13 +33,15 @@ class Problem:
     """What a chain of stages is trained and judged on.
 
     name: of the task, in file names. batch_of: step -> batch with "labels". evaluate: model -> (metrics,
-    whether each example is right). data: split -> sha256. tokenizer: saved with every stage, or None.
+    whether each example is right). data: split -> sha256. calibration: a batch with examples of every
+    kind, from which a fresh binary model's scales start. tokenizer: saved with every stage, or None.
     """
 
     name: str
     batch_of: Callable[[int], Batch]
     evaluate: Callable[[nn.Module], tuple[dict[str, float], np.ndarray]]
     data: dict[str, str]
+    calibration: Batch
     tokenizer: Any = None
 
 
@@ -52,6 +54,13 @@ def check_stages(stages: tuple[str, ...]) -> None:
             raise UserError("the stage 'float' can only come first")
         if stage != "float":
             recipes.get(stage)
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, batch: Batch) -> None:
+    """One forward in eval mode, so that scales which start from data start from `batch`."""
+    model.eval()
+    model(**{name: value for name, value in batch.items() if name != "labels"})
 
 
 def folder_of(out: Path, problem: str, stages: tuple[str, ...]) -> Path:
@@ -108,6 +117,7 @@ def run_stages(
             teacher = copy.deepcopy(model).eval()
             torch.manual_seed(settings.seed)  # some recipes draw weights of their own
             binviz.binarize_(model, stage)
+            calibrate(model, problem.calibration)
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = dropout
