@@ -147,8 +147,21 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
     }
     path = Path(path)
     tensors = _tensors(model, half)
-    replace_files({path: lambda place: save_file(tensors, place, metadata)})
+    replace_files({path: lambda place: _write(tensors, place, metadata)})
     return path.stat().st_size
+
+
+def _write(tensors: dict[str, Tensor], place: Path, metadata: dict[str, str]) -> None:
+    """save_file, the same bytes each time: safetensors gives the metadata in random order."""
+    save_file(tensors, place, metadata)
+    with place.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= length
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def _tokenizer_files(tokenizer: Any) -> dict[str, Any]:
@@ -195,7 +208,10 @@ def load_packed(path: str | Path) -> nn.Module:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        shapes = {str(layer): tuple(map(int, shape)) for layer, shape in metadata["shapes"].items()}
+        shapes = {layer: tuple(map(int, shape)) for layer, shape in metadata["shapes"].items()}
+        for layer, shape in shapes.items():
+            if len(shape) < 2 or f"{layer}.bits" not in tensors:
+                raise ValueError(f"{layer} has no bits, or the shape {shape}")
         recipe = metadata["recipe"] and _stored(Recipe.from_dict(metadata["recipe"])).to_dict()
         state: dict[str, Tensor] = {}
         for name, value in tensors.items():
