@@ -19,7 +19,7 @@ _SAVE = st.components.v2.component(
     html="<button type='button'>Picture (.png)</button>",
     css="""
     button {
-        font: inherit; color: var(--st-text-color); background: transparent; cursor: pointer; width: 100%;
+        font: inherit; font-size: 0.875rem; color: var(--st-text-color); background: transparent; cursor: pointer; width: 100%;
         border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: 0.4rem 0.75rem;
     }
     button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color); }
@@ -51,11 +51,10 @@ def show(figure: go.Figure, key: str) -> None:
             st.popover("Figure", type="tertiary", icon=":material/more_horiz:", key=f"menu-{key}"),
         ):
             st.markdown(meta["alt"])
-            st.code(
-                meta["code"], language="python", height=220 if meta["code"].count("\n") > 9 else "content"
-            )
-            _SAVE(data=key, key=f"save-{key}")
-            st.download_button(
+            picture, file = st.columns(2)
+            with picture:
+                _SAVE(data=key, key=f"save-{key}")
+            file.download_button(
                 "Plotly figure (.json)",
                 data=figure.to_json,
                 file_name=f"binviz-{key}.json",
@@ -64,3 +63,5 @@ def show(figure: go.Figure, key: str) -> None:
                 width="stretch",
                 key=f"json-{key}",
             )
+            height = 220 if meta["code"].count("\n") > 9 else "content"
+            st.code(meta["code"], language="python", height=height)

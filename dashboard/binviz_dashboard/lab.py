@@ -192,7 +192,9 @@ def measure(lab: Lab, x: NDArray[np.float32]) -> Measured:
         output=output,
         slope=slope,
         error=100 * float(np.square(x - y, dtype=np.float64).sum()) / energy,
-        learned={name: float(value.mean()) for name, value in binarizer.named_parameters(recurse=False)},
+        learned={
+            name: float(value.detach().mean()) for name, value in binarizer.named_parameters(recurse=False)
+        },
     )
 
 
