@@ -42,3 +42,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"binviz.{name}")
     raise AttributeError(f"module 'binviz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

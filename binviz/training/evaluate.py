@@ -84,7 +84,7 @@ def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str,
     if task in ("mrpc", "qqp"):
         found["f1"] = metrics.f1_score(labels, predicted, zero_division=0.0)
     if task == "cola":
-        found["matthews"] = metrics.matthews_corrcoef(labels, predicted)
+        found["matthews"] = metrics.matthews_corrcoef(labels, predicted) if np.ptp(predicted) else 0.0
     return {name: float(value) for name, value in found.items()}
 
 
