@@ -31,7 +31,7 @@ _HOME = {
     "save": "saving",
     "save_packed": "packed",
 }
-_MODULES = ("analysis", "binarizers", "data", "evidence", "plots", "recipes", "zoo")
+_MODULES = ("analysis", "binarizers", "costs", "data", "evidence", "plots", "recipes", "zoo")
 
 __all__ = ["UserError", *_HOME]
 

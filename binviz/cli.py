@@ -134,6 +134,33 @@ def evaluate(
         typer.echo(f"{metric} {value:.4f}{beside}")
 
 
+@app.command()
+def costs(
+    name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
+    rule: Annotated[str, typer.Option(help="Whose counting; see binviz.costs.rules.names().")] = "everything",
+    tokens: Annotated[int, typer.Option(min=1, help="Length of the text that is counted.")] = 128,
+) -> None:
+    """Count a model's operations and bytes, layer by layer, under a named rule."""
+    import binviz
+    from binviz import costs as accountant
+
+    typer.echo(accountant.of(binviz.load(name), tokens=tokens, rule=rule))
+
+
+@app.command()
+def scan(
+    file: Annotated[Path, typer.Argument(help="A .safetensors checkpoint from any library.")],
+    binarizers: Annotated[str | None, typer.Option(help="Weight binarizers, separated by commas.")] = None,
+    order: Annotated[str, typer.Option(help="file or error.")] = "file",
+) -> None:
+    """Binarization error of every weight tensor of a checkpoint."""
+    from binviz.analysis.scan import BINARIZERS
+    from binviz.analysis.scan import scan as scan_file
+
+    chosen = _split(binarizers) if binarizers else BINARIZERS
+    typer.echo(scan_file(file, chosen, order=order).to_string(index=False))  # type: ignore[arg-type]
+
+
 def _split(stages: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stages.split(",") if part.strip())
 

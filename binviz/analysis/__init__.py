@@ -9,6 +9,7 @@ from binviz.analysis import metrics as metrics
 from binviz.analysis.attention import Attention, LayerAttention, Map, attention
 from binviz.analysis.capture import Captured, capture, names
 from binviz.analysis.errors import errors
+from binviz.analysis.scan import scan
 from binviz.analysis.sensitivity import sensitivity
 from binviz.analysis.streaming import Summary, stream
 
@@ -23,6 +24,7 @@ __all__ = [
     "errors",
     "metrics",
     "names",
+    "scan",
     "sensitivity",
     "stream",
 ]

@@ -18,6 +18,7 @@ def test_public_names():
         "errors",
         "metrics",
         "names",
+        "scan",
         "sensitivity",
         "stream",
     ]
