@@ -59,6 +59,13 @@ def config_of(model: nn.Module) -> dict[str, Any]:
     Raises:
         UserError: the model has none, as a plain torch network; only transformers' models and those that
             derive from `transformers.PreTrainedModel` can be built again from a file.
+
+    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
+    >>> config["architectures"], config["width"]
+    (['DigitsCNN'], 4)
+    >>> type(build(config, None)).__name__
+    'DigitsCNN'
     """
     config: Any = getattr(model, "config", None)
     if not hasattr(config, "to_dict"):
@@ -143,7 +150,7 @@ def _harmless(config: Any) -> Any:
         return {
             key: _harmless(value)
             for key, value in config.items()
-            if not key.startswith("_") and key not in unwanted
+            if not str(key).startswith("_") and key not in unwanted
         }
     if isinstance(config, list):
         return [_harmless(value) for value in config]
@@ -219,7 +226,9 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     >>> _ = binviz.binarize_(model, "bit-w1a1")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     sorted(path.name for path in save(model, folder).iterdir())
+    ...     load_folder(Path(folder)).binviz_recipe.name
     ['config.json', 'model.safetensors', 'recipe.json']
+    'bit-w1a1'
     """
     folder = Path(folder)
     config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
@@ -251,6 +260,9 @@ def _read_json(path: Path) -> Any:
 
 def load_folder(folder: Path) -> nn.Module:
     """A model that `save` wrote, in eval mode and float32.
+
+    Args:
+        folder: as `save` left it; see there for an example.
 
     Raises:
         UserError: not such a folder, or its parts do not fit together.

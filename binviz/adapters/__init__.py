@@ -16,8 +16,16 @@ ENCODERS: tuple[Adapter, ...] = (bert.layout, swin.layout, vit.layout)
 def layout_of(model: nn.Module) -> Layout:
     """The parts of a BERT-family, ViT/DeiT or Swin model, or of a plain torch network.
 
+    Args:
+        model: such a model, or a module that holds one.
+
     Raises:
-        UserError: a decoder, an encoder-decoder, or a network in which there is nothing to binarize.
+        UserError: a decoder, an encoder-decoder, a model with an attention of its own, or a network in which
+            there is nothing to binarize.
+
+    >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
+    >>> layout_of(network).others
+    {'1': '1'}
     """
     configs = [config for part in model.modules() if (config := getattr(part, "config", None)) is not None]
     kind = next(

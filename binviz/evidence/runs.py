@@ -54,8 +54,19 @@ class Run:
 def write(run: Run, folder: Path) -> Path:
     """Write a record under `folder`; returns its path.
 
+    Args:
+        run: its experiment, cell and seed make the path.
+        folder: of all records; made if it is not there.
+
     Raises:
         UserError: it cannot be written.
+
+    >>> import tempfile
+    >>> run = Run("digits", "cnn.xnor", 0, {"lr": 0.001}, "last step", {}, {"accuracy": 0.9}, seconds=2.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write(run, Path(folder))
+    ...     path.name, read(path) == run
+    ('cnn.xnor.seed0.json', True)
     """
     text = json.dumps(asdict(run), indent=1) + "\n"
     replace_files({folder / run.path: lambda path: path.write_text(text)})
@@ -63,10 +74,10 @@ def write(run: Run, folder: Path) -> Path:
 
 
 def read(path: Path) -> Run:
-    """Read one record.
+    """Read one record, as `write` wrote it.
 
     Raises:
-        UserError: the file is no run record.
+        UserError: the file is no run record, or cannot be read.
     """
     try:
         run = Run(**json.loads(path.read_text()))

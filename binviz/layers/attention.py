@@ -187,6 +187,13 @@ def use_binviz_attention(model: nn.Module) -> None:
 
     The configurations are set, not `set_attn_implementation` called: that does nothing for a model whose class
     was written in a notebook.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+    ...                              intermediate_size=8, vocab_size=9))
+    >>> use_binviz_attention(model)
+    >>> model.config._attn_implementation
+    'binviz'
     """
     for module in model.modules():
         config = getattr(module, "config", None)

@@ -173,7 +173,7 @@ def _tokenizer_files(tokenizer: Any) -> dict[str, Any]:
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The header's metadata, parsed.
+    """The header's metadata, parsed: "config", "recipe", "shapes" and "tokenizer".
 
     Raises:
         UserError: no such file, damaged, or not a packed model of this version.
@@ -200,6 +200,9 @@ def load_packed(path: str | Path) -> nn.Module:
     """A model from a packed file, in eval mode, as a fake-quantized float32 model with the stored codes.
 
     Names and shapes are compared with the header before memory is taken; nothing from the file is run.
+
+    Args:
+        path: of a file that `save_packed` wrote; see there for an example.
 
     Raises:
         UserError: no such file, damaged, or its parts do not fit together.

@@ -95,8 +95,14 @@ class Recipe:
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """The recipe that `to_dict` wrote.
 
+        Args:
+            values: of the fields, as JSON has them.
+
         Raises:
-            UserError: unknown or missing fields.
+            UserError: unknown or missing fields, values of another kind, another version.
+
+        >>> Recipe.from_dict({"name": "mine", "weight": {"binarizer": "bnn"}}).weight
+        Choice(binarizer='bnn', options={})
         """
         try:
             values = dict(values)

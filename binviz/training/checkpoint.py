@@ -29,6 +29,14 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: 
 
     Raises:
         UserError: the file cannot be written; the previous one is unharmed.
+
+    >>> import tempfile
+    >>> model = nn.Linear(2, 1)
+    >>> optimizer = torch.optim.AdamW(model.parameters())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder, "run.checkpoint"), model, optimizer, {"step": 7})
+    ...     load(Path(folder, "run.checkpoint"), model, optimizer)
+    {'step': 7}
     """
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in model.state_dict().items()}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -44,6 +52,10 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Restore model, optimizer and random state in place; returns what was given to `save` as state.
+
+    Args:
+        path: of a file that `save` wrote.
+        model, optimizer: built as those that were saved.
 
     Raises:
         UserError: the file is damaged or belongs to another model.
