@@ -14,6 +14,8 @@ from statistics import median, quantiles
 from binviz_dashboard import launch
 from playwright.sync_api import Page, sync_playwright
 
+from binviz.data.sentences import load
+
 WATCH = """() => {
     window.lastChange = 0;
     const inChart = change => change.target.closest?.('.js-plotly-plot');
@@ -47,10 +49,14 @@ def choose(page: Page, label: str, text: str) -> Callable[[], None]:
     return lambda: widget.press("Enter")
 
 
-def lab(page: Page) -> tuple[list[float], list[float]]:
-    """Seeds up, and down again."""
-    up = [timed(page, press(page, "Seed", "ArrowUp")) for _ in range(20)]
-    return up, [timed(page, press(page, "Seed", "ArrowDown")) for _ in range(20)]
+def numbers(label: str) -> Callable[[Page], tuple[list[float], list[float]]]:
+    """A number up step by step, and down again."""
+
+    def change(page: Page) -> tuple[list[float], list[float]]:
+        up = [timed(page, press(page, label, "ArrowUp")) for _ in range(12)]
+        return up, [timed(page, press(page, label, "ArrowDown")) for _ in range(12)]
+
+    return change
 
 
 def steps(label: str, values: list[str]) -> Callable[[Page], tuple[list[float], list[float]]]:
@@ -63,13 +69,23 @@ def steps(label: str, values: list[str]) -> Callable[[Page], tuple[list[float], 
     return change
 
 
-DIGIT = "model=digits-vit.bit-w1a1"
+TEXT, DIGIT = "model=sst2-minilm.bit-w1a1", "model=digits-vit.bit-w1a1"
+SENTENCES = steps("Sentence", [sentence.text for sentence in load("negation")])
 VIEWS = {
-    "lab, seed": ("lab", lab),
+    "lab, seed": ("lab", numbers("Seed")),
     "lab, binarizer": (
         "lab",
         steps("Binarizer", ["elastic-signed", "bivit-attention", "xnor-weight", "bnn"]),
     ),
+    "start, picture": (f"?{DIGIT}", numbers("Picture")),
+    "start, sentence": (f"?{TEXT}", SENTENCES),
+    "activations, picture": (f"activations?{DIGIT}", numbers("Picture")),
+    "activations, sentence": (f"activations?{TEXT}", SENTENCES),
+    "activations, layer": (f"activations?{TEXT}", steps("Layer", list("123450"))),
+    "errors, sentence": (f"errors?{TEXT}", SENTENCES),
+    "errors, measure": (f"errors?{TEXT}", steps("Measure", ["cosine", "equal signs", "relative error"])),
+    "attention, sentence": (f"attention?{TEXT}", SENTENCES),
+    "attention, head": (f"attention?{TEXT}", steps("Head", list("123450"))),
 }
 
 
@@ -83,7 +99,9 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        for name, (path, change) in VIEWS.items():
+        wanted = [name for name in VIEWS if not sys.argv[1:] or name in sys.argv[1:]]
+        for name in wanted:
+            path, change = VIEWS[name]
             page = browser.new_page(viewport={"width": 1440, "height": 1300})
             page.goto(f"{address}/{path}")
             page.wait_for_selector(".js-plotly-plot .main-svg")

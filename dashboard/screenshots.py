@@ -12,19 +12,25 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parents[1] / "screenshots"
 PAGES = {
     "start": "",
-    "start-digit": "?model=digits-vit.bit-w1a1",
+    "start-digit": "?model=digits-vit.bit-w1a1&digit=3",
+    "start-bad-text": "?text=",
     "lab": "lab",
-    "lab-attention": "lab?binarizer=bivit-attention&input=softmax+rows&spread=2.0&against=threshold",
-    "activations": "activations",
+    "lab-attention": "lab?binarizer=bivit-attention&input=softmax+rows&spread=2.0",
+    "lab-weights": "lab?binarizer=bit-weight&input=weights+of+a+model",
+    "lab-elastic": "lab?binarizer=elastic-signed&elastic-signed.bits=2&by_hand=true",
+    "activations": "activations?tensor=layers.*.ffn_act",
     "errors": "errors",
+    "errors-one-layer": "errors?layer=1&places=binarizers&measure=signal+to+noise",
     "attention": "attention",
+    "attention-digit": "attention?model=digits-vit.bit-w1a1&digit=3&query=1,2",
+    "attention-none": "attention?model=digits-cnn.xnor&head=9",
 }
 
 
 def settled(page: Page) -> None:
     """Wait until the page has run and its charts are drawn."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stAlert]")
     page.wait_for_timeout(700)
 
 

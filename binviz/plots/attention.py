@@ -145,7 +145,7 @@ def patch_attention(
     """One query's attention laid over the patches of a picture: float and 1-bit.
 
     Args:
-        picture: (height, width) grey values.
+        picture: (height, width); darker is more, as with ink.
         query: row and column of the query's patch; None for the class token.
         probabilities: (rows, columns) of the patches, of the float model.
         codes: (rows, columns), of the 1-bit model.
@@ -159,7 +159,7 @@ def patch_attention(
     figure = make_subplots(
         rows=1, cols=3, subplot_titles=["picture", "float probability", "1-bit code"], horizontal_spacing=0.05
     )
-    figure.add_heatmap(z=grey, colorscale="Greys_r", showscale=False, row=1, col=1)
+    figure.add_heatmap(z=grey, colorscale="Greys", showscale=False, row=1, col=1)
     x0, y0 = (
         np.arange(n) * step + (step - 1) / 2
         for n, step in ((weights.shape[1], wide), (weights.shape[0], high))

@@ -95,7 +95,7 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
     figure.add_bar(
         x=names,
         y=shares,
-        text=[f"{share:.1f}%" for share in shares],
+        text=[f"{share:.1f}%" for share in shares] if len(codes) <= 4 else None,
         textposition="outside",
         textangle=0,
         constraintext="none",

@@ -21,7 +21,7 @@ def pictures(
     """Grey pictures with a title each.
 
     Args:
-        images: each (height, width); lighter is more.
+        images: each (height, width); darker is more, as with ink.
         titles: one per image.
         columns: how many stand side by side.
     """
@@ -37,7 +37,7 @@ def pictures(
         row, column = divmod(index, columns)
         figure.add_heatmap(
             z=np.asarray(image, dtype=float),
-            colorscale="Greys_r",
+            colorscale="Greys",
             showscale=False,
             hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
             row=row + 1,

@@ -19,7 +19,8 @@ _SAVE = st.components.v2.component(
     html="<button type='button'>Picture (.png)</button>",
     css="""
     button {
-        font: inherit; font-size: 0.875rem; color: var(--st-text-color); background: transparent; cursor: pointer; width: 100%;
+        font: inherit; font-size: 0.875rem; color: var(--st-text-color); background: transparent;
+        cursor: pointer; width: 100%;
         border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: 0.4rem 0.75rem;
     }
     button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color); }

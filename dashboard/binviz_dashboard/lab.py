@@ -238,7 +238,7 @@ output, slope = code.decode()[:, 0].detach(), rows.grad[:, 0]
 figure = plots.curves(grid, {{"{name}": output}}, {{"{name}": slope}})
 """,
     "histogram": """\
-y = code.decode()
+y = code.decode().detach()
 low, high = plots.central_span(x)
 span = (min(low, float(y.min())), max(high, float(y.max())))
 codes = {{level: int((code.q == level).sum()) for level in binarizer.levels}}

@@ -17,13 +17,13 @@ from binviz_dashboard.models import Example
 
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
-#: Column of the table of errors -> what it is, its unit.
+#: Measure -> column of the table of errors, unit.
 METRICS = {
-    "relative_l2": ("relative error", "no unit, 0 = equal"),
+    "relative error": ("relative_l2", "no unit, 0 = equal"),
     "cosine": ("cosine", "no unit, 1 = same direction"),
-    "sqnr_db": ("signal to quantization noise", "dB"),
-    "sign_agreement": ("share of equal signs", "0 to 1"),
-    "mse": ("mean squared error", "squared unit of the tensor"),
+    "signal to noise": ("sqnr_db", "dB"),
+    "equal signs": ("sign_agreement", "share, 0 to 1"),
+    "mean squared error": ("mse", "squared unit of the tensor"),
 }
 KINDS = {"layers": "layer", "binarizers": "binarizer", "residual stream": "stream"}
 
@@ -134,19 +134,19 @@ def errors_of(table: pd.DataFrame, kind: str, names: list[str], column: str) -> 
     return found
 
 
-def code_of_errors(name: str, example: Example, kind: str, layer: int | None, column: str) -> str:
+def code_of_errors(name: str, example: Example, kind: str, layer: int | None, measure: str) -> str:
     """Python that draws the errors of one kind of place."""
     pair = models.code_of_pair(name, example, "{model}")
     chosen = f"table[table['kind'] == {kind!r}]"
     chosen += f"\ntable = table[table['layer'] == {layer}]" if layer is not None else ""
-    metric, unit = METRICS[column]
+    column, unit = METRICS[measure]
     return (
         f"{pair}table = analysis.errors(floats, binaries, inputs)\ntable = {chosen}\n"
         "names = list(dict.fromkeys(table['name']))\n"
         f"views = {{view: rows.set_index('name')[{column!r}].reindex(names).tolist() "
         "for view, rows in table.groupby('view')}\n"
         "figure = plots.layer_errors(\n    [name.removeprefix('layers.') for name in names],\n"
-        f"    views.get('local'),\n    views['accumulated'],\n    {metric!r},\n    {unit!r},\n)\n"
+        f"    views.get('local'),\n    views['accumulated'],\n    {measure!r},\n    {unit!r},\n)\n"
     )
 
 

@@ -19,7 +19,8 @@ def one_line() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        st.error(str(error), icon=":material/error:")
+        line = str(error)
+        st.error(line[:1].upper() + line[1:], icon=":material/error:")
         st.stop()
 
 

@@ -51,7 +51,11 @@ def ask() -> Tensor:
 
 
 def _weights(name: str) -> Tensor:
-    layers = [key for key, value in cache.model(name).model.named_parameters() if value.ndim > 1]
+    layers = [
+        key
+        for key, value in cache.model(name).model.named_parameters()
+        if key.endswith(".weight") and value.ndim > 1
+    ]
     layer = state.choose("Weights", layers, "weights")
     weight = cache.model(name).model.get_parameter(layer).detach().flatten(1).numpy()
     lines = f"weight = binviz.load({name!r}).get_parameter({layer!r}).detach().flatten(1).numpy()\n"

@@ -56,7 +56,7 @@ def test_every_chart_is_described(visit, page):
         ("lab", {"input": "ReLU output"}),
         ("activations", {}),
         ("activations", {"model": "digits-vit.bit-w1a1", "tensor": "layers.*.ffn_act"}),
-        ("errors", {"measure": "sqnr_db", "places": "binarizers", "layer": "1"}),
+        ("errors", {"measure": "signal to noise", "places": "binarizers", "layer": "1"}),
         ("errors", {"places": "residual stream"}),
         ("errors", {"model": "digits-cnn.xnor"}),
         ("attention", {"text": "it was not good", "head": "1"}),
