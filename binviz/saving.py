@@ -27,6 +27,8 @@ from binviz.files import replace_files
 WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
 #: No size in a model's configuration is larger; the largest vocabularies have a million words.
 LARGEST = 2**21
+#: A size that is never refused, however small the model: of an image, of a vocabulary that is mostly cut.
+SMALL = 2**16
 
 
 def model_class(name: str) -> Any:
@@ -76,12 +78,13 @@ def config_of(model: nn.Module) -> dict[str, Any]:
     return values | {"architectures": [type(model).__name__]}
 
 
-def build(config: Any, recipe: Any) -> nn.Module:
+def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
     """An untrained model from its configuration, binarized if there is a recipe.
 
     Args:
         config: a dictionary as `config_of` gives it.
         recipe: `Recipe.to_dict()`, or None for a float model.
+        largest: number that the configuration may hold.
 
     Raises:
         UserError: the configuration or the recipe cannot be used.
@@ -91,7 +94,7 @@ def build(config: Any, recipe: Any) -> nn.Module:
 
     cls = _class_of(config)
     try:
-        model = cls(cls.config_class.from_dict(_harmless(config)))
+        model = cls(cls.config_class.from_dict(_harmless(config, largest)))
     except UserError:
         raise
     except Exception as error:
@@ -116,11 +119,12 @@ def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) 
     _class_of(config)  # imports modules, which must not happen on the meta device
     import binviz.layers.attention  # noqa: F401
 
+    largest = min(LARGEST, max(SMALL, sum(value.numel() for value in state.values())))
     with torch.device("meta"), _at_most(4 * len(state) + 100):
-        frame = build(config, recipe)
+        frame = build(config, recipe, largest)
     shared = _shared_names(frame)
     _compare(frame, state, shared, source)
-    model = build(config, recipe)
+    model = build(config, recipe, largest)
     state = dict(state)
     for name, names in shared.items():
         given = next(other for other in names if other in state)
@@ -143,19 +147,19 @@ def _class_of(config: Any) -> Any:
     return model_class(names[0])
 
 
-def _harmless(config: Any) -> Any:
+def _harmless(config: Any, largest: int) -> Any:
     """A configuration without what could fetch code (attention kernels are named in it) or take all memory."""
     if isinstance(config, dict):
         unwanted = ("attn_implementation", "experts_implementation")
         return {
-            key: _harmless(value)
+            key: _harmless(value, largest)
             for key, value in config.items()
             if not str(key).startswith("_") and key not in unwanted
         }
     if isinstance(config, list):
-        return [_harmless(value) for value in config]
-    if isinstance(config, int) and config > LARGEST:
-        raise UserError(f"the configuration has a size of {config}, and none is above {LARGEST}")
+        return [_harmless(value, largest) for value in config]
+    if isinstance(config, int) and config > largest:
+        raise UserError(f"the configuration has a size of {config}, which cannot be of this model")
     return config
 
 
