@@ -17,10 +17,25 @@ from binviz.errors import UserError
 APP = Path(__file__).with_name("app.py")
 
 
+#: Given as options, because those go before a user's own files and environment.
+SETTINGS = {
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "viewer",
+    "server.address": "localhost",
+    "server.fileWatcherType": "none",
+    # In MB; binviz.data.check refuses arrays above 32 with a sentence of its own.
+    "server.maxUploadSize": "33",
+    "server.showEmailPrompt": "false",
+    "theme.base": str(APP.with_name("theme.toml")),
+}
+
+
 def arguments(port: int | None = None, browser: bool = True) -> list[str]:
-    """What follows `streamlit` on the command line; the other settings are in .streamlit/config.toml."""
-    chosen = [] if port is None else [f"--server.port={port}"]
-    return ["run", str(APP), f"--server.headless={str(not browser).lower()}", *chosen]
+    """What follows `streamlit` on the command line."""
+    chosen = {"server.headless": str(not browser).lower()} | (
+        {} if port is None else {"server.port": str(port)}
+    )
+    return ["run", str(APP), *(f"--{name}={value}" for name, value in (SETTINGS | chosen).items())]
 
 
 def run(port: int | None = None, browser: bool = True) -> None:

@@ -9,19 +9,18 @@ from binviz_dashboard import lab, launch, looking, models
 from binviz import UserError, binarizers, plots
 
 PACKAGE = Path(launch.__file__).parent
-CONFIG = tomllib.loads((PACKAGE / ".streamlit" / "config.toml").read_text())
+THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 
 def test_nothing_is_sent_anywhere():
-    assert CONFIG["browser"]["gatherUsageStats"] is False
-    assert CONFIG["server"]["address"] == "localhost"
-    assert "http" not in (PACKAGE / ".streamlit" / "config.toml").read_text()
+    assert {"--browser.gatherUsageStats=false", "--server.address=localhost"} <= set(launch.arguments())
+    assert "http" not in (PACKAGE / "theme.toml").read_text()
 
 
 def test_both_themes_have_the_charts_colours():
-    assert CONFIG["theme"]["light"]["primaryColor"] != CONFIG["theme"]["dark"]["primaryColor"]
-    assert CONFIG["theme"]["chartCategoricalColors"][:8] == plots.theme.CATEGORICAL
-    assert {len(value) for key, value in CONFIG["theme"].items() if key.startswith("chart")} == {10}
+    assert THEME["light"]["primaryColor"] != THEME["dark"]["primaryColor"]
+    assert THEME["chartCategoricalColors"][:8] == plots.theme.CATEGORICAL
+    assert {len(value) for key, value in THEME.items() if key.startswith("chart")} == {10}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
@@ -52,8 +51,33 @@ def test_every_widget_has_a_key():
 
 
 def test_the_command_line():
-    assert launch.arguments(9000, browser=False)[2:] == ["--server.headless=true", "--server.port=9000"]
-    assert launch.arguments()[2:] == ["--server.headless=false"]
+    assert launch.arguments(9000, browser=False)[-2:] == ["--server.headless=true", "--server.port=9000"]
+    assert launch.arguments()[-1] == "--server.headless=false"
+
+
+def test_settings_go_before_the_environment_and_reach_the_server(monkeypatch):
+    import streamlit.config as config
+    from streamlit.web import bootstrap
+
+    seen = {}
+    wanted = (
+        "browser.gatherUsageStats",
+        "server.address",
+        "theme.chartCategoricalColors",
+        "theme.dark.primaryColor",
+    )
+    monkeypatch.setattr(
+        bootstrap, "run", lambda *args: seen.update({name: config.get_option(name) for name in wanted})
+    )
+    monkeypatch.setenv("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "true")
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
+    launch.run(9000, browser=False)
+    assert list(seen.values()) == [
+        False,
+        "localhost",
+        THEME["chartCategoricalColors"],
+        THEME["dark"]["primaryColor"],
+    ]
 
 
 @pytest.mark.parametrize("port", [80, 70_000])
