@@ -139,7 +139,8 @@ def fit(
 
     Args:
         model: its parameters that require a gradient are trained.
-        batch_of: the batch of a step; depends on nothing but the step. Tensors are moved to the device.
+        batch_of: the batch of a step; depends on nothing but the step. Tensors are moved to the device. Each
+            of several processes takes batches of its own, so that n of them see n batches a step.
         loss_of: scalar loss of a model on a batch.
         config: how long and how fast.
         resume: checkpoint file, written every `checkpoint_every` steps and on Ctrl-C; if it exists, the
@@ -196,7 +197,8 @@ def fit(
                 binarizer.set_progress(step / config.steps)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate(step, config)
-            batch = send_to_device(dict(batch_of(step)), accelerator.device)
+            turn = step * accelerator.num_processes + accelerator.process_index
+            batch = send_to_device(dict(batch_of(turn)), accelerator.device)
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
                 loss = loss_of(net, batch)
             accelerator.backward(loss)

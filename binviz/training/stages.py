@@ -63,9 +63,9 @@ def calibrate(model: nn.Module, batch: Batch) -> None:
     model(**{name: value for name, value in batch.items() if name != "labels"})
 
 
-def folder_of(out: Path, problem: str, stages: tuple[str, ...]) -> Path:
+def folder_of(out: Path, problem: str, stages: tuple[str, ...], seed: int) -> Path:
     """Where a chain's last stage is saved."""
-    return out / f"{problem}.{'+'.join(stages)}"
+    return out / f"{problem}.{'+'.join(stages)}.seed{seed}"
 
 
 def run_stages(
@@ -99,18 +99,21 @@ def run_stages(
         stage -> its record.
 
     Raises:
-        UserError: unknown stage, or interrupted: the same command goes on.
+        UserError: unknown stage, another run of the same name in `out`, or interrupted: the same command
+            goes on.
     """
     check_stages(stages)
     records: dict[str, runs.Run] = {}
     model = start
     for index, stage in enumerate(stages):
         done = stages[: index + 1]
-        folder, cell = folder_of(out, problem.name, done), f"{problem.name}.{'+'.join(done)}"
         settings = float_stage if stage == "float" else binary_stage
+        folder, cell = folder_of(out, problem.name, done, settings.seed), f"{problem.name}.{'+'.join(done)}"
         record = out / "runs" / experiment / f"{cell}.seed{settings.seed}.json"
         if record.exists() and folder.is_dir():
             records[stage], model = runs.read(record), binviz.load(folder)
+            if records[stage].config["train"] != asdict(settings):
+                raise UserError(f"{out} holds {cell} with other settings; choose another folder with --out")
             continue
         loss: Loss = task_loss
         if stage != "float":

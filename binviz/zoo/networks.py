@@ -23,10 +23,11 @@ class DigitsCNNConfig(PretrainedConfig):
         depth: int = 2,
         num_channels: int = 1,
         image_size: int = 8,
-        num_labels: int = 10,
         **rest,
     ) -> None:
-        super().__init__(num_labels=num_labels, **rest)
+        if "id2label" not in rest:
+            rest.setdefault("num_labels", 10)
+        super().__init__(**rest)
         self.width, self.depth, self.num_channels, self.image_size = width, depth, num_channels, image_size
 
 

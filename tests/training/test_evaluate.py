@@ -160,7 +160,7 @@ def digits_problem(batches):
     return stages.Problem("signs", batch_of, judge, {"train": "0"}, calibration=batch(1001))
 
 
-def run_chain(out, batches, names=("float", "bit-w1a2", "fda")):
+def run_chain(out, batches, names=("float", "bit-w1a2", "fda"), steps=3):
     torch.manual_seed(0)
     return stages.run_stages(
         digits_problem(batches),
@@ -170,7 +170,7 @@ def run_chain(out, batches, names=("float", "bit-w1a2", "fda")):
         experiment="test",
         config={"why": "to see"},
         float_stage=TrainConfig(steps=4, lr=1e-2),
-        binary_stage=TrainConfig(steps=3, lr=1e-2),
+        binary_stage=TrainConfig(steps=steps, lr=1e-2),
     )
 
 
@@ -182,7 +182,7 @@ def test_a_chain_of_stages(tmp_path):
     assert (last.cell, last.curves["step"]) == ("signs.float+bit-w1a2+fda", [1, 2, 3])
     assert last.config["why"] == "to see" and last.config["train"]["steps"] == 3
     assert last.metrics["accuracy"] == bin(int(last.predictions, 16)).count("1") / 8
-    model = binviz.load(tmp_path / "signs.float+bit-w1a2+fda")
+    model = binviz.load(tmp_path / "signs.float+bit-w1a2+fda.seed0")
     assert model.binviz_recipe.name == "fda"
     assert {run.cell: run for run in runs.runs(tmp_path / "runs")}[last.cell] == last
     assert not list(tmp_path.glob("*.checkpoint"))
@@ -198,3 +198,9 @@ def test_a_chain_of_stages(tmp_path):
     again = run_chain(tmp_path, batches)["fda"]
     assert again.curves == last.curves and again.predictions == last.predictions
     assert json.dumps(again.metrics) == json.dumps(last.metrics)
+
+
+def test_other_settings_do_not_pass_for_a_finished_stage(tmp_path):
+    run_chain(tmp_path, [])
+    with pytest.raises(UserError, match="other settings"):
+        run_chain(tmp_path, [], steps=4)
