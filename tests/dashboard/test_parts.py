@@ -1,15 +1,21 @@
 import ast
+import doctest
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from binviz_dashboard import lab, launch, looking, models
+from binviz_dashboard import lab, launch, looking, models, state
 
 from binviz import UserError, binarizers, plots
 
 PACKAGE = Path(launch.__file__).parent
 THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
+
+
+@pytest.mark.parametrize("module", [lab, looking, models, state], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_nothing_is_sent_anywhere():
