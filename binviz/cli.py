@@ -35,7 +35,7 @@ def _say(runs: dict[str, Any], out: Path) -> None:
 
 @app.command("app")
 def dashboard(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int | None, typer.Option(help="Port on this machine; a free one if not given.")] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Open the dashboard in the browser, on this machine only."""
@@ -167,6 +167,8 @@ def _split(stages: str) -> tuple[str, ...]:
 
 def main() -> None:
     """Run the command; a UserError becomes one line on the error stream and exit status 1."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("binviz").setLevel(logging.INFO)
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         app()

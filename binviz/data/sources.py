@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -17,6 +18,9 @@ from binviz.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+#: Says where data and models were taken from; the command line shows it.
+log = logging.getLogger(__name__)
 
 
 def mirrored(kind: Literal["datasets", "models"], name: str) -> Path | None:
@@ -57,6 +61,7 @@ def load_dataset(name: str, config: str | None, split: str) -> Dataset:
     import datasets
 
     folder = mirrored("datasets", name)
+    log.info("data set %s: from %s", name, folder or "the hub")
     if folder is not None:
         files = sorted((folder / (config or "")).rglob(f"{split}-*.parquet"))
         if not files:
@@ -77,12 +82,15 @@ def model_location(name: str) -> str:
 
 
 def pretrained(loader, name: str, **options):
-    """`loader.from_pretrained` on a folder, a mirrored model or a hub id, without remote code or pickles.
+    """`loader.from_pretrained` on a folder, a mirrored model or a hub id, without remote code.
+
+    For a model pass `use_safetensors=True`, so that no pickle is read.
 
     Raises:
         UserError: the model cannot be found or read.
     """
     location = model_location(name)
+    log.info("%s: from %s", name, "the hub" if location == name and not Path(name).is_dir() else location)
     if location == name and not Path(name).is_dir():
         _offline_if_unreachable()
     try:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
+import binviz
 from binviz.data import digits, sources
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -27,7 +28,7 @@ class ImagesConfig:
 
     Args:
         arch: "vit" (4 layers, 64 wide, 2x2 patches) or "cnn" (4 residual convolutions, 32 and 64 channels).
-        stages: "float" and names of recipes, in order.
+        stages: "float" and names of recipes, in order; without "float" the bundled float model is the start.
         steps: of the float stage.
         lr: of the float stage.
         binary_steps: of every binary stage.
@@ -126,6 +127,8 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
     """
     check_stages(config.stages)
     model = start_model(config.arch, config.seed)
+    if config.stages[0] != "float":
+        model = binviz.load(f"digits-{config.arch}.float")
     common = {
         "batch_size": config.batch_size,
         "weight_decay": config.weight_decay,
@@ -139,6 +142,7 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
         out,
         experiment=experiment,
         config=asdict(config),
+        identify={},
         float_stage=TrainConfig(steps=config.steps, lr=config.lr, **common),  # type: ignore[arg-type]
         binary_stage=TrainConfig(steps=config.binary_steps, lr=config.binary_lr, scale_lr=1e-3, **common),  # type: ignore[arg-type]
         hidden_weight=config.hidden_weight,

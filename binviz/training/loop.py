@@ -6,6 +6,7 @@ from which a killed run goes on to the same numbers as an unbroken one.
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import time
@@ -47,6 +48,15 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["no", "bf16"] = "no"
     checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "lr", "batch_size", "scale_lr", "clip", "checkpoint_every"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        if self.seed < 0:
+            raise UserError(f"seed must not be negative: {self.seed}")
+        if self.precision not in ("no", "bf16"):
+            raise UserError(f"precision is 'no' or 'bf16', not {self.precision!r}")
 
 
 @dataclass
@@ -118,8 +128,7 @@ def held_interrupts() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _check_settings(saved: dict[str, Any] | None, config: TrainConfig, path: Path) -> None:
-    now = asdict(config)
+def _check_settings(saved: dict[str, Any] | None, now: dict[str, Any], path: Path) -> None:
     for name, value in (saved or {}).items():
         if name != "checkpoint_every" and now.get(name) != value:
             raise UserError(
@@ -134,6 +143,7 @@ def fit(
     config: TrainConfig,
     resume: Path | None = None,
     label: str = "train",
+    identity: Mapping[str, Any] | None = None,
 ) -> History:
     """Train `model` in place for `config.steps` steps and leave it in eval mode, on the device it came from.
 
@@ -146,6 +156,8 @@ def fit(
         resume: checkpoint file, written every `checkpoint_every` steps and on Ctrl-C; if it exists, the
             run goes on from there.
         label: of the progress bar.
+        identity: what makes this run itself beside `config` (the loss, the data); JSON-serialisable. A
+            checkpoint with another identity is refused.
 
     Returns:
         The curve of the loss.
@@ -160,17 +172,18 @@ def fit(
     >>> history.loss[-1] < 0.1, len(history.steps), layer.training
     (True, 100, False)
     """
-    torch.manual_seed(config.seed)
     # Autocast is torch's own: accelerate allows one precision in a process, and wraps a model's forward for good.
     accelerator = Accelerator(mixed_precision="no")
+    torch.manual_seed(config.seed + accelerator.process_index)
     home = next(model.parameters()).device
+    settings = json.loads(json.dumps({**asdict(config), **(identity or {})}))
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
     optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
     history, step, total, counted = History([], []), 0, 0.0, 0
     if resume is not None and resume.exists():
         state = checkpoint.load(resume, model, optimizer)
-        _check_settings(state.get("config"), config, resume)
+        _check_settings(state.get("config"), settings, resume)
         step, total, counted, history = (
             state["step"],
             state["total"],
@@ -186,7 +199,7 @@ def fit(
         history.seconds = time.perf_counter() - started
         if resume is not None and accelerator.is_main_process:
             state = {"step": step, "total": total, "counted": counted, "history": vars(history)}
-            state["config"] = asdict(config)
+            state["config"] = settings
             checkpoint.save(resume, model, optimizer.optimizer, state)
 
     quiet = not accelerator.is_main_process

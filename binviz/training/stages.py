@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import nn
 
 import binviz
 from binviz import recipes
+from binviz.adapters import layout_of
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training.distill import bit_loss, task_loss
@@ -76,6 +78,7 @@ def run_stages(
     *,
     experiment: str,
     config: dict[str, Any],
+    identify: dict[str, Any],
     float_stage: TrainConfig,
     binary_stage: TrainConfig,
     hidden_weight: float = 1.0,
@@ -91,6 +94,8 @@ def run_stages(
         out: folder of this and earlier results.
         experiment: the records' folder.
         config: every setting, recorded.
+        identify: those that, beside the stage's own and the data, make it another run: a finished or
+            interrupted stage with others is refused.
         float_stage, binary_stage: length and speed of either kind of stage.
         hidden_weight, label_weight: of the distillation loss, see `bit_loss`.
         dropout: of the binary stages.
@@ -103,16 +108,22 @@ def run_stages(
             goes on.
     """
     check_stages(stages)
+    if set(stages) != {"float"}:
+        layout_of(start)  # a model that cannot be binarized is refused before it is trained
     records: dict[str, runs.Run] = {}
+    processes = PartialState()
     model = start
     for index, stage in enumerate(stages):
         done = stages[: index + 1]
         settings = float_stage if stage == "float" else binary_stage
+        identity = identify | {"train": asdict(settings), "data": problem.data}
+        if stage != "float":
+            identity |= {"hidden_weight": hidden_weight, "label_weight": label_weight, "dropout": dropout}
         folder, cell = folder_of(out, problem.name, done, settings.seed), f"{problem.name}.{'+'.join(done)}"
         record = out / "runs" / experiment / f"{cell}.seed{settings.seed}.json"
         if record.exists() and folder.is_dir():
             records[stage], model = runs.read(record), binviz.load(folder)
-            if records[stage].config["train"] != asdict(settings):
+            if records[stage].config.get("identity") != identity:
                 raise UserError(f"{out} holds {cell} with other settings; choose another folder with --out")
             continue
         loss: Loss = task_loss
@@ -126,13 +137,13 @@ def run_stages(
                     module.p = dropout
             loss = bit_loss(teacher, hidden_weight, label_weight)
         checkpoint = out / f"{folder.name}.checkpoint"
-        history = fit(model, problem.batch_of, loss, settings, checkpoint, label=cell)
+        history = fit(model, problem.batch_of, loss, settings, checkpoint, label=cell, identity=identity)
         metrics, correct = problem.evaluate(model)
         run = runs.Run(
             experiment=experiment,
             cell=cell,
             seed=settings.seed,
-            config=config | {"stages": list(done), "train": asdict(settings)},
+            config=config | {"stages": list(done), "train": asdict(settings), "identity": identity},
             selection=SELECTION,
             data=problem.data,
             metrics=metrics,
@@ -142,8 +153,10 @@ def run_stages(
             code=runs.code_state(),
             machine=runs.machine(),
         )
-        binviz.save(model, folder, problem.tokenizer)
-        runs.write(run, out / "runs")
-        checkpoint.unlink(missing_ok=True)
+        if processes.is_main_process:
+            binviz.save(model, folder, problem.tokenizer)
+            runs.write(run, out / "runs")
+            checkpoint.unlink(missing_ok=True)
+        processes.wait_for_everyone()
         records[stage] = run
     return records

@@ -1,3 +1,4 @@
+import importlib
 import json
 import math
 import struct
@@ -10,9 +11,9 @@ from safetensors.torch import save_file
 
 from binviz import UserError, binarizers
 from binviz.analysis import metrics
-from binviz.analysis import scan as module
 from binviz.analysis.scan import scan
 
+module = importlib.import_module("binviz.analysis.scan")
 ALL = [name for name in binarizers.names() if binarizers.get(name).levels[0] < 0 and name != "stored"]
 
 

@@ -169,6 +169,7 @@ def run_chain(out, batches, names=("float", "bit-w1a2", "fda"), steps=3):
         out,
         experiment="test",
         config={"why": "to see"},
+        identify={},
         float_stage=TrainConfig(steps=4, lr=1e-2),
         binary_stage=TrainConfig(steps=steps, lr=1e-2),
     )
@@ -204,3 +205,29 @@ def test_other_settings_do_not_pass_for_a_finished_stage(tmp_path):
     run_chain(tmp_path, [])
     with pytest.raises(UserError, match="other settings"):
         run_chain(tmp_path, [], steps=4)
+
+
+def test_a_decoder_is_refused_before_it_is_trained(tmp_path):
+    batches = []
+    config = transformers.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9)
+    with pytest.raises(UserError, match="encoder"):
+        stages.run_stages(
+            digits_problem(batches),
+            ("float", "bit-w1a1"),
+            transformers.GPT2Model(config),
+            tmp_path,
+            experiment="test",
+            config={},
+            identify={},
+            float_stage=TrainConfig(steps=1, lr=1e-2),
+            binary_stage=TrainConfig(steps=1, lr=1e-2),
+        )
+    assert not batches
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lr", -1.0), ("steps", 0), ("precision", "fp16"), ("seed", -1), ("lr", float("nan"))]
+)
+def test_settings_that_make_no_sense(name, value):
+    with pytest.raises(UserError, match=name):
+        TrainConfig(**{"steps": 1, "lr": 1.0} | {name: value})
