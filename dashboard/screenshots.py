@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parents[1] / "screenshots"
 PAGES = {
     "start": "",
-    "start-digit": "?model=digits-cnn.xnor&digit=3",
+    "start-digit": "?model=digits-vit.bit-w1a1&digit=3",
     "start-bad-text": "?text=",
     "lab": "lab",
     "lab-attention": "lab?binarizer=bivit-attention&input=softmax+rows&spread=2.0",

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe
+from binviz.plots.figure import builder, describe, longest, sized
 from binviz.plots.theme import BINARY, SEQUENTIAL
 
 #: Two colours of the same sequence for the two codes.
@@ -81,8 +81,10 @@ def attention(
     figure.update_xaxes(title="ones (count)", range=[0, 1.25 * max(ones.max(), 1)], row=1, col=3)
     figure.update_yaxes(autorange="reversed", **ticks)
     figure.update_yaxes(title="query (position)", row=1, col=1)
+    low_room = 70 + longest(labels)
+    height = 44 + max(13 * len(labels), 270) + low_room
+    sized(figure, height, left=50 + longest(labels), right=90, bottom=low_room)
     figure.update_layout(
-        height=170 + max(12 * len(labels), 260),
         showlegend=False,
         coloraxis={
             "colorscale": SEQUENTIAL,
@@ -128,7 +130,7 @@ def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: 
     )
     figure.update_xaxes(title="head (number)", type="category", showgrid=False)
     figure.update_yaxes(title="layer (number)", type="category", autorange="reversed", showgrid=False)
-    figure.update_layout(height=130 + 32 * len(layers))
+    sized(figure, 120 + 32 * len(layers), right=90, top=20)
     return describe(
         figure,
         alt=f"Ones per row of {counts.size} heads, out of {keys} keys: from {counts.min():.1f} to {counts.max():.1f}.",
@@ -189,7 +191,7 @@ def patch_attention(
     figure.update_yaxes(title="row (pixel)", row=1, col=1)
     for panel in ("", "2", "3"):
         figure.update_layout({f"yaxis{panel}": {"scaleanchor": f"x{panel}"}})
-    figure.update_layout(height=340)
+    sized(figure, 340)
     who = "the class token" if query is None else f"the patch in row {query[0]}, column {query[1]}"
     return describe(
         figure,

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe, percent
+from binviz.plots.figure import builder, describe, percent, sized
 from binviz.plots.summaries import Histogram, Sweep
 from binviz.plots.theme import BINARY, CATEGORICAL, FLOAT, GREY, OPTIMUM
 
@@ -40,7 +40,7 @@ def curves(
     figure.update_yaxes(title="output (value)", row=1, col=1)
     figure.update_yaxes(title="slope (output per input)", row=2, col=1)
     figure.update_xaxes(title="input (value)", row=2, col=1)
-    figure.update_layout(height=460)
+    sized(figure, 460)
     return describe(
         figure, alt=" ".join(_curve_text(inputs, name, outputs[name], slopes[name]) for name in outputs)
     )
@@ -108,7 +108,8 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
     figure.update_xaxes(title="value (unit of the input)", row=2, col=1)
     figure.update_xaxes(title="code (level)", type="category", row=1, col=2)
     figure.update_yaxes(title="share (% of values)", range=[0, 115], side="right", row=1, col=2)
-    figure.update_layout(height=460, bargap=0.3, showlegend=False)
+    sized(figure, 460, right=62)
+    figure.update_layout(bargap=0.3, showlegend=False)
     listing = ", ".join(f"{name} {share:.1f}%" for name, share in zip(names, shares, strict=True))
     return describe(
         figure,
@@ -149,5 +150,5 @@ def error_curve(sweep: Sweep, of: str, used: float | None = None) -> go.Figure:
         alt += f" The binarizer uses {used:.3g}, with an error of {error:.1f}%."
     figure.update_xaxes(title=f"{of} (unit of the input)")
     figure.update_yaxes(title="error (% of the input's energy)", rangemode="tozero")
-    figure.update_layout(height=340)
+    sized(figure, 340)
     return describe(figure, alt=alt)

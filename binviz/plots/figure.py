@@ -45,6 +45,24 @@ def describe(figure: go.Figure, *, alt: str | None = None, code: str | None = No
     return figure
 
 
+def sized(
+    figure: go.Figure, height: int, *, left: int = 62, right: int = 16, top: int = 44, bottom: int = 56
+) -> go.Figure:
+    """Fix the height and the margins, in pixels: with margins that follow the labels, plotly.js draws twice."""
+    figure.update_xaxes(automargin=False)
+    figure.update_yaxes(automargin=False)
+    return figure.update_layout(height=height, margin={"l": left, "r": right, "t": top, "b": bottom})
+
+
+def longest(labels: Sequence[str]) -> int:
+    """Pixels that the longest label takes, roughly.
+
+    >>> longest(["a", "abc"])
+    21
+    """
+    return 7 * max(map(len, labels), default=0)
+
+
 def literal(value: Any) -> str:
     """Python source of plain data; arrays become lists, floats keep six digits.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import builder, describe
+from binviz.plots.figure import builder, describe, longest, sized
 from binviz.plots.summaries import Histogram
 from binviz.plots.theme import BINARY, FLOAT, SKY
 
@@ -50,7 +50,8 @@ def layer_errors(
         said.append(f"{name} from {min(known):.3g} to {max(known):.3g}")
     figure.update_xaxes(title="place (in the order they run)", type="category", tickangle=-50)
     figure.update_yaxes(title=f"{metric} ({unit})", rangemode="tozero")
-    figure.update_layout(height=430)
+    room = 50 + longest(layers)
+    sized(figure, 360 + room, bottom=room)
     return describe(
         figure,
         alt=f"{metric.capitalize()} ({unit}) at {len(layers)} places of the network: {'; '.join(said)}.",
@@ -99,7 +100,7 @@ def activations(
         showgrid=False,
     )
     figure.update_yaxes(title=f"activation ({unit})")
-    figure.update_layout(height=430)
+    sized(figure, 430)
     spans = [
         f"{layer} {_spread(a):.3g} and {_spread(b):.3g}"
         for layer, a, b in zip(layers, floats, binaries, strict=True)

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe
+from binviz.plots.figure import builder, describe, sized
 from binviz.plots.theme import BINARY, FLOAT
 
 _TICKS = [digit * 10**power for power in range(-3, 4) for digit in (1, 2, 5)]
@@ -47,7 +47,7 @@ def pictures(
         figure.update_layout({f"yaxis{number}": {"scaleanchor": f"x{number}"}})
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, constrain="domain", constraintoward="top", autorange="reversed")
-    figure.update_layout(height=60 + 150 * rows)
+    sized(figure, 60 + 150 * rows, left=16, bottom=16)
     return describe(figure, alt=f"{len(images)} pictures: " + ", ".join(titles) + ".")
 
 
@@ -81,7 +81,8 @@ def answers(
         said.append(f"{name} says {labels[best]} with {shares[best]:.1f}%")
     figure.update_xaxes(title="answer (class)", type="category")
     figure.update_yaxes(title="probability (%)", range=[0, 100])
-    figure.update_layout(height=340, bargap=0.35, bargroupgap=0.05)
+    sized(figure, 340)
+    figure.update_layout(bargap=0.35, bargroupgap=0.05)
     return describe(figure, alt="; ".join(said) + ".")
 
 
@@ -125,7 +126,7 @@ def accuracy_size(
         title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS, range=reach.tolist()
     )
     figure.update_yaxes(title="accuracy (%)", range=[low - room, high + room])
-    figure.update_layout(height=340)
+    sized(figure, 340)
     listing = "; ".join(
         f"{n} {m:.3g} MB {a:.1f}%" for n, m, a in zip(names, megabytes, accuracy, strict=True)
     )

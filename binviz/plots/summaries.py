@@ -25,7 +25,7 @@ class Sweep(NamedTuple):
     best_error: float
 
 
-def histogram(values: ArrayLike, bins: int = 60, span: tuple[float, float] | None = None) -> Histogram:
+def histogram(values: ArrayLike, bins: int = 40, span: tuple[float, float] | None = None) -> Histogram:
     """Count values in equal bins over `span`, by default from the smallest to the largest value.
 
     What lies outside the span is counted in the outermost bins, so no value is lost.

@@ -31,7 +31,7 @@ CONFIG = {"showSendToCloud": False, "plotlyServerURL": "", "displaylogo": False}
 
 
 def _template(text: str, grid: str) -> go.layout.Template:
-    axis = {"gridcolor": grid, "zerolinecolor": grid, "linecolor": grid, "automargin": True, "ticks": ""}
+    axis = {"gridcolor": grid, "zerolinecolor": grid, "linecolor": grid, "ticks": ""}
     return go.layout.Template(
         layout={
             "colorway": CATEGORICAL,

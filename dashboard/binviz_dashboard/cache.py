@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz import analysis, zoo
-from binviz_dashboard import lab, models
+from binviz.plots import Histogram
+from binviz_dashboard import lab, looking, models
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 torch.set_num_threads(1)
@@ -56,6 +57,13 @@ def captured(name: str, key: str, _example: models.Example) -> analysis.Captured
     shared = model(name)
     with shared.lock:
         return analysis.capture(shared.model, _example.inputs)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def histograms(name: str, key: str, tensors: tuple[str, ...], _example: models.Example) -> list[Histogram]:
+    """One histogram for each of the named tensors inside a model."""
+    seen = captured(name, key, _example)
+    return [looking.histogram(seen.flat(each)) for each in tensors]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -23,8 +23,7 @@ with state.one_line():
 st.markdown(f"#### {family}, float beside 1-bit")
 figure = plots.activations(
     [looking.short(each) for each in names],
-    [looking.histogram(floats.flat(each)) for each in names],
-    [looking.histogram(binaries.flat(each)) for each in names],
+    *(cache.histograms(each, example.key, tuple(names), example) for each in (models.float_name(name), name)),
 )
 charts.show(plots.describe(figure, code=looking.code_of_activations(name, example, names)), "activations")
 
