@@ -23,16 +23,19 @@ from binviz_kernels.distance import hamming
 from binviz_kernels.gemm import and_gemm, xnor_gemm
 from binviz_kernels.layer import linear
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows, pack_weights, prepare, unpack
+from binviz_kernels.threads import get_threads, set_threads
 
 __all__ = [
     "PackedRows",
     "PackedWeights",
     "and_gemm",
+    "get_threads",
     "hamming",
     "linear",
     "pack_rows",
     "pack_weights",
     "prepare",
+    "set_threads",
     "unpack",
     "xnor_gemm",
 ]

@@ -1,120 +1,277 @@
-"""Everything that Numba compiles, in one file, because Numba's cache watches only the file a function stands in.
+"""The kernels that Python calls: blocks of an output, tile by tile, or row by row where there are no tiles.
 
-The innermost loops run over neighbouring outputs n, so LLVM turns them into vector instructions without a
-horizontal sum, and it recognises `popcount` as the machine's own instruction where there is one. Nothing here
-uses fastmath: the float32 results are those of the formulas, rounded after every operation. A threaded kernel is
-a function of its own, because that cache would also take the two forms of one function for each other.
+The panels' type decides which: Numba compiles a kernel anew for each type of its arguments and drops the branch
+that cannot be taken. Nothing uses fastmath: float32 results are those of the formulas, rounded after every
+operation. A kernel says whether the sizes of its arguments fit together, and does nothing if they do not.
 """
 
-import numba
 import numpy as np
+from numba import njit, prange
 
-from binviz_kernels.threads import compile_parallel, compile_serial
+from binviz_kernels import portable
+from binviz_kernels.intrinsics import (
+    pack_word,
+    store_bits,
+    store_distances,
+    store_products,
+    store_scaled,
+    tile_columns,
+    tile_rows,
+)
+from binviz_kernels.kernel import (
+    BITS,
+    COUNT,
+    FLAG,
+    FLOAT_MATRIX,
+    FLOATS,
+    FLOATS_OUT,
+    INTS,
+    INTS_OUT,
+    OCTETS,
+    PANELS,
+    WORDS,
+    WORDS_OUT,
+    Kernel,
+)
 
-PAIRS = np.uint64(0x5555555555555555)
-NIBBLES = np.uint64(0x3333333333333333)
-BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
-ONES = np.uint64(0x0101010101010101)
-ONE, TWO, FOUR, TOP = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
+inner = njit(nogil=True)
+
+BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
 
 
-@compile_serial
-def popcount(x):
-    """The number of 1 bits of a uint64: sums of 2, then 4, then 8 neighbouring bits, all of them at once."""
-    x = x - ((x >> ONE) & PAIRS)
-    x = (x & NIBBLES) + ((x >> TWO) & NIBBLES)
-    x = (x + (x >> FOUR)) & BYTES
-    # The product's top byte is the sum of the eight bytes.
-    return (x * ONES) >> TOP
+@inner
+def fits(words, panels, M, N):
+    """Whether words [M, W] and panels are operands of a product [M, N]."""
+    W = words.shape[1]
+    if panels.ndim == 2:
+        return words.shape[0] == M and panels.shape[0] == W and panels.shape[1] == N
+    line = panels.shape[2] * panels.itemsize
+    return (
+        words.shape[0] == M and W > 0 and line == 256
+        and panels.shape[0] == (N + 63) // 64 and panels.shape[1] == 1 + 2 * W
+    )  # fmt: skip
 
 
-@compile_serial
-def dot_row(a, panels, K, signed, out):
-    """One row's products with all weight rows: a uint64 [W], panels uint64 [W, N] -> out int32 [N]."""
-    N = out.shape[0]
-    if signed:
-        # dot = K − 2·popcount(a ^ w)
-        for n in range(N):
-            out[n] = K
-        for k in range(a.shape[0]):
-            for n in range(N):
-                out[n] -= 2 * np.int32(popcount(a[k] ^ panels[k, n]))
+@inner
+def share(M, N, t, threads):
+    """The rows and columns of thread t: rows by whole tiles; columns by whole panels if there are few rows."""
+    if threads == 1:
+        return 0, M, 0, N
+    if 12 * threads <= M:
+        tiles = (M + 5) // 6
+        return min(M, 6 * (tiles * t // threads)), min(M, 6 * (tiles * (t + 1) // threads)), 0, N
+    panels = (N + 63) // 64
+    return 0, M, min(N, 64 * (panels * t // threads)), min(N, 64 * (panels * (t + 1) // threads))
+
+
+@inner
+def pack(x, words, start, stop):
+    """Rows start..stop of x [M, K] as bits: words uint64 [M, W]."""
+    for m in range(start, stop):
+        for w in range(words.shape[1]):
+            words[m, w] = pack_word(x, m, 64 * w)
+
+
+@inner
+def products(words, panels, K, signed, out, m0, m1, n0, n1):
+    """A block of dots: words uint64 [M, W] and panels -> out int32 [M, N]."""
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            portable.dots_of_row(words[m], panels, K, signed, n0, n1, out[m, n0:n1])
     else:
-        # dot = 2·popcount(a & w) − popcount(a)
-        ones = np.int32(0)
-        for k in range(a.shape[0]):
-            ones += np.int32(popcount(a[k]))
-        for n in range(N):
-            out[n] = -ones
-        for k in range(a.shape[0]):
-            for n in range(N):
-                out[n] += 2 * np.int32(popcount(a[k] & panels[k, n]))
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_products(words, panels, out, m, last - m, n, K, signed)
+                    m += tile_rows(panels, last - m)
 
 
-@compile_serial
-def scale_row(dots, scale, shift, row_scale, m, bias, out):
-    """From dots int32 [N] to out float32 [N]. A term whose vector is empty is left out."""
-    for n in range(out.shape[0]):
-        # y = (dot · scale + shift) · row_scale + bias
-        y = np.float32(dots[n]) * scale[n]
-        if shift.size:
-            y = y + shift[n]
-        if row_scale.size:
-            y = y * row_scale[m]
-        if bias.size:
-            y = y + bias[n]
-        out[n] = y
+@inner
+def distances(words, panels, out, m0, m1, n0, n1):
+    """A block of Hamming distances: words uint64 [M, W] and panels -> out int32 [M, N]."""
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            portable.distances_of_row(words[m], panels, n0, n1, out[m, n0:n1])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_distances(words, panels, out, m, last - m, n)
+                    m += tile_rows(panels, last - m)
 
 
-@compile_serial
-def dot_rows(a, panels, K, signed, out, start, stop):
-    """Rows start..stop of the product: a uint64 [M, W], panels uint64 [W, N] -> out int32 [M, N]."""
-    for m in range(start, stop):
-        dot_row(a[m], panels, K, signed, out[m])
+@inner
+def comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1):
+    """A block of comparisons with thresholds int32 [N] -> bits in out uint64 [M, words of N]."""
+    if panels.ndim == 2:
+        dots = np.empty(n1 - n0, np.int32)
+        for m in range(m0, m1):
+            portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
+            portable.compare_row(dots, threshold, flip, n0, out[m])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_bits(words, panels, out, m, last - m, n, K, signed, threshold, flip)
+                    m += tile_rows(panels, last - m)
 
 
-@compile_serial
-def linear_rows(a, panels, K, signed, scale, shift, row_scale, bias, out, start, stop):
-    """Rows start..stop of a linear layer: a uint64 [M, W], panels uint64 [W, N] -> out float32 [M, N]."""
-    dots = np.empty(out.shape[1], np.int32)
-    for m in range(start, stop):
-        dot_row(a[m], panels, K, signed, dots)
-        scale_row(dots, scale, shift, row_scale, m, bias, out[m])
+@inner
+def layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1):
+    """A block of a linear layer -> out float32 [M, N]. Rows of x, if there are any, are packed into words first."""
+    for first in range(m0, m1, BLOCK):
+        last = min(first + BLOCK, m1)
+        if x.shape[0] > 0:
+            pack(x, words, first, last)
+        if panels.ndim == 2:
+            for m in range(first, last):
+                dots = out[m, n0:n1].view(np.int32)
+                portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
+                portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
+        else:
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_scaled(
+                        words, panels, out, m, last - m, n, K, signed, scale, bias, shift, row_scale, given
+                    )  # fmt: skip
+                    m += tile_rows(panels, last - m)
 
 
-@compile_serial
-def hamming_rows(a, b, out, start, stop):
-    """Rows start..stop of the distances: a uint64 [M, W], b uint64 [N, W] -> out int32 [M, N]."""
-    for m in range(start, stop):
-        for n in range(out.shape[1]):
-            # d = popcount(a ^ b)
-            differing = np.int32(0)
-            for k in range(a.shape[1]):
-                differing += np.int32(popcount(a[m, k] ^ b[n, k]))
-            out[m, n] = differing
+@inner
+def layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
+    """Whether the arguments of a linear layer with output [M, N] fit together."""
+    return (
+        fits(words, panels, M, N) and scale.shape[0] == N
+        and (x.shape[0] == 0 or (x.shape[0] == M and x.shape[1] == K and words.shape[1] == (K + 63) // 64))
+        and (given & 1 == 0 or bias.shape[0] == N) and (given & 2 == 0 or shift.shape[0] == N)
+        and (given & 4 == 0 or row_scale.shape[0] == M)
+    )  # fmt: skip
 
 
-@compile_parallel
-def threaded_dot_rows(a, panels, K, signed, out, threads):
-    """`dot_rows` of all rows, an equal share to each thread."""
-    M = out.shape[0]
-    for t in numba.prange(threads):
-        dot_rows(a, panels, K, signed, out, M * t // threads, M * (t + 1) // threads)
+def dot_rows(words, panels, K, signed, out):
+    """All products."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    products(words, panels, K, signed, out, 0, M, 0, N)
+    return True
 
 
-@compile_parallel
-def threaded_linear_rows(a, panels, K, signed, scale, shift, row_scale, bias, out, threads):
-    """`linear_rows` of all rows, an equal share to each thread."""
-    M = out.shape[0]
-    for t in numba.prange(threads):
-        linear_rows(
-            a, panels, K, signed, scale, shift, row_scale, bias, out, M * t // threads, M * (t + 1) // threads
-        )  # fmt: skip
+def dot_rows_threaded(words, panels, K, signed, out, threads):
+    """All products, an equal share to each thread."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        products(words, panels, K, signed, out, m0, m1, n0, n1)
+    return True
 
 
-@compile_parallel
-def threaded_hamming_rows(a, b, out, threads):
-    """`hamming_rows` of all rows, an equal share to each thread."""
-    M = out.shape[0]
-    for t in numba.prange(threads):
-        hamming_rows(a, b, out, M * t // threads, M * (t + 1) // threads)
+def distance_rows(words, panels, out):
+    """All distances."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    distances(words, panels, out, 0, M, 0, N)
+    return True
+
+
+def distance_rows_threaded(words, panels, out, threads):
+    """All distances, an equal share to each thread."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        distances(words, panels, out, m0, m1, n0, n1)
+    return True
+
+
+def linear_rows(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out):
+    """A linear layer of words uint64 [M, W]; or of x float32 [M, K], packed into these words."""
+    M, N = out.shape
+    if not layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
+        return False
+    layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, 0, M, 0, N)
+    return True
+
+
+def linear_rows_threaded(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, threads):
+    """The same, an equal share to each thread."""
+    M, N = out.shape
+    if not layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
+        return False
+    if x.shape[0] > 0 and 12 * threads > M:  # each thread has some columns of all rows
+        pack(x, words, 0, M)
+        x = x[:0]
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1)
+    return True
+
+
+def compare_rows(words, panels, K, signed, threshold, flip, out):
+    """All comparisons."""
+    M, N = out.shape[0], threshold.shape[0]
+    if not fits(words, panels, M, N) or flip.shape[0] != out.shape[1] or out.shape[1] != (N + 63) // 64:
+        return False
+    comparisons(words, panels, K, signed, threshold, flip, out, 0, M, 0, N)
+    return True
+
+
+def compare_rows_threaded(words, panels, K, signed, threshold, flip, out, threads):
+    """All comparisons, an equal share to each thread."""
+    M, N = out.shape[0], threshold.shape[0]
+    if not fits(words, panels, M, N) or flip.shape[0] != out.shape[1] or out.shape[1] != (N + 63) // 64:
+        return False
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1)
+    return True
+
+
+def sign_rows(x, words):
+    """The signs of floats, x ≥ 0, as bits."""
+    pack(x, words, 0, x.shape[0])
+    return True
+
+
+def truth_rows(x, words):
+    """Whether integers are nonzero, as bits."""
+    pack(x, words, 0, x.shape[0])
+    return True
+
+
+def sign_rows_threaded(x, words, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = x.shape[0]
+    for t in prange(threads):
+        pack(x, words, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+def truth_rows_threaded(x, words, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = x.shape[0]
+    for t in prange(threads):
+        pack(x, words, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+DOTS = Kernel(dot_rows, dot_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS_OUT)
+DISTANCES = Kernel(distance_rows, distance_rows_threaded, WORDS, PANELS, INTS_OUT)
+LINEAR = Kernel(
+    linear_rows, linear_rows_threaded,
+    FLOAT_MATRIX, WORDS_OUT, PANELS, COUNT, FLAG, FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT,
+)  # fmt: skip
+COMPARE = Kernel(compare_rows, compare_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS, BITS, WORDS_OUT)
+SIGNS = Kernel(sign_rows, sign_rows_threaded, FLOAT_MATRIX, WORDS_OUT)
+TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels import compiled
+from binviz_kernels import compiled, forms
 from binviz_kernels.checks import output, packed_words, same_K
 from binviz_kernels.packing import PackedRows, PackedWeights
-from binviz_kernels.threads import run
 
 
 def hamming(
@@ -42,7 +41,12 @@ def hamming(
             raise TypeError(f"expected packed rows, got {type(rows).__name__}: use pack_rows")
     left, right = packed_words("a", a.words, a.K), packed_words("b", b.words, b.K)
     same_K(a.K, b.K)
-    (M, W), N = left.shape, right.shape[0]
+    M, N = left.shape[0], right.shape[0]
     out = output(out, (M, N), np.int32)
-    run(compiled.hamming_rows, compiled.threaded_hamming_rows, M, M * N * W, left, right, out)
+    if a.K == 0:
+        out[...] = 0
+        return out
+    panels = getattr(b, "panels", None)
+    panels = forms.CHOSEN.panels(right) if panels is None else panels
+    compiled.DISTANCES(M * N * a.K, left, panels, out)
     return out

@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import optional_vector, output, vector
+from binviz_kernels.checks import contiguous, optional_vector, output, vector
 from binviz_kernels.gemm import operands
+from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
-from binviz_kernels.threads import run
 
 Vector = NDArray[np.float32] | float
+NONE = np.empty(0, np.float32)
+NO_FLOATS = np.empty((0, 0), np.float32)
 
 
 def linear(
@@ -54,16 +56,44 @@ def linear(
     >>> linear(np.array([[0.3, 0.1, -0.2]]), w, scale=0.5, bias=1.0)
     array([[ 1.5, -0.5]], dtype=float32)
     """
-    a = x if isinstance(x, PackedRows) else pack_rows(x)
+    given = (bias is not None) + 2 * (shift is not None) + 4 * (row_scale is not None)
+    try:
+        # The usual case in as few steps as possible: arrays of the right types, which the kernel insists on,
+        # and of sizes that fit, which it looks at itself. Everything else is looked at more closely below.
+        (M, K), N = x.shape, w.words.shape[0]  # type: ignore[union-attr]  # PackedRows: see below
+        if K == w.K and M * N * K < SMALLEST_WORK:
+            y = np.empty((M, N), np.float32) if out is None else out
+            done = M and compiled.LINEAR.serial(
+                x, np.empty((M, (K + 63) // 64), np.uint64), w.panels, K, True, scale,
+                NONE if bias is None else bias, NONE if shift is None else shift,
+                NONE if row_scale is None else row_scale, given, y,
+            )  # fmt: skip
+            if done:
+                return y
+    except (AttributeError, TypeError, ValueError):
+        pass
+    return _linear(x, w, scale, bias, shift, row_scale, given, out)
+
+
+def _linear(x: Any, w: Any, scale: Any, bias: Any, shift: Any, row_scale: Any, given: int, out: Any) -> Any:
+    """The same with every argument checked, on any number of threads."""
+    a, floats = x, NO_FLOATS
+    if isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 2 and x.size:
+        # The kernel packs them, each thread its own rows.
+        floats = contiguous(x)
+        a = PackedRows(np.empty((x.shape[0], -(-x.shape[1] // 64)), np.uint64), x.shape[1])
+    elif not isinstance(x, PackedRows):
+        a = pack_rows(x)
     rows, panels = operands(a, w)
-    (M, W), N = rows.shape, panels.shape[1]
+    M, N = rows.shape[0], w.words.shape[0]
     out = output(out, (M, N), np.float32)
-    scales = (
+    vectors = (
         vector("scale", scale, N),
+        optional_vector("bias", bias, N),
         optional_vector("shift", shift, N),
         optional_vector("row_scale", row_scale, M),
-        optional_vector("bias", bias, N),
     )
-    args = rows, panels, int(a.K), bool(a.signed), *scales, out
-    run(compiled.linear_rows, compiled.threaded_linear_rows, M, M * N * W, *args)
+    if not rows.flags.writeable:  # the kernel only reads them
+        rows = rows.copy()
+    compiled.LINEAR(M * N * a.K, floats, rows, panels, a.K, a.signed, *vectors, given, out)
     return out

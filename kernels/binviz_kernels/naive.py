@@ -36,8 +36,8 @@ def pack_weights(w: NDArray[Any]) -> PackedWeights:
 
 
 def prepare(w: PackedWeights) -> PackedWeights:
-    """Panels are the words transposed."""
-    return PackedWeights(w.words, w.K, w.words.T.copy())
+    """The words are all that the naive functions read."""
+    return PackedWeights(w.words, w.K)
 
 
 def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from binviz_kernels import forms
 from numpy.typing import NDArray
 
 
@@ -41,3 +42,10 @@ def poisoned() -> Callable[..., NDArray[Any]]:
     """An output whose every entry is wrong until it is written."""
     poison = {np.int32: -(2**31), np.float32: np.nan}
     return lambda rows, columns, dtype=np.int32: np.full((rows, columns), poison[dtype], dtype)
+
+
+@pytest.fixture(params=forms.FORMS)
+def form(request, monkeypatch) -> str:
+    """Each form of the kernels in turn, whatever this processor is best at."""
+    monkeypatch.setattr(forms, "CHOSEN", forms.FORMS[request.param])
+    return request.param
