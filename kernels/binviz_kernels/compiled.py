@@ -15,6 +15,7 @@ from binviz_kernels.intrinsics import (
     store_distances,
     store_products,
     store_scaled,
+    store_scaled_and_pack,
     tile_columns,
     tile_rows,
 )
@@ -124,24 +125,42 @@ def comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1):
 
 @inner
 def layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1):
-    """A block of a linear layer -> out float32 [M, N]. Rows of x, if there are any, are packed into words first."""
-    for first in range(m0, m1, BLOCK):
-        last = min(first + BLOCK, m1)
-        if x.shape[0] > 0:
-            pack(x, words, first, last)
+    """A block of a linear layer -> out float32 [M, N]. Rows of x, if there are any, are packed into words first.
+
+    While one block of rows is multiplied, each tile packs a row of the next block, where whole words allow.
+    The first blocks are small, because nothing is multiplied while their rows are packed.
+    """
+    packed = m0 if x.shape[0] > 0 else m1
+    first, size = m0, 12
+    while first < m1:
+        last = min(first + size, m1)
+        size = min(2 * size, BLOCK)
+        if packed < last:
+            pack(x, words, packed, last)
+            packed = last
         if panels.ndim == 2:
             for m in range(first, last):
                 dots = out[m, n0:n1].view(np.int32)
                 portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
                 portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
         else:
+            ahead = min(last + size, m1) if K % 64 == 0 else 0
             for n in range(n0, n1, tile_columns(panels)):
                 m = first
                 while m < last:
-                    store_scaled(
-                        words, panels, out, m, last - m, n, K, signed, scale, bias, shift, row_scale, given
-                    )  # fmt: skip
+                    if packed < ahead and last - m >= tile_rows(panels, BLOCK):
+                        store_scaled_and_pack(
+                            words, panels, out, m, last - m, n, K, signed,
+                            scale, bias, shift, row_scale, given, x, packed,
+                        )  # fmt: skip
+                        packed += 1
+                    else:
+                        store_scaled(
+                            words, panels, out, m, last - m, n, K, signed,
+                            scale, bias, shift, row_scale, given,
+                        )  # fmt: skip
                     m += tile_rows(panels, last - m)
+        first = last
 
 
 @inner

@@ -19,7 +19,7 @@ from llvmlite import binding
 from numba.core import types
 from numpy.typing import NDArray
 
-from binviz_kernels.tiles import PANEL
+from binviz_kernels.sums import PANEL
 
 
 class Form(NamedTuple):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from binviz_kernels import compiled, forms
 from binviz_kernels.checks import contiguous, output, packed_words, same_K
+from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, Words
 
 
@@ -82,6 +83,15 @@ def operands(a: PackedRows, w: PackedWeights) -> tuple[Words, NDArray[Any]]:
 
 
 def _gemm(a: PackedRows, w: PackedWeights, out: NDArray[Any] | None, signed: bool) -> NDArray[np.int32]:
+    try:
+        # The usual case in few steps, as in `linear`
+        if a.signed == signed and type(a.K) is int and a.K == w.K and a.words.shape[1] == (a.K + 63) // 64:
+            M, N = a.words.shape[0], w.words.shape[0]
+            y = np.empty((M, N), np.int32) if out is None else out
+            if M * N * a.K < SMALLEST_WORK and compiled.DOTS.serial(a.words, w.panels, a.K, signed, y):
+                return y
+    except (AttributeError, TypeError, ValueError, IndexError):
+        pass
     rows, panels = operands(a, w)
     if a.signed != signed:
         kind, other = ("±1", "xnor_gemm") if a.signed else ("{0, 1}", "and_gemm")

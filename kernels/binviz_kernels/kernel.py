@@ -17,6 +17,7 @@ from typing import Any
 import numba
 from numba import types
 
+from binviz_kernels import forms
 from binviz_kernels.forms import BY_DTYPE, Form
 from binviz_kernels.threads import get_threads
 
@@ -62,17 +63,20 @@ class Kernel:
         arguments: the types of the arguments of `serial`; PANELS where the panels stand.
 
     Attributes:
-        serial: the first form for callers in a hurry. It raises TypeError for arguments of other types, and
-            before the first call of the kernel itself.
+        serial, threaded: the two forms for callers in a hurry, once they are compiled for this processor by a
+            call of the kernel itself. Before, and for arguments of other types, they raise TypeError.
     """
 
     def __init__(
         self, serial: Callable[..., bool], threaded: Callable[..., bool], *arguments: types.Type | None
     ):
         self.arguments = arguments
+        self.functions = serial, threaded
+        for function in self.functions:
+            function.__qualname__ += f"-{DIGEST}"
         self.serial: Callable[..., bool] = _not_compiled
-        self._serial, self._threaded = _compile(serial, parallel=False), _compile(threaded, parallel=True)
-        self._compiled: set[tuple[bool, Form | None]] = set()
+        self.threaded: Callable[..., bool] = _not_compiled
+        self._compiled: dict[tuple[bool, Form | None], Callable[..., bool]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, work: int, *arguments: Any) -> bool:
@@ -84,24 +88,28 @@ class Kernel:
         """
         form = BY_DTYPE[arguments[self.arguments.index(PANELS)].dtype] if PANELS in self.arguments else None
         threads = get_threads() if work >= SMALLEST_WORK else 1
-        if (threads > 1, form) not in self._compiled:
-            self._compile(threads > 1, form)
-        return self._threaded(*arguments, threads) if threads > 1 else self.serial(*arguments)
+        function = self._compiled.get((threads > 1, form)) or self._compile(threads > 1, form)
+        return function(*arguments, threads) if threads > 1 else function(*arguments)
 
-    def _compile(self, parallel: bool, form: Form | None) -> None:
-        """For a form: once in each process, and then on disk for all following ones."""
+    def _compile(self, parallel: bool, form: Form | None) -> Callable[..., bool]:
+        """For one form: once in each process, and then on disk for all following ones.
+
+        Nobody else gets to see the function before it refuses other types: two Python threads may come at once.
+        """
         with self._lock:
-            dispatcher = self._threaded if parallel else self._serial
-            signature = [form.type if form and t is PANELS else t for t in self.arguments]
-            dispatcher.disable_compile(False)
-            dispatcher.compile(tuple(signature + [COUNT] * parallel))
-            dispatcher.disable_compile()
-            self.serial = self.serial if parallel else dispatcher
-            self._compiled.add((parallel, form))
+            if (parallel, form) not in self._compiled:
+                dispatcher = jit(self.functions[parallel], parallel)
+                signature = [form.type if form and t is PANELS else t for t in self.arguments]
+                dispatcher.compile(tuple(signature + [COUNT] * parallel))
+                dispatcher.disable_compile()
+                self._compiled[parallel, form] = dispatcher
+                if form in (None, forms.CHOSEN):
+                    setattr(self, "threaded" if parallel else "serial", dispatcher)
+            return self._compiled[parallel, form]
 
 
-def _compile(function: Callable[..., bool], parallel: bool) -> Any:
-    function.__qualname__ += f"-{DIGEST}"
+def jit(function: Callable[..., bool], parallel: bool) -> Any:
+    """A function that Numba compiles and remembers on disk."""
     options = {"nogil": True, "parallel": parallel}
     try:
         return numba.njit(cache=True, **options)(function)

@@ -10,6 +10,7 @@ from binviz_kernels.checks import contiguous, optional_vector, output, vector
 from binviz_kernels.gemm import operands
 from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
+from binviz_kernels.threads import get_threads
 
 Vector = NDArray[np.float32] | float
 NONE = np.empty(0, np.float32)
@@ -60,15 +61,16 @@ def linear(
     try:
         # The usual case in as few steps as possible: arrays of the right types, which the kernel insists on,
         # and of sizes that fit, which it looks at itself. Everything else is looked at more closely below.
-        (M, K), N = x.shape, w.words.shape[0]  # type: ignore[union-attr]  # PackedRows: see below
-        if K == w.K and M * N * K < SMALLEST_WORK:
-            y = np.empty((M, N), np.float32) if out is None else out
-            done = M and compiled.LINEAR.serial(
-                x, np.empty((M, (K + 63) // 64), np.uint64), w.panels, K, True, scale,
-                NONE if bias is None else bias, NONE if shift is None else shift,
-                NONE if row_scale is None else row_scale, given, y,
-            )  # fmt: skip
-            if done:
+        (M, K), N = x.shape, w.words.shape[0]  # type: ignore[union-attr]
+        y = np.empty((M, N), np.float32) if out is None else out
+        usual = (
+            x, np.empty((M, (K + 63) // 64), np.uint64), w.panels, w.K, True, scale,
+            NONE if bias is None else bias, NONE if shift is None else shift,
+            NONE if row_scale is None else row_scale, given, y,
+        )  # fmt: skip
+        if M:
+            threads = 1 if M * N * K < SMALLEST_WORK else get_threads()
+            if compiled.LINEAR.serial(*usual) if threads == 1 else compiled.LINEAR.threaded(*usual, threads):
                 return y
     except (AttributeError, TypeError, ValueError):
         pass

@@ -2,7 +2,7 @@
 
 The innermost loops run over neighbouring outputs n, so LLVM turns them into vector instructions without a sum
 across a register, and it recognises `popcount` as the machine's own instruction where there is one. Panels are
-uint64 [W, N] here. Read this file to see what the kernels compute, `tiles` to see how fast ones do it.
+uint64 [W, N] here. Read this file to see what the kernels compute, `sums` to see how fast ones do it.
 """
 
 import numba

@@ -4,7 +4,7 @@ Numba compiles loops and leaves it to LLVM to find vector instructions in them. 
 use of the registers. An *intrinsic* is a function whose body we write ourselves: `builder.add(x, y)` appends one
 addition to the program, and if x and y are vectors of 16 integers, a processor with 512-bit registers adds all
 16 in one instruction. On another processor LLVM cuts them into what there is. These are the few words that
-`tiles` and `intrinsics` are written in.
+`sums`, `tile` and `intrinsics` are written in.
 """
 
 from collections.abc import Callable
@@ -86,25 +86,25 @@ def loop(
     builder: ir.IRBuilder, start: Value, stop: Value, step: int, state: list[Value],
     body: Callable[[Value, list[Value]], list[Value]],
 ) -> list[Value]:  # fmt: skip
-    """`for k in range(start, stop, step): state = body(k, state)`, run at least once, its state in registers."""
+    """`for k in range(start, stop, step): state = body(k, state)`, its state in registers."""
     before = builder.block
-    inside = builder.append_basic_block("loop")
-    builder.branch(inside)
-    builder.position_at_end(inside)
+    head, inside, done = (builder.append_basic_block(name) for name in ("loop", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
     k = builder.phi(INT64)
     k.add_incoming(start, before)
     registers = [builder.phi(value.type) for value in state]
     for register, value in zip(registers, state, strict=True):
         register.add_incoming(value, before)
+    builder.cbranch(builder.icmp_signed("<", k, stop), inside, done)
+    builder.position_at_end(inside)
     after = body(k, list(registers))
-    following = builder.add(k, INT64(step))
-    k.add_incoming(following, builder.block)
+    k.add_incoming(builder.add(k, INT64(step)), builder.block)
     for register, value in zip(registers, after, strict=True):
         register.add_incoming(value, builder.block)
-    done = builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed("<", following, stop), inside, done)
+    builder.branch(head)
     builder.position_at_end(done)
-    return after
+    return registers
 
 
 def data(context: Any, builder: ir.IRBuilder, type_: Any, array: Value, pointer: ir.Type) -> Value:

@@ -9,17 +9,17 @@ from binviz_kernels import forms
 from numpy.typing import NDArray
 
 
-@pytest.fixture(params=[1, 31, 63, 64, 65, 513], ids=lambda K: f"K{K}")
+@pytest.fixture(params=[1, 31, 64, 65, 513], ids=lambda K: f"K{K}")
 def K(request) -> int:
     return request.param
 
 
-@pytest.fixture(params=[0, 1, 2, 3, 5, 17], ids=lambda M: f"M{M}")
+@pytest.fixture(params=[0, 1, 4, 17], ids=lambda M: f"M{M}")
 def M(request) -> int:
     return request.param
 
 
-@pytest.fixture(params=[1, 7, 16, 33], ids=lambda N: f"N{N}")
+@pytest.fixture(params=[1, 16, 65], ids=lambda N: f"N{N}")
 def N(request) -> int:
     return request.param
 

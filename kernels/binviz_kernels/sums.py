@@ -3,19 +3,21 @@ r"""The innermost loop: a few rows of bits times 64 weight rows, all sums kept i
 Weights lie in *panels* of 64 outputs. Word k of all 64 follows one another, so 16 neighbouring outputs fill
 one 512-bit register, and one word of an activation, repeated 16 times, meets them all:
 
-    differing[i][j] += popcount(words[i, k] ^ panel[k, j])      i: rows, j: registers of neighbouring outputs
+    sums[i][j] -= popcount(words[i, k] ^ panel[k, j])      i: rows, j: registers of neighbouring outputs
 
 Every sum has a lane of its own, nothing is added across a register, and K may be any number: the bits after the
-last entry are 0 on both sides and differ nowhere. The same sums serve all products (see `intrinsics`):
+last entry are 0 on both sides and differ nowhere. Subtracting from the right start gives all products:
 
-| rows are | dot = |
-|---|---|
-| ±1 | K − 2·differing |
-| {0, 1} | ones of the weight row − differing |
+| rows are | start | product |
+|---|---|---|
+| ±1 | K // 2 | K − 2·differing = 2·sum + K % 2 |
+| {0, 1} | ones of the weight row | ones − differing = sum |
+| anything | 0 | Hamming distance = −sum |
 
-The second because a & w counts (|a| + |w| − |a ^ w|) / 2, so 2·|a & w| − |a| = |w| − |a ^ w|.
+The second because a & w has (|a| + |w| − |a ^ w|) / 2 ones, so 2·|a & w| − |a| = |w| − |a ^ w|.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -33,6 +35,8 @@ from binviz_kernels.vectors import (
     popcount,
     vector,
 )
+
+Combine = Callable[[Value, Value], Value]
 
 PANEL = 64  # outputs of a panel: as many as there are bits in a word
 
@@ -71,56 +75,56 @@ def shape_of(panels: types.Array) -> Shape:
     return WORDS if panels.dtype == types.uint32 else BYTES
 
 
-def differing_bits(
-    builder: ir.IRBuilder, shape: Shape, rows: int, words: Value, stride: Value, panel: Value, length: Value
-) -> list[list[Value]]:
+def subtract_differing(
+    builder: ir.IRBuilder, shape: Shape, rows: int, start: list[Value], words: Value, panel: Value, length: Value,
+    beside: Callable[[Value], None] | None = None,
+) -> list[list[Value]]:  # fmt: skip
     """Emit the loop over k.
 
     Args:
         builder: where the program stands.
         shape: how registers are used.
         rows: the height of this tile.
-        words: int32*, the first row of activations.
-        stride: int64, words from one row to the next.
+        start: for each register of neighbouring outputs what the sums start with.
+        words: int32*, the first row of activations; the others follow it.
         panel: int32*, the first word of the first output.
-        length: int64, words of a row, an even number above 0.
+        length: int64, words of a row, an even number.
+        beside: emits something else to be done at each k.
 
     Returns:
-        For each row a list of vectors: how many bits of the row and of each output differ.
+        For each row a list of vectors: the start less the bits that differ between the row and each output.
     """
     lanes = vector(INT32, shape.lanes)
-    row_of = [builder.gep(words, [builder.mul(stride, INT64(i))]) for i in range(rows)]
-    tile = [(i, j) for i in range(rows) for j in range(shape.registers)]
-    counted = lanes if shape.counted == 32 else vector(BYTE, 4 * shape.lanes)
+    row_of = [builder.gep(words, [builder.mul(length, INT64(i))]) for i in range(rows)]
+    totals = start * rows
 
-    def two_words(k: Value, sums: list[Value]) -> list[Value]:
-        for step in range(2):
-            at = builder.add(k, INT64(step))
-            line = builder.mul(at, INT64(PANEL))
-            weights = [
-                load(builder, panel, builder.add(line, INT64(shape.lanes * j)), lanes)
-                for j in range(shape.registers)
-            ]
-            for i in range(rows):
-                word = broadcast(builder, load(builder, row_of[i], at, INT32), shape.lanes)
-                for j in range(shape.registers):
-                    differ = builder.bitcast(builder.xor(word, weights[j]), counted)
-                    n = i * shape.registers + j
-                    sums[n] = builder.add(sums[n], popcount(builder, differ))
+    def word(k: Value, sums: list[Value], counted: ir.VectorType, combine: Combine) -> list[Value]:
+        if beside:
+            beside(k)
+        line = builder.gep(panel, [builder.mul(k, INT64(PANEL))])
+        weights = [load(builder, line, INT64(shape.lanes * j), lanes) for j in range(shape.registers)]
+        for i in range(rows):
+            word = broadcast(builder, load(builder, row_of[i], k, INT32), shape.lanes)
+            for j in range(shape.registers):
+                differ = builder.bitcast(builder.xor(word, weights[j]), counted)
+                n = i * shape.registers + j
+                sums[n] = combine(sums[n], popcount(builder, differ))
         return sums
 
-    def some_words(k: Value, totals: list[Value]) -> list[Value]:
-        """Count in bytes while they cannot overflow, then add the four bytes of each lane to its total."""
+    def words_as_bytes(k: Value, totals: list[Value]) -> list[Value]:
+        """Count bytes while they cannot overflow, then subtract the four bytes of each lane from its total."""
+        counted = vector(BYTE, 4 * shape.lanes)
         end = builder.add(k, INT64(LONGEST_BYTE_SUM))
         end = builder.select(builder.icmp_signed("<", end, length), end, length)
-        sums = loop(builder, k, end, 2, [constant(counted, 0)] * len(tile), two_words)
-        return [
-            builder.add(t, four_bytes(builder, builder.bitcast(s, lanes)))
-            for t, s in zip(totals, sums, strict=True)
-        ]
+        zeros = [constant(counted, 0)] * len(totals)
+        sums = loop(builder, k, end, 1, zeros, lambda k, sums: word(k, sums, counted, builder.add))
+        lanes_of = (four_bytes(builder, builder.bitcast(s, lanes)) for s in sums)
+        return [builder.sub(total, counted) for total, counted in zip(totals, lanes_of, strict=True)]
 
-    step, body = (2, two_words) if shape.counted == 32 else (LONGEST_BYTE_SUM, some_words)
-    sums = loop(builder, INT64(0), length, step, [constant(lanes, 0)] * len(tile), body)
+    if shape.counted == 32:
+        sums = loop(builder, INT64(0), length, 1, totals, lambda k, sums: word(k, sums, lanes, builder.sub))
+    else:
+        sums = loop(builder, INT64(0), length, LONGEST_BYTE_SUM, totals, words_as_bytes)
     return [sums[i * shape.registers : (i + 1) * shape.registers] for i in range(rows)]
 
 
