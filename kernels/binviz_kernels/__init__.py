@@ -24,14 +24,18 @@ from binviz_kernels.gemm import and_gemm, xnor_gemm
 from binviz_kernels.layer import linear
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows, pack_weights, prepare, unpack
 from binviz_kernels.threads import get_threads, set_threads
+from binviz_kernels.threshold import Threshold, fold_threshold, linear_bits
 
 __all__ = [
     "PackedRows",
     "PackedWeights",
+    "Threshold",
     "and_gemm",
+    "fold_threshold",
     "get_threads",
     "hamming",
     "linear",
+    "linear_bits",
     "pack_rows",
     "pack_weights",
     "prepare",

@@ -30,6 +30,7 @@ from binviz_kernels.kernel import (
     INTS_OUT,
     OCTETS,
     PANELS,
+    PANELS_OUT,
     WORDS,
     WORDS_OUT,
     Kernel,
@@ -106,6 +107,35 @@ def distances(words, panels, out, m0, m1, n0, n1):
 
 
 @inner
+def pairs(a, b, out, start, stop):
+    """Distances of all rows of a from rows start..stop of b."""
+    for m in range(a.shape[0]):
+        for n in range(start, stop):
+            # d = popcount(a ^ b)
+            differing = np.uint64(0)
+            for k in range(a.shape[1]):
+                differing += portable.popcount(a[m, k] ^ b[n, k])
+            out[m, n] = differing
+    return True
+
+
+@inner
+def arrange(words, panels, start, stop):
+    """Panels start..stop: a line with the number of ones of each row, then lines of 32 bits of each."""
+    N, W = words.shape
+    for p in range(start, stop):
+        for i in range(64):
+            n, ones = 64 * p + i, np.uint64(0)
+            for w in range(W):
+                word = words[n, w] if n < N else np.uint64(0)
+                panels[p, 1 + 2 * w, i] = np.uint32(word)
+                panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))
+                ones += portable.popcount(word)
+            panels[p, 0, i] = ones
+    return True
+
+
+@inner
 def comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1):
     """A block of comparisons with thresholds int32 [N] -> bits in out uint64 [M, words of N]."""
     if panels.ndim == 2:
@@ -116,7 +146,7 @@ def comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1):
     else:
         for first in range(m0, m1, BLOCK):
             last = min(first + BLOCK, m1)
-            for n in range(n0, n1, tile_columns(panels)):
+            for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
                 m = first
                 while m < last:
                     store_bits(words, panels, out, m, last - m, n, K, signed, threshold, flip)
@@ -214,6 +244,32 @@ def distance_rows_threaded(words, panels, out, threads):
     return True
 
 
+def pair_rows(a, b, out):
+    """Distances of rows that are not arranged: a uint64 [M, W], b uint64 [N, W] -> out int32 [M, N]."""
+    return pairs(a, b, out, 0, b.shape[0])
+
+
+def pair_rows_threaded(a, b, out, threads):
+    """The same, an equal share of the columns to each thread."""
+    N = b.shape[0]
+    for t in prange(threads):
+        pairs(a, b, out, N * t // threads, N * (t + 1) // threads)
+    return True
+
+
+def arrange_rows(words, panels):
+    """Rows words uint64 [N, W] as panels uint32 [P, 1 + 2W, 64]."""
+    return arrange(words, panels, 0, panels.shape[0])
+
+
+def arrange_rows_threaded(words, panels, threads):
+    """The same, an equal share of the panels to each thread."""
+    P = panels.shape[0]
+    for t in prange(threads):
+        arrange(words, panels, P * t // threads, P * (t + 1) // threads)
+    return True
+
+
 def linear_rows(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out):
     """A linear layer of words uint64 [M, W]; or of x float32 [M, K], packed into these words."""
     M, N = out.shape
@@ -294,3 +350,5 @@ LINEAR = Kernel(
 COMPARE = Kernel(compare_rows, compare_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS, BITS, WORDS_OUT)
 SIGNS = Kernel(sign_rows, sign_rows_threaded, FLOAT_MATRIX, WORDS_OUT)
 TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)
+PAIRS = Kernel(pair_rows, pair_rows_threaded, WORDS, WORDS, INTS_OUT)
+ARRANGE = Kernel(arrange_rows, arrange_rows_threaded, WORDS, PANELS_OUT)

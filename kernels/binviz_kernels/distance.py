@@ -3,9 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels import compiled, forms
+from binviz_kernels import compiled
 from binviz_kernels.checks import output, packed_words, same_K
 from binviz_kernels.packing import PackedRows, PackedWeights
+from binviz_kernels.panels import arrange
+
+FEW = 6  # rows for which arranging all the others would cost more than it saves
 
 
 def hamming(
@@ -47,6 +50,8 @@ def hamming(
         out[...] = 0
         return out
     panels = getattr(b, "panels", None)
-    panels = forms.CHOSEN.panels(right) if panels is None else panels
-    compiled.DISTANCES(M * N * a.K, left, panels, out)
+    if panels is None and M < FEW:
+        compiled.PAIRS(M * N * a.K, left, right, out)
+    else:
+        compiled.DISTANCES(M * N * a.K, left, arrange(right) if panels is None else panels, out)
     return out

@@ -17,7 +17,6 @@ import numba
 import numpy as np
 from llvmlite import binding
 from numba.core import types
-from numpy.typing import NDArray
 
 from binviz_kernels.sums import PANEL
 
@@ -47,23 +46,6 @@ class Form(NamedTuple):
             return W, N
         return -(-N // PANEL), 1 + 2 * W, PANEL * 4 // self.dtype.itemsize
 
-    def panels(self, words: NDArray[np.uint64]) -> NDArray[Any]:
-        """Lay out words uint64 [N, W].
-
-        A panel is 64 rows: a line with the number of ones of each, then a line with the first 32 bits of
-        each, and so on. Missing rows of the last panel are 0. Lines begin where lines of the cache do.
-        """
-        if self.name == "portable":
-            return np.ascontiguousarray(words.T)
-        P, lines, _ = self.shape(*words.shape)
-        panels = aligned((P, lines, PANEL), np.uint32)
-        panels[-1:] = 0
-        for p in range(P):
-            rows = words[p * PANEL : (p + 1) * PANEL]
-            panels[p, 0, : len(rows)] = np.bitwise_count(rows).sum(axis=1, dtype=np.uint32)
-            panels[p, 1:, : len(rows)] = np.ascontiguousarray(rows).view(np.uint32).T
-        return panels.view(self.dtype)
-
 
 FORMS = {
     "avx512": Form("avx512", np.dtype(np.uint32), frozenset({"avx512f", "avx512vpopcntdq"})),
@@ -71,15 +53,6 @@ FORMS = {
     "portable": Form("portable", np.dtype(np.uint64), frozenset()),
 }
 BY_DTYPE = {form.dtype: form for form in FORMS.values()}
-
-
-def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array whose first element lies at a multiple of 64 bytes, as long as a line of the cache."""
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def processor_features() -> set[str]:

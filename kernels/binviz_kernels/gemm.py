@@ -9,6 +9,7 @@ from binviz_kernels import compiled, forms
 from binviz_kernels.checks import contiguous, output, packed_words, same_K
 from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, Words
+from binviz_kernels.panels import arrange
 
 
 def xnor_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
@@ -74,8 +75,8 @@ def operands(a: PackedRows, w: PackedWeights) -> tuple[Words, NDArray[Any]]:
     same_K(a.K, w.K)
     if a.K == 0:  # a tile has at least one word
         rows = np.zeros((rows.shape[0], 1), np.uint64)
-        return rows, forms.CHOSEN.panels(np.zeros((words.shape[0], 1), np.uint64))
-    panels = forms.CHOSEN.panels(words) if w.panels is None else w.panels
+        return rows, arrange(np.zeros((words.shape[0], 1), np.uint64))
+    panels = arrange(words) if w.panels is None else w.panels
     form = forms.BY_DTYPE.get(panels.dtype)
     if form is None or panels.shape != form.shape(*words.shape):
         raise ValueError("the panels of these weights are not those of their words: make them with prepare")

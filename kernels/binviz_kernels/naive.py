@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels.packing import PackedRows, PackedWeights
+from binviz_kernels.threshold import Threshold
 
 
 def pack_rows(x: NDArray[Any]) -> PackedRows:
@@ -82,6 +83,44 @@ def linear(
     if bias is not None:
         y = y + np.asarray(bias, np.float32)
     return _into(out, y)
+
+
+def fold_threshold(
+    K: int,
+    N: int,
+    scale: NDArray[np.float32] | float,
+    bias: NDArray[np.float32] | float | None = None,
+    *,
+    shift: NDArray[np.float32] | float | None = None,
+    least: NDArray[np.float32] | float = 0.0,
+) -> Threshold:
+    """Try every dot from −K to K; those that reach `least` begin or end with the first or the last."""
+    dots = np.arange(-K, K + 1)
+    y = dots[:, None].astype(np.float32) * np.broadcast_to(np.asarray(scale, np.float32), N)  # [2K + 1, N]
+    if shift is not None:
+        y = y + np.asarray(shift, np.float32)
+    if bias is not None:
+        y = y + np.asarray(bias, np.float32)
+    reached = y >= np.asarray(least, np.float32)
+    flip = np.broadcast_to(np.asarray(scale, np.float32) < 0, N)
+    after = (reached != flip).sum(axis=0)  # how many dots lie from the number looked for on
+    return Threshold((K + 1 - after).astype(np.int32), flip)
+
+
+def linear_bits(
+    x: NDArray[Any] | PackedRows,
+    w: PackedWeights,
+    threshold: Threshold | NDArray[np.int32],
+    *,
+    signed: bool = True,
+    out: NDArray[np.uint64] | None = None,
+) -> PackedRows:
+    """Compare the integer products, flip, and pack."""
+    a = x if isinstance(x, PackedRows) else pack_rows(x)
+    least, flip = threshold if isinstance(threshold, Threshold) else (threshold, None)
+    bits = (xnor_gemm(a, w) if a.signed else and_gemm(a, w)) >= least
+    packed = pack_rows(bits if flip is None else bits != flip)
+    return PackedRows(_into(out, packed.words), packed.K, signed)
 
 
 def hamming(

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels import compiled, forms
+from binviz_kernels import compiled
 from binviz_kernels.checks import contiguous, matrix, packed_words, padding_is_zero
+from binviz_kernels.panels import arrange
 
 Words = NDArray[np.uint64]
 
@@ -120,7 +121,7 @@ def prepare(w: PackedWeights) -> PackedWeights:
         raise TypeError(f"expected PackedWeights, got {type(w).__name__}: pack the matrix with pack_weights")
     words = packed_words("weights", w.words, w.K)
     padding_is_zero("weights", words, w.K)
-    return PackedWeights(w.words, w.K, forms.CHOSEN.panels(words))
+    return PackedWeights(w.words, w.K, arrange(words))
 
 
 def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from binviz_kernels import forms, pack_rows, pack_weights, xnor_gemm
+from binviz_kernels.panels import arrange
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_numba_may_be_told_of_another_processor(monkeypatch):
 @pytest.mark.parametrize("N", [0, 1, 63, 64, 65, 130], ids=lambda N: f"N{N}")
 def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
     words = pack_rows(signs(N, 100)).words
-    panels = forms.FORMS[name].panels(words)
+    panels = arrange(words, forms.FORMS[name])
     assert panels.shape == forms.FORMS[name].shape(N, 2)
     assert N == 0 or panels.ctypes.data % 64 == 0
     lines = panels.view(np.uint32)
@@ -49,7 +50,7 @@ def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
 
 def test_the_portable_panels_are_the_transpose(signs):
     words = pack_rows(signs(5, 100)).words
-    np.testing.assert_array_equal(forms.FORMS["portable"].panels(words), words.T)
+    np.testing.assert_array_equal(arrange(words, forms.FORMS["portable"]), words.T)
 
 
 def test_weights_prepared_for_another_form_are_run_in_it(signs, monkeypatch):

@@ -10,6 +10,7 @@ def test_hamming_counts_the_differences(form, M, N, K, zeros_and_ones, poisoned)
     assert hamming(a, b, out) is out
     np.testing.assert_array_equal(out, (x[:, None] != y[None]).sum(axis=2))
     np.testing.assert_array_equal(out, naive.hamming(a, b, poisoned(M, N)))
+    np.testing.assert_array_equal(hamming(a, pack_weights(y), poisoned(M, N)), out)
 
 
 def test_three_of_eight_differ():

@@ -19,10 +19,10 @@ COMPUTING = [name for name in FUNCTIONS if "threads" not in name]
 
 def test_the_public_names():
     assert FUNCTIONS == [
-        "and_gemm", "get_threads", "hamming", "linear", "pack_rows", "pack_weights", "prepare", "set_threads", "unpack",
-        "xnor_gemm",
+        "and_gemm", "fold_threshold", "get_threads", "hamming", "linear", "linear_bits", "pack_rows", "pack_weights",
+        "prepare", "set_threads", "unpack", "xnor_gemm",
     ]  # fmt: skip
-    assert set(binviz_kernels.__all__) - set(FUNCTIONS) == {"PackedRows", "PackedWeights"}
+    assert set(binviz_kernels.__all__) - set(FUNCTIONS) == {"PackedRows", "PackedWeights", "Threshold"}
 
 
 @pytest.mark.parametrize("name", COMPUTING)

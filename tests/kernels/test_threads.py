@@ -20,8 +20,10 @@ def every_product(kernels, x, w):
         kernels.xnor_gemm(a, w),
         kernels.and_gemm(bits, w),
         kernels.hamming(a, w),
+        kernels.hamming(a, kernels.pack_rows(x[:5])),
         kernels.linear(x, w, vectors[0], 0.3, row_scale=vectors[1]),
         kernels.linear(bits, w, 0.3, vectors[0], shift=vectors[0]),
+        kernels.linear_bits(x, w, np.zeros(len(w.words), np.int32)).words,
     )
 
 
@@ -39,11 +41,19 @@ def split_everything(monkeypatch):
 
 @pytest.mark.parametrize("count", [2, 3], ids=["two threads", "three"])
 @pytest.mark.parametrize("rows", [0, 1, 5, 24, 40, 77], ids=lambda M: f"M{M}")
-def test_the_number_of_threads_changes_nothing(form, rows, count, signs, split_everything):
+def test_the_number_of_threads_changes_nothing(rows, count, signs, split_everything):
     split_everything(count)
-    x, w = signs(rows, 200), pack_weights(signs(133, 200))
+    x, w = signs(rows, 192), pack_weights(signs(133, 192))
     for fast, slow in zip(every_product(binviz_kernels, x, w), every_product(naive, x, w), strict=True):
         np.testing.assert_array_equal(fast, slow)
+
+
+def test_every_form_can_be_split(form, signs, split_everything):
+    split_everything(2)
+    x, w = signs(24, 200), pack_weights(signs(133, 200))
+    np.testing.assert_array_equal(
+        binviz_kernels.xnor_gemm(binviz_kernels.pack_rows(x), w), naive.xnor_gemm(naive.pack_rows(x), w)
+    )
 
 
 def test_kernels_called_from_four_python_threads_at_once(signs, split_everything):
