@@ -19,25 +19,35 @@ Every function has a slow, obviously correct twin of the same name in `binviz_ke
 2
 """
 
+from binviz_kernels.convolution import PackedFilters, conv2d, pack_filters
 from binviz_kernels.distance import hamming
 from binviz_kernels.gemm import and_gemm, xnor_gemm
 from binviz_kernels.layer import linear
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows, pack_weights, prepare, unpack
+from binviz_kernels.planes import PackedPlanes, pack_planes, planes_gemm
 from binviz_kernels.threads import get_threads, set_threads
 from binviz_kernels.threshold import Threshold, fold_threshold, linear_bits
+from binviz_kernels.weight_only import linear_weight_only
 
 __all__ = [
+    "PackedFilters",
+    "PackedPlanes",
     "PackedRows",
     "PackedWeights",
     "Threshold",
     "and_gemm",
+    "conv2d",
     "fold_threshold",
     "get_threads",
     "hamming",
     "linear",
     "linear_bits",
+    "linear_weight_only",
+    "pack_filters",
+    "pack_planes",
     "pack_rows",
     "pack_weights",
+    "planes_gemm",
     "prepare",
     "set_threads",
     "unpack",

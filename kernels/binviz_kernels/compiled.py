@@ -16,6 +16,8 @@ from binviz_kernels.intrinsics import (
     store_products,
     store_scaled,
     store_scaled_and_pack,
+    store_signed_sums,
+    store_weighted,
     tile_columns,
     tile_rows,
 )
@@ -26,6 +28,7 @@ from binviz_kernels.kernel import (
     FLOAT_MATRIX,
     FLOATS,
     FLOATS_OUT,
+    INT_MATRIX,
     INTS,
     INTS_OUT,
     OCTETS,
@@ -104,6 +107,54 @@ def distances(words, panels, out, m0, m1, n0, n1):
                 while m < last:
                     store_distances(words, panels, out, m, last - m, n)
                     m += tile_rows(panels, last - m)
+
+
+@inner
+def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
+    """A block of products of codes: words uint64 [M, planes · W] and panels -> out int32 [M, N]."""
+    if panels.ndim == 2:
+        W = panels.shape[0]
+        dots = np.empty(n1 - n0, np.int32)
+        for m in range(m0, m1):
+            out[m, n0:n1] = 0
+            for p in range(planes):
+                portable.dots_of_row(words[m, p * W : (p + 1) * W], panels, 0, False, n0, n1, dots)
+                factor = -(1 << p) if negative and p == planes - 1 else 1 << p
+                for n in range(n0, n1):
+                    out[m, n] += factor * dots[n - n0]
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_weighted(words, panels, out, m, last - m, n, planes, negative)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def signed_sums(x, panels, out, m0, m1, n0, n1):
+    """A block of sums: x float32 [M, K] and panels -> out float32 [M, N], added in the order of k."""
+    K = x.shape[1]
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            portable.signed_sums_of_row(x[m], panels, n0, n1, out[m, n0:n1])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_signed_sums(x, panels, out, m, last - m, n, K)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def finish(dots, scale, bias, shift, row_scale, given, out, start, stop):
+    """Rows start..stop of a layer whose products are there: dots int32 or float32 [M, N] -> out float32 [M, N]."""
+    for m in range(start, stop):
+        portable.scale_row(dots[m], scale, bias, shift, row_scale, given, m, 0, out[m])
+    return True
 
 
 @inner
@@ -313,6 +364,62 @@ def compare_rows_threaded(words, panels, K, signed, threshold, flip, out, thread
     return True
 
 
+def weighted_rows(words, panels, planes, negative, out):
+    """All products of codes."""
+    weighted(words, panels, planes, negative, out, 0, out.shape[0], 0, out.shape[1])
+    return True
+
+
+def weighted_rows_threaded(words, panels, planes, negative, out, threads):
+    """The same, an equal share to each thread."""
+    M, N = out.shape
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        weighted(words, panels, planes, negative, out, m0, m1, n0, n1)
+    return True
+
+
+def signed_sum_rows(x, panels, out):
+    """All sums of floats with signs."""
+    signed_sums(x, panels, out, 0, out.shape[0], 0, out.shape[1])
+    return True
+
+
+def signed_sum_rows_threaded(x, panels, out, threads):
+    """The same, an equal share to each thread."""
+    M, N = out.shape
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        signed_sums(x, panels, out, m0, m1, n0, n1)
+    return True
+
+
+def finish_rows(dots, scale, bias, shift, row_scale, given, out):
+    """The float part of a layer whose integer products are there."""
+    return finish(dots, scale, bias, shift, row_scale, given, out, 0, dots.shape[0])
+
+
+def finish_rows_threaded(dots, scale, bias, shift, row_scale, given, out, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = dots.shape[0]
+    for t in prange(threads):
+        finish(dots, scale, bias, shift, row_scale, given, out, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+def finish_sums(sums, scale, bias, shift, row_scale, given, out):
+    """The float part of a layer whose float sums are there."""
+    return finish(sums, scale, bias, shift, row_scale, given, out, 0, sums.shape[0])
+
+
+def finish_sums_threaded(sums, scale, bias, shift, row_scale, given, out, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = sums.shape[0]
+    for t in prange(threads):
+        finish(sums, scale, bias, shift, row_scale, given, out, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
 def sign_rows(x, words):
     """The signs of floats, x ≥ 0, as bits."""
     pack(x, words, 0, x.shape[0])
@@ -352,3 +459,8 @@ SIGNS = Kernel(sign_rows, sign_rows_threaded, FLOAT_MATRIX, WORDS_OUT)
 TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)
 PAIRS = Kernel(pair_rows, pair_rows_threaded, WORDS, WORDS, INTS_OUT)
 ARRANGE = Kernel(arrange_rows, arrange_rows_threaded, WORDS, PANELS_OUT)
+WEIGHTED = Kernel(weighted_rows, weighted_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS_OUT)
+SIGNED_SUMS = Kernel(signed_sum_rows, signed_sum_rows_threaded, FLOAT_MATRIX, PANELS, FLOATS_OUT)
+TERMS = FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT
+FINISH = Kernel(finish_rows, finish_rows_threaded, INT_MATRIX, *TERMS)
+FINISH_SUMS = Kernel(finish_sums, finish_sums_threaded, FLOAT_MATRIX, *TERMS)

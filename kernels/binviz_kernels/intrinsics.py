@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
-from binviz_kernels.sums import shape_of
+from binviz_kernels.sums import PANEL, shape_of
 from binviz_kernels.tile import Beside, Tile, by_column, each
 
 
@@ -58,16 +58,78 @@ def store_distances(typing, words, panels, out, m, left, n):
     def emit(context, builder, signature, arguments):
         tile = Tile(context, builder, signature, arguments, v.INT32)
 
-        zero = v.constant(v.vector(v.INT32, tile.shape.lanes), 0)
+        zeros = [v.constant(v.vector(v.INT32, tile.shape.lanes), 0)] * tile.shape.registers
 
         def finish(sums):
             counts = each(builder.neg, sums)
             tile.whole_or_part(lambda masks: tile.store(counts, masks))
 
-        tile.each_height([zero] * tile.shape.registers, finish)
+        tile.each_height(lambda height: tile.subtract_differing(height, zeros * height), finish)
         return context.get_dummy_value()
 
     return types.void(words, panels, out, *[types.int64] * 3), emit
+
+
+@intrinsic
+def store_weighted(typing, words, panels, out, m, left, n, planes, negative):
+    """Exact products of codes: out[m + i, n + j] = Σ ±2^p · dot of plane p."""
+
+    def emit(context, builder, signature, arguments):
+        planes, negative = arguments[6:]
+        tile = Tile(context, builder, signature, arguments, v.INT32, planes=planes)
+
+        def finish(dots):
+            tile.whole_or_part(lambda masks: tile.store(dots, masks))
+
+        tile.each_weighted_product(planes, negative, finish)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, out, *[types.int64] * 4, types.boolean), emit
+
+
+@intrinsic
+def store_signed_sums(typing, x, panels, out, m, left, n, K):
+    """Sums of floats with signs: out[m + i, n + j] = Σ_k ±x[m + i, k], added in the order of k."""
+
+    def emit(context, builder, signature, arguments):
+        K = arguments[6]
+        tile = Tile(context, builder, signature, arguments, v.FLOAT, K=K)
+        x = v.data(context, builder, signature.args[0], arguments[0], v.FLOAT)
+        x = builder.gep(x, [builder.mul(tile.m, K)])
+        integers, floats = v.vector(v.INT32, tile.shape.lanes), v.vector(v.FLOAT, tile.shape.lanes)
+        top, one = v.constant(integers, -(2**31)), v.constant(integers, 0x3F800000)  # the sign; 1.0
+
+        def sums(height):
+            rows = [builder.gep(x, [builder.mul(K, v.INT64(i))]) for i in range(height)]
+
+            def entry(k, totals):
+                line = builder.gep(tile.panel, [builder.mul(builder.lshr(k, v.INT64(5)), v.INT64(PANEL))])
+                # Bring bit k % 32 to the place of the sign, where a 1 is a minus
+                left = builder.xor(builder.and_(k, v.INT64(31)), v.INT64(31))
+                left = v.broadcast(builder, builder.trunc(left, v.INT32), integers.count)
+                signs = []
+                for j in range(tile.shape.registers):
+                    bits = v.load(builder, line, v.INT64(integers.count * j), integers)
+                    minus = builder.and_(builder.not_(builder.shl(bits, left)), top)
+                    signs.append(builder.bitcast(builder.or_(minus, one), floats))
+                entries = [
+                    v.broadcast(builder, v.load(builder, row, k, v.FLOAT), integers.count) for row in rows
+                ]
+                factors = [(value, sign) for value in entries for sign in signs]
+                # ±x is exact, so one rounding of x · ±1 + total is that of an addition
+                fma = f"llvm.fma.v{integers.count}f32"
+                return [
+                    v.call(builder, fma, floats, *pair, total)
+                    for pair, total in zip(factors, totals, strict=True)
+                ]
+
+            zeros = [v.constant(floats, 0)] * (height * tile.shape.registers)
+            return v.loop(builder, v.INT64(0), K, 1, zeros, entry)
+
+        tile.each_height(sums, lambda y: tile.whole_or_part(lambda masks: tile.store(y, masks)))
+        return context.get_dummy_value()
+
+    return types.void(x, panels, out, *[types.int64] * 4), emit
 
 
 @intrinsic

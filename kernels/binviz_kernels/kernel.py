@@ -39,7 +39,8 @@ def written(element: types.Type, axes: int) -> types.Array:
 PANELS = None  # stands for the panels' type, which differs between forms
 COUNT, FLAG = types.int64, types.boolean
 FLOATS, INTS, BITS = read(types.float32, 1), read(types.int32, 1), read(types.uint64, 1)
-FLOAT_MATRIX, OCTETS, WORDS = read(types.float32, 2), read(types.uint8, 2), read(types.uint64, 2)
+FLOAT_MATRIX, INT_MATRIX = read(types.float32, 2), read(types.int32, 2)
+OCTETS, WORDS = read(types.uint8, 2), read(types.uint64, 2)
 PANELS_OUT = written(types.uint32, 3)
 FLOATS_OUT, INTS_OUT, WORDS_OUT = written(types.float32, 2), written(types.int32, 2), written(types.uint64, 2)
 

@@ -10,6 +10,7 @@ from binviz_kernels.checks import contiguous, optional_vector, output, vector
 from binviz_kernels.gemm import operands
 from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
+from binviz_kernels.planes import PackedPlanes, planes_gemm
 from binviz_kernels.threads import get_threads
 
 Vector = NDArray[np.float32] | float
@@ -18,7 +19,7 @@ NO_FLOATS = np.empty((0, 0), np.float32)
 
 
 def linear(
-    x: NDArray[Any] | PackedRows,
+    x: NDArray[Any] | PackedRows | PackedPlanes,
     w: PackedWeights,
     scale: Vector,
     bias: Vector | None = None,
@@ -36,7 +37,7 @@ def linear(
     None is left out. Signed rows (from floats) are multiplied by XOR, {0, 1} rows (from bool or uint8) by AND.
 
     Args:
-        x: float, bool or uint8 [M, K], packed here as by `pack_rows`; or PackedRows.
+        x: float, bool or uint8 [M, K], packed here as by `pack_rows`; PackedRows; or PackedPlanes.
         w: N rows of K bits.
         scale: float32 [N] or a scalar.
         bias: float32 [N], a scalar or None.
@@ -77,8 +78,30 @@ def linear(
     return _linear(x, w, scale, bias, shift, row_scale, given, out)
 
 
+def layer_of_planes(
+    x: PackedPlanes, w: PackedWeights, scale: Any, bias: Any, shift: Any, row_scale: Any, given: int, out: Any
+) -> NDArray[np.float32]:
+    """A layer of codes of several bits: exact integer products, then the same terms in the same order."""
+    dots = planes_gemm(x, w)
+    out = output(out, dots.shape, np.float32)
+    compiled.FINISH(dots.size * 64, dots, *terms(scale, bias, shift, row_scale, *dots.shape), given, out)
+    return out
+
+
+def terms(scale: Any, bias: Any, shift: Any, row_scale: Any, M: int, N: int) -> tuple[NDArray[Any], ...]:
+    """The vectors of a layer, checked; an empty one for a term that is not given."""
+    return (
+        vector("scale", scale, N),
+        optional_vector("bias", bias, N),
+        optional_vector("shift", shift, N),
+        optional_vector("row_scale", row_scale, M),
+    )
+
+
 def _linear(x: Any, w: Any, scale: Any, bias: Any, shift: Any, row_scale: Any, given: int, out: Any) -> Any:
     """The same with every argument checked, on any number of threads."""
+    if isinstance(x, PackedPlanes):
+        return layer_of_planes(x, w, scale, bias, shift, row_scale, given, out)
     a, floats = x, NO_FLOATS
     if isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 2 and x.size:
         # The kernel packs them, each thread its own rows.
@@ -89,12 +112,7 @@ def _linear(x: Any, w: Any, scale: Any, bias: Any, shift: Any, row_scale: Any, g
     rows, panels = operands(a, w)
     M, N = rows.shape[0], w.words.shape[0]
     out = output(out, (M, N), np.float32)
-    vectors = (
-        vector("scale", scale, N),
-        optional_vector("bias", bias, N),
-        optional_vector("shift", shift, N),
-        optional_vector("row_scale", row_scale, M),
-    )
+    vectors = terms(scale, bias, shift, row_scale, M, N)
     if not rows.flags.writeable:  # the kernel only reads them
         rows = rows.copy()
     compiled.LINEAR(M * N * a.K, floats, rows, panels, a.K, a.signed, *vectors, given, out)

@@ -78,3 +78,14 @@ def compare_row(dots, threshold, flip, first, out):
         for bit in range(min(64, dots.shape[0] - n)):
             word |= np.uint64(dots[n + bit] >= threshold[first + n + bit]) << np.uint64(bit)
         out[(first + n) // 64] = word ^ flip[(first + n) // 64]
+
+
+@compiled
+def signed_sums_of_row(x, panels, first, last, out):
+    """One row's sums with the signs of weight rows first..last: x float32 [K] -> out float32 [last - first]."""
+    out[:] = 0
+    for k in range(x.shape[0]):
+        bit = np.uint64(k % 64)
+        for n in range(first, last):
+            # out + x where the bit is 1, out − x where it is 0
+            out[n - first] += x[k] if (panels[k // 64, n] >> bit) & ONE else -x[k]

@@ -66,8 +66,8 @@ class Shape(NamedTuple):
 WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
 # AVX2 has 16 registers, half as wide, and counts the ones of bytes by table.
 BYTES = Shape(lanes=8, registers=2, rows=(4, 2, 1), counted=8)
-# A byte counts to 255; a word of 32 bits adds 8 at most, and words come in pairs.
-LONGEST_BYTE_SUM = 30
+# Words that may be counted in bytes: each adds 8 at most, and a byte goes to 255.
+LONGEST_BYTE_SUM = 31
 
 
 def shape_of(panels: types.Array) -> Shape:
@@ -76,27 +76,27 @@ def shape_of(panels: types.Array) -> Shape:
 
 
 def subtract_differing(
-    builder: ir.IRBuilder, shape: Shape, rows: int, start: list[Value], words: Value, panel: Value, length: Value,
-    beside: Callable[[Value], None] | None = None,
-) -> list[list[Value]]:  # fmt: skip
+    builder: ir.IRBuilder, shape: Shape, rows: int, start: list[Value], words: Value, stride: Value, panel: Value,
+    length: Value, beside: Callable[[Value], None] | None = None,
+) -> list[Value]:  # fmt: skip
     """Emit the loop over k.
 
     Args:
         builder: where the program stands.
         shape: how registers are used.
         rows: the height of this tile.
-        start: for each register of neighbouring outputs what the sums start with.
-        words: int32*, the first row of activations; the others follow it.
+        start: what the sums start with, row by row, a vector for each register of neighbouring outputs.
+        words: int32*, the first row of activations.
+        stride: int64, words from one row to the next.
         panel: int32*, the first word of the first output.
-        length: int64, words of a row, an even number.
+        length: int64, words of a weight row.
         beside: emits something else to be done at each k.
 
     Returns:
-        For each row a list of vectors: the start less the bits that differ between the row and each output.
+        The start less the bits that differ between each row and output.
     """
     lanes = vector(INT32, shape.lanes)
-    row_of = [builder.gep(words, [builder.mul(length, INT64(i))]) for i in range(rows)]
-    totals = start * rows
+    row_of = [builder.gep(words, [builder.mul(stride, INT64(i))]) for i in range(rows)]
 
     def word(k: Value, sums: list[Value], counted: ir.VectorType, combine: Combine) -> list[Value]:
         if beside:
@@ -122,10 +122,8 @@ def subtract_differing(
         return [builder.sub(total, counted) for total, counted in zip(totals, lanes_of, strict=True)]
 
     if shape.counted == 32:
-        sums = loop(builder, INT64(0), length, 1, totals, lambda k, sums: word(k, sums, lanes, builder.sub))
-    else:
-        sums = loop(builder, INT64(0), length, LONGEST_BYTE_SUM, totals, words_as_bytes)
-    return [sums[i * shape.registers : (i + 1) * shape.registers] for i in range(rows)]
+        return loop(builder, INT64(0), length, 1, start, lambda k, sums: word(k, sums, lanes, builder.sub))
+    return loop(builder, INT64(0), length, LONGEST_BYTE_SUM, start, words_as_bytes)
 
 
 def four_bytes(builder: ir.IRBuilder, x: Value) -> Value:

@@ -19,10 +19,13 @@ COMPUTING = [name for name in FUNCTIONS if "threads" not in name]
 
 def test_the_public_names():
     assert FUNCTIONS == [
-        "and_gemm", "fold_threshold", "get_threads", "hamming", "linear", "linear_bits", "pack_rows", "pack_weights",
-        "prepare", "set_threads", "unpack", "xnor_gemm",
+        "and_gemm", "conv2d", "fold_threshold", "get_threads", "hamming", "linear", "linear_bits",
+        "linear_weight_only", "pack_filters", "pack_planes", "pack_rows", "pack_weights", "planes_gemm", "prepare",
+        "set_threads", "unpack", "xnor_gemm",
     ]  # fmt: skip
-    assert set(binviz_kernels.__all__) - set(FUNCTIONS) == {"PackedRows", "PackedWeights", "Threshold"}
+    assert set(binviz_kernels.__all__) - set(FUNCTIONS) == {
+        "PackedFilters", "PackedPlanes", "PackedRows", "PackedWeights", "Threshold",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMPUTING)

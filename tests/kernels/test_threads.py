@@ -23,6 +23,8 @@ def every_product(kernels, x, w):
         kernels.hamming(a, kernels.pack_rows(x[:5])),
         kernels.linear(x, w, vectors[0], 0.3, row_scale=vectors[1]),
         kernels.linear(bits, w, 0.3, vectors[0], shift=vectors[0]),
+        kernels.linear_weight_only(x * vectors[1][:, None], w, vectors[0], 0.3),
+        kernels.planes_gemm(kernels.pack_planes((2 * x).astype(np.int8), 3), w),
         kernels.linear_bits(x, w, np.zeros(len(w.words), np.int32)).words,
     )
 
