@@ -212,7 +212,8 @@ def layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out
             for n in range(n0, n1, tile_columns(panels)):
                 m = first
                 while m < last:
-                    if packed < ahead and last - m >= tile_rows(panels, BLOCK):
+                    whole = last - m >= tile_rows(panels, BLOCK) and n + tile_columns(panels) <= out.shape[1]
+                    if packed < ahead and whole:
                         store_scaled_and_pack(
                             words, panels, out, m, last - m, n, K, signed,
                             scale, bias, shift, row_scale, given, x, packed,

@@ -43,7 +43,7 @@ def store_products(typing, words, panels, out, m, left, n, K, signed):
         K, signed = arguments[6:]
 
         def finish(dots):
-            tile.whole_or_part(lambda masks: tile.store(dots, masks))
+            tile.whole_or_part(len(dots), lambda masks: tile.store(dots, masks))
 
         tile.each_product(K, signed, finish)
         return context.get_dummy_value()
@@ -62,7 +62,7 @@ def store_distances(typing, words, panels, out, m, left, n):
 
         def finish(sums):
             counts = each(builder.neg, sums)
-            tile.whole_or_part(lambda masks: tile.store(counts, masks))
+            tile.whole_or_part(len(counts), lambda masks: tile.store(counts, masks))
 
         tile.each_height(lambda height: tile.subtract_differing(height, zeros * height), finish)
         return context.get_dummy_value()
@@ -79,7 +79,7 @@ def store_weighted(typing, words, panels, out, m, left, n, planes, negative):
         tile = Tile(context, builder, signature, arguments, v.INT32, planes=planes)
 
         def finish(dots):
-            tile.whole_or_part(lambda masks: tile.store(dots, masks))
+            tile.whole_or_part(len(dots), lambda masks: tile.store(dots, masks))
 
         tile.each_weighted_product(planes, negative, finish)
         return context.get_dummy_value()
@@ -126,7 +126,7 @@ def store_signed_sums(typing, x, panels, out, m, left, n, K):
             zeros = [v.constant(floats, 0)] * (height * tile.shape.registers)
             return v.loop(builder, v.INT64(0), K, 1, zeros, entry)
 
-        tile.each_height(sums, lambda y: tile.whole_or_part(lambda masks: tile.store(y, masks)))
+        tile.each_height(sums, lambda y: tile.whole_or_part(len(y), lambda masks: tile.store(y, masks)))
         return context.get_dummy_value()
 
     return types.void(x, panels, out, *[types.int64] * 4), emit
@@ -147,7 +147,7 @@ def store_scaled(typing, words, panels, out, m, left, n, K, signed, scale, bias,
 def store_scaled_and_pack(
     typing, words, panels, out, m, left, n, K, signed, scale, bias, shift, row_scale, given, x, row
 ):
-    """The same for a tile of the largest height, while a row of x float32 [M, K] is packed into words.
+    """The same for a tile with all its rows and columns, while a row of x float32 [M, K] is packed into words.
 
     Waiting for x to come from memory costs nothing beside the sums. K must be a multiple of 64.
     """
@@ -215,11 +215,16 @@ def scaled_tile(context, builder, signature, arguments, beside: Beside | None = 
                 y[i] = [builder.fmul(value, factor) for value in row]
             tile.store(by_column(builder.fadd, y, of_columns(bias, masks)), masks)
 
+        if len(dots) < tile.shape.rows[0]:
+            tile.whole_or_part(len(dots), complete)
+            return
         with builder.if_else(plain, likely=True) as (then, otherwise):
-            with then:
-                tile.whole_or_part(without)
-            with otherwise:
-                tile.whole_or_part(complete)
+            for branch, terms in ((then, without), (otherwise, complete)):
+                with branch:
+                    if beside:
+                        terms([None] * tile.shape.registers)
+                    else:
+                        tile.whole_or_part(len(dots), terms)
 
     tile.each_product(K, signed, finish, beside)
     return context.get_dummy_value()
@@ -257,7 +262,7 @@ def store_bits(typing, words, panels, out, m, left, n, K, signed, threshold, fli
                         word = builder.xor(word, builder.shl(some, bits(lanes.count * j)))
                     v.store(builder, word, tile.out, tile.place(i, first))
 
-            tile.whole_or_part(compare)
+            tile.whole_or_part(len(dots), compare)
 
         tile.each_product(K, signed, finish)
         return context.get_dummy_value()

@@ -69,7 +69,7 @@ def linear(
             NONE if bias is None else bias, NONE if shift is None else shift,
             NONE if row_scale is None else row_scale, given, y,
         )  # fmt: skip
-        if M:
+        if M and type(w.K) is int:
             threads = 1 if M * N * K < SMALLEST_WORK else get_threads()
             if compiled.LINEAR.serial(*usual) if threads == 1 else compiled.LINEAR.threaded(*usual, threads):
                 return y

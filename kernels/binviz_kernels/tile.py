@@ -159,18 +159,27 @@ class Tile:
         bit = builder.and_(builder.lshr(given, v.INT64(number)), v.INT64(1))
         return builder.select(builder.trunc(bit, v.BIT), there, nothing)
 
-    def whole_or_part(self, emit: Callable[[list[v.Value | None]], None]) -> None:
-        """`emit(masks)` for a tile with all its outputs (masks of None), and for the last one with fewer."""
+    def whole_or_part(self, height: int, emit: Callable[[list[v.Value | None]], None]) -> None:
+        """`emit(masks)` for a tile with all its outputs (masks of None), and for the last one with fewer.
+
+        Low tiles are rare, and always written with masks: less to compile.
+        """
         builder = self.builder
+        whole: list[v.Value | None] = [None] * self.shape.registers
+
+        def part() -> list[v.Value | None]:
+            left = [builder.sub(self.outputs, self.column(j)) for j in range(self.shape.registers)]
+            return [v.masked(builder, self.shape.lanes, remaining) for remaining in left]
+
+        if height < self.shape.rows[0]:
+            emit(part())
+            return
         end = builder.add(self.n, v.INT64(self.shape.columns))
-        with builder.if_else(builder.icmp_signed("<=", end, self.outputs), likely=True) as (whole, part):
-            with whole:
-                emit([None] * self.shape.registers)
-            with part:
-                emit([
-                    v.masked(builder, self.shape.lanes, builder.sub(self.outputs, self.column(j)))
-                    for j in range(self.shape.registers)
-                ])  # fmt: skip
+        with builder.if_else(builder.icmp_signed("<=", end, self.outputs), likely=True) as (then, otherwise):
+            with then:
+                emit(whole)
+            with otherwise:
+                emit(part())
 
     def store(self, values: Registers, masks: list[v.Value | None]) -> None:
         """Write the outputs."""
