@@ -31,7 +31,7 @@ _HOME = {
     "save": "saving",
     "save_packed": "packed",
 }
-_MODULES = ("analysis", "binarizers", "data", "evidence", "plots", "recipes", "zoo")
+_MODULES = ("analysis", "binarizers", "costs", "data", "evidence", "plots", "recipes", "zoo")
 
 __all__ = ["UserError", *_HOME]
 
@@ -42,3 +42,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"binviz.{name}")
     raise AttributeError(f"module 'binviz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

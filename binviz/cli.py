@@ -12,11 +12,17 @@ import typer
 
 from binviz.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them.")
-train_app = typer.Typer(no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them."
+)
+train_app = typer.Typer(
+    no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1."
+)
 app.add_typer(train_app, name="train")
 
-Out = Annotated[Path, typer.Option(help="Folder for models and run records; the same command goes on from here.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for models and run records; the same command goes on from here.")
+]
 Stages = Annotated[str, typer.Option(help="'float' and names of recipes, separated by commas.")]
 
 
@@ -29,7 +35,7 @@ def _say(runs: dict[str, Any], out: Path) -> None:
 
 @app.command("app")
 def dashboard(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int | None, typer.Option(help="Port on this machine; a free one if not given.")] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Open the dashboard in the browser, on this machine only."""
@@ -40,7 +46,9 @@ def dashboard(
 
 @app.command("list")
 def list_everything(
-    records: Annotated[Path | None, typer.Option("--out", help="Also list the run records of this folder.")] = None,
+    records: Annotated[
+        Path | None, typer.Option("--out", help="Also list the run records of this folder.")
+    ] = None,
 ) -> None:
     """List bundled models, recipes, binarizers and recorded runs."""
     from binviz import binarizers, recipes, zoo
@@ -65,14 +73,18 @@ def train_images(
     stages: Stages = "float,bit-w1a1",
     steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 2500,
     binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2500,
+    binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 5e-3,
+    hidden_weight: Annotated[float, typer.Option(help="Of the hidden states in distillation.")] = 1.0,
     seed: int = 0,
     out: Out = Path("runs-out"),
 ) -> None:
     """Train small models on scikit-learn's digits; needs no network."""
     from binviz.training import images
 
-    config = images.ImagesConfig(arch, _split(stages), steps=steps, binary_steps=binary_steps, seed=seed)
-    _say(images.train(config, out), out)
+    values = {
+        key: value for key, value in locals().items() if key in {f.name for f in fields(images.ImagesConfig)}
+    }
+    _say(images.train(images.ImagesConfig(**values | {"stages": _split(stages)}), out), out)
 
 
 @train_app.command("glue")
@@ -94,7 +106,9 @@ def train_glue(
     """Fine-tune and binarize a BERT-family model on a GLUE task (data from BINVIZ_MIRROR or the hub)."""
     from binviz.training import glue
 
-    values = {key: value for key, value in locals().items() if key in {f.name for f in fields(glue.GlueConfig)}}
+    values = {
+        key: value for key, value in locals().items() if key in {f.name for f in fields(glue.GlueConfig)}
+    }
     values |= {"stages": _split(stages), "start": start or glue.START}
     _say(glue.train(glue.GlueConfig(**values), out), out)
 
@@ -102,13 +116,16 @@ def train_glue(
 @app.command()
 def evaluate(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
-    task: Annotated[str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")
+    ] = None,
 ) -> None:
     """Measure a model on its task and print what its run recorded."""
     from binviz import zoo
     from binviz.training.evaluate import evaluate_named
 
-    task = task or (zoo.describe(name).task if name in zoo.names() else None)
+    if task is None and not Path(name).exists():
+        task = zoo.describe(name).task
     if task is None:
         raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
     for metric, value in evaluate_named(name, task).items():
@@ -117,12 +134,41 @@ def evaluate(
         typer.echo(f"{metric} {value:.4f}{beside}")
 
 
+@app.command()
+def costs(
+    name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
+    rule: Annotated[str, typer.Option(help="Whose counting; see binviz.costs.rules.names().")] = "everything",
+    tokens: Annotated[int, typer.Option(min=1, help="Length of the text that is counted.")] = 128,
+) -> None:
+    """Count a model's operations and bytes, layer by layer, under a named rule."""
+    import binviz
+    from binviz import costs as accountant
+
+    typer.echo(accountant.of(binviz.load(name), tokens=tokens, rule=rule))
+
+
+@app.command()
+def scan(
+    file: Annotated[Path, typer.Argument(help="A .safetensors checkpoint from any library.")],
+    binarizers: Annotated[str | None, typer.Option(help="Weight binarizers, separated by commas.")] = None,
+    order: Annotated[str, typer.Option(help="file or error.")] = "file",
+) -> None:
+    """Binarization error of every weight tensor of a checkpoint."""
+    from binviz.analysis.scan import BINARIZERS
+    from binviz.analysis.scan import scan as scan_file
+
+    chosen = _split(binarizers) if binarizers else BINARIZERS
+    typer.echo(scan_file(file, chosen, order=order).to_string(index=False))  # type: ignore[arg-type]
+
+
 def _split(stages: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stages.split(",") if part.strip())
 
 
 def main() -> None:
     """Run the command; a UserError becomes one line on the error stream and exit status 1."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("binviz").setLevel(logging.INFO)
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         app()

@@ -1,22 +1,34 @@
 """Save a model to a folder and load it again: configuration, recipe, tokenizer, one safetensors file.
 
 Loading builds the architecture from its configuration, binarizes it by the recipe, and then demands that
-every tensor of the file finds its place. Nothing is pickled and no code from the folder is run.
+every tensor of the file finds its place. Names and shapes are compared before any memory is taken, so a file
+that declares a huge model is refused at once. Nothing is pickled and no code from the folder is run.
 """
 
 from __future__ import annotations
 
 import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_model, save_model
-from torch import nn
+from safetensors.torch import load_file, save_model
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from binviz.errors import UserError
+from binviz.files import replace_files
 
 WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
+#: No size in a model's configuration is larger; the largest vocabularies have a million words.
+LARGEST = 2**21
+#: A size that is never refused, however small the model: of an image, of a vocabulary that is mostly cut.
+SMALL = 2**16
 
 
 def model_class(name: str) -> Any:
@@ -24,21 +36,55 @@ def model_class(name: str) -> Any:
 
     Raises:
         UserError: no such model class.
+
+    >>> model_class("BertModel").__name__
+    'BertModel'
     """
     import transformers
 
-    from binviz.zoo import networks
+    import binviz.zoo.networks as networks
 
-    found = getattr(networks, name, None) or getattr(transformers, name, None)
+    try:
+        found = getattr(networks, name, None) or getattr(transformers, name, None)
+    except ImportError:  # a class that needs a package which is not there
+        found = None
     if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
         raise UserError(
-            f"no model class {name!r}; config.json must name a transformers model in 'architectures'"
+            f"no model class {name[:80]!r}; config.json must name a transformers model in 'architectures'"
         )
     return found
 
 
-def build(config: dict[str, Any], recipe: dict[str, Any] | None) -> nn.Module:
+def config_of(model: nn.Module) -> dict[str, Any]:
+    """A model's configuration as JSON values, with its class under "architectures".
+
+    Raises:
+        UserError: the model has none, as a plain torch network; only transformers' models and those that
+            derive from `transformers.PreTrainedModel` can be built again from a file.
+
+    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
+    >>> config["architectures"], config["width"]
+    (['DigitsCNN'], 4)
+    >>> type(build(config, None)).__name__
+    'DigitsCNN'
+    """
+    config: Any = getattr(model, "config", None)
+    if not hasattr(config, "to_dict"):
+        raise UserError(
+            f"{type(model).__name__} has no configuration to build it from again; save its state_dict yourself"
+        )
+    values = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
+    return values | {"architectures": [type(model).__name__]}
+
+
+def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
     """An untrained model from its configuration, binarized if there is a recipe.
+
+    Args:
+        config: a dictionary as `config_of` gives it.
+        recipe: `Recipe.to_dict()`, or None for a float model.
+        largest: number that the configuration may hold.
 
     Raises:
         UserError: the configuration or the recipe cannot be used.
@@ -46,39 +92,164 @@ def build(config: dict[str, Any], recipe: dict[str, Any] | None) -> nn.Module:
     from binviz.convert import binarize_
     from binviz.recipes import Recipe
 
-    architectures = config.get("architectures") or [""]
-    cls = model_class(str(architectures[0]))
+    cls = _class_of(config)
     try:
-        model = cls(cls.config_class.from_dict(config))
+        model = cls(cls.config_class.from_dict(_harmless(config, largest)))
+    except UserError:
+        raise
     except Exception as error:
-        raise UserError(f"the model's configuration cannot be used: {error}") from error
+        raise UserError(f"the model's configuration cannot be used: {_line(error)}") from error
     if recipe is not None:
         binarize_(model, Recipe.from_dict(recipe))
     return model
+
+
+def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) -> nn.Module:
+    """A model in eval mode and float32 from its parts, every one of which must fit.
+
+    Args:
+        config, recipe: as for `build`.
+        state: name -> tensor. Of several names of one shared parameter one is enough; where they are given
+            with different values, they are shared no longer.
+        source: named in errors.
+
+    Raises:
+        UserError: the parts do not fit together.
+    """
+    _class_of(config)  # imports modules, which must not happen on the meta device
+    import binviz.layers.attention  # noqa: F401
+
+    largest = min(LARGEST, max(SMALL, sum(value.numel() for value in state.values())))
+    with torch.device("meta"), _at_most(4 * len(state) + 100):
+        frame = build(config, recipe, largest)
+    shared = _shared_names(frame)
+    _compare(frame, state, shared, source)
+    model = build(config, recipe, largest)
+    state = dict(state)
+    for name, names in shared.items():
+        given = next(other for other in names if other in state)
+        if not torch.equal(state.setdefault(name, state[given]), state[given]):
+            path, _, attribute = name.rpartition(".")
+            owner = model.get_submodule(path)
+            setattr(owner, attribute, nn.Parameter(getattr(owner, attribute).detach().clone()))
+    model.load_state_dict(state, strict=True)
+    return model.eval()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _class_of(config: Any) -> Any:
+    names = config.get("architectures") if isinstance(config, dict) else None
+    if not (isinstance(names, list) and names and isinstance(names[0], str)):
+        raise UserError("the configuration names no model class in 'architectures'")
+    return model_class(names[0])
+
+
+def _harmless(config: Any, largest: int) -> Any:
+    """A configuration without what could fetch code (attention kernels are named in it) or take all memory."""
+    if isinstance(config, dict):
+        unwanted = ("attn_implementation", "experts_implementation")
+        return {
+            key: _harmless(value, largest)
+            for key, value in config.items()
+            if not str(key).startswith("_") and key not in unwanted
+        }
+    if isinstance(config, list):
+        return [_harmless(value, largest) for value in config]
+    if isinstance(config, int) and config > largest:
+        raise UserError(f"the configuration has a size of {config}, which cannot be of this model")
+    return config
+
+
+@contextmanager
+def _at_most(parameters: int) -> Iterator[None]:
+    """Stop building a model with more parameters, each a tensor, than the file has tensors for."""
+    thread, count = threading.get_ident(), 0
+
+    def hook(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal count
+        if threading.get_ident() == thread:
+            count += 1
+            if count > parameters:
+                raise UserError("the configuration describes a larger model than the file holds")
+
+    handle = register_module_parameter_registration_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _shared_names(model: nn.Module) -> dict[str, list[str]]:
+    """Every parameter's name that is not its only one -> all of them."""
+    names: dict[int, list[str]] = defaultdict(list)
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names[id(parameter)].append(name)
+    return {name: group for group in names.values() if len(group) > 1 for name in group}
+
+
+def _compare(
+    model: nn.Module, state: dict[str, Tensor], shared: dict[str, list[str]], source: object
+) -> None:
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    lacking = [name for name in wanted if not any(other in state for other in shared.get(name, [name]))]
+    extra = [name for name in state if name not in wanted]
+    wrong = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(shape)}"
+        for name, shape in wanted.items()
+        if name in state and state[name].shape != shape
+    ]
+    for what, names in (("lacks", lacking), ("has the unknown", extra), ("has", wrong)):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise UserError(f"{source} does not fit its configuration: it {what} {names[0][:150]}{more}")
 
 
 def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     """Write config.json, recipe.json (if binarized), model.safetensors and the tokenizer's files.
 
     Args:
+        model: a transformers model, float or binary.
+        folder: made if it is not there; a model in it is replaced.
         tokenizer: a tokenizer or image processor with `save_pretrained`.
 
+    Returns:
+        The folder.
+
     Raises:
-        UserError: the folder cannot be written.
+        UserError: a model without configuration, or the folder cannot be written; the model that was in
+            it is unharmed then.
+
+    >>> import tempfile
+    >>> from transformers import BertConfig, BertModel
+    >>> import binviz
+    >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+    ...                              intermediate_size=64, vocab_size=50))
+    >>> _ = binviz.binarize_(model, "bit-w1a1")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(path.name for path in save(model, folder).iterdir())
+    ...     load_folder(Path(folder)).binviz_recipe.name
+    ['config.json', 'model.safetensors', 'recipe.json']
+    'bit-w1a1'
     """
     folder = Path(folder)
+    config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
+    writers = {
+        folder / WEIGHTS: lambda path: save_model(model, str(path)),
+        folder / CONFIG: lambda path: path.write_text(config),
+    }
+    recipe: Any = getattr(model, "binviz_recipe", None)
+    if recipe is not None:
+        text = json.dumps(recipe.to_dict(), indent=1) + "\n"
+        writers[folder / RECIPE] = lambda path: path.write_text(text)
+    replace_files(writers)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        config = model.config.to_dict() | {"architectures": [type(model).__name__]}
-        (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
-        recipe = getattr(model, "binviz_recipe", None)
-        if recipe is not None:
-            (folder / RECIPE).write_text(json.dumps(recipe.to_dict(), indent=1) + "\n")
+        if recipe is None:
+            (folder / RECIPE).unlink(missing_ok=True)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
-        unfinished = folder / (WEIGHTS + ".unfinished")
-        save_model(model, str(unfinished))
-        unfinished.replace(folder / WEIGHTS)
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
@@ -87,23 +258,25 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {_line(error)}") from error
 
 
 def load_folder(folder: Path) -> nn.Module:
     """A model that `save` wrote, in eval mode and float32.
+
+    Args:
+        folder: as `save` left it; see there for an example.
 
     Raises:
         UserError: not such a folder, or its parts do not fit together.
     """
     if not (folder / CONFIG).exists() or not (folder / WEIGHTS).exists():
         raise UserError(f"{folder} is no saved model: it needs {CONFIG} and {WEIGHTS}")
+    config = _read_json(folder / CONFIG)
     recipe = _read_json(folder / RECIPE) if (folder / RECIPE).exists() else None
-    model = build(_read_json(folder / CONFIG), recipe)
     try:
-        load_model(model, str(folder / WEIGHTS), strict=True)
-    except (RuntimeError, SafetensorError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{folder / WEIGHTS} does not fit its configuration: {reason}") from error
-    return model.eval()
+        state = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{folder / WEIGHTS} is damaged: {_line(error)}") from error
+    return restore(config, recipe, state, folder / WEIGHTS)

@@ -1,4 +1,4 @@
-"""What every test stands on: no network, and one torch thread in each of pytest-xdist's workers."""
+"""What every test stands on: no network, and one torch thread."""
 
 import os
 
@@ -7,5 +7,4 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 import torch
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)
+torch.set_num_threads(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from torch import nn
 
 from binviz.adapters import bert, plain, swin, vit
@@ -14,18 +16,31 @@ ENCODERS: tuple[Adapter, ...] = (bert.layout, swin.layout, vit.layout)
 def layout_of(model: nn.Module) -> Layout:
     """The parts of a BERT-family, ViT/DeiT or Swin model, or of a plain torch network.
 
+    Args:
+        model: such a model, or a module that holds one.
+
     Raises:
-        UserError: a decoder, an encoder-decoder, or a network in which there is nothing to binarize.
+        UserError: a decoder, an encoder-decoder, a model with an attention of its own, or a network in which
+            there is nothing to binarize.
+
+    >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
+    >>> layout_of(network).others
+    {'1': '1'}
     """
-    config = getattr(model, "config", None)
-    kind = getattr(config, "model_type", None) or type(model).__name__
-    if getattr(config, "is_decoder", False) or getattr(config, "is_encoder_decoder", False):
+    configs = [config for part in model.modules() if (config := getattr(part, "config", None)) is not None]
+    kind = next(
+        (config.model_type for config in configs if hasattr(config, "model_type")), type(model).__name__
+    )
+    if any(
+        getattr(config, mark, False) for config in configs for mark in ("is_decoder", "is_encoder_decoder")
+    ):
         raise UserError(f"{kind!r} is a decoder; binviz binarizes encoders: BERT family, ViT, DeiT, Swin")
     for adapter in ENCODERS:
         found = adapter(model)
         if found is not None:
+            _require_attention_interface(model, found, kind)
             return found
-    foreign = config is not None and type(model).__module__.startswith("transformers.")
+    foreign = configs and any(type(part).__module__.startswith("transformers.") for part in model.modules())
     found = None if foreign else plain.layout(model)
     if found is None:
         reason = (
@@ -37,6 +52,16 @@ def layout_of(model: nn.Module) -> Layout:
             f"{kind!r} {reason}; use a BERT-family, ViT, DeiT or Swin model, or a plain torch network"
         )
     return found
+
+
+def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) -> None:
+    """Refuse a model with an attention of its own (Longformer, RoFormer): it would go on in float, unnoticed."""
+    for block in layout.blocks:
+        classes = type(model.get_submodule(block.attention)).__mro__
+        if not any(hasattr(sys.modules.get(cls.__module__), "ALL_ATTENTION_FUNCTIONS") for cls in classes):
+            raise UserError(
+                f"{kind!r} computes attention in its own way; use a BERT-family, ViT, DeiT or Swin model"
+            )
 
 
 __all__ = ["Block", "Layout", "layout_of"]

@@ -2,6 +2,9 @@
 
 The first layer sees the input itself and the last one gives the answer; both stay float in the papers on
 binary convolutional networks (XNOR-Net 1603.05279, Bi-Real 1808.00278).
+
+torch's own attention and encoder layers read their linears' weights without calling them, and a subclass of
+nn.Linear may do anything, so these stay float as well.
 """
 
 from __future__ import annotations
@@ -9,13 +12,40 @@ from __future__ import annotations
 from torch import nn
 
 from binviz.adapters.layout import Layout
+from binviz.layers import BinaryConv2d, BinaryLinear
+
+LAYERS = (nn.Linear, nn.Conv2d, BinaryLinear, BinaryConv2d)
+#: torch's modules that use the weights of the linears inside them directly.
+BYPASSING = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 
 
 def layout(model: nn.Module) -> Layout | None:
     """The layout of a network with at least three linears or convolutions, else None."""
-    paths = [path for path, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    bypassed = _below(model, BYPASSING)
+    inside = _below(model, (BinaryLinear, BinaryConv2d))
+    paths, stay = [], {}
+    for path, module in model.named_modules():
+        if not isinstance(module, nn.Linear | nn.Conv2d) or path in inside:
+            continue
+        if path in bypassed:
+            stay[path] = "used by torch's attention, not called"
+        elif type(module) not in LAYERS:
+            stay[path] = "no plain layer"
+        else:
+            paths.append(path)
     if len(paths) < 3:
         return None
     found = Layout("plain network", others={path: path for path in paths[1:-1]})
-    found.stay = {paths[0]: "first layer", paths[-1]: "last layer"}
+    found.stay = stay | {paths[0]: "first layer", paths[-1]: "last layer"}
     return found
+
+
+def _below(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> set[str]:
+    """Paths of all modules inside modules of these kinds."""
+    return {
+        f"{path}.{name}"
+        for path, module in model.named_modules()
+        if isinstance(module, kinds)
+        for name, _ in module.named_modules()
+        if name
+    }

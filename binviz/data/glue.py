@@ -12,12 +12,17 @@ HUB_ID = "nyu-mll/glue"
 
 @dataclass(frozen=True)
 class Task:
-    """One task: its text columns, number of labels (1 = regression), usual length limit in word pieces."""
+    """One task.
+
+    columns: of its texts. num_labels: 1 = regression. max_length: usual limit in word pieces. validation: the
+    split that is reported on.
+    """
 
     name: str
     columns: tuple[str, ...]
     num_labels: int
     max_length: int = 128
+    validation: str = "validation"
 
 
 TASKS = {
@@ -31,7 +36,7 @@ TASKS = {
         Task("stsb", ("sentence1", "sentence2"), 1),
         Task("qnli", ("question", "sentence"), 2),
         Task("qqp", ("question1", "question2"), 2),
-        Task("mnli", ("premise", "hypothesis"), 3),
+        Task("mnli", ("premise", "hypothesis"), 3, validation="validation_matched"),
     )
 }
 
@@ -66,6 +71,7 @@ def load(name: str, split: str) -> Examples:
         UserError: unknown task, or the data cannot be had.
     """
     columns = task(name).columns
+    split = task(name).validation if split == "validation" else split
     table = sources.load_dataset(HUB_ID, name, split)
     texts = list(zip(*(list(table[column]) for column in columns), strict=True))
     labels = list(table["label"])

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +18,9 @@ from binviz.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+#: Says where data and models were taken from; the command line shows it.
+log = logging.getLogger(__name__)
 
 
 def mirrored(kind: Literal["datasets", "models"], name: str) -> Path | None:
@@ -35,6 +40,18 @@ def _unreachable(kind: str, name: str, error: Exception) -> UserError:
     )
 
 
+@cache
+def _offline_if_unreachable() -> None:
+    """Ask the hub once, briefly; where it does not answer, its clients use their cache and do not retry."""
+    import datasets
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=3)
+    except Exception:
+        constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+
+
 def load_dataset(name: str, config: str | None, split: str) -> Dataset:
     """One split of a data set, by hub id.
 
@@ -44,11 +61,13 @@ def load_dataset(name: str, config: str | None, split: str) -> Dataset:
     import datasets
 
     folder = mirrored("datasets", name)
+    log.info("data set %s: from %s", name, folder or "the hub")
     if folder is not None:
         files = sorted((folder / (config or "")).rglob(f"{split}-*.parquet"))
         if not files:
             raise UserError(f"{name} has no split {split!r} of configuration {config!r} in {folder}")
         return datasets.Dataset.from_parquet([str(file) for file in files])
+    _offline_if_unreachable()
     try:
         return datasets.load_dataset(name, config, split=split)
     except Exception as error:
@@ -63,12 +82,17 @@ def model_location(name: str) -> str:
 
 
 def pretrained(loader, name: str, **options):
-    """`loader.from_pretrained` on a folder, a mirrored model or a hub id, without remote code or pickles.
+    """`loader.from_pretrained` on a folder, a mirrored model or a hub id, without remote code.
+
+    For a model pass `use_safetensors=True`, so that no pickle is read.
 
     Raises:
         UserError: the model cannot be found or read.
     """
     location = model_location(name)
+    log.info("%s: from %s", name, "the hub" if location == name and not Path(name).is_dir() else location)
+    if location == name and not Path(name).is_dir():
+        _offline_if_unreachable()
     try:
         return loader.from_pretrained(location, trust_remote_code=False, **options)
     except (OSError, ValueError) as error:

@@ -11,14 +11,16 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from binviz.errors import UserError
+from binviz.files import replace_files
 
+KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "dict": dict}
 SHIPPED = Path(__file__).parent / "runs"
 
 
@@ -50,23 +52,42 @@ class Run:
 
 
 def write(run: Run, folder: Path) -> Path:
-    """Write a record under `folder`; returns its path."""
-    path = folder / run.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(run), indent=1) + "\n")
-    return path
+    """Write a record under `folder`; returns its path.
+
+    Args:
+        run: its experiment, cell and seed make the path.
+        folder: of all records; made if it is not there.
+
+    Raises:
+        UserError: it cannot be written.
+
+    >>> import tempfile
+    >>> run = Run("digits", "cnn.xnor", 0, {"lr": 0.001}, "last step", {}, {"accuracy": 0.9}, seconds=2.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write(run, Path(folder))
+    ...     path.name, read(path) == run
+    ('cnn.xnor.seed0.json', True)
+    """
+    text = json.dumps(asdict(run), indent=1) + "\n"
+    replace_files({folder / run.path: lambda path: path.write_text(text)})
+    return folder / run.path
 
 
 def read(path: Path) -> Run:
-    """Read one record.
+    """Read one record, as `write` wrote it.
 
     Raises:
-        UserError: the file is no run record.
+        UserError: the file is no run record, or cannot be read.
     """
     try:
-        return Run(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
+        run = Run(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is not a run record: {error}") from error
+    for entry in fields(Run):
+        kinds = KINDS[str(entry.type).partition("[")[0]]
+        if not isinstance(getattr(run, entry.name), kinds):
+            raise UserError(f"{path} is not a run record: {entry.name} is no {entry.type}")
+    return run
 
 
 def runs(folder: Path | None = None) -> Iterator[Run]:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Literal
 
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedConfig
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from binviz.binarizers import Binarizer, Code
@@ -123,8 +123,8 @@ class BinaryAttention(nn.Module):
             a = _encode(self.attention, nn.functional.dropout(probs, dropout, self.training))
         else:
             a = _encode(self.attention, nn.functional.dropout(scores, dropout, self.training))
-        if mask is not None and self.attention is not None and min(self.attention.levels) < 0:
-            # A signed code cannot say "nothing": forbidden positions are taken out, as AND with the mask does.
+        if mask is not None and self.attention is not None:
+            # No binarizer is trusted to say "nothing": forbidden positions are taken out, as AND with the mask does.
             a = a._replace(q=a.q.masked_fill(mask < FORBIDDEN, 0.0))
         if self.attention is not None:
             tap(owner, f"{self.attention_on}.code", a)
@@ -134,7 +134,7 @@ class BinaryAttention(nn.Module):
         used = a.decode() if self.attention is not None else a.q
         if self.estimators is not None:
             context = context + used @ v_residual
-        return context, used
+        return context.to(value.dtype), used
 
 
 def _encode(binarizer: Binarizer | None, x: Tensor) -> Code:
@@ -177,14 +177,28 @@ def attention_forward(
     return context, attention
 
 
-def remember_input(module: nn.Module, args: tuple, kwargs: dict) -> None:  # type: ignore[type-arg]
+def remember_input(module: nn.Module, args: tuple, kwargs: dict) -> None:
     """Forward pre-hook of an attention layer with estimators: keep its input for them."""
     layer_input.set(args[0] if args else kwargs["hidden_states"])
 
 
 def use_binviz_attention(model: nn.Module) -> None:
-    """Make a transformers model run its attention here."""
-    model.set_attn_implementation(NAME)  # type: ignore[operator]
+    """Make a transformers model, or those inside another module, run their attention here.
+
+    The configurations are set, not `set_attn_implementation` called: that does nothing for a model whose class
+    was written in a notebook.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+    ...                              intermediate_size=8, vocab_size=9))
+    >>> use_binviz_attention(model)
+    >>> model.config._attn_implementation
+    'binviz'
+    """
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if isinstance(config, PreTrainedConfig) and config._attn_implementation != NAME:
+            config._attn_implementation = NAME
 
 
 AttentionInterface.register(NAME, attention_forward)

@@ -6,6 +6,9 @@ Padding is with zeros behind the binarizer: a padded position adds nothing to th
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +21,7 @@ class BinaryConv2d(nn.Conv2d):
     """2-D convolution with binarized weights and, unless `activation` is None, binarized activations.
 
     Args:
+        sizes: in_channels, out_channels, kernel_size and so on, as for torch.nn.Conv2d.
         weight: binarizer of the (out, in/groups, h, w) weight, channel axis 0.
         activation: binarizer of the (B, in, H, W) input, channel axis 1; None keeps it float.
         output_scale: learned factor per output channel, ones at the start.
@@ -37,12 +41,12 @@ class BinaryConv2d(nn.Conv2d):
 
     def __init__(
         self,
-        *sizes: int,
+        *sizes: Any,
         weight: Binarizer,
         activation: Binarizer | None,
         output_scale: bool = False,
-        **conv_options,
-    ) -> None:  # type: ignore[no-untyped-def]
+        **conv_options: Any,
+    ) -> None:
         super().__init__(*sizes, **conv_options)
         if self.padding_mode != "zeros":
             raise UserError(
@@ -53,7 +57,9 @@ class BinaryConv2d(nn.Conv2d):
         self.output_scale = nn.Parameter(self.weight.new_ones(self.out_channels)) if output_scale else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H', W')."""
+        """(B, in, H, W) -> (B, out, H', W'); without B as well."""
+        if x.ndim == 3:
+            return self(x[None])[0]
         w = self.weight_binarizer.encode(self.weight)
         scale = w.scale.reshape(1, -1, 1, 1)
         q = x
@@ -62,13 +68,19 @@ class BinaryConv2d(nn.Conv2d):
             code = self.activation_binarizer.encode(x)
             tap(self, "code", code)
             q = code.q
-        y = F.conv2d(q, w.q, None, self.stride, self.padding, self.dilation, self.groups)
+        y = self._convolve(q, w.q)
         if self.activation_binarizer is None:
             y = y * scale
         elif self.activation_binarizer.scale_kind == "per_row":
             y = y * scale * code.scale
         else:
             y = y * (scale * code.scale)
+        if self.activation_binarizer is not None and self.activation_binarizer.shifted:
+            y = y + code.shift * scale * self._convolve(torch.ones_like(q[:1]), w.q)
         if self.output_scale is not None:
             y = y * self.output_scale.view(1, -1, 1, 1)
-        return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+        y = y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+        return y.to(x.dtype)
+
+    def _convolve(self, x: Tensor, w: Tensor) -> Tensor:
+        return F.conv2d(x, w, None, self.stride, self.padding, self.dilation, self.groups)

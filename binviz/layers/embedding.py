@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from binviz.binarizers import Binarizer, Code, sign
+from binviz.binarizers import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.bit import BiTWeight, bit_weight_code
+from binviz.binarizers.bnn import clipped
 from binviz.binarizers.stored import Stored
 from binviz.layers.tap import tap
 
 
 class BinaryEmbedding(nn.Embedding):
-    """Embedding with binarized rows. Only the rows that are looked up are binarized.
+    """Embedding with binarized rows. Only the rows that are looked up are binarized, unless the binarizer has
+    parameters of its own.
 
     Args:
         num_embeddings: rows of the table.
@@ -29,21 +33,25 @@ class BinaryEmbedding(nn.Embedding):
     [[0.5, -0.5], [-1.0, 1.0]]
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, *, weight: Binarizer, **options) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, weight: Binarizer, **options: Any) -> None:
         super().__init__(num_embeddings, embedding_dim, **options)
         self.weight_binarizer = weight
 
     def forward(self, ids: Tensor) -> Tensor:
         """(...) token ids -> (..., embedding_dim)."""
-        rows = F.embedding(ids, self.weight, self.padding_idx)
+        rows = super().forward(ids)
         tap(self, "pre", rows)
         if isinstance(self.weight_binarizer, BiTWeight):
             code = bit_weight_code(rows, self.weight.detach().mean())
         elif isinstance(self.weight_binarizer, Stored):
-            scale = self.weight_binarizer.scale[ids].unsqueeze(-1)
-            code = Code(sign(rows), scale, rows.new_zeros(()))
+            q = with_surrogate(rows, sign(rows), clipped, inplace=True)
+            code = Code(q, self.weight_binarizer.scale[ids].unsqueeze(-1), rows.new_zeros(()))
+        elif any(True for _ in self.weight_binarizer.parameters()):
+            table = self.weight_binarizer.encode(self.weight)
+            q, scale = F.embedding(ids, table.q), F.embedding(ids, table.scale)
+            code = Code(q, scale, rows.new_zeros(()))
         else:
-            flat = self.weight_binarizer.encode(rows.flatten(0, -2))
-            code = flat._replace(q=flat.q.view_as(rows), scale=flat.scale.reshape(*rows.shape[:-1], -1))
+            flat = self.weight_binarizer.encode(rows.reshape(-1, rows.shape[-1]))
+            code = flat._replace(q=flat.q.view_as(rows), scale=flat.scale.reshape(*rows.shape[:-1], 1))
         tap(self, "code", code)
         return code.decode()

@@ -6,7 +6,7 @@ $$y = \underbrace{(q_x q_w^\top)}_{\text{integers}} \odot (s_x s_w) + c\, s_w \t
 
 A scale of each activation row is applied before the bias: $y = ((q_x q_w^\top) \odot s_w) \odot s_x + b$.
 The product of small integers is exact in float32, so a packed engine that computes it in integers and keeps
-this order of the float operations gives the same numbers.
+this order of the float operations gives the same numbers. The result has x's dtype.
 """
 
 from __future__ import annotations
@@ -71,4 +71,5 @@ class BinaryLinear(nn.Linear):
                 y = y + code.shift * (weight_scale * w.q.sum(-1))
         if self.output_scale is not None:
             y = y * self.output_scale
-        return y if self.bias is None else y + self.bias
+        y = y if self.bias is None else y + self.bias
+        return y.to(x.dtype)

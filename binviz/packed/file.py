@@ -22,14 +22,17 @@ from typing import Any
 import numpy as np
 import torch
 from binviz_kernels import PackedWeights, pack_weights, unpack
+from binviz_kernels.checks import padding_is_zero
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from binviz.binarizers import Binarizer
 from binviz.errors import UserError
+from binviz.files import replace_files
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
 from binviz.recipes import Choice, Recipe
-from binviz.saving import build
+from binviz.saving import config_of, restore
 
 FORMAT, VERSION = "binviz-packed", 1
 BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
@@ -46,22 +49,26 @@ def _binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:
 def _check_packable(path: str, layer: BinaryLayer) -> None:
     if layer.weight_binarizer.levels != (-1, 1):
         raise UserError(f"{path} has weights of more than two values; only -1 and +1 can be packed")
-    activation = getattr(layer, "activation_binarizer", None)
-    if activation is not None and activation.shifted:
-        raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")
+
+
+def _check_shifts(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if isinstance(module, Binarizer) and module.shifted:
+            raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")
 
 
 def _pack(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     """Words (rows, ceil(K/64)) and scale of a layer's weight."""
     with torch.no_grad():
         code = layer.weight_binarizer.encode(layer.weight.float())
-    words = pack_weights(code.q.flatten(1).numpy()).words
-    scale = code.scale.float().reshape(-1)
-    return torch.from_numpy(words), scale if code.scale.numel() > 1 else scale.reshape(())
+    words = pack_weights(code.q.flatten(1).cpu().numpy()).words
+    per_row = layer.weight_binarizer.scale_kind == "per_row"
+    return torch.from_numpy(words), code.scale.float().reshape(-1 if per_row else ())
 
 
 def _tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
     layers = _binary_layers(model)
+    _check_shifts(model)
     replaced = {f"{path}.weight" for path in layers}
     replaced_below = tuple(f"{path}.weight_binarizer." for path in layers)
     tensors: dict[str, Tensor] = {}
@@ -80,6 +87,11 @@ def packed_bytes(model: nn.Module) -> int:
 
     Words of 8 bytes for each row's K weights, 4 bytes a scale, and every float parameter and buffer at
     its own size.
+
+    >>> from binviz import binarizers
+    >>> layer = BinaryLinear(65, 3, weight=binarizers.get("bnn"), activation=None, bias=False)
+    >>> packed_bytes(nn.Sequential(layer)) == 3 * 2 * 8 + 4
+    True
     """
     total = 0
     inside: tuple[str, ...] = ()
@@ -96,7 +108,8 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
     """Write a model to one file.
 
     Args:
-        model: binarized by `binarize_`, or a float model.
+        model: binarized by `binarize_`, or a float model; a transformers model, since a file must say how
+            to build it again.
         path: of the file, ending in .safetensors.
         tokenizer: stored with the model.
         half: floats in float16; only for a float model, since it would change a binary one's codes.
@@ -105,30 +118,50 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
         The file's size in bytes.
 
     Raises:
-        UserError: a weight or activation that cannot be packed, or the file cannot be written.
+        UserError: a model without configuration, a weight or activation that cannot be packed, or the file
+            cannot be written; the previous one is unharmed then.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> import binviz
+    >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+    ...                              intermediate_size=64, vocab_size=50)).eval()
+    >>> _ = binviz.binarize_(model, "bibert")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = save_packed(model, Path(folder, "small.safetensors"))
+    ...     again = load_packed(Path(folder, "small.safetensors"))
+    >>> ids = torch.tensor([[2, 7, 3]])
+    >>> torch.equal(model(ids).last_hidden_state, again(ids).last_hidden_state)
+    True
     """
     layers = _binary_layers(model)
     if half and layers:
         raise UserError("half=True is for float models; it would move a binary model's thresholds")
-    config = model.config.to_dict() | {"architectures": [type(model).__name__]}  # type: ignore[operator, union-attr]
-    recipe = getattr(model, "binviz_recipe", None)
+    recipe: Any = getattr(model, "binviz_recipe", None)
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
-        "config": json.dumps(config, sort_keys=True),
-        "recipe": json.dumps(recipe.to_dict() if recipe else None),
+        "config": json.dumps(config_of(model), sort_keys=True),
+        "recipe": json.dumps(_stored(recipe).to_dict() if recipe else None),
         "shapes": json.dumps({path: list(layer.weight.shape) for path, layer in layers.items()}),
         "tokenizer": json.dumps(_tokenizer_files(tokenizer)),
     }
     path = Path(path)
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        save_file(_tensors(model, half), unfinished, metadata)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    tensors = _tensors(model, half)
+    replace_files({path: lambda place: _write(tensors, place, metadata)})
     return path.stat().st_size
+
+
+def _write(tensors: dict[str, Tensor], place: Path, metadata: dict[str, str]) -> None:
+    """save_file, the same bytes each time: safetensors gives the metadata in random order."""
+    save_file(tensors, place, metadata)
+    with place.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= length
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def _tokenizer_files(tokenizer: Any) -> dict[str, Any]:
@@ -136,11 +169,11 @@ def _tokenizer_files(tokenizer: Any) -> dict[str, Any]:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
-        return {file.name: json.loads(file.read_text()) for file in Path(folder).glob("*.json")}
+        return {file.name: json.loads(file.read_text()) for file in sorted(Path(folder).glob("*.json"))}
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The header's metadata, parsed.
+    """The header's metadata, parsed: "config", "recipe", "shapes" and "tokenizer".
 
     Raises:
         UserError: no such file, damaged, or not a packed model of this version.
@@ -154,13 +187,22 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
             raise UserError(
                 f"{path} has format version {raw.get('version')}; this binviz reads version {VERSION}"
             )
-        return {key: json.loads(raw[key]) for key in ("config", "recipe", "shapes", "tokenizer")}
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read as a packed model: {error}") from error
+        found = {key: json.loads(raw[key]) for key in ("config", "recipe", "shapes", "tokenizer")}
+    except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be read as a packed model: {reason}") from error
+    if not isinstance(found["shapes"], dict) or not isinstance(found["tokenizer"], dict):
+        raise UserError(f"{path} cannot be read as a packed model: its header is damaged")
+    return found
 
 
 def load_packed(path: str | Path) -> nn.Module:
     """A model from a packed file, in eval mode, as a fake-quantized float32 model with the stored codes.
+
+    Names and shapes are compared with the header before memory is taken; nothing from the file is run.
+
+    Args:
+        path: of a file that `save_packed` wrote; see there for an example.
 
     Raises:
         UserError: no such file, damaged, or its parts do not fit together.
@@ -169,8 +211,11 @@ def load_packed(path: str | Path) -> nn.Module:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        shapes = {str(layer): tuple(map(int, shape)) for layer, shape in metadata["shapes"].items()}
-        model = build(metadata["config"], _stored(metadata["recipe"]))
+        shapes = {layer: tuple(map(int, shape)) for layer, shape in metadata["shapes"].items()}
+        for layer, shape in shapes.items():
+            if len(shape) < 2 or f"{layer}.bits" not in tensors:
+                raise ValueError(f"{layer} has no bits, or the shape {shape}")
+        recipe = metadata["recipe"] and _stored(Recipe.from_dict(metadata["recipe"])).to_dict()
         state: dict[str, Tensor] = {}
         for name, value in tensors.items():
             layer = name.rpartition(".")[0]
@@ -180,34 +225,28 @@ def load_packed(path: str | Path) -> nn.Module:
                 state[f"{layer}.weight_binarizer.scale"] = value
             else:
                 state[name] = value
-        model.load_state_dict(state, strict=True)
-    except UserError:
-        raise
+        return restore(metadata["config"], recipe, state, path)
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is damaged: {reason}") from error
-    return model.eval()
 
 
 def _unpack(words: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     k = math.prod(shape[1:])
     if words.dtype != np.uint64 or words.shape != (shape[0], math.ceil(k / 64)):
         raise ValueError(f"packed weight of shape {shape} has words {words.dtype} {words.shape}")
+    padding_is_zero("packed weight", words, k)
     return torch.from_numpy(unpack(PackedWeights(words, k))).float().view(shape)
 
 
-def _stored(recipe: dict[str, Any] | None) -> dict[str, Any] | None:
+def _stored(recipe: Recipe) -> Recipe:
     """The recipe with stored codes and scales in place of the binarizers of latent weights."""
-    if recipe is None:
-        return None
-    read = Recipe.from_dict(recipe)
 
-    def stored(choice: Choice | None) -> Choice | None:
-        if choice is None:
-            return None
+    def stored(choice: Choice) -> Choice:
         return Choice("stored", {"per_row": choice.make(features=1, channel_axis=0).scale_kind == "per_row"})
 
-    return replace(read, weight=stored(read.weight), embedding=stored(read.embedding)).to_dict()
+    embedding = recipe.embedding and stored(recipe.embedding)
+    return replace(recipe, weight=stored(recipe.weight), embedding=embedding)
 
 
 def read_tokenizer(path: str | Path) -> Any:
@@ -223,8 +262,13 @@ def read_tokenizer(path: str | Path) -> Any:
         raise UserError(f"{path} holds no tokenizer")
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
-            (Path(folder) / Path(name).name).write_text(json.dumps(content))
-        return AutoTokenizer.from_pretrained(folder)
+            if Path(name).name == name and name.endswith(".json"):
+                Path(folder, name).write_text(json.dumps(content))
+        try:
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path} holds a tokenizer that cannot be used: {reason}") from error
 
 
 __all__ = ["load_packed", "packed_bytes", "read_metadata", "read_tokenizer", "save_packed"]

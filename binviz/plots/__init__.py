@@ -10,11 +10,11 @@ Every figure has units on its axes, colours that colour-blind readers can tell a
 """
 
 from binviz.plots import theme as theme
-from binviz.plots.attention import attention, patch_attention
+from binviz.plots.attention import attention, ones_of_heads, patch_attention
 from binviz.plots.binarizers import before_after, curves, error_curve
 from binviz.plots.figure import describe
 from binviz.plots.layers import activations, layer_errors
-from binviz.plots.overview import accuracy_size, pictures
+from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Sweep",
     "accuracy_size",
     "activations",
+    "answers",
     "attention",
     "before_after",
     "central_span",
@@ -30,6 +31,7 @@ __all__ = [
     "error_curve",
     "histogram",
     "layer_errors",
+    "ones_of_heads",
     "patch_attention",
     "pictures",
     "scale_sweep",

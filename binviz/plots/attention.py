@@ -87,6 +87,7 @@ def attention(
         coloraxis={
             "colorscale": SEQUENTIAL,
             "cmin": 0,
+            "cmax": float(weights.max()),
             "colorbar": {
                 "title": {"text": "probability (0 to 1)", "side": "right"},
                 "thickness": 10,
@@ -102,6 +103,39 @@ def attention(
 
 
 @builder
+def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: int) -> go.Figure:
+    """How many ones a row of each head's binary attention has, on average.
+
+    Args:
+        layers: names.
+        ones: (layers, heads), mean count of ones per row.
+        keys: how many there could be.
+    """
+    counts = np.asarray(ones, dtype=float)
+    figure = go.Figure(
+        go.Heatmap(
+            z=counts,
+            x=[str(head) for head in range(counts.shape[1])],
+            y=list(layers),
+            zmin=0,
+            zmax=max(1.0, float(counts.max())),
+            texttemplate="%{z:.1f}",
+            colorbar={"title": {"text": "ones (per row)", "side": "right"}},
+            hovertemplate="layer %{y}, head %{x}: %{z:.2f} ones per row<extra></extra>",
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_xaxes(title="head (number)", type="category", showgrid=False)
+    figure.update_yaxes(title="layer (number)", type="category", autorange="reversed", showgrid=False)
+    figure.update_layout(height=130 + 32 * len(layers))
+    return describe(
+        figure,
+        alt=f"Ones per row of {counts.size} heads, out of {keys} keys: from {counts.min():.1f} to {counts.max():.1f}.",
+    )
+
+
+@builder
 def patch_attention(
     picture: Sequence[Sequence[float]],
     query: tuple[int, int] | None,
@@ -111,7 +145,7 @@ def patch_attention(
     """One query's attention laid over the patches of a picture: float and 1-bit.
 
     Args:
-        picture: (height, width) grey values.
+        picture: (height, width); darker is more, as with ink.
         query: row and column of the query's patch; None for the class token.
         probabilities: (rows, columns) of the patches, of the float model.
         codes: (rows, columns), of the 1-bit model.
@@ -125,7 +159,7 @@ def patch_attention(
     figure = make_subplots(
         rows=1, cols=3, subplot_titles=["picture", "float probability", "1-bit code"], horizontal_spacing=0.05
     )
-    figure.add_heatmap(z=grey, colorscale="Greys_r", showscale=False, row=1, col=1)
+    figure.add_heatmap(z=grey, colorscale="Greys", showscale=False, row=1, col=1)
     x0, y0 = (
         np.arange(n) * step + (step - 1) / 2
         for n, step in ((weights.shape[1], wide), (weights.shape[0], high))

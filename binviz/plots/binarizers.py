@@ -71,7 +71,7 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
         shared_xaxes="columns",
         column_widths=[0.72, 0.28],
         specs=[[{}, {"rowspan": 2}], [{}, None]],
-        horizontal_spacing=0.12,
+        horizontal_spacing=0.06,
         vertical_spacing=0.1,
     )
     for row, (name, part, colour) in enumerate(
@@ -89,13 +89,16 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
         )
         figure.update_yaxes(title=f"{name} (% of values)", row=row, col=1)
     total = sum(codes.values())
-    names = [f"{code:+d}" if code else "0" for code in codes]
+    signed = min(codes) < 0
+    names = [f"{code:+d}" if signed and code else str(code) for code in codes]
     shares = [percent(count, total) for count in codes.values()]
     figure.add_bar(
         x=names,
         y=shares,
-        text=[f"{share:.1f}%" for share in shares],
+        text=[f"{share:.1f}%" for share in shares] if len(codes) <= 4 else None,
         textposition="outside",
+        textangle=0,
+        constraintext="none",
         cliponaxis=False,
         name="code",
         marker={"color": BINARY, "opacity": 0.6},
@@ -104,8 +107,8 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
     )
     figure.update_xaxes(title="value (unit of the input)", row=2, col=1)
     figure.update_xaxes(title="code (level)", type="category", row=1, col=2)
-    figure.update_yaxes(title="share (% of values)", range=[0, 115], row=1, col=2)
-    figure.update_layout(height=420, bargap=0.3, showlegend=False)
+    figure.update_yaxes(title="share (% of values)", range=[0, 115], side="right", row=1, col=2)
+    figure.update_layout(height=460, bargap=0.3, showlegend=False)
     listing = ", ".join(f"{name} {share:.1f}%" for name, share in zip(names, shares, strict=True))
     return describe(
         figure,

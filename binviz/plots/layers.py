@@ -9,47 +9,51 @@ import plotly.graph_objects as go
 
 from binviz.plots.figure import builder, describe
 from binviz.plots.summaries import Histogram
-from binviz.plots.theme import BINARY, FLOAT, ORANGE
+from binviz.plots.theme import BINARY, FLOAT, SKY
 
 
 @builder
 def layer_errors(
     layers: Sequence[str],
-    local: Sequence[float],
+    local: Sequence[float] | None,
     accumulated: Sequence[float],
     metric: str = "relative error",
-    unit: str = "% of the float activation's energy",
+    unit: str = "no unit, 0 = equal",
 ) -> go.Figure:
     """Two errors per layer: made there, and accumulated from the input up to there.
 
     Args:
         layers: names in the order in which the model runs them.
-        local: error of the layer on float inputs.
+        local: error of the layer on float inputs; None where only the other one exists.
         accumulated: distance between the 1-bit and the float model at this point.
-        metric: what the numbers are.
+        metric: what the numbers are; those that are not finite leave a gap.
         unit: their unit.
     """
     figure = go.Figure()
+    said = []
     for name, values, colour, symbol in (
-        ("made in this layer", local, ORANGE, "circle"),
+        ("made here", local, SKY, "circle"),
         ("accumulated up to here", accumulated, BINARY, "square"),
     ):
+        if values is None:
+            continue
+        numbers = [float(value) if np.isfinite(value) else None for value in values]
         figure.add_scatter(
             x=list(layers),
-            y=np.asarray(values, dtype=float),
+            y=numbers,
             name=name,
             mode="lines+markers",
             line={"color": colour, "width": 2},
             marker={"symbol": symbol, "size": 8},
         )
-    figure.update_xaxes(title="layer (in the order they run)", type="category", tickangle=-40)
+        known = [number for number in numbers if number is not None] or [0.0]
+        said.append(f"{name} from {min(known):.3g} to {max(known):.3g}")
+    figure.update_xaxes(title="place (in the order they run)", type="category", tickangle=-50)
     figure.update_yaxes(title=f"{metric} ({unit})", rangemode="tozero")
     figure.update_layout(height=430)
-    worst = int(np.argmax(np.asarray(local, dtype=float)))
     return describe(
         figure,
-        alt=f"{metric.capitalize()} ({unit}) of {len(layers)} layers. The largest one made in a layer is "
-        f"{local[worst]:.3g} in {layers[worst]}; accumulated up to {layers[-1]}: {accumulated[-1]:.3g}.",
+        alt=f"{metric.capitalize()} ({unit}) at {len(layers)} places of the network: {'; '.join(said)}.",
     )
 
 

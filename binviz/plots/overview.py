@@ -1,4 +1,4 @@
-"""Pictures in a row, and accuracy against size."""
+"""Pictures in a row, two models' answers, and accuracy against size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pictures(
     """Grey pictures with a title each.
 
     Args:
-        images: each (height, width); lighter is more.
+        images: each (height, width); darker is more, as with ink.
         titles: one per image.
         columns: how many stand side by side.
     """
@@ -37,7 +37,7 @@ def pictures(
         row, column = divmod(index, columns)
         figure.add_heatmap(
             z=np.asarray(image, dtype=float),
-            colorscale="Greys_r",
+            colorscale="Greys",
             showscale=False,
             hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
             row=row + 1,
@@ -49,6 +49,40 @@ def pictures(
     figure.update_yaxes(visible=False, constrain="domain", constraintoward="top", autorange="reversed")
     figure.update_layout(height=60 + 150 * rows)
     return describe(figure, alt=f"{len(images)} pictures: " + ", ".join(titles) + ".")
+
+
+@builder
+def answers(
+    labels: Sequence[str],
+    floats: Sequence[float],
+    binaries: Sequence[float],
+    names: Sequence[str] = ("float", "1-bit"),
+) -> go.Figure:
+    """Class probabilities of two models for one input, side by side.
+
+    Args:
+        labels: of the classes.
+        floats: probabilities of the float model, summing to one.
+        binaries: of the 1-bit model.
+        names: of the two models.
+    """
+    figure = go.Figure()
+    said = []
+    for name, values, colour in ((names[0], floats, FLOAT), (names[1], binaries, BINARY)):
+        shares = 100 * np.asarray(values, dtype=float)
+        figure.add_bar(
+            x=list(labels),
+            y=shares,
+            name=name,
+            marker={"color": colour},
+            hovertemplate="%{x}: %{y:.1f}%<extra>" + name + "</extra>",
+        )
+        best = int(shares.argmax())
+        said.append(f"{name} says {labels[best]} with {shares[best]:.1f}%")
+    figure.update_xaxes(title="answer (class)", type="category")
+    figure.update_yaxes(title="probability (%)", range=[0, 100])
+    figure.update_layout(height=340, bargap=0.35, bargroupgap=0.05)
+    return describe(figure, alt="; ".join(said) + ".")
 
 
 @builder
@@ -64,6 +98,12 @@ def accuracy_size(
         binary: whether the model is a 1-bit one.
     """
     figure = go.Figure()
+    reach = np.log10([0.5 * min(megabytes, default=1), 2 * max(megabytes, default=1)])
+    low, high = min(accuracy, default=0), max(accuracy, default=100)
+    room = 0.15 * (high - low) + 0.5
+    across = ((np.log10(megabytes) - reach[0]) / np.ptp(reach)).tolist()
+    up = ((np.asarray(accuracy) - low) / (high - low + 2 * room)).tolist()
+    texts = _shared_labels(names, across, up)
     for kind, wanted, colour, symbol in (
         ("float", False, FLOAT, "circle"),
         ("1-bit", True, BINARY, "diamond"),
@@ -72,17 +112,40 @@ def accuracy_size(
         figure.add_scatter(
             x=[megabytes[index] for index in chosen],
             y=[accuracy[index] for index in chosen],
-            text=[names[index] for index in chosen],
+            text=[texts[index] for index in chosen],
+            customdata=[names[index] for index in chosen],
             name=kind,
             mode="markers+text",
-            textposition="top center",
+            textposition=["middle right" if across[index] < 0.6 else "middle left" for index in chosen],
+            cliponaxis=False,
             marker={"color": colour, "symbol": symbol, "size": 12},
-            hovertemplate="%{text}<br>%{x:.3g} MB, %{y:.1f}%<extra></extra>",
+            hovertemplate="%{customdata}<br>%{x:.3g} MB, %{y:.1f}%<extra></extra>",
         )
-    figure.update_xaxes(title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS)
-    figure.update_yaxes(title="accuracy (%)")
-    figure.update_layout(height=430)
+    figure.update_xaxes(
+        title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS, range=reach.tolist()
+    )
+    figure.update_yaxes(title="accuracy (%)", range=[low - room, high + room])
+    figure.update_layout(height=340)
     listing = "; ".join(
         f"{n} {m:.3g} MB {a:.1f}%" for n, m, a in zip(names, megabytes, accuracy, strict=True)
     )
     return describe(figure, alt=f"Accuracy against size of the file: {listing}.")
+
+
+def _shared_labels(names: Sequence[str], across: Sequence[float], up: Sequence[float]) -> list[str]:
+    """A label per point; of points that lie close together the rightmost one carries all names, a line each.
+
+    >>> _shared_labels(["a", "b", "c"], [0.1, 0.12, 0.8], [0.5, 0.5, 0.5])
+    ['', 'a<br>b', 'c']
+    """
+    labels, open_points = [""] * len(names), set(range(len(names)))
+    for index in sorted(open_points, key=lambda point: -across[point]):
+        if index in open_points:
+            near = [
+                n
+                for n in open_points
+                if abs(across[n] - across[index]) < 0.15 and abs(up[n] - up[index]) < 0.13
+            ]
+            labels[index] = "<br>".join(names[n] for n in sorted(near))
+            open_points -= set(near)
+    return labels

@@ -60,11 +60,12 @@ def scale_sweep(x: ArrayLike, codes: ArrayLike, points: int = 81) -> Sweep:
     Sweep(values=[0.0, 2.0, 4.0], errors=[100.0, 20.0, 100.0], best=2.0, best_error=20.0)
     """
     x, q = np.asarray(x, dtype=np.float64).ravel(), np.asarray(codes, dtype=np.float64).ravel()
-    energy, xq, qq = float(x @ x) or 1.0, float(x @ q), float(q @ q) or 1.0
+    xx, xq, qq = (float((a * b).sum()) for a, b in ((x, x), (x, q), (q, q)))
+    energy, qq = xx or 1.0, qq or 1.0
     best = xq / qq
     values = np.linspace(0.0, 2.0 * best if best > 0 else 1.0, points)
-    errors = 100 * (x @ x - 2 * values * xq + values**2 * qq) / energy
-    return Sweep(values.tolist(), errors.tolist(), best, 100 * (float(x @ x) - best * xq) / energy)
+    errors = 100 * (xx - 2 * values * xq + values**2 * qq) / energy
+    return Sweep(values.tolist(), errors.tolist(), best, 100 * (xx - best * xq) / energy)
 
 
 def threshold_sweep(x: ArrayLike, levels: tuple[int, int] = (-1, 1), points: int = 161) -> Sweep:
@@ -83,7 +84,7 @@ def threshold_sweep(x: ArrayLike, levels: tuple[int, int] = (-1, 1), points: int
     above = np.concatenate([np.cumsum(x[::-1])[::-1], [0.0]])[first]
     xq = high * above + low * (x.sum() - above)
     qq = high**2 * (x.size - first) + low**2 * first
-    energy = float(x @ x) or 1.0
+    energy = float((x * x).sum()) or 1.0
     explained = np.divide(np.maximum(xq, 0) ** 2, qq, out=np.zeros(points), where=qq > 0)
     errors = 100 * (1 - explained / energy)
     best = int(errors.argmin())

@@ -69,16 +69,23 @@ class Recipe:
     version: int = 1
 
     def __post_init__(self) -> None:
+        if self.version != 1:
+            raise UserError(f"recipe version {self.version!r} is unknown; this binviz reads version 1")
         for role in ROLES:
             choice = getattr(self, role)
-            if choice is not None:
+            if choice is not None or role == "weight":
+                _require(isinstance(choice, Choice), self, f"{role} names a binarizer, it is not {choice!r}")
                 choice.make(features=1)
+        for role in ("float_activations", "keep_float"):
+            patterns = getattr(self, role)
+            known = isinstance(patterns, tuple) and all(isinstance(pattern, str) for pattern in patterns)
+            _require(known, self, f"{role} is a tuple of patterns, not {patterns!r}")
+        rank = self.estimator_rank
+        _require(isinstance(rank, int) and rank >= 0, self, f"estimator_rank is 0 or more, not {rank!r}")
         if self.attention_on not in ("probs", "scores"):
             raise UserError(
                 f"recipe {self.name!r}: attention_on is 'probs' or 'scores', not {self.attention_on!r}"
             )
-        if self.version != 1:
-            raise UserError(f"recipe {self.name!r} has version {self.version}; this binviz reads version 1")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable; `from_dict` brings it back."""
@@ -88,16 +95,27 @@ class Recipe:
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """The recipe that `to_dict` wrote.
 
+        Args:
+            values: of the fields, as JSON has them.
+
         Raises:
-            UserError: unknown or missing fields.
+            UserError: unknown or missing fields, values of another kind, another version.
+
+        >>> Recipe.from_dict({"name": "mine", "weight": {"binarizer": "bnn"}}).weight
+        Choice(binarizer='bnn', options={})
         """
         try:
             values = dict(values)
+            if values.get("version", 1) != 1:
+                raise UserError(
+                    f"recipe version {values['version']!r} is unknown; this binviz reads version 1"
+                )
             for role in ROLES:
                 if values.get(role) is not None:
                     values[role] = Choice(**values[role])
             for patterns in ("float_activations", "keep_float"):
-                values[patterns] = tuple(values.get(patterns, ()))
+                if isinstance(values.get(patterns, []), list):
+                    values[patterns] = tuple(values.get(patterns, []))
             return cls(**values)
         except (TypeError, ValueError) as error:
             known = ", ".join(f.name for f in fields(cls))
@@ -106,6 +124,11 @@ class Recipe:
     def but(self, name: str, **changes: Any) -> Recipe:
         """A copy under another name, with some fields changed."""
         return replace(self, name=name, **changes)
+
+
+def _require(holds: bool, recipe: Recipe, message: str) -> None:
+    if not holds:
+        raise UserError(f"recipe {recipe.name!r}: {message}")
 
 
 _REGISTRY: dict[str, Recipe] = {}

@@ -9,7 +9,7 @@ class LengthBuckets:
     """Batches of examples of similar length, in random order.
 
     Args:
-        lengths: length of every example; equal lengths make plain shuffled batches.
+        lengths: length of every example, at least one; equal lengths make plain shuffled batches.
         batch_size: examples in a step; an epoch's incomplete last batch is dropped.
         seed: of the order.
 

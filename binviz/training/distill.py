@@ -30,7 +30,16 @@ def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def hidden_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], mask: Tensor | None) -> Tensor:
-    """Sum over layers of the mean squared distance of (B, T, D) hidden states, at positions where mask is 1."""
+    """Sum over layers of the mean squared distance of (B, T, D) hidden states, at positions where mask is 1.
+
+    Args:
+        student, teacher: as many hidden states of the same shapes.
+        mask: (B, T) of 0 and 1, or None for no padding.
+
+    >>> ones, zeros = torch.ones(1, 2, 4), torch.zeros(1, 2, 4)
+    >>> hidden_loss((ones, zeros), (zeros, zeros), torch.tensor([[1, 0]])).item()
+    1.0
+    """
     total = student[0].new_zeros((), dtype=torch.float32)
     for s, t in zip(student, teacher, strict=True):
         squared = (s.float() - t.float()).square().mean(-1)
@@ -47,11 +56,20 @@ def bit_loss(
         teacher: a model of the student's shape.
         hidden_weight: of the hidden states' part; models that give no hidden states have none.
         label_weight: of the task's own loss, which BiT leaves out.
+
+    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> teacher = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
+    >>> loss = bit_loss(teacher)(teacher, {"pixel_values": torch.zeros(2, 1, 8, 8)})
+    >>> loss.requires_grad
+    True
     """
     teacher.eval()
 
     def loss_of(student: nn.Module, batch: Batch) -> Tensor:
         inputs = {name: value for name, value in batch.items() if name != "labels"}
+        device = next(student.parameters()).device
+        if next(teacher.parameters()).device != device:
+            teacher.to(device)
         with torch.no_grad():
             wanted = teacher(**inputs, output_hidden_states=True)
         got = student(**inputs, output_hidden_states=True)
@@ -67,13 +85,23 @@ def bit_loss(
 
 
 def task_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """`label_loss` of a model on a batch."""
+    """`label_loss` of a model on a batch.
+
+    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> model = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
+    >>> task_loss(model, {"pixel_values": torch.zeros(2, 1, 8, 8), "labels": torch.tensor([3, 7])}).shape
+    torch.Size([])
+    """
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     return label_loss(model(**inputs).logits.float(), batch["labels"])
 
 
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of (B, C) logits with (B,) labels, or mean squared error where C = 1."""
+    """Cross-entropy of (B, C) logits with (B,) labels, or mean squared error where C = 1.
+
+    >>> label_loss(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])).item()
+    2.0
+    """
     if logits.shape[-1] == 1:
         return F.mse_loss(logits.squeeze(-1), labels.float())
     return F.cross_entropy(logits, labels.long())

@@ -39,10 +39,13 @@ def glue_logits(
     rows = encode(tokenizer, examples, max_length)
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
     logits: list[np.ndarray] = [np.empty(0)] * len(rows)
+    device = next(model.parameters()).device
     model.eval()
     for start in tqdm(range(0, len(order), batch_size), desc="evaluate", leave=False):
         chosen = order[start : start + batch_size]
-        output = model(**collate(tokenizer, [rows[i] for i in chosen])).logits.float().numpy()
+        batch = collate(tokenizer, [rows[i] for i in chosen])
+        batch = {name: value.to(device) for name, value in batch.items()}
+        output = model(**batch).logits.float().cpu().numpy()
         for i, values in zip(chosen, output, strict=True):
             logits[i] = values
     return np.stack(logits)
@@ -51,13 +54,27 @@ def glue_logits(
 def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """The task's metrics as its leaderboard defines them, in [0, 1] or [-1, 1].
 
-    Accuracy everywhere but stsb (Pearson, Spearman); F1 beside it for mrpc and qqp, Matthews for cola.
+    Accuracy everywhere but stsb (Pearson, Spearman); F1 beside it for mrpc and qqp, Matthews for cola. A model
+    that gives the same score to everything correlates with nothing: 0.
+
+    Args:
+        task: a name of `binviz.data.glue.TASKS`.
+        labels: (examples,).
+        logits: (examples, labels).
+
+    Raises:
+        UserError: unknown task.
+
+    >>> glue_metrics("cola", np.array([0, 1, 1]), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    {'accuracy': 0.666..., 'matthews': 0.5}
     """
     from scipy import stats
     from sklearn import metrics
 
     if glue.task(task).num_labels == 1:
         scores = logits[:, 0]
+        if np.ptp(scores) == 0:
+            return {"pearson": 0.0, "spearman": 0.0}
         return {
             "pearson": float(stats.pearsonr(labels, scores).statistic),
             "spearman": float(stats.spearmanr(labels, scores).statistic),
@@ -65,9 +82,9 @@ def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str,
     predicted = logits.argmax(-1)
     found: dict[str, Any] = {"accuracy": metrics.accuracy_score(labels, predicted)}
     if task in ("mrpc", "qqp"):
-        found["f1"] = metrics.f1_score(labels, predicted)
+        found["f1"] = metrics.f1_score(labels, predicted, zero_division=0.0)
     if task == "cola":
-        found["matthews"] = metrics.matthews_corrcoef(labels, predicted)
+        found["matthews"] = metrics.matthews_corrcoef(labels, predicted) if np.ptp(predicted) else 0.0
     return {name: float(value) for name, value in found.items()}
 
 

@@ -16,7 +16,9 @@ from transformers import (
 )
 
 import binviz
+from binviz import zoo
 from binviz.data import glue, sources
+from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training import evaluate
 from binviz.training.batches import LengthBuckets
@@ -77,19 +79,32 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
         UserError: the model cannot be found or read.
     """
     if config.stages[0] != "float":
-        return binviz.load(config.start), binviz.load_tokenizer(config.start)
+        start = f"{config.task}-minilm.float" if config.start == START else config.start
+        if start == config.start or start in zoo.names():
+            return binviz.load(start), binviz.load_tokenizer(start)
+        raise UserError(
+            f"there is no float model of {config.task} here; begin with the stage 'float' or name a start"
+        )
+    if config.positions and not config.pieces:
+        raise UserError("positions are cut together with the word pieces; give pieces too")
     torch.manual_seed(config.seed)
     tokenizer = sources.pretrained(AutoTokenizer, config.start)
     model: PreTrainedModel = sources.pretrained(
         AutoModelForSequenceClassification,
         config.start,
         num_labels=glue.task(config.task).num_labels,
+        use_safetensors=True,
         dtype=torch.float32,
     )
     if config.pieces:
         texts = [text for name in VOCABULARY_TASKS for row in glue.load(name, "train").texts for text in row]
         pieces = choose_pieces(tokenizer, texts, config.pieces)
-        positions = config.positions or model.config.max_position_embeddings
+        most = model.config.max_position_embeddings
+        positions = config.positions or most
+        if not glue.task(config.task).max_length <= positions <= most:
+            raise UserError(
+                f"positions must lie between the task's {glue.task(config.task).max_length} and {most}"
+            )
         tokenizer = cut_vocabulary(model, tokenizer, pieces, positions)
     return model, tokenizer
 
@@ -113,7 +128,11 @@ def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[
         return evaluate.glue_metrics(config.task, labels, logits), correct
 
     data = {"train": train.sha256, "validation": held_out.sha256}
-    return Problem(config.task, batch_of, judge, data, tokenizer), batches.per_epoch
+    # Sentences of every length: a batch of short ones would start attention's threshold, twice the mean
+    # probability, so high that longer sentences attend to nothing.
+    mixed = np.random.default_rng(config.seed).choice(len(rows), size=min(256, len(rows)), replace=False)
+    calibration = evaluate.collate(tokenizer, [rows[i] for i in mixed])
+    return Problem(config.task, batch_of, judge, data, calibration, tokenizer), batches.per_epoch
 
 
 def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, runs.Run]:
@@ -134,6 +153,7 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         out,
         experiment=experiment,
         config=asdict(config),
+        identify={"start": config.start, "pieces": config.pieces, "positions": config.positions},
         float_stage=TrainConfig(steps=round(config.epochs * per_epoch), lr=config.lr, **common),  # type: ignore[arg-type]
         binary_stage=TrainConfig(
             steps=config.binary_steps,

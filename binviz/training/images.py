@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
+import binviz
 from binviz.data import digits, sources
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -27,14 +28,15 @@ class ImagesConfig:
 
     Args:
         arch: "vit" (4 layers, 64 wide, 2x2 patches) or "cnn" (4 residual convolutions, 32 and 64 channels).
-        stages: "float" and names of recipes, in order.
+        stages: "float" and names of recipes, in order; without "float" the bundled float model is the start.
         steps: of the float stage.
         lr: of the float stage.
         binary_steps: of every binary stage.
         binary_lr: of every binary stage.
         weight_decay: of matrices.
         batch_size: examples in a step.
-        hidden_weight: of the hidden states in the distillation loss (only the ViT has them).
+        hidden_weight: of the hidden states in the distillation loss (only the ViT has them); a recipe
+            without scales cannot match their size, and learns with 0.
         label_weight: of the labels' cross-entropy in the binary stages.
         precision: "bf16" or "no".
         seed: of everything.
@@ -45,7 +47,7 @@ class ImagesConfig:
     steps: int = 2500
     lr: float = 1e-3
     binary_steps: int = 2500
-    binary_lr: float = 2e-3
+    binary_lr: float = 5e-3
     weight_decay: float = 0.05
     batch_size: int = 64
     hidden_weight: float = 1.0
@@ -114,7 +116,7 @@ def problem_of(config: ImagesConfig) -> Problem:
         "train": sources.sha256(images.flatten(1).tolist(), labels.tolist()),
         "test": sources.sha256(held_out.flatten(1).tolist(), truth.tolist()),
     }
-    return Problem(f"digits-{config.arch}", batch_of, judge, data)
+    return Problem(f"digits-{config.arch}", batch_of, judge, data, calibration=batch_of(0))
 
 
 def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[str, runs.Run]:
@@ -125,6 +127,8 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
     """
     check_stages(config.stages)
     model = start_model(config.arch, config.seed)
+    if config.stages[0] != "float":
+        model = binviz.load(f"digits-{config.arch}.float")
     common = {
         "batch_size": config.batch_size,
         "weight_decay": config.weight_decay,
@@ -138,6 +142,7 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
         out,
         experiment=experiment,
         config=asdict(config),
+        identify={},
         float_stage=TrainConfig(steps=config.steps, lr=config.lr, **common),  # type: ignore[arg-type]
         binary_stage=TrainConfig(steps=config.binary_steps, lr=config.binary_lr, scale_lr=1e-3, **common),  # type: ignore[arg-type]
         hidden_weight=config.hidden_weight,

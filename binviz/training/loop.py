@@ -6,15 +6,19 @@ from which a killed run goes on to the same numbers as an unbroken one.
 
 from __future__ import annotations
 
+import json
 import math
+import signal
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -44,6 +48,15 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["no", "bf16"] = "no"
     checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "lr", "batch_size", "scale_lr", "clip", "checkpoint_every"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        if self.seed < 0:
+            raise UserError(f"seed must not be negative: {self.seed}")
+        if self.precision not in ("no", "bf16"):
+            raise UserError(f"precision is 'no' or 'bf16', not {self.precision!r}")
 
 
 @dataclass
@@ -76,9 +89,51 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
 
 
 def rate(step: int, config: TrainConfig) -> float:
-    """Share of the peak learning rate at a step: up to 1 in the warm-up, then down to 0 at the end."""
+    """Share of the peak learning rate at a step: up to 1 in the warm-up, then down to 0 at the end.
+
+    >>> config = TrainConfig(steps=10, lr=1.0, warmup=0.2)
+    >>> [rate(step, config) for step in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
     rising = max(1, round(config.warmup * config.steps))
     return min((step + 1) / rising, (config.steps - step) / max(1, config.steps - rising))
+
+
+@contextmanager
+def held_interrupts() -> Iterator[list[int]]:
+    """Within the block Ctrl-C only adds to the list that is given, so that a step is never cut in two.
+
+    A second Ctrl-C interrupts as usual.
+
+    >>> with held_interrupts() as interrupts:
+    ...     signal.raise_signal(signal.SIGINT)
+    >>> len(interrupts)
+    1
+    """
+    interrupts: list[int] = []
+
+    def hold(number: int, frame: Any) -> None:
+        if interrupts:
+            raise KeyboardInterrupt
+        interrupts.append(number)
+
+    try:
+        before = signal.signal(signal.SIGINT, hold)
+    except ValueError:  # Ctrl-C reaches the main thread only
+        yield interrupts
+        return
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _check_settings(saved: dict[str, Any] | None, now: dict[str, Any], path: Path) -> None:
+    for name, value in (saved or {}).items():
+        if name != "checkpoint_every" and now.get(name) != value:
+            raise UserError(
+                f"{path} belongs to a run with {name} {value}, now it is {now.get(name)}; delete it to start again"
+            )
 
 
 def fit(
@@ -88,26 +143,47 @@ def fit(
     config: TrainConfig,
     resume: Path | None = None,
     label: str = "train",
+    identity: Mapping[str, Any] | None = None,
 ) -> History:
-    """Train `model` in place for `config.steps` steps and leave it in eval mode.
+    """Train `model` in place for `config.steps` steps and leave it in eval mode, on the device it came from.
 
     Args:
-        batch_of: the batch of a step; depends on nothing but the step.
+        model: its parameters that require a gradient are trained.
+        batch_of: the batch of a step; depends on nothing but the step. Tensors are moved to the device. Each
+            of several processes takes batches of its own, so that n of them see n batches a step.
         loss_of: scalar loss of a model on a batch.
+        config: how long and how fast.
         resume: checkpoint file, written every `checkpoint_every` steps and on Ctrl-C; if it exists, the
             run goes on from there.
+        label: of the progress bar.
+        identity: what makes this run itself beside `config` (the loss, the data); JSON-serialisable. A
+            checkpoint with another identity is refused.
+
+    Returns:
+        The curve of the loss.
 
     Raises:
-        UserError: the loss is no longer a number; interrupted (the line says how to go on).
+        UserError: the loss or its gradient is no longer a number; interrupted (the line says how to go on);
+            the checkpoint cannot be written, or belongs to other settings.
+
+    >>> layer = nn.Linear(1, 1)
+    >>> history = fit(layer, lambda step: {"x": torch.ones(4, 1)},
+    ...               lambda model, batch: (model(batch["x"]) - 3).square().mean(), TrainConfig(100, 0.1))
+    >>> history.loss[-1] < 0.1, len(history.steps), layer.training
+    (True, 100, False)
     """
-    torch.manual_seed(config.seed)
-    accelerator = Accelerator(mixed_precision=config.precision)
+    # Autocast is torch's own: accelerate allows one precision in a process, and wraps a model's forward for good.
+    accelerator = Accelerator(mixed_precision="no")
+    torch.manual_seed(config.seed + accelerator.process_index)
+    home = next(model.parameters()).device
+    settings = json.loads(json.dumps({**asdict(config), **(identity or {})}))
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
     optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
     history, step, total, counted = History([], []), 0, 0.0, 0
     if resume is not None and resume.exists():
         state = checkpoint.load(resume, model, optimizer)
+        _check_settings(state.get("config"), settings, resume)
         step, total, counted, history = (
             state["step"],
             state["total"],
@@ -123,28 +199,32 @@ def fit(
         history.seconds = time.perf_counter() - started
         if resume is not None and accelerator.is_main_process:
             state = {"step": step, "total": total, "counted": counted, "history": vars(history)}
+            state["config"] = settings
             checkpoint.save(resume, model, optimizer.optimizer, state)
 
     quiet = not accelerator.is_main_process
     bar = tqdm(total=config.steps, initial=step, desc=label, disable=quiet, mininterval=1.0)
-    try:
+    with bar, held_interrupts() as interrupts:
         while step < config.steps:
             for binarizer in binarizers:
                 binarizer.set_progress(step / config.steps)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate(step, config)
-            with accelerator.autocast():
-                loss = loss_of(net, batch_of(step))
+            turn = step * accelerator.num_processes + accelerator.process_index
+            batch = send_to_device(dict(batch_of(turn)), accelerator.device)
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+                loss = loss_of(net, batch)
             accelerator.backward(loss)
-            accelerator.clip_grad_norm_(net.parameters(), config.clip)
+            norm = accelerator.clip_grad_norm_(net.parameters(), config.clip)
+            value = loss.item()
+            for name, number in (("loss", value), ("gradient", float(norm))):
+                if not math.isfinite(number):
+                    raise UserError(
+                        f"the {name} is {number} at step {step + 1}; try a lower learning rate than {config.lr}"
+                    )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1
-            value = loss.item()
-            if not math.isfinite(value):
-                raise UserError(
-                    f"the loss is {value} at step {step}; try a lower learning rate than {config.lr}"
-                )
             total, counted = total + value, counted + 1
             bar.update()
             if step % record == 0 or step == config.steps:
@@ -154,15 +234,12 @@ def fit(
                 total, counted = 0.0, 0
             if step % config.checkpoint_every == 0 and step < config.steps:
                 store()
-    except KeyboardInterrupt:
-        store()
-        raise UserError(
-            f"stopped at step {step} of {config.steps}; the same command goes on from here"
-        ) from None
-    finally:
-        bar.close()
+            if interrupts and step < config.steps:
+                store()
+                advice = "; the same command goes on from here" if resume is not None else ""
+                raise UserError(f"stopped at step {step} of {config.steps}{advice}")
     for binarizer in binarizers:
         binarizer.set_progress(1.0)
     history.seconds = time.perf_counter() - started
-    model.eval()
+    model.to(home).eval()
     return history

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from accelerate import PartialState
 from torch import nn
 
 import binviz
 from binviz import recipes
+from binviz.adapters import layout_of
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training.distill import bit_loss, task_loss
@@ -32,13 +35,15 @@ class Problem:
     """What a chain of stages is trained and judged on.
 
     name: of the task, in file names. batch_of: step -> batch with "labels". evaluate: model -> (metrics,
-    whether each example is right). data: split -> sha256. tokenizer: saved with every stage, or None.
+    whether each example is right). data: split -> sha256. calibration: a batch with examples of every
+    kind, from which a fresh binary model's scales start. tokenizer: saved with every stage, or None.
     """
 
     name: str
     batch_of: Callable[[int], Batch]
     evaluate: Callable[[nn.Module], tuple[dict[str, float], np.ndarray]]
     data: dict[str, str]
+    calibration: Batch
     tokenizer: Any = None
 
 
@@ -53,9 +58,16 @@ def check_stages(stages: tuple[str, ...]) -> None:
             recipes.get(stage)
 
 
-def folder_of(out: Path, problem: str, stages: tuple[str, ...]) -> Path:
+@torch.no_grad()
+def calibrate(model: nn.Module, batch: Batch) -> None:
+    """One forward in eval mode, so that scales which start from data start from `batch`."""
+    model.eval()
+    model(**{name: value for name, value in batch.items() if name != "labels"})
+
+
+def folder_of(out: Path, problem: str, stages: tuple[str, ...], seed: int) -> Path:
     """Where a chain's last stage is saved."""
-    return out / f"{problem}.{'+'.join(stages)}"
+    return out / f"{problem}.{'+'.join(stages)}.seed{seed}"
 
 
 def run_stages(
@@ -66,6 +78,7 @@ def run_stages(
     *,
     experiment: str,
     config: dict[str, Any],
+    identify: dict[str, Any],
     float_stage: TrainConfig,
     binary_stage: TrainConfig,
     hidden_weight: float = 1.0,
@@ -81,6 +94,8 @@ def run_stages(
         out: folder of this and earlier results.
         experiment: the records' folder.
         config: every setting, recorded.
+        identify: those that, beside the stage's own and the data, make it another run: a finished or
+            interrupted stage with others is refused.
         float_stage, binary_stage: length and speed of either kind of stage.
         hidden_weight, label_weight: of the distillation loss, see `bit_loss`.
         dropout: of the binary stages.
@@ -89,35 +104,46 @@ def run_stages(
         stage -> its record.
 
     Raises:
-        UserError: unknown stage, or interrupted: the same command goes on.
+        UserError: unknown stage, another run of the same name in `out`, or interrupted: the same command
+            goes on.
     """
     check_stages(stages)
+    if set(stages) != {"float"}:
+        layout_of(start)  # a model that cannot be binarized is refused before it is trained
     records: dict[str, runs.Run] = {}
+    processes = PartialState()
     model = start
     for index, stage in enumerate(stages):
         done = stages[: index + 1]
-        folder, cell = folder_of(out, problem.name, done), f"{problem.name}.{'+'.join(done)}"
         settings = float_stage if stage == "float" else binary_stage
+        identity = identify | {"train": asdict(settings), "data": problem.data}
+        if stage != "float":
+            identity |= {"hidden_weight": hidden_weight, "label_weight": label_weight, "dropout": dropout}
+        folder, cell = folder_of(out, problem.name, done, settings.seed), f"{problem.name}.{'+'.join(done)}"
         record = out / "runs" / experiment / f"{cell}.seed{settings.seed}.json"
         if record.exists() and folder.is_dir():
             records[stage], model = runs.read(record), binviz.load(folder)
+            if records[stage].config.get("identity") != identity:
+                raise UserError(f"{out} holds {cell} with other settings; choose another folder with --out")
             continue
         loss: Loss = task_loss
         if stage != "float":
             teacher = copy.deepcopy(model).eval()
+            torch.manual_seed(settings.seed)  # some recipes draw weights of their own
             binviz.binarize_(model, stage)
+            calibrate(model, problem.calibration)
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
                     module.p = dropout
             loss = bit_loss(teacher, hidden_weight, label_weight)
         checkpoint = out / f"{folder.name}.checkpoint"
-        history = fit(model, problem.batch_of, loss, settings, checkpoint, label=cell)
+        history = fit(model, problem.batch_of, loss, settings, checkpoint, label=cell, identity=identity)
         metrics, correct = problem.evaluate(model)
         run = runs.Run(
             experiment=experiment,
             cell=cell,
             seed=settings.seed,
-            config=config | {"stages": list(done), "train": asdict(settings)},
+            config=config | {"stages": list(done), "train": asdict(settings), "identity": identity},
             selection=SELECTION,
             data=problem.data,
             metrics=metrics,
@@ -127,8 +153,10 @@ def run_stages(
             code=runs.code_state(),
             machine=runs.machine(),
         )
-        binviz.save(model, folder, problem.tokenizer)
-        runs.write(run, out / "runs")
-        checkpoint.unlink(missing_ok=True)
+        if processes.is_main_process:
+            binviz.save(model, folder, problem.tokenizer)
+            runs.write(run, out / "runs")
+            checkpoint.unlink(missing_ok=True)
+        processes.wait_for_everyone()
         records[stage] = run
     return records

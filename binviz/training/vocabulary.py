@@ -56,7 +56,7 @@ def cut_vocabulary(
     )
     embeddings.position_ids = embeddings.position_ids[:, :positions]
     embeddings.token_type_ids = embeddings.token_type_ids[:, :positions]
-    model.config.vocab_size = len(pieces)
+    model.config.vocab_size, model.config.pad_token_id = len(pieces), vocabulary["[PAD]"]
     model.config.max_position_embeddings = positions
     normalizer = json.loads(tokenizer.backend_tokenizer.to_str())["normalizer"]
     return BertTokenizer(

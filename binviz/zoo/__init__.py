@@ -108,5 +108,8 @@ def load_tokenizer(name: str | Path) -> Any:
 
     path = Path(name)
     if path.is_dir():
-        return AutoTokenizer.from_pretrained(path)
+        try:
+            return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} holds no tokenizer that can be read: {error}") from error
     return read_tokenizer(path if path.is_file() else _checked(str(name)))

@@ -18,7 +18,7 @@ PROVENANCE = {
     "digits": ("CC-BY-4.0 data", "trained from scratch on scikit-learn's digits (UCI, 1998)"),
     "sst2": (
         "Apache-2.0 model; SST-2 data",
-        "fine-tuned from sentence-transformers/all-MiniLM-L6-v2 on nyu-mll/glue sst2, word pieces cut to 8192",
+        "fine-tuned from sentence-transformers/all-MiniLM-L6-v2 on nyu-mll/glue sst2, word pieces cut to 11,000",
     ),
 }
 

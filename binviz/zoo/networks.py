@@ -12,15 +12,23 @@ class DigitsCNNConfig(PretrainedConfig):
     """Settings of `DigitsCNN`.
 
     width: channels of the two stages are width and 2 * width. depth: residual blocks a stage.
+    image_size: height and width it was trained on; any other works too.
     """
 
     model_type = "binviz-cnn"
 
     def __init__(
-        self, width: int = 32, depth: int = 2, num_channels: int = 1, num_labels: int = 10, **rest
+        self,
+        width: int = 32,
+        depth: int = 2,
+        num_channels: int = 1,
+        image_size: int = 8,
+        **rest,
     ) -> None:
-        super().__init__(num_labels=num_labels, **rest)
-        self.width, self.depth, self.num_channels = width, depth, num_channels
+        if "id2label" not in rest:
+            rest.setdefault("num_labels", 10)
+        super().__init__(**rest)
+        self.width, self.depth, self.num_channels, self.image_size = width, depth, num_channels, image_size
 
 
 class ResidualConv(nn.Module):

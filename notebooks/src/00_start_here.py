@@ -3,11 +3,11 @@
 #
 # | | |
 # |---|---|
-# | **You will** | compute a dot product with XOR and a bit count instead of multiplications; find the trap in the last machine word; see the same on a real layer; look at how small the file gets, and why not 32 times smaller; compare the answers of a float model and its 1-bit twin |
-# | **Minutes** | 15 to read, 1 to run, 15 for the exercises |
+# | **You will** | compute a dot product with XOR and a bit count instead of multiplications; find the trap in the last machine word; see the same on a real layer; look at how small the file gets, and why not 32 times smaller; compare the answers of float models and their 1-bit twins |
+# | **Minutes** | 20 to read, 1 to run, 15 for the exercises |
 # | **Before this** | Python and NumPy; what a matrix product is |
 # | **Papers** | BNN [1602.02830](https://arxiv.org/abs/1602.02830) section 1.2; XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3.2; BiT [2205.13016](https://arxiv.org/abs/2205.13016) |
-# | **Not reproduced** | no accuracy of any paper: the model here is tiny and so is its task. It shows the mechanism |
+# | **Not reproduced** | no accuracy of any paper: the models here are small. They show the mechanism |
 # | **Runs on** | a laptop's CPU, offline |
 #
 # A **binarized** network stores each weight as one bit and computes with bits. Everything else in this course is about
@@ -157,14 +157,109 @@ print("by bits:  ", by_bits[0, :6])
 print("equal everywhere:", np.array_equal(by_bits, by_floats))
 
 # %% [markdown]
-# ## 4. How small?
+# ## 4. A whole model, twice
 #
-# **Predict** the factor: a float takes 32 bits, a sign takes one.
+# binviz brings two small vision transformers that read handwritten digits of 8×8 pixels: a float one, and its 1-bit twin,
+# which was trained from it. Each is one file.
+#
+# **Predict:** one bit instead of 32. How many times smaller is the file?
 
 # %%
-stored = packed_weights.words
-print(f"as floats: {weights.nbytes:9,d} bytes")
-print(f"as bits:   {stored.nbytes:9,d} bytes, {weights.nbytes / stored.nbytes:.0f} times smaller")
+import binviz
+from binviz import plots, zoo
+from binviz.data import digits
+
+names = {"float": "digits-vit.float", "1-bit": "digits-vit.bit-w1a1"}
+for label, name in names.items():
+    entry = zoo.describe(name)
+    print(f"{label:5s}  in memory as float32: {entry.float_bytes:9,d} bytes   file: {entry.bytes:9,d} bytes")
+
+# %% [markdown]
+# What is in the 1-bit file? A safetensors file says the type of each tensor.
+
+# %%
+from collections import Counter
+
+from safetensors.numpy import load_file
+
+entry = zoo.describe(names["1-bit"])
+stored = Counter()
+for tensor in load_file(entry.path).values():
+    stored[tensor.dtype.name] += tensor.nbytes
+stored["header"] = entry.bytes - stored.total()
+for kind, size in stored.most_common():
+    print(f"{kind:8s} {size:8,d} bytes")
+
+# %% [markdown]
+# The bits stand in words of 64 (`uint64`). The rest is float: the first and the last layer, positions, biases, normalizations,
+# scales. And there is a header, which says what each tensor is. In a model this small these parts weigh more than the bits;
+# in BERT-base, whose layers are wide, they weigh little. So "32 times smaller" is true of a weight matrix, and of a model
+# it is a limit.
+#
+# **Predict:** on 450 pictures that neither model has seen, on how many do the two disagree?
+
+# %%
+import torch
+
+images, labels = digits.load("test")
+answers = {}
+for label, name in names.items():
+    with torch.inference_mode():
+        answers[label] = binviz.load(name)(pixel_values=torch.from_numpy(images)).logits.argmax(-1).numpy()
+    print(f"{label:5s} right on {100 * (answers[label] == labels).mean():.1f} % of {len(labels)} pictures")
+disagree = np.flatnonzero(answers["float"] != answers["1-bit"])
+print("they disagree on", len(disagree))
+
+# %% [markdown]
+# **Predict** the answers to these pictures yourself: on each of them the two models disagree. Who is right more often?
+
+# %%
+shown = disagree[:8]
+titles = [f"float {answers['float'][i]}, 1-bit {answers['1-bit'][i]} ({labels[i]})" for i in shown]
+plots.pictures([images[i, 0] for i in shown], titles, columns=4)
+
+# %% [markdown]
+# (In brackets: the label.) Where they disagree it is mostly the 1-bit model that is wrong, and still it reads most digits with
+# one bit for each weight and one for each value that a layer multiplies. How much is lost depends on the task, on the size of
+# the model and above all on how it was trained. That is what the other notebooks are about.
+
+# %% [markdown]
+# ## 5. A sentence of your own
+#
+# The other pair reads film reviews: a BERT with 6 layers, 384 wide, fine-tuned to tell praise from blame. Here the layers are
+# wide enough that the file shrinks to a small part of float32.
+#
+# **Predict:** on which of these sentences will the 1-bit model fail? Add some of your own.
+
+# %%
+sentences = [
+    "A warm, funny and moving film.",
+    "The plot is thin and the jokes are worse.",
+    "Not bad at all.",
+    "I would not call this film a success.",
+    "It is hard to dislike, and harder to remember.",
+]
+print("share of praise, float and 1-bit")
+pair = {"float": "sst2-minilm.float", "1-bit": "sst2-minilm.bit-w1a1"}
+praise = []
+for name in pair.values():
+    inputs = binviz.load_tokenizer(name)(sentences, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        praise.append(binviz.load(name)(**inputs).logits.softmax(-1)[:, 1].tolist())
+for sentence, float_share, bit_share in zip(sentences, *praise, strict=True):
+    print(f"  {float_share:4.0%}  {bit_share:4.0%}  {sentence}")
+
+for label, name in pair.items():
+    entry = zoo.describe(name)
+    print(
+        f"{label:5s}  as float32: {entry.float_bytes / 1e6:5.1f} MB   file: {entry.bytes / 1e6:5.1f} MB",
+        end="   ",
+    )
+    print(f"right on {entry.metrics['accuracy']:.1%} of SST-2's validation set (recorded run)")
+
+# %% [markdown]
+# Look at the sentences with *not* first. Five sentences prove nothing, but they are a place to start. The dashboard takes yours,
+# too, and shows where in the model the two part.
 
 # %% [markdown]
 # ## Summary
@@ -172,7 +267,8 @@ print(f"as bits:   {stored.nbytes:9,d} bytes, {weights.nbytes / stored.nbytes:.0
 # - With entries −1 and +1 a dot product is `n − 2 · popcount(a XOR b)`; with 0 and 1 on one side it is
 #   `2 · popcount(a AND b) − popcount(a)`. Both are exact.
 # - The empty bits of the last word are the trap: they must not count.
-# - A weight matrix becomes 32 times smaller. A model does not, because part of it stays float.
+# - A weight matrix becomes 32 times smaller. A model does not quite, because part of it stays float.
+# - The 1-bit twin gives mostly the same answers, not all of them.
 #
 # **Next:** [notebook 01](01_what_a_binarizer_does.ipynb): what a bit loses, and how a step can have a gradient.
 

@@ -29,6 +29,7 @@ FIGURES = {
     "scale": lambda: plots.error_curve(plots.scale_sweep(X, np.sign(X)), of="scale", used=1.0),
     "threshold": lambda: plots.error_curve(plots.threshold_sweep(X, (0, 1)), of="threshold"),
     "layer_errors": lambda: plots.layer_errors(LAYERS, np.arange(6.0), np.arange(6.0) * 2),
+    "layer_errors-gaps": lambda: plots.layer_errors(LAYERS, None, [np.inf, np.nan, 1, 2, 3, 4], "SQNR", "dB"),
     "activations": lambda: plots.activations(
         LAYERS, [plots.histogram(X * s) for s in range(1, 7)], [plots.histogram(X)] * 6
     ),
@@ -36,6 +37,7 @@ FIGURES = {
     "attention-scores": lambda: plots.attention(
         list("abcd"), MAP[:4, :4], np.where(MAP[:4, :4] > 0.1, 1, -1)
     ),
+    "ones_of_heads": lambda: plots.ones_of_heads(["0", "1"], [[1.0, 2.5, 3], [4, 5, 6]], keys=8),
     "patch_attention": lambda: plots.patch_attention(
         RNG.integers(0, 17, (8, 8)),
         (1, 2),
@@ -48,6 +50,7 @@ FIGURES = {
     "pictures": lambda: plots.pictures(
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
     ),
+    "answers": lambda: plots.answers(["no", "yes"], [0.2, 0.8], [0.5, 0.5]),
     "accuracy_size": lambda: plots.accuracy_size(["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True]),
 }
 every_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)

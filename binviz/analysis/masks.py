@@ -1,0 +1,98 @@
+"""Which entries of a captured tensor count: not padding, and not what attention is forbidden to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from binviz.adapters.layout import Layout
+from binviz.analysis.sites import Site
+
+
+class Masks:
+    """The masks of one run, filled as the model runs, before the values that they belong to appear.
+
+    Args:
+        model: the one that will run; gets hooks on its attention modules.
+        layout: its parts.
+        attention_mask: (B, T), nonzero for tokens, as tokenizers give it, or None.
+
+    Attributes:
+        tokens: (B, T) boolean, or None where no such mask was given.
+    """
+
+    def __init__(self, model: nn.Module, layout: Layout, attention_mask: Any) -> None:
+        from binviz.layers.attention import FORBIDDEN
+
+        self._forbidden = FORBIDDEN
+        self.tokens: Tensor | None = None
+        if isinstance(attention_mask, Tensor) and attention_mask.ndim == 2:
+            self.tokens = attention_mask.bool()
+        self._rows: dict[str, Tensor | None] = {}
+        self._permitted: dict[str, Tensor | None] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        for block in layout.blocks:
+            layer, path = model.get_submodule(block.layer), block.attention
+            if hasattr(layer, "maybe_pad"):
+                layer.register_forward_pre_hook(self._remember_size(path), with_kwargs=True)
+            model.get_submodule(path).register_forward_pre_hook(
+                self._attention_starts(path, layer), with_kwargs=True
+            )
+
+    def _remember_size(self, path: str) -> Any:
+        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self._sizes[path] = args[1] if len(args) > 1 else kwargs["input_dimensions"]
+
+        return hook
+
+    def _attention_starts(self, path: str, layer: nn.Module) -> Any:
+        def hook(attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            hidden = args[0] if args else kwargs["hidden_states"]
+            given = args[1] if len(args) > 1 else kwargs.get("attention_mask")
+            self._rows[path] = self.tokens
+            if path in self._sizes:
+                self._rows[path] = _real_pixels(layer, self._sizes[path], hidden)
+            self._permitted[path] = self._pairs(given, len(hidden))
+
+        return hook
+
+    def _pairs(self, given: Any, batch: int) -> Tensor | None:
+        """(B or 1, H or 1, T, T): pairs of query and key that attention's own mask permits."""
+        if not isinstance(given, Tensor):
+            return None
+        permitted = given if given.dtype == torch.bool else given >= self._forbidden
+        if permitted.ndim == 3:  # Swin: (windows, T, T), the same for each picture
+            permitted = permitted.repeat(batch // len(permitted), 1, 1).unsqueeze(1)
+        return permitted
+
+    def counted(self, site: Site) -> Tensor | None:
+        """True where an entry counts, broadcastable to the site's values; None where all of them do."""
+        if site.axes == "any":
+            return None
+        if site.axes == "tokens":
+            return None if self.tokens is None else self.tokens.unsqueeze(-1)
+        rows = self._rows.get(site.block)
+        if site.axes == "rows":
+            return None if rows is None else rows.unsqueeze(-1)
+        if site.axes == "heads":
+            return None if rows is None else rows[:, None, :, None]
+        permitted = self._permitted.get(site.block)
+        if rows is None:
+            return permitted
+        pairs = rows[:, None, :, None] & rows[:, None, None, :]
+        return pairs if permitted is None else pairs & permitted
+
+
+def _real_pixels(layer: Any, size: tuple[int, int], windows: Tensor) -> Tensor | None:
+    """(B * windows, window^2): False where Swin pads a picture whose side is no multiple of the window."""
+    real = torch.ones(1, *size, 1, device=windows.device)
+    padded, _ = layer.maybe_pad(real, *size)
+    if padded.shape == real.shape:
+        return None
+    padded = layer.cyclic_shift(padded)
+    _, height, width, _ = padded.shape
+    side = int(layer.window_size)
+    parts = padded.view(height // side, side, width // side, side).transpose(1, 2).reshape(-1, side * side)
+    return parts.bool().repeat(len(windows) // len(parts), 1)

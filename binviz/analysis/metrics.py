@@ -1,0 +1,124 @@
+r"""How far a binarized tensor is from the float one. Pure functions on arrays, computed in float64.
+
+Every function takes anything numpy can read, and one that is given zeros or nothing returns what its docstring
+says, without a warning. Empty input gives nan.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def _pair(reference: ArrayLike, approximation: ArrayLike) -> tuple[NDArray, NDArray]:
+    a = np.asarray(reference, np.float64).ravel()
+    b = np.asarray(approximation, np.float64).ravel()
+    if a.shape != b.shape:
+        raise ValueError(f"{a.size} values against {b.size}")
+    return a, b
+
+
+def _norm(x: NDArray) -> float:
+    """Euclidean; by summation and not by BLAS, whose threads are slow on a machine that is busy."""
+    return math.sqrt(np.square(x).sum())
+
+
+def mse(reference: ArrayLike, approximation: ArrayLike) -> float:
+    r"""Mean squared error, $\frac1N \sum (a - b)^2$, in the squared unit of the tensors.
+
+    >>> mse([1.0, -1.0], [1.0, 1.0])
+    2.0
+    """
+    a, b = _pair(reference, approximation)
+    return float(np.mean((a - b) ** 2)) if a.size else np.nan
+
+
+def relative_l2(reference: ArrayLike, approximation: ArrayLike) -> float:
+    r"""$\|a - b\|_2 / \|a\|_2$, no unit. 0 where both are zero, infinite where only the reference is.
+
+    >>> relative_l2([3.0, 4.0], [3.0, 1.0])
+    0.6
+    """
+    a, b = _pair(reference, approximation)
+    error, size = _norm(a - b), _norm(a)
+    if not a.size:
+        return np.nan
+    if size == 0:
+        return 0.0 if error == 0 else np.inf
+    return error / size
+
+
+def cosine(reference: ArrayLike, approximation: ArrayLike) -> float:
+    r"""$a \cdot b / (\|a\| \|b\|)$, in [-1, 1]. 1 where both are zero, 0 where one of them is.
+
+    >>> cosine([1.0, 0.0], [2.0, 0.0]), cosine([1.0, 0.0], [0.0, 3.0])
+    (1.0, 0.0)
+    """
+    a, b = _pair(reference, approximation)
+    if not a.size:
+        return np.nan
+    sizes = _norm(a), _norm(b)
+    if 0 in sizes:
+        return float(sizes[0] == sizes[1])
+    return min(1.0, max(-1.0, float((a * b).sum()) / (sizes[0] * sizes[1])))
+
+
+def sqnr_db(reference: ArrayLike, approximation: ArrayLike) -> float:
+    r"""Signal-to-quantization-noise ratio in dB, $10 \log_{10}(\sum a^2 / \sum (a - b)^2)$.
+
+    Infinite where nothing is lost, minus infinite where the reference is zero and the approximation is not.
+
+    >>> sqnr_db([1.0, 1.0], [0.9, 0.9])
+    20.0
+    """
+    ratio = relative_l2(reference, approximation)
+    if ratio in (0, np.inf):
+        return np.inf if ratio == 0 else -np.inf
+    return float(np.round(-20 * np.log10(ratio), 12)) + 0.0  # + 0.0: no minus zero
+
+
+def sign_agreement(reference: ArrayLike, approximation: ArrayLike) -> float:
+    """Share of entries with the same sign, in [0, 1]; the sign of zero is +1.
+
+    >>> sign_agreement([1.0, -1.0, 0.0, 2.0], [0.5, 1.0, 3.0, 2.0])
+    0.75
+    """
+    a, b = _pair(reference, approximation)
+    return float(np.mean((a >= 0) == (b >= 0))) if a.size else np.nan
+
+
+def code_entropy(codes: ArrayLike) -> float:
+    r"""Entropy of the codes in bits, $-\sum_c p_c \log_2 p_c$: 1 where both codes of one bit are equally frequent.
+
+    >>> code_entropy([-1, 1, 1, -1]), code_entropy([1, 1, 1])
+    (1.0, 0.0)
+    """
+    _, counts = np.unique(np.asarray(codes), return_counts=True)
+    if not counts.size:
+        return np.nan
+    shares = counts / counts.sum()
+    return max(0.0, -float(shares @ np.log2(shares)))
+
+
+def ones_per_row(codes: ArrayLike, permitted: ArrayLike | None = None) -> NDArray[np.int64]:
+    """How many keys a query attends to: positive codes along the last axis.
+
+    Args:
+        codes: (..., queries, keys), {0, 1}, {-1, +1} or more levels.
+        permitted: boolean, broadcastable to codes; what it forbids is not counted.
+
+    Returns:
+        (..., queries) int64.
+
+    >>> ones_per_row([[1, 0, 1], [0, 0, 0]]).tolist()
+    [2, 0]
+    """
+    positive = np.asarray(codes) > 0
+    if permitted is not None:
+        positive = positive & np.asarray(permitted)
+    return positive.sum(-1, dtype=np.int64)

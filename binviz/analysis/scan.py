@@ -1,0 +1,148 @@
+"""What binarization would do to the weights of any checkpoint: `scan("model.safetensors")`.
+
+No model is built and no code of the checkpoint's author is needed. Tensors are read one at a time, so that a
+checkpoint larger than memory can be scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite, nan, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from binviz.analysis import metrics
+from binviz.binarizers import get
+from binviz.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BINARIZERS = ("bnn", "xnor-weight", "bit-weight", "bibert-weight")
+#: Types that torch can turn into float32.
+_FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+_MEASURES = ("relative_l2", "sqnr_db", "cosine", "sign_balance", "code_entropy_bits")
+_BLOCK = 1 << 20
+
+
+def scan(
+    path: str | Path,
+    binarizers: Sequence[str] = BINARIZERS,
+    *,
+    order: Literal["file", "error"] = "file",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Binarization error of every matrix and convolution in a safetensors file.
+
+    Tensors with 2 or 4 axes of a floating type are looked at, in float32, one after another; the first axis is
+    that of output channels (or words). Memory stays within about five times the largest one in float32.
+
+    Args:
+        path: of the file, from any library.
+        binarizers: names of weight binarizers; one that learns its scale has the scale that it starts from.
+        order: "file" as they lie in the file, "error" the largest relative error first.
+        progress: show a bar on the error stream.
+
+    Returns:
+        One row per tensor and binarizer. Columns:
+
+        | column | what | unit |
+        |---|---|---|
+        | tensor, shape, dtype | as in the file | |
+        | weights | how many numbers | count |
+        | binarizer | its name | |
+        | relative_l2 | norm of the error over norm of the tensor | none, 0 = equal |
+        | sqnr_db | signal to quantization noise | dB |
+        | cosine | of the angle between tensor and binarized tensor | none, 1 = same direction |
+        | sign_balance | share of positive codes | 0 to 1, 0.5 = balanced |
+        | code_entropy_bits | entropy of the codes | bits |
+
+        The measures are those of `binviz.analysis.metrics`; a tensor with a NaN or an infinity has nan.
+
+    Raises:
+        UserError: no such file, damaged, not safetensors, or nothing in it to look at; an unknown binarizer, or
+            one that is not for weights.
+
+    >>> import tempfile
+    >>> from safetensors.torch import save_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_file({"w": torch.tensor([[1.0, -1.0], [2.0, -2.0]])}, f"{folder}/w.safetensors")
+    ...     scan(f"{folder}/w.safetensors", ["bnn", "xnor-weight"], progress=False).relative_l2.round(4).tolist()
+    [0.4472, 0.0]
+    """
+    import pandas as pd
+
+    chosen = (binarizers,) if isinstance(binarizers, str) else tuple(binarizers)
+    if not chosen:
+        raise UserError(f"no binarizer to scan with; name one, such as {BINARIZERS[1]!r}")
+    if order not in ("file", "error"):
+        raise UserError(f"order is 'file' or 'error', not {order!r}")
+    for name in chosen:
+        if get(name, features=1, channel_axis=0).levels[0] >= 0:
+            raise UserError(f"binarizer {name!r} has no negative code, so it is not for weights; try 'bnn'")
+    if Path(path).is_dir():
+        raise UserError(f"{str(path)!r} is a folder; give one .safetensors file in it")
+    try:
+        rows = list(_rows(Path(path), chosen, progress))
+    except (OSError, SafetensorError) as error:
+        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())[:160]
+        raise UserError(f"cannot read {str(path)!r} as a safetensors file: {reason}") from error
+    if not rows:
+        raise UserError(f"{str(path)!r} holds no floating-point tensor with 2 or 4 axes")
+    table = pd.DataFrame(rows)
+    if order == "error":
+        table = table.sort_values("relative_l2", ascending=False, kind="stable", ignore_index=True)
+    return table
+
+
+def _rows(path: Path, chosen: tuple[str, ...], progress: bool) -> Iterator[dict[str, Any]]:
+    from tqdm import tqdm
+
+    with safe_open(path, framework="pt") as file:
+        kept = []
+        for name in file.offset_keys():
+            header = file.get_slice(name)
+            dtype, shape = header.get_dtype(), tuple(header.get_shape())
+            if dtype in _FLOATING and len(shape) in (2, 4) and 0 not in shape:
+                kept.append((name, dtype, shape))
+        for name, dtype, shape in tqdm(
+            kept, desc=path.name, unit="tensor", disable=not progress, leave=False
+        ):
+            weight = file.get_tensor(name).float()
+            about = {"tensor": name, "shape": shape, "dtype": dtype, "weights": weight.numel()}
+            for binarizer in chosen:
+                yield about | {"binarizer": binarizer} | _measured(weight, binarizer)
+            del weight
+
+
+@torch.no_grad()
+def _measured(weight: Tensor, binarizer: str) -> dict[str, float]:
+    code = get(binarizer, features=weight.shape[0], channel_axis=0).encode(weight)
+    plane = _plane(weight, code.decode())
+    if plane is None:
+        return dict.fromkeys(_MEASURES, nan)
+    q = code.q.to(torch.int8).numpy()
+    of_pair = (measure(*plane) for measure in (metrics.relative_l2, metrics.sqnr_db, metrics.cosine))
+    return dict(zip(_MEASURES, (*of_pair, float((q > 0).mean()), metrics.code_entropy(q)), strict=True))
+
+
+def _plane(x: Tensor, y: Tensor) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Both tensors in the plane that they span: two numbers each, of the same norms, distance and angle.
+
+    Sums are in float64, a block at a time, so that no copy of a large tensor is made. None where a sum is not
+    finite.
+    """
+    xx = xy = dd = 0.0
+    for a, b in zip(x.reshape(-1).split(_BLOCK), y.reshape(-1).split(_BLOCK), strict=True):
+        a, b = a.double(), b.double()
+        difference = b - a
+        xx, xy, dd = xx + float(a @ a), xy + float(a @ b), dd + float(difference @ difference)
+    if not isfinite(xx + xy + dd):
+        return None
+    size = sqrt(xx)
+    along = (xy - xx) / size if size else 0.0
+    return (size, 0.0), (size + along, sqrt(max(dd - along**2, 0.0)))

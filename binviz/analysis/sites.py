@@ -1,0 +1,152 @@
+"""The places of a model that can be looked at, under canonical names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal
+
+from torch import nn
+
+from binviz.adapters import ENCODERS
+from binviz.adapters.layout import Block, Layout
+from binviz.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What the axes of a value are, which says how padding lies in it. "tokens": (B, T, ...). "rows": (B, T, ...) as
+#: attention sees them, in windows for Swin. "heads": (B, H, T, D). "pairs": (B, H, T, T). "any": no padding.
+Axes = Literal["tokens", "rows", "heads", "pairs", "any"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place.
+
+    module: path of the module to listen to. part: "in" or "out" of the module, or one of its taps.
+    axes: of the value. block: path of the attention module whose masks apply. view: of a tapped code, its
+    integers ("code") or what the network makes of them ("decoded").
+    """
+
+    module: str
+    part: str
+    axes: Axes = "any"
+    block: str = ""
+    view: Literal["value", "code", "decoded"] = "value"
+
+
+def layout_for_reading(model: nn.Module) -> Layout:
+    """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
+    for adapter in ENCODERS:
+        found = adapter(model)
+        if found is not None:
+            return found
+    paths = [
+        path for path, module in model.named_modules() if path and isinstance(module, nn.Linear | nn.Conv2d)
+    ]
+    return Layout("plain network", others={path: path for path in paths})
+
+
+def sites(model: nn.Module, layout: Layout) -> dict[str, Site]:
+    """Canonical name -> place, in the order in which the model runs or, in a plain network, names them."""
+    found: dict[str, Site] = {}
+    if layout.blocks:
+        if layout.words:
+            found["words"] = Site(layout.words, "out", "tokens")
+            _add_codes(found, model, "words", found["words"])
+        if layout.embed:
+            found["embed"] = Site(layout.embed, "out", "tokens")
+        for block in layout.blocks:
+            _add_block(found, model, block)
+        for name, path in layout.others.items():
+            _add_layer(found, model, name, path)
+        return found
+    inside = tuple(f"{path}." for path in layout.others)  # binarizers, not layers
+    for path, _ in model.named_modules():
+        if path in layout.others:
+            _add_layer(found, model, path, path)
+        elif path and not path.startswith(inside):
+            found[path] = Site(path, "out")
+    return found
+
+
+def _add_layer(found: dict[str, Site], model: nn.Module, name: str, path: str) -> None:
+    found[f"{name}.in"] = Site(path, "in")
+    _add_codes(found, model, name, found[f"{name}.in"])
+    found[name] = Site(path, "out")
+
+
+def _add_codes(found: dict[str, Site], model: nn.Module, name: str, at: Site) -> None:
+    """`.pre`, `.code` and `.decoded` of a binary layer's input."""
+    layer = model.get_submodule(at.module)
+    if getattr(layer, "activation_binarizer", None) is None and not (
+        isinstance(layer, nn.Embedding) and hasattr(layer, "weight_binarizer")
+    ):
+        return
+    found[f"{name}.pre"] = replace(at, part="pre")
+    found[f"{name}.code"] = replace(at, part="code", view="code")
+    found[f"{name}.decoded"] = replace(at, part="code", view="decoded")
+
+
+def _add_block(found: dict[str, Site], model: nn.Module, block: Block) -> None:
+    attention = block.attention
+    binary = getattr(model.get_submodule(attention), "binary", None)
+    scores = binary is not None and binary.attention_on == "scores"
+
+    def add_input(part: str, path: str, axes: Axes) -> None:
+        name = f"{block.name}.{part}"
+        found[name] = Site(path, "in", axes, attention)
+        _add_codes(found, model, name, found[name])
+
+    def add_operand(part: str, axes: Axes, role: str) -> None:
+        name = f"{block.name}.{part}"
+        found[name] = Site(attention, part, axes, attention)
+        if getattr(binary, role, None) is not None:
+            found[f"{name}.pre"] = found[name]
+            found[f"{name}.code"] = replace(found[name], part=f"{part}.code", view="code")
+            found[f"{name}.decoded"] = replace(found[name], part=f"{part}.code", view="decoded")
+
+    found[f"{block.name}.resid_in"] = Site(block.layer, "in", "tokens")
+    for part, path, role in (
+        ("q", block.query, "query"),
+        ("k", block.key, "key"),
+        ("v", block.value, "value"),
+    ):
+        add_input(f"{part}_in", path, "rows")
+        add_operand(part, "heads", role)
+    add_operand("scores", "pairs", "attention" if scores else "")
+    if not scores:
+        add_operand("probs", "pairs", "attention")
+    add_input("context", block.attn_out, "rows")
+    found[f"{block.name}.attn_out"] = Site(block.attn_out, "out", "rows", attention)
+    add_input("ffn_in", block.fc1, "tokens")
+    add_input("ffn_act", block.fc2, "tokens")
+    found[f"{block.name}.ffn_out"] = Site(block.fc2, "out", "tokens")
+
+
+def select(model: nn.Module, layout: Layout, names: str | Sequence[str]) -> dict[str, Site]:
+    """The places whose names match a pattern or one of several.
+
+    A pattern that matches no canonical name is tried on the paths of modules, whose outputs it then means.
+
+    Raises:
+        UserError: a pattern matches neither; or there is none.
+    """
+    patterns = [names] if isinstance(names, str) else list(names)
+    if not patterns:
+        raise UserError("names is empty; '*' takes everything, names(model) lists what there is")
+    everything = sites(model, layout)
+    chosen: set[str] = set()
+    modules = {path: Site(path, "out") for path, _ in model.named_modules() if path}
+    for pattern in patterns:
+        matches = [name for name in everything if fnmatchcase(name, pattern)]
+        if not matches:
+            matches = [path for path in modules if fnmatchcase(path, pattern)]
+        if not matches:
+            near = get_close_matches(pattern, [*everything, *modules], n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "names(model) lists what there is"
+            raise UserError(f"nothing in this model is called {pattern!r}; {hint}")
+        chosen.update(matches)
+    return {name: site for name, site in (everything | modules).items() if name in chosen}

@@ -1,0 +1,39 @@
+"""Nothing left out: what binviz itself runs and stores."""
+
+from __future__ import annotations
+
+from binviz.costs.parts import FLOAT, Part
+from binviz.costs.rules.rule import Rule, product_bits, register
+
+
+@register
+class Everything(Rule):
+    """Bytes of every tensor of the packed file; operations that the bits really save.
+
+    Memory is counted, not estimated: words of 64 bits for each row of weights (its last word padded), 4 bytes for
+    each scale, every other parameter and buffer at its own size. It equals
+    `binviz.packed.file.packed_bytes(model)`, and the float figure is that of the float model's file. A tensor used
+    at two places is stored twice. In MiB.
+
+    Operations: a word of 64 one-bit products is one; codes of w and a bits need w * a of them, in attention as
+    well; a product with a float operand is a float MAC, since a 1-bit operand alone saves no multiplication on
+    processors that fuse it with the addition. XNOR, popcount and addition are counted as one, as in every other
+    rule, though they are two or three instructions.
+    """
+
+    name = "everything"
+    memory_unit = "MiB"
+    source = "binviz: the sum of the tensors that save_packed writes"
+
+    def share(self, part: Part) -> float:
+        """Product of the bits over 64 for two codes, else 1."""
+        weight, activation = product_bits(part)
+        return weight * activation / 64 if max(weight, activation) < FLOAT else 1.0
+
+    def bytes(self, part: Part) -> float:
+        """As stored in the packed file."""
+        return part.stored
+
+    def float_bytes(self, part: Part) -> float:
+        """As stored in the float model's file."""
+        return part.float_stored

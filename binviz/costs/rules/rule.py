@@ -1,0 +1,97 @@
+"""What a rule is: a way of counting that a paper's figures follow, under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+from binviz.costs.parts import FLOAT, Part
+from binviz.costs.units import MemoryUnit
+from binviz.errors import UserError
+
+
+class Rule:
+    """Operations and bytes of a part. A subclass says in its docstring what it counts and whose rule it is.
+
+    The methods given here are what most papers do: a multiply-accumulate (MAC) with a float operand is one
+    operation, each bit of a weight is a bit, and every other number has four bytes. Attention's two products are
+    counted; softmax, norms, activation functions, additions and table look-ups are not.
+
+    Attributes:
+        name: what `costs.of` takes and every figure is printed with. unit: of operations.
+        memory_unit: of bytes; see `binviz.costs.units`. source: paper, and how sure we are of the rule.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = "OPs"
+    memory_unit: ClassVar[MemoryUnit] = "MB"
+    source: ClassVar[str]
+
+    def operations(self, part: Part) -> float:
+        """Of one input, in `unit`."""
+        return part.macs * self.share(part)
+
+    def share(self, part: Part) -> float:
+        """What a MAC with operands of these bits costs; 1 for a float one."""
+        raise NotImplementedError
+
+    def bytes(self, part: Part) -> float:
+        """Memory of a part in a network that has something binary."""
+        return part.weights * (part.weight_bits or FLOAT) / 8 + 4 * (part.floats + part.added)
+
+    def float_operations(self, part: Part) -> float:
+        """Of the float network's part, in `unit`."""
+        return 0.0 if part.estimator else float(part.macs)
+
+    def float_bytes(self, part: Part) -> float:
+        """Memory of the float network's part: all of its parameters in four bytes each."""
+        return 0.0 if part.estimator else 4.0 * (part.floats + (0 if part.tied else part.weights))
+
+    def remainder(self, parts: Iterable[Part]) -> float:
+        """Operations beside all parts, in `unit`."""
+        return 0.0
+
+
+def product_bits(part: Part) -> tuple[int, int]:
+    """Bits of the weight and of the activation, 32 for a float operand."""
+    return part.weight_bits or FLOAT, part.activation_bits or FLOAT
+
+
+_REGISTRY: dict[str, Rule] = {}
+
+
+def register(rule: type[Rule]) -> type[Rule]:
+    """Class decorator that makes a rule available by its name.
+
+    Raises:
+        UserError: the name belongs to another rule.
+    """
+    if rule.name in _REGISTRY and type(_REGISTRY[rule.name]).__qualname__ != rule.__qualname__:
+        raise UserError(f"a counting rule named {rule.name!r} exists already; choose another name")
+    _REGISTRY[rule.name] = rule()
+    return rule
+
+
+def names() -> list[str]:
+    """Names of all rules, sorted."""
+    return sorted(_REGISTRY)
+
+
+def get(name: str | Rule) -> Rule:
+    """A rule by name; a Rule is returned as it is.
+
+    Raises:
+        UserError: unknown name.
+
+    >>> from binviz import costs
+    >>> costs.rules.get("bivit").memory_unit
+    'MB'
+    """
+    if isinstance(name, Rule):
+        return name
+    if name not in _REGISTRY:
+        near = get_close_matches(str(name), _REGISTRY, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
+        raise UserError(f"no counting rule named {name!r}{hint}")
+    return _REGISTRY[name]

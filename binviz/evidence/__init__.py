@@ -1,0 +1,1 @@
+"""Published numbers and recorded runs."""

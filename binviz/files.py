@@ -1,0 +1,49 @@
+"""Write files so that a failure leaves the previous ones as they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from binviz.errors import UserError
+
+
+def replace_files(writers: dict[Path, Callable[[Path], object]]) -> None:
+    """Write every file beside its place, then move all of them there.
+
+    Args:
+        writers: place -> a function that writes to the path it is given. Folders are made.
+
+    Raises:
+        UserError: a file cannot be written (no permission, full disk); none was replaced.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     place = Path(folder, "a", "note.txt")
+    ...     replace_files({place: lambda path: path.write_text("kept")})
+    ...     place.read_text()
+    'kept'
+    """
+    unfinished = {place: place.with_name(place.name + ".unfinished") for place in writers}
+    place = Path()
+    try:
+        for place, write in writers.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unfinished[place].touch()
+            mode = unfinished[place].stat().st_mode
+            write(unfinished[place])
+            unfinished[place].chmod(mode)  # safetensors makes files that only their owner may read
+        for place in writers:
+            os.replace(unfinished[place], place)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        kept = "; the previous file is unharmed" if place.is_file() else ""
+        raise UserError(f"cannot write {place}: {reason}{kept}") from error
+    finally:
+        for path in unfinished.values():
+            with suppress(OSError):
+                path.unlink()

@@ -1,0 +1,1 @@
+"""Training: one visible loop, distillation, GLUE and image tasks in stages."""

@@ -1,0 +1,87 @@
+"""Everything that outlives one run of a page: the only place with st.cache_*.
+
+What is kept here is shared by all sessions and never changed, so it is handed out as it is, without the copy
+(and the pickling) of `st.cache_data`.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from binviz import analysis, zoo
+from binviz_dashboard import lab, models
+
+# The networks are small, and several sessions may ask at once: threads would only wait for each other.
+torch.set_num_threads(1)
+
+
+class Shared(NamedTuple):
+    """A model, and the lock to hold while it runs: sessions share both."""
+
+    model: nn.Module
+    lock: Lock
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model")
+def model(name: str) -> Shared:
+    """A bundled model."""
+    return Shared(zoo.load(name), Lock())
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def tokenizer(name: str) -> Any:
+    """A bundled model's tokenizer."""
+    return zoo.load_tokenizer(name)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def answer(name: str, key: str, _example: models.Example) -> models.Answer:
+    """What a model says to an example; `key` stands for it."""
+    shared = model(name)
+    with shared.lock:
+        return models.ask(shared.model, _example)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def captured(name: str, key: str, _example: models.Example) -> analysis.Captured:
+    """Everything inside a model as it reads an example, as arrays."""
+    shared = model(name)
+    with shared.lock:
+        return analysis.capture(shared.model, _example.inputs)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def attention(name: str, key: str, _example: models.Example) -> analysis.Attention:
+    """All attention maps of a model as it reads an example."""
+    shared = model(name)
+    words = tokenizer(name) if _example.picture is None else None
+    with shared.lock:
+        return analysis.attention(shared.model, _example.inputs, words)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Three passes through the networks")
+def errors(name: str, key: str, _example: models.Example) -> pd.DataFrame:
+    """The table of errors of a 1-bit model against its float partner."""
+    floats, binaries = model(models.float_name(name)), model(name)
+    with floats.lock, binaries.lock:
+        return analysis.errors(floats.model, binaries.model, _example.inputs)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def drawn(name: str, centre: float, spread: float, seed: int) -> NDArray[np.float32]:
+    """Random rows for the lab."""
+    return lab.draw(name, centre, spread, seed)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def measured(chosen: lab.Lab, name_of_x: str, _x: NDArray[np.float32]) -> lab.Measured:
+    """The lab's numbers; `name_of_x` stands for the tensor."""
+    return lab.measure(chosen, _x)

@@ -1,0 +1,98 @@
+"""Start the dashboard: `binviz app`, or `python -m binviz_dashboard`."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from binviz.errors import UserError
+
+APP = Path(__file__).with_name("app.py")
+
+
+#: Given as options, because those go before a user's own files and environment.
+SETTINGS = {
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "viewer",
+    "server.address": "localhost",
+    "server.fileWatcherType": "none",
+    # In MB; binviz.data.check refuses arrays above 32 with a sentence of its own.
+    "server.maxUploadSize": "33",
+    "server.showEmailPrompt": "false",
+    "theme.base": str(APP.with_name("theme.toml")),
+}
+
+
+def arguments(port: int | None = None, browser: bool = True) -> list[str]:
+    """What follows `streamlit` on the command line."""
+    chosen = {"server.headless": str(not browser).lower()} | (
+        {} if port is None else {"server.port": str(port)}
+    )
+    return ["run", str(APP), *(f"--{name}={value}" for name, value in (SETTINGS | chosen).items())]
+
+
+def run(port: int | None = None, browser: bool = True) -> None:
+    """Serve the dashboard on localhost until interrupted.
+
+    Args:
+        port: where to listen; by default the first free one from 8501.
+        browser: open a window.
+
+    Raises:
+        UserError: the port is taken or no port.
+    """
+    from streamlit.web.cli import main
+
+    if port is not None:
+        _check_free(port)
+    main(arguments(port, browser), prog_name="streamlit", standalone_mode=False)
+
+
+def _check_free(port: int) -> None:
+    if not 1024 <= port <= 65535:
+        raise UserError(f"port {port} cannot be used; choose one from 1024 to 65535")
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("localhost", port))
+        except OSError as error:
+            raise UserError(f"port {port} is taken; choose another one, or none to have it chosen") from error
+
+
+@contextmanager
+def serving(seconds: float = 60) -> Iterator[str]:
+    """The address of a dashboard in a process of its own, stopped at the end; for tests and screenshots.
+
+    Args:
+        seconds: how long it may take to answer.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    address, deadline = f"http://localhost:{port}", time.monotonic() + seconds
+    command = [sys.executable, "-m", "streamlit", *arguments(port, browser=False)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not _answers(address):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise UserError("the dashboard did not start; run `python -m binviz_dashboard` to see why")
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urlopen(f"{address}/_stcore/health", timeout=2) as reply:
+            return reply.status == 200
+    except (URLError, OSError):
+        return False

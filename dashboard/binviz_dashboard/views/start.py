@@ -1,0 +1,68 @@
+"""Start: the same question to a float model and to its 1-bit student."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from binviz_dashboard import asking, cache, charts, models, state
+
+from binviz import plots, zoo
+
+st.markdown("#### Ask a float network and its 1-bit twin the same question")
+with state.one_line():
+    with st.sidebar:
+        name = asking.for_model()
+        example = asking.for_example(name)
+    pair = (models.float_name(name), name)
+    entries = [zoo.describe(each) for each in pair]
+    answers = [cache.answer(each, example.key, example) for each in pair]
+
+classes = models.CLASSES[entries[0].task]
+asked, *columns = st.columns([1.2, 1, 1], gap="large", border=True)
+with asked:
+    st.markdown("**The question**")
+    if example.picture is None:
+        st.markdown(f"> {' '.join(example.tokens).replace(' ##', '')}")
+        st.caption("Is this positive or negative? Shown as the models read it, in word pieces.")
+    else:
+        big = np.kron(255 - example.picture * 15, np.ones((20, 20), np.uint8))
+        st.image(big, width=160, alt=f"a handwritten {example.truth}, 8 by 8 pixels")
+    if example.truth is not None:
+        st.caption(f"The right answer is {example.truth}.")
+    if example.cut:
+        st.caption(f"{example.cut} word pieces at the end were left out.")
+for column, title, entry, answer in zip(columns, ("Float", "1-bit"), entries, answers, strict=True):
+    with column:
+        best = int(np.argmax(answer.probabilities))
+        st.metric(
+            f"{title} says",
+            classes[best],
+            f"{answer.probabilities[best]:.0%} sure",
+            delta_arrow="off",
+            delta_color="off",
+        )
+        st.metric("Size of the file", models.size(entry.bytes))
+        st.metric("Accuracy, recorded", models.percent(entry.metrics.get("accuracy")))
+        st.metric("Time, simulated in float", f"{answer.milliseconds:.1f} ms")
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.markdown("**How sure they are**")
+    figure = plots.answers(classes, *(answer.probabilities for answer in answers))
+    charts.show(plots.describe(figure, code=models.code_of_answers(name, example)), "answers")
+with right:
+    st.markdown("**All bundled models of this task**")
+    known = [
+        entry for entry in map(zoo.describe, zoo.names(f"{entries[0].task}-*")) if "accuracy" in entry.metrics
+    ]
+    figure = plots.accuracy_size(
+        [entry.name.split("-", 1)[1] for entry in known],
+        [entry.bytes / 1e6 for entry in known],
+        [100 * entry.metrics["accuracy"] for entry in known],
+        [entry.recipe != "float" for entry in known],
+    )
+    charts.show(figure, "sizes")
+st.caption(
+    "Both models run in float here, the 1-bit one on the values that its bits stand for, so that every page can look "
+    "inside. What bits gain in time is measured by `make bench`."
+)

@@ -1,0 +1,119 @@
+"""From a change of a widget to the last stroke of the redrawn charts, in Chromium: `python dashboard/latency.py`.
+
+A change to a value not seen before computes (uncached), the change back does not (cached). The time runs from
+the key press to the last change inside a chart that is followed by 400 ms of rest.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from statistics import median, quantiles
+
+from binviz_dashboard import launch
+from playwright.sync_api import Page, sync_playwright
+
+from binviz.data.sentences import load
+
+WATCH = """() => {
+    window.lastChange = 0;
+    const inChart = change => change.target.closest?.('.js-plotly-plot');
+    new MutationObserver(changes => {
+        if (changes.some(inChart)) window.lastChange = performance.now();
+    }).observe(document.querySelector('[data-testid=stMain]'), {subtree: true, childList: true, attributes: true});
+}"""
+REST = "() => window.lastChange > window.began && performance.now() - window.lastChange > 400"
+
+
+def timed(page: Page, act: Callable[[], None]) -> float:
+    """Milliseconds from the act to the charts' last change."""
+    page.evaluate("window.began = performance.now()")
+    act()
+    page.wait_for_function(REST, timeout=30_000)
+    return page.evaluate("window.lastChange - window.began")
+
+
+def press(page: Page, label: str, key: str) -> Callable[[], None]:
+    """A key in the widget of that label."""
+    widget = page.get_by_label(label, exact=True).first
+    return lambda: widget.press(key)
+
+
+def choose(page: Page, label: str, text: str) -> Callable[[], None]:
+    """Type a select box's option and take it; the typing is done before the clock starts."""
+    widget = page.get_by_role("combobox", name=label)
+    widget.click()
+    widget.fill(text)
+    page.wait_for_timeout(300)
+    return lambda: widget.press("Enter")
+
+
+def numbers(label: str) -> Callable[[Page], tuple[list[float], list[float]]]:
+    """A number up step by step, and down again."""
+
+    def change(page: Page) -> tuple[list[float], list[float]]:
+        up = [timed(page, press(page, label, "ArrowUp")) for _ in range(12)]
+        return up, [timed(page, press(page, label, "ArrowDown")) for _ in range(12)]
+
+    return change
+
+
+def steps(label: str, values: list[str]) -> Callable[[Page], tuple[list[float], list[float]]]:
+    """Every value of a select box once, and once more."""
+
+    def change(page: Page) -> tuple[list[float], list[float]]:
+        rounds = [[timed(page, choose(page, label, value)) for value in values] for _ in range(2)]
+        return rounds[0], rounds[1]
+
+    return change
+
+
+TEXT, DIGIT = "model=sst2-minilm.bit-w1a1", "model=digits-vit.bit-w1a1"
+SENTENCES = steps("Sentence", [sentence.text for sentence in load("negation")])
+VIEWS = {
+    "lab, seed": ("lab", numbers("Seed")),
+    "lab, binarizer": (
+        "lab",
+        steps("Binarizer", ["elastic-signed", "bivit-attention", "xnor-weight", "bnn"]),
+    ),
+    "start, picture": (f"?{DIGIT}", numbers("Picture")),
+    "start, sentence": (f"?{TEXT}", SENTENCES),
+    "activations, picture": (f"activations?{DIGIT}", numbers("Picture")),
+    "activations, sentence": (f"activations?{TEXT}", SENTENCES),
+    "activations, layer": (f"activations?{TEXT}", steps("Layer", list("123450"))),
+    "errors, sentence": (f"errors?{TEXT}", SENTENCES),
+    "errors, measure": (f"errors?{TEXT}", steps("Measure", ["cosine", "equal signs", "relative error"])),
+    "attention, sentence": (f"attention?{TEXT}", SENTENCES),
+    "attention, head": (f"attention?{TEXT}", steps("Head", list("123450"))),
+}
+
+
+def main() -> None:
+    """Print a table of medians and 95th percentiles."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("this needs chromium on the PATH")
+    print("| view, widget | uncached, median | p95 | cached, median | p95 |\n|---|---|---|---|---|")
+    with launch.serving() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        wanted = [name for name in VIEWS if not sys.argv[1:] or name in sys.argv[1:]]
+        for name in wanted:
+            path, change = VIEWS[name]
+            page = browser.new_page(viewport={"width": 1440, "height": 1300})
+            page.goto(f"{address}/{path}")
+            page.wait_for_selector(".js-plotly-plot .main-svg")
+            page.wait_for_timeout(1500)
+            page.evaluate(WATCH)
+            cells = [
+                f"{median(times):.0f} ms | {quantiles(times, n=20)[-1]:.0f} ms" for times in change(page)
+            ]
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+import subprocess
+import sys
+
+from binviz import analysis
+
+HEAVY = ("transformers", "datasets", "pandas", "sklearn", "scipy", "PIL")
+
+
+def test_public_names():
+    assert sorted(analysis.__all__) == [
+        "Attention",
+        "Captured",
+        "LayerAttention",
+        "Map",
+        "Summary",
+        "attention",
+        "capture",
+        "errors",
+        "metrics",
+        "names",
+        "scan",
+        "sensitivity",
+        "stream",
+    ]
+    assert all(hasattr(analysis, name) for name in analysis.__all__)
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, binviz.analysis\n"
+        "from binviz.data import check, digits, generated, photos, sentences\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

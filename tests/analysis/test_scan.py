@@ -1,0 +1,180 @@
+import importlib
+import json
+import math
+import struct
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from binviz import UserError, binarizers
+from binviz.analysis import metrics
+from binviz.analysis.scan import scan
+
+module = importlib.import_module("binviz.analysis.scan")
+ALL = [name for name in binarizers.names() if binarizers.get(name).levels[0] < 0 and name != "stored"]
+
+
+def tensors():
+    generator = torch.Generator().manual_seed(0)
+
+    def randn(*shape):
+        return torch.randn(shape, generator=generator)
+
+    return {
+        "conv": randn(6, 3, 3, 3) * 0.02,
+        "skewed": randn(40, 30).exp(),
+        "half": randn(12, 20).half(),
+        "brain": randn(12, 20).bfloat16(),
+        "double": randn(5, 7).double(),
+        "bias": randn(12),
+        "three": randn(2, 3, 4),
+        "scalar": randn(),
+        "empty": randn(0, 4),
+        "ids": torch.arange(12).view(3, 4),
+    }
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_file(tensors(), tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def test_only_matrices_and_convolutions_of_floats(path):
+    table = scan(path, progress=False)
+    assert set(table.tensor) == {"conv", "skewed", "half", "brain", "double"}
+    assert set(table.binarizer) == set(module.BINARIZERS)
+    assert len(table) == 5 * len(module.BINARIZERS)
+    conv = table[table.tensor == "conv"].iloc[0]
+    assert conv["shape"] == (6, 3, 3, 3) and conv["weights"] == 162 and conv["dtype"] == "F32"
+    assert set(table[table.tensor == "brain"].dtype) == {"BF16"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_measures_are_those_of_metrics_on_whole_tensors(path, name, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", 64)
+    table = scan(path, [name], progress=False).set_index("tensor")
+    for key, row in table.iterrows():
+        weight = tensors()[key].float()
+        code = binarizers.get(name, features=len(weight), channel_axis=0).encode(weight)
+        decoded = code.decode().detach()
+        q = code.q.detach().numpy()
+        assert row.relative_l2 == pytest.approx(metrics.relative_l2(weight, decoded), rel=1e-9)
+        assert row.sqnr_db == pytest.approx(metrics.sqnr_db(weight, decoded), abs=1e-8)
+        assert row.cosine == pytest.approx(metrics.cosine(weight, decoded), rel=1e-9)
+        assert row.sign_balance == np.mean(q > 0)
+        assert row.code_entropy_bits == metrics.code_entropy(q)
+
+
+def test_by_hand(tmp_path):
+    save_file({"w": torch.tensor([[3.0, -1.0, 1.0, 1.0]])}, tmp_path / "w.safetensors")
+    row = scan(tmp_path / "w.safetensors", "xnor-weight", progress=False).iloc[0]
+    # mean |w| = 1.5; errors 1.5, 0.5, -0.5, -0.5 -> squares 2.25 + 3 * 0.25 = 3; |w|^2 = 12
+    assert row.relative_l2 == pytest.approx(math.sqrt(3 / 12))
+    assert row.sqnr_db == pytest.approx(10 * math.log10(12 / 3))
+    assert row.cosine == pytest.approx(6 * 1.5 / math.sqrt(12 * 9))
+    assert row.sign_balance == 0.75
+    assert row.code_entropy_bits == pytest.approx(-0.75 * math.log2(0.75) - 0.25 * math.log2(0.25))
+
+
+def test_order(path):
+    by_error = scan(path, ["bnn", "xnor-weight"], order="error", progress=False)
+    assert by_error.relative_l2.is_monotonic_decreasing
+    assert by_error.index.tolist() == list(range(len(by_error)))
+    header = path.read_bytes()
+    (size,) = struct.unpack("<Q", header[:8])
+    offsets = {
+        name: entry["data_offsets"][0]
+        for name, entry in json.loads(header[8 : 8 + size]).items()
+        if name != "__metadata__"
+    }
+    in_file = scan(path, ["bnn"], progress=False).tensor.tolist()
+    assert in_file == sorted(in_file, key=offsets.__getitem__)
+
+
+def test_zeros_and_not_a_number(tmp_path):
+    save_file(
+        {
+            "zeros": torch.zeros(2, 3),
+            "nan": torch.tensor([[1.0, float("nan")]]),
+            "huge": torch.full((2, 2), 1e300, dtype=torch.float64),
+        },
+        tmp_path / "odd.safetensors",
+    )
+    table = scan(tmp_path / "odd.safetensors", ["bnn", "xnor-weight"], order="error", progress=False)
+    assert table[table.tensor != "zeros"][["relative_l2", "cosine", "sign_balance"]].isna().all(axis=None)
+    zeros = table[table.tensor == "zeros"]
+    assert zeros.relative_l2.tolist() == [math.inf, math.inf]
+    assert zeros.sign_balance.tolist() == [1.0, 1.0]
+
+
+def test_one_tensor_at_a_time(path, monkeypatch):
+    alive = []
+    measured = module._measured
+
+    def watch(weight, name):
+        assert sum(ref() is not None and ref() is not weight for ref in alive) == 0
+        alive.append(weakref.ref(weight))
+        return measured(weight, name)
+
+    monkeypatch.setattr(module, "_measured", watch)
+    scan(path, progress=False)
+    assert len(alive) == 5 * len(module.BINARIZERS)
+
+
+def test_progress_on_the_error_stream_only_if_wanted(path, capsys):
+    scan(path, ["bnn"])
+    out, err = capsys.readouterr()
+    assert out == "" and "/5" in err
+    scan(path, ["bnn"], progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def _write(folder, content):
+    (folder / "bad.safetensors").write_bytes(content)
+    return folder / "bad.safetensors"
+
+
+BAD = {
+    "missing": lambda path: path.with_name("none.safetensors"),
+    "folder": lambda path: path.parent,
+    "empty": lambda path: _write(path.parent, b""),
+    "truncated": lambda path: _write(path.parent, path.read_bytes()[:-10]),
+    "cut header": lambda path: _write(path.parent, path.read_bytes()[:50]),
+    "zip (a torch checkpoint)": lambda path: _write(path.parent, b"PK\x03\x04" + bytes(500)),
+    "text": lambda path: _write(path.parent, b"version https://git-lfs.github.com/spec/v1\n"),
+    "header is no JSON": lambda path: _write(path.parent, struct.pack("<Q", 4) + b"abcd"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_are_refused_in_one_line(path, kind):
+    with pytest.raises(UserError) as error:
+        scan(BAD[kind](path), progress=False)
+    assert "\n" not in str(error.value) and "safetensors" in str(error.value)
+
+
+def test_nothing_to_look_at(tmp_path):
+    save_file(
+        {"bias": torch.zeros(3), "ids": torch.zeros(2, 2, dtype=torch.int64)}, tmp_path / "b.safetensors"
+    )
+    with pytest.raises(UserError, match="holds no floating-point tensor with 2 or 4 axes"):
+        scan(tmp_path / "b.safetensors", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"binarizers": []}, "no binarizer to scan with"),
+        ({"binarizers": ["xnor-wieght"]}, "did you mean 'xnor-weight'"),
+        ({"binarizers": ["row-threshold"]}, "not for weights"),
+        ({"binarizers": ["elastic-unsigned"]}, "not for weights"),
+        ({"order": "size"}, "order is 'file' or 'error'"),
+    ],
+)
+def test_bad_options(path, options, message):
+    with pytest.raises(UserError, match=message):
+        scan(path, progress=False, **options)

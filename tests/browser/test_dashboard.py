@@ -1,0 +1,119 @@
+import json
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+PAGES = ["", "lab", "activations", "errors", "attention"]
+every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "start")
+
+
+def colours(page):
+    return page.evaluate(
+        "[getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor,"
+        " getComputedStyle(document.querySelector('.js-plotly-plot .xtick text')).fill]"
+    )
+
+
+def brightness(colour):
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+
+
+@every_page
+def test_page_draws_itself_and_asks_nobody_else(visitor, scheme, path):
+    page = visitor.go(path)
+    assert not visitor.complaints
+    assert {urlparse(url).hostname for url in visitor.asked if not url.startswith(("data:", "blob:"))} == {
+        "localhost"
+    }
+    assert not page.locator("[data-testid=stAlert]").count()
+    ground, text = map(brightness, colours(page))
+    assert (ground > 128) is (scheme == "light")
+    assert abs(ground - text) > 90
+
+
+@every_page
+def test_every_chart_has_a_name_for_screen_readers(visitor, path):
+    page = visitor.go(path)
+    charts = page.locator("[data-testid=stPlotlyChart]")
+    names = [figure.get_attribute("aria-label") for figure in page.locator("[role=figure]").all()]
+    assert len([name for name in names if name and name.endswith(".")]) >= charts.count() > 0
+
+
+def test_a_choice_is_in_the_url_and_the_url_brings_it_back(visitor):
+    page = visitor.go("lab")
+    box = page.get_by_role("combobox", name="Binarizer")
+    box.click()
+    box.fill("xnor-weight")
+    page.wait_for_timeout(300)
+    box.press("Enter")
+    page.wait_for_url(lambda url: "binarizer=xnor-weight" in url)
+    page = visitor.go(page.url.removeprefix(f"{visitor.address}/"))
+    assert page.get_by_role("combobox", name="Binarizer").input_value() == "xnor-weight"
+
+
+def test_a_model_from_the_url_follows_to_the_next_page_and_its_url(visitor):
+    page = visitor.go("?model=digits-vit.bit-w1a1&digit=4")
+    page.get_by_role("button", name="Look inside").click()
+    page.get_by_role("menuitem", name="Attention").click()
+    page.wait_for_url("**/attention**")
+    visitor.settle()
+    assert page.get_by_role("combobox", name="Model").input_value() == "digits-vit.bit-w1a1"
+    assert parse_qs(urlparse(page.url).query) == {"model": ["digits-vit.bit-w1a1"], "digit": ["4"]}
+
+
+def test_names_in_the_url_that_do_not_exist(visitor):
+    page = visitor.go("attention?model=nothing&layer=77")
+    lines = page.locator("[data-testid=stAlert]").all_text_contents()
+    assert len(lines) == 2
+    assert "No model is named 'nothing'" in lines[0]
+    assert not visitor.complaints
+
+
+def test_a_page_that_does_not_exist_leads_to_the_start(visitor):
+    page = visitor.go("nothing")
+    assert page.get_by_text("Ask a float network").count()
+
+
+def test_an_upload_that_cannot_be_used_and_one_that_can(visitor, tmp_path):
+    import numpy as np
+
+    page = visitor.page
+    page.goto(f"{visitor.address}/lab?input=a+file+of+your+own")
+    upload = page.locator("[data-testid=stFileUploader] input[type=file]")
+    upload.wait_for(state="attached")
+    np.save(tmp_path / "bad.npy", np.array([np.nan, 1.0]))
+    upload.set_input_files(tmp_path / "bad.npy")
+    page.get_by_text("NaN or infinite").wait_for()
+    np.save(tmp_path / "good.npy", np.linspace(-1, 1, 500, dtype=np.float32).reshape(5, 100))
+    upload.set_input_files(tmp_path / "good.npy")
+    visitor.settle()
+    assert not page.locator("[data-testid=stAlert]").count()
+    assert not visitor.complaints
+
+
+def test_the_menu_saves_a_picture_and_a_figure_and_shows_the_code(visitor):
+    page = visitor.go("lab")
+    menu = page.locator(".st-key-menu-curves button")
+    menu.click()
+    page.locator("[data-testid=stPopoverBody] code", has_text="binarizers.get('bnn'").wait_for()
+    with page.expect_download() as picture:
+        page.get_by_role("button", name="Picture (.png)").click()
+    assert picture.value.suggested_filename == "binviz-curves.png"
+    assert picture.value.path().read_bytes().startswith(b"\x89PNG")
+    page.wait_for_timeout(500)
+    if not page.locator("[data-testid=stPopoverBody]").count():
+        menu.click()
+    with page.expect_download() as figure:
+        page.get_by_role("button", name="Plotly figure (.json)").click()
+    assert json.loads(figure.value.path().read_text())["layout"]["meta"]["alt"]
+    assert not visitor.complaints
+
+
+def test_the_menu_is_the_only_one(visitor):
+    page = visitor.go("errors")
+    page.locator(".js-plotly-plot").first.hover()
+    assert not page.locator(".modebar-btn:visible").count()
+    assert not page.get_by_text("Deploy").count()

@@ -1,0 +1,180 @@
+"""Adapters: canonical names lead to the right modules; what binviz does not know is refused in one line."""
+
+import pytest
+import transformers
+from torch import nn
+
+import binviz
+from binviz.adapters import layout_of
+from binviz.errors import UserError
+from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+
+TEXT = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "blocks", "words", "others"),
+    [
+        ("bert", "BERT", 2, "bert.embeddings.word_embeddings", {"pooler": "bert.pooler.dense"}),
+        ("roberta", "BERT", 2, "roberta.embeddings.word_embeddings", {}),
+        ("electra", "BERT", 2, "electra.embeddings.word_embeddings", {}),
+        ("vit", "ViT", 2, None, {}),
+        ("deit", "ViT", 2, None, {}),
+        ("swin", "Swin", 3, None, {}),
+    ],
+)
+def test_encoders(models, name, architecture, blocks, words, others):
+    model = models.tiny(name)
+    layout = layout_of(model)
+    assert (layout.architecture, len(layout.blocks), layout.words) == (architecture, blocks, words)
+    assert layout.others == others
+    assert model.get_submodule(layout.embed)
+    for i, block in enumerate(layout.blocks):
+        assert block.name == f"layers.{i}"
+        names = list(block.linears())
+        parts = ("query", "key", "value", "attn_out", "fc1", "fc2")
+        assert names == [f"layers.{i}.{part}" for part in parts]
+        linears = [model.get_submodule(path) for path in block.linears().values()]
+        assert all(type(linear) is nn.Linear for linear in linears)
+        fc1, fc2 = linears[4:]
+        assert fc1.out_features == fc2.in_features > fc2.out_features
+        owner, attribute = block.act
+        assert callable(getattr(model.get_submodule(owner), attribute))
+        assert model.get_submodule(block.attention) is not None
+
+
+def test_parts_are_where_their_names_say(models):
+    """The projections are told apart by what they do: a zero query makes all scores zero, and so on."""
+    model = models.tiny("bert")
+    block = layout_of(model).blocks[0]
+    assert block.query.endswith("layer.0.attention.self.query")
+    assert block.key.endswith("layer.0.attention.self.key")
+    assert block.value.endswith("layer.0.attention.self.value")
+    assert block.attn_out.endswith("layer.0.attention.output.dense")
+    assert block.fc1.endswith("layer.0.intermediate.dense")
+    assert block.fc2.endswith("layer.0.output.dense")
+
+
+@pytest.mark.parametrize("name", ["cnn", "sequential"])
+def test_a_plain_network_keeps_its_first_and_last_layer(models, name):
+    model = models.tiny(name)
+    layout = layout_of(model)
+    paths = [path for path, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    assert list(layout.others) == paths[1:-1]
+    assert layout.stay == {paths[0]: "first layer", paths[-1]: "last layer"}
+
+
+def test_a_submodel_and_a_wrapped_model(models):
+    class Wrapper(nn.Module):
+        def __init__(self, encoder):
+            super().__init__()
+            self.encoder, self.head = encoder, nn.Linear(16, 2)
+
+        def forward(self, ids):
+            return self.head(self.encoder(ids).last_hidden_state[:, 0])
+
+    model = Wrapper(models.tiny("bert").bert)
+    table = binviz.binarize_(model, "bit-w1a1")
+    assert table.architecture == "BERT"
+    heard = []
+    with binviz.layers.tap.listening(lambda module, part, value: heard.append(part)):
+        model(models.inputs("bert")["input_ids"])
+    assert heard.count("probs.code") == 2
+
+
+REFUSED = {
+    "GPT-2": lambda: transformers.GPT2Model(
+        transformers.GPT2Config(vocab_size=40, n_embd=16, n_layer=1, n_head=2)
+    ),
+    "a decoder": lambda: transformers.BertModel(transformers.BertConfig(is_decoder=True, **TEXT)),
+    "T5": lambda: transformers.T5Model(
+        transformers.T5Config(vocab_size=40, d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=24)
+    ),
+    "a language model": lambda: transformers.LlamaModel(
+        transformers.LlamaConfig(**TEXT, num_key_value_heads=2, pad_token_id=0)
+    ),
+    "DistilBERT": lambda: transformers.DistilBertModel(
+        transformers.DistilBertConfig(vocab_size=40, dim=16, n_layers=1, n_heads=2, hidden_dim=24)
+    ),
+    "ALBERT": lambda: transformers.AlbertModel(transformers.AlbertConfig(embedding_size=8, **TEXT)),
+    # Named like BERT, with an attention of their own, which would stay float unnoticed.
+    "Longformer": lambda: transformers.LongformerModel(
+        transformers.LongformerConfig(attention_window=4, **TEXT)
+    ),
+    "RoFormer": lambda: transformers.RoFormerModel(transformers.RoFormerConfig(embedding_size=16, **TEXT)),
+    "ConvBERT": lambda: transformers.ConvBertModel(transformers.ConvBertConfig(embedding_size=16, **TEXT)),
+    "a wrapped decoder": lambda: nn.Sequential(
+        transformers.BertModel(transformers.BertConfig(is_decoder=True, **TEXT))
+    ),
+    "a wrapped stranger": lambda: nn.Sequential(
+        transformers.AlbertModel(transformers.AlbertConfig(embedding_size=8, **TEXT))
+    ),
+    "two layers": lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)),
+    "no layer": lambda: nn.Sequential(nn.ReLU()),
+    "torch's transformer": lambda: nn.Sequential(
+        nn.Linear(4, 8), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+def test_refused(make):
+    model = make()
+    before = {name: type(module) for name, module in model.named_modules()}
+    with pytest.raises(UserError) as caught:
+        binviz.binarize_(model, "bit-w1a1")
+    assert "\n" not in str(caught.value)
+    assert {name: type(module) for name, module in model.named_modules()} == before
+
+
+def test_layers_that_torch_does_not_call_stay_float():
+    """Its attention reads out_proj.weight and never calls out_proj: a binary one would do nothing."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(4, 8)
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.middle = nn.Linear(8, 8)
+            self.last = nn.Linear(8, 2)
+
+    table = binviz.binarize_(Net(), "bnn")
+    kinds = {row.name: (row.kind, row.why) for row in table.rows}
+    assert kinds["middle"] == ("BinaryLinear", "")
+    assert kinds["attention.out_proj"] == (
+        "NonDynamicallyQuantizableLinear",
+        "used by torch's attention, not called",
+    )
+
+
+def test_a_subclass_of_linear_stays_float():
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    net = nn.Sequential(nn.Linear(4, 4), Doubled(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
+    table = binviz.binarize_(net, "bnn")
+    assert [row.kind for row in table.rows] == ["Linear", "Doubled", "BinaryLinear", "Linear"]
+
+
+def test_a_subclass_of_linear_in_an_encoder_is_refused(models):
+    class Adapted(nn.Linear):
+        pass
+
+    model = models.tiny("bert")
+    model.bert.encoder.layer[1].attention.self.query = Adapted(16, 16)
+    with pytest.raises(
+        UserError, match=r"query is a Adapted, no plain Linear; merge adapters or keep it float"
+    ):
+        binviz.binarize_(model, "bnn")
+    binviz.binarize_(model, binviz.recipes.get("bnn").but("mine", keep_float=("layers.1.query",)))
+
+
+def test_networks_of_ones_own_that_derive_from_transformers():
+    assert layout_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1))).architecture == "plain network"

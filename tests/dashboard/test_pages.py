@@ -1,0 +1,125 @@
+import base64
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from binviz_dashboard import models
+
+PAGES = ["start", "lab", "activations", "errors", "attention"]
+WITH_MODELS = [page for page in PAGES if page != "lab"]
+MODELS = models.binary_names()
+
+
+def charts(app):
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_draws_without_a_complaint(visit, page):
+    app = visit(page)
+    assert not app.exception
+    assert not app.error
+    assert not app.warning
+    assert charts(app)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("page", WITH_MODELS)
+def test_every_model_on_every_page(visit, page, name):
+    app = visit(page, model=name)
+    assert not app.exception
+    assert app.selectbox(key="model").value == name
+    assert charts(app) or len(app.error) == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_chart_is_described(visit, page):
+    app = visit(page)
+    for chart in app.get("plotly_chart"):
+        assert chart.proto.alt.endswith(".")
+        assert json.loads(chart.proto.config)["showSendToCloud"] is False
+        assert len(chart.proto.spec) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("page", "url"),
+    [
+        ("start", {}),
+        ("start", {"model": "digits-vit.bit-w1a1", "digit": "3"}),
+        ("lab", {}),
+        ("lab", {"binarizer": "elastic-unsigned", "input": "softmax rows", "spread": "2.0"}),
+        ("lab", {"binarizer": "bivit-weight", "input": "weights of a model"}),
+        ("lab", {"binarizer": "bivit-attention", "input": "activations of a model"}),
+        ("lab", {"binarizer": "elastic-signed", "elastic-signed.bits": "2", "input": "Laplace", "seed": "3"}),
+        ("lab", {"input": "uniform", "centre": "0.5"}),
+        ("lab", {"input": "ReLU output"}),
+        ("activations", {}),
+        ("activations", {"model": "digits-vit.bit-w1a1", "tensor": "layers.*.ffn_act"}),
+        ("errors", {"measure": "signal to noise", "places": "binarizers", "layer": "1"}),
+        ("errors", {"places": "residual stream"}),
+        ("errors", {"model": "digits-cnn.xnor"}),
+        ("attention", {"text": "it was not good", "head": "1"}),
+        ("attention", {"model": "digits-vit.bit-w1a1", "query": "1,2", "layer": "1"}),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "-".join(part.values()) or "default",
+)
+def test_the_code_in_the_menu_draws_the_chart(visit, page, url):
+    app = visit(page, **url)
+    assert not app.exception
+    assert not app.warning
+    assert charts(app)
+    for chart in charts(app):
+        namespace = {}
+        exec(chart["layout"]["meta"]["code"], namespace)
+        again, shown = namespace["figure"], go.Figure(chart)
+        assert len(again.data) == len(shown.data)
+        for ours, theirs in zip(again.data, shown.data, strict=True):
+            for axis in ("x", "y", "z"):
+                assert_equal(getattr(ours, axis, None), getattr(theirs, axis, None))
+
+
+def assert_equal(ours, theirs):
+    if isinstance(theirs, dict):  # packed in base64
+        theirs = np.frombuffer(base64.b64decode(theirs["bdata"]), theirs["dtype"]).reshape(np.shape(ours))
+    if ours is None or isinstance(next(iter(ours)), str):
+        np.testing.assert_array_equal(ours, theirs)
+    else:
+        ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.nanmax(np.abs(theirs)))
+
+
+def test_the_url_sets_the_lab(visit):
+    app = visit("lab", binarizer="bivit-attention", input="softmax rows", spread="2.5", seed="7")
+    assert app.selectbox(key="binarizer").value == "bivit-attention"
+    assert app.slider(key="spread").value == 2.5
+    assert app.number_input(key="seed").value == 7
+
+
+def test_a_choice_follows_to_the_next_page(visit):
+    app = visit("start", model="digits-vit.bit-w1a1", digit="5")
+    app.switch_page("views/errors.py").run()
+    assert app.selectbox(key="model").value == "digits-vit.bit-w1a1"
+    assert app.number_input(key="digit").value == 5
+    assert app.selectbox(key="layer").value == "all"
+
+
+def test_every_binarizer_runs_in_the_lab(visit):
+    app = visit("lab")
+    for name in app.selectbox(key="binarizer").options:
+        app.selectbox(key="binarizer").set_value(name).run()
+        assert not app.exception, name
+        assert not app.error, name
+
+
+def test_learned_values_can_be_set_by_hand(visit):
+    app = visit("lab", binarizer="elastic-signed")
+    app.toggle(key="by_hand").set_value(True).run()
+    app.slider(key="learned.alpha").set_value(0.8).run()
+    assert not app.exception
+    assert "fill_(0.8)" in charts(app)[0]["layout"]["meta"]["code"]
+
+
+def test_start_names_what_is_recorded_and_what_is_simulated(visit):
+    labels = {metric.label for metric in visit("start").metric}
+    assert {"Accuracy, recorded", "Size of the file", "Time, simulated in float"} <= labels

@@ -1,0 +1,159 @@
+import ast
+import doctest
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from binviz_dashboard import lab, launch, looking, models, state
+
+from binviz import UserError, binarizers, plots
+
+PACKAGE = Path(launch.__file__).parent
+THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
+
+
+@pytest.mark.parametrize("module", [lab, looking, models, state], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def test_nothing_is_sent_anywhere():
+    assert {"--browser.gatherUsageStats=false", "--server.address=localhost"} <= set(launch.arguments())
+    assert "http" not in (PACKAGE / "theme.toml").read_text()
+
+
+def test_both_themes_have_the_charts_colours():
+    assert THEME["light"]["primaryColor"] != THEME["dark"]["primaryColor"]
+    assert THEME["chartCategoricalColors"][:8] == plots.theme.CATEGORICAL
+    assert {len(value) for key, value in THEME.items() if key.startswith("chart")} == {10}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_pages_are_thin_and_only_one_module_caches(path):
+    text = path.read_text()
+    limit = {"app": 60}.get(path.stem, 120 if path.parent.name == "views" else 450)
+    assert text.count("\n") < limit
+    if path.stem != "cache":
+        assert not [
+            node for node in ast.walk(ast.parse(text)) if getattr(node, "attr", "").startswith("cache_")
+        ]
+
+
+def test_every_widget_has_a_key():
+    widgets = {
+        "selectbox",
+        "slider",
+        "toggle",
+        "number_input",
+        "text_area",
+        "segmented_control",
+        "file_uploader",
+    }
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in widgets:
+                assert "key" in {keyword.arg for keyword in node.keywords}, ast.unparse(node)
+
+
+def test_the_command_line():
+    assert launch.arguments(9000, browser=False)[-2:] == ["--server.headless=true", "--server.port=9000"]
+    assert launch.arguments()[-1] == "--server.headless=false"
+
+
+def test_settings_go_before_the_environment_and_reach_the_server(monkeypatch):
+    import streamlit.config as config
+    from streamlit.web import bootstrap
+
+    seen = {}
+    wanted = (
+        "browser.gatherUsageStats",
+        "server.address",
+        "theme.chartCategoricalColors",
+        "theme.dark.primaryColor",
+    )
+    monkeypatch.setattr(
+        bootstrap, "run", lambda *args: seen.update({name: config.get_option(name) for name in wanted})
+    )
+    monkeypatch.setenv("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "true")
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
+    launch.run(9000, browser=False)
+    assert list(seen.values()) == [
+        False,
+        "localhost",
+        THEME["chartCategoricalColors"],
+        THEME["dark"]["primaryColor"],
+    ]
+
+
+@pytest.mark.parametrize("port", [80, 70_000])
+def test_a_port_that_cannot_be_used(port):
+    with pytest.raises(UserError, match="choose"):
+        launch.run(port)
+
+
+@pytest.mark.parametrize("name", binarizers.names())
+def test_the_slope_is_the_gradient(name):
+    x = lab.draw("normal", 0.1, 0.7, seed=1)
+    measured = lab.measure(lab.Lab(name), x)
+    assert sum(measured.codes.values()) == x.size
+    assert np.isfinite(measured.output).all()
+    assert np.isfinite(measured.slope).all()
+    assert set(measured.codes) == set(binarizers.get(name).levels)
+
+
+def test_the_lab_finds_the_known_optimum_of_a_normal():
+    measured = lab.measure(lab.Lab("xnor-activation"), lab.draw("normal", 0.0, 1.0, seed=0))
+    assert measured.scale.best == pytest.approx(np.sqrt(2 / np.pi), abs=0.01)
+    assert measured.error == pytest.approx(100 * (1 - 2 / np.pi), abs=0.7)
+    assert measured.threshold.best == pytest.approx(0, abs=0.1)
+
+
+def test_a_learned_value_changes_the_error():
+    x = lab.draw("normal", 0.0, 1.0, seed=0)
+    start = lab.measure(lab.Lab("elastic-signed"), x)
+    better = lab.measure(lab.Lab("elastic-signed", learned=(("alpha", 0.8),)), x)
+    assert start.learned["alpha"] == pytest.approx(2 * np.abs(x).mean(), rel=1e-5)
+    assert better.error < start.error
+
+
+def test_a_schedule_is_followed():
+    x = lab.draw("normal", 0.0, 0.5, seed=0)
+    slopes = [lab.measure(lab.Lab("fda-activation", progress=t), x).slope.max() for t in (0.0, 1.0)]
+    assert slopes[0] < slopes[1]
+
+
+def test_large_arrays_are_cut_and_long_rows_folded():
+    assert lab.as_rows(np.zeros((3, 10_000), np.float32)).shape == (3, lab.MAX_COLUMNS)
+    assert lab.as_rows(np.zeros((2000, 2000), np.float32)).size <= lab.MAX_VALUES
+    assert lab.as_rows(np.zeros(5, np.float32)).shape == (1, 5)
+
+
+def test_models_come_in_pairs():
+    for name in models.binary_names():
+        assert models.float_name(name) != name
+
+
+def test_a_long_text_says_how_much_was_left_out():
+    class Tokenizer:
+        def __call__(self, texts, truncation=False, max_length=None, **rest):
+            ids = [1, *range(2, 2 + len(texts[0].split())), 3]
+            ids = [*ids[: max_length - 1], 3] if truncation and len(ids) > max_length else ids
+            return {"input_ids": np.array([ids]) if rest else [ids]}
+
+        def convert_ids_to_tokens(self, ids):
+            return [str(each) for each in ids]
+
+    example = models.sentence("word " * 100, "x", Tokenizer())
+    assert example.cut == 102 - models.MAX_TOKENS
+    assert len(example.tokens) == models.MAX_TOKENS - 2
+
+
+def test_families_keep_the_order_of_layers():
+    names = ["0.in", "0", "layers.0.q", "layers.10.q", "stem.conv"]
+    assert looking.families(names) == {
+        "*.in": ["0.in"],
+        "*": ["0"],
+        "layers.*.q": ["layers.0.q", "layers.10.q"],
+        "stem.conv": ["stem.conv"],
+    }

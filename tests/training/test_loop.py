@@ -1,0 +1,393 @@
+"""The loop: a killed run goes on to the same numbers, and whatever stops one leaves a way on."""
+
+import copy
+import errno
+import math
+import signal
+import threading
+import warnings
+from itertools import pairwise
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+import binviz
+from binviz.errors import UserError
+from binviz.training import checkpoint
+from binviz.training.distill import bit_loss, task_loss
+from binviz.training.loop import TrainConfig, fit, held_interrupts, parameter_groups, rate
+from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+
+STEPS = 12
+CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3, seed=4)
+
+
+def bert(recipe="bit-w1a1", dropout=0.2):
+    torch.manual_seed(0)
+    model = transformers.BertForSequenceClassification(
+        transformers.BertConfig(
+            vocab_size=40,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=24,
+            max_position_embeddings=16,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+    )
+    if recipe:
+        binviz.binarize_(model, recipe)
+    return model
+
+
+def cnn(recipe="recu"):
+    torch.manual_seed(0)
+    model = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
+    binviz.binarize_(model, recipe)
+    return model
+
+
+def sentences(step):
+    generator = torch.Generator().manual_seed(step)
+    ids = torch.randint(5, 40, (4, 6), generator=generator)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids[:, 0] % 2}
+
+
+def images(step):
+    generator = torch.Generator().manual_seed(step)
+    return {
+        "pixel_values": torch.randn(4, 1, 8, 8, generator=generator),
+        "labels": torch.randint(10, (4,), generator=generator),
+    }
+
+
+RUNS = {
+    "bert with dropout": (bert, sentences, task_loss, CONFIG),
+    "bert, fda": (lambda: bert("fda"), sentences, task_loss, CONFIG),
+    "bert in bf16": (
+        bert,
+        sentences,
+        task_loss,
+        TrainConfig(STEPS, 2e-3, checkpoint_every=3, precision="bf16"),
+    ),
+    "bert, distilled": (bert, sentences, bit_loss(bert(None)), CONFIG),
+    "cnn with batch norm and a schedule": (cnn, images, task_loss, CONFIG),
+}
+
+
+def failing(batch_of, at, action):
+    """batch_of, but at one step something happens first."""
+
+    def batch(step):
+        if step == at:
+            action()
+        return batch_of(step)
+
+    return batch
+
+
+def killed():
+    raise RuntimeError("killed")
+
+
+def same(one, other):
+    one, other = one.state_dict(), other.state_dict()
+    return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(("make", "batch_of", "loss_of", "config"), RUNS.values(), ids=RUNS)
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, make, batch_of, loss_of, config):
+    unbroken, path = make(), tmp_path / "run.checkpoint"
+    wanted = fit(unbroken, batch_of, loss_of, config)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(make(), failing(batch_of, 7, killed), loss_of, config, path)
+    model, seen = make(), []
+    found = fit(model, lambda step: seen.append(step) or batch_of(step), loss_of, config, path)
+    assert seen == list(range(6, STEPS))
+    assert same(model, unbroken)
+    assert (found.steps, found.loss) == (wanted.steps, wanted.loss)
+    assert found.steps == list(range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize(("make", "batch_of", "loss_of", "config"), RUNS.values(), ids=RUNS)
+def test_ctrl_c_finishes_the_step_and_saves(tmp_path, make, batch_of, loss_of, config):
+    unbroken, path = make(), tmp_path / "run.checkpoint"
+    wanted = fit(unbroken, batch_of, loss_of, config)
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = failing(batch_of, 7, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(UserError, match=r"^stopped at step 8 of 12; the same command goes on from here$"):
+        fit(make(), interrupt, loss_of, config, path)
+    assert signal.getsignal(signal.SIGINT) is before
+    model, seen = make(), []
+    found = fit(model, lambda step: seen.append(step) or batch_of(step), loss_of, config, path)
+    assert seen == list(range(8, STEPS))
+    assert same(model, unbroken)
+    assert (found.steps, found.loss) == (wanted.steps, wanted.loss)
+
+
+def test_ctrl_c_where_nothing_is_saved():
+    with pytest.raises(UserError, match=r"^stopped at step 3 of 12$"):
+        fit(bert(), failing(sentences, 2, lambda: signal.raise_signal(signal.SIGINT)), task_loss, CONFIG)
+
+
+def test_ctrl_c_in_the_last_step_stops_nothing():
+    history = fit(
+        bert(), failing(sentences, STEPS - 1, lambda: signal.raise_signal(signal.SIGINT)), task_loss, CONFIG
+    )
+    assert history.steps[-1] == STEPS
+
+
+def test_a_second_ctrl_c_interrupts():
+    def twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(bert(), failing(sentences, 2, twice), task_loss, CONFIG)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_thread_trains_without_signals():
+    found = []
+
+    def train():
+        with held_interrupts() as interrupts:
+            found.append(interrupts)
+        found.append(fit(bert(), sentences, task_loss, CONFIG).steps[-1])
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert found == [[], STEPS]
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
+    unbroken, path = bert(), tmp_path / "run.checkpoint"
+    fit(unbroken, sentences, task_loss, CONFIG)
+    save_file, saves = checkpoint.save_file, []
+
+    def fills_up(tensors, place, metadata):
+        saves.append(place)
+        if len(saves) == 3:
+            place.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_file(tensors, place, metadata)
+
+    monkeypatch.setattr(checkpoint, "save_file", fills_up)
+    with pytest.raises(UserError, match="No space left on device; the previous file is unharmed"):
+        fit(bert(), sentences, task_loss, CONFIG, path)
+    assert list(tmp_path.iterdir()) == [path]
+    model, seen = bert(), []
+    fit(model, lambda step: seen.append(step) or sentences(step), task_loss, CONFIG, path)
+    assert seen[0] == 6
+    assert same(model, unbroken)
+
+
+# What is no number.
+
+
+def spoiled(at, spoil):
+    """task_loss, but spoiled at one call."""
+    calls = []
+
+    def loss_of(model, batch):
+        calls.append(1)
+        loss = task_loss(model, batch)
+        return spoil(loss) if len(calls) == at else loss
+
+    return loss_of
+
+
+SPOILS = {
+    "nan": (lambda loss: loss * math.nan, "loss is nan"),
+    "infinity": (lambda loss: loss / 0.0, "loss is inf"),
+    # finite, but the root's slope at 0 is infinite
+    "gradient": (lambda loss: (loss * 0).sqrt(), "gradient is nan"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILS.values(), ids=SPOILS)
+def test_no_number(tmp_path, spoil, message):
+    model, path = bert(), tmp_path / "run.checkpoint"
+    with pytest.raises(UserError, match=f"^the {message} at step 6; try a lower learning rate than 0.002$"):
+        fit(model, sentences, spoiled(6, spoil), CONFIG, path)
+    # neither the model nor the checkpoint has seen it
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    fit(bert(), sentences, task_loss, CONFIG, path)
+
+
+# Precision, and what is left on the model.
+
+
+def test_one_precision_after_the_other_in_one_process():
+    """Accelerate knows one precision a process, and leaves a wrapper of it on a model's forward."""
+    given = {"input_ids": torch.tensor([[7, 8, 9]])}
+    products = []
+    for precision in ("bf16", "no", "bf16"):
+        model = bert(None)
+        model.classifier.register_forward_hook(lambda module, args, output: products.append(output.dtype))
+        config = TrainConfig(steps=2, lr=1e-3, precision=precision)
+        fit(model, sentences, task_loss, config)
+        assert products == [torch.bfloat16 if precision == "bf16" else torch.float32] * 2
+        assert "forward" not in vars(model)
+        twin = copy.deepcopy(model)
+        products.clear()
+        assert torch.equal(twin(**given).logits, model(**given).logits)
+        assert products == [torch.float32] * 2
+        products.clear()
+
+
+def test_a_trained_model_is_left_in_eval_mode_at_the_end_of_its_schedules():
+    model = cnn("fda")
+    fit(model, images, task_loss, CONFIG)
+    assert not any(module.training for module in model.modules())
+    assert {module.terms for module in model.modules() if hasattr(module, "terms")} == {18}
+
+
+def test_the_same_seed_gives_the_same_model():
+    models = [bert(), bert(), bert()]
+    for model, seed in zip(models, (1, 1, 2), strict=True):
+        fit(model, sentences, task_loss, TrainConfig(steps=3, lr=1e-3, seed=seed))
+    assert same(models[0], models[1])
+    assert not same(models[0], models[2])  # dropout
+
+
+def test_no_warning_is_given():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(bert(), sentences, task_loss, CONFIG)
+
+
+def test_curves_are_short():
+    """At most 200 points, whatever the number of steps; the last one is the end."""
+    for steps in (1, 199, 200, 201, 399, 403, 1000):
+        config = TrainConfig(steps, lr=0.01)
+        history = fit(
+            nn.Linear(1, 1), lambda step: {}, lambda model, batch: model.weight.square().sum(), config
+        )
+        assert len(history.steps) == len(history.loss) <= 200
+        assert history.steps[-1] == steps
+        assert history.steps == sorted(set(history.steps))
+
+
+def test_a_point_of_the_curve_is_the_mean_since_the_one_before():
+    losses = [float(step * step % 7) for step in range(401)]
+    called = iter(losses)
+    layer = nn.Linear(1, 1)
+    history = fit(
+        layer,
+        lambda step: {},
+        lambda model, batch: model.weight.sum() * 0 + next(called),
+        TrainConfig(401, 0.01),
+    )
+    ends = [0, *history.steps]
+    wanted = [sum(losses[a:b]) / (b - a) for a, b in pairwise(ends)]
+    assert history.loss == pytest.approx(wanted, abs=1e-5)
+
+
+# Checkpoints that do not belong.
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": 1e-3}, "lr 0.002, now it is 0.001"),
+        ({"seed": 5}, "seed 4, now it is 5"),
+        ({"steps": 20}, "steps 12"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_other_settings(tmp_path, change, message):
+    path = tmp_path / "run.checkpoint"
+    with pytest.raises(RuntimeError):
+        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
+    other = TrainConfig(**({"steps": STEPS, "lr": 2e-3, "checkpoint_every": 3, "seed": 4} | change))
+    with pytest.raises(UserError, match=f"{message}.*; delete it to start again"):
+        fit(bert(), sentences, task_loss, other, path)
+
+
+def test_how_often_it_is_saved_is_no_setting_of_the_run(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    with pytest.raises(RuntimeError):
+        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
+    often = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=1, seed=4)
+    assert fit(bert(), sentences, task_loss, often, path).steps[-1] == STEPS
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint", None], ids=["empty", "garbage", "another model"]
+)
+def test_checkpoints_that_cannot_be_resumed(tmp_path, content):
+    path = tmp_path / "run.checkpoint"
+    if content is None:
+        with pytest.raises(RuntimeError):
+            fit(cnn(), failing(images, 7, killed), task_loss, CONFIG, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"cannot be resumed .*; delete it to start again") as caught:
+        fit(bert(), sentences, task_loss, CONFIG, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_holds_no_pickle(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    with pytest.raises(RuntimeError):
+        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    assert path.read_bytes()[8:9] == b"{" and length < path.stat().st_size
+
+
+# Learning rates.
+
+
+@pytest.mark.parametrize(
+    ("steps", "warmup"), [(1, 0.1), (2, 0.5), (10, 0.0), (100, 0.1), (100, 1.0), (7, 0.3)]
+)
+def test_rate(steps, warmup):
+    config = TrainConfig(steps=steps, lr=1.0, warmup=warmup)
+    rates = [rate(step, config) for step in range(steps + 1)]
+    rising = max(1, round(warmup * steps))
+    assert rates[0] == pytest.approx(1 / rising)
+    assert rates[rising - 1] == pytest.approx(1.0)
+    assert rates[steps] == 0.0
+    assert all(0 < value <= 1 for value in rates[:-1])
+    assert rates[:rising] == sorted(rates[:rising])
+    assert rates[rising:] == sorted(rates[rising:], reverse=True)
+
+
+@pytest.mark.parametrize("recipe", [*binviz.recipes.names(), None])
+@pytest.mark.parametrize("make", [bert, cnn])
+def test_every_trained_parameter_is_in_one_group(make, recipe):
+    if make is cnn and recipe is None:
+        model = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
+    else:
+        model = make(recipe)
+    frozen = next(model.parameters()).requires_grad_(False)
+    groups = parameter_groups(model, CONFIG)
+    grouped = [id(parameter) for group in groups for parameter in group["params"]]
+    trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    assert len(grouped) == len(set(grouped)) and set(grouped) == trained
+    assert id(frozen) not in grouped
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for group in groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            scale = name.endswith((".alpha", "weight_binarizer.scale"))
+            assert group["lr"] == (CONFIG.scale_lr if scale else CONFIG.lr), name
+            decays = parameter.ndim >= 2 and not scale
+            assert group["weight_decay"] == (CONFIG.weight_decay if decays else 0.0), name
+            if name.endswith((".bias", ".beta", ".threshold", "LayerNorm.weight", "output_scale")):
+                assert group["weight_decay"] == 0.0, name
+
+
+def test_tied_weights_are_trained_once():
+    model = transformers.BertForMaskedLM(
+        transformers.BertConfig(
+            vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24
+        )
+    )
+    grouped = [id(parameter) for group in parameter_groups(model, CONFIG) for parameter in group["params"]]
+    assert len(grouped) == len(set(grouped)) == len(list(model.parameters()))

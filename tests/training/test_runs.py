@@ -1,0 +1,95 @@
+"""Run records: written, read, found, and one line for what is none."""
+
+import json
+
+import numpy as np
+import pytest
+
+from binviz.errors import UserError
+from binviz.evidence import runs
+
+RUN = runs.Run(
+    experiment="digits",
+    cell="cnn.float+bit-w1a1",
+    seed=3,
+    config={"lr": 1e-3, "stages": ["float"]},
+    selection="the last step",
+    data={"train": "ab12"},
+    metrics={"accuracy": 0.5, "count": 1},
+    seconds=1.5,
+    predictions="05",
+    curves={"step": [1, 2], "loss": [0.5, 0.25]},
+)
+
+
+def test_round_trip(tmp_path):
+    path = runs.write(RUN, tmp_path)
+    assert path == tmp_path / "digits/cnn.float+bit-w1a1.seed3.json"
+    assert runs.read(path) == RUN
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_users_records_come_after_the_shipped_ones(tmp_path, monkeypatch):
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    monkeypatch.setattr(runs, "SHIPPED", shipped)
+    assert list(runs.runs(own)) == []
+    runs.write(RUN, shipped)
+    other = runs.Run(**(vars(RUN) | {"experiment": "a", "cell": "b"}))
+    runs.write(other, own)
+    assert list(runs.runs(own)) == [RUN, other]
+    assert list(runs.runs()) == [RUN]
+    assert runs.find("digits", RUN.cell, 3) == RUN
+    assert runs.find("digits", RUN.cell) is None
+
+
+GOOD = json.loads(json.dumps(vars(RUN)))
+GARBAGE = {
+    "empty": b"",
+    "bytes": b"\xff\xfe",
+    "cut short": json.dumps(GOOD).encode()[:50],
+    "a list": b"[1]",
+    "null": b"null",
+    "deep": b"[" * 100_000,
+    "no field": b"{}",
+    "a field missing": json.dumps({key: value for key, value in GOOD.items() if key != "seed"}).encode(),
+    "a field too many": json.dumps(GOOD | {"verdict": "holds"}).encode(),
+    "a seed of words": json.dumps(GOOD | {"seed": "three"}).encode(),
+    "metrics of a list": json.dumps(GOOD | {"metrics": [0.5]}).encode(),
+    "seconds of words": json.dumps(GOOD | {"seconds": "long"}).encode(),
+    "predictions of a number": json.dumps(GOOD | {"predictions": 5}).encode(),
+}
+
+
+@pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
+def test_no_record(tmp_path, content):
+    path = tmp_path / "a.seed0.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is not a run record") as caught:
+        runs.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match="is not a run record"):
+        runs.read(tmp_path / "nothing.json")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "digits").write_text("a file")
+    with pytest.raises(UserError, match="cannot write"):
+        runs.write(RUN, tmp_path)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 100])
+def test_correct_bits(n):
+    correct = np.random.default_rng(n).integers(0, 2, n).astype(bool)
+    found = bytes.fromhex(runs.correct_bits(correct))
+    assert len(found) == -(-n // 8)
+    assert [bool(found[i // 8] >> (i % 8) & 1) for i in range(n)] == correct.tolist()
+
+
+def test_machine_and_code():
+    found = runs.machine()
+    assert found["cores"] >= 1 and found["threads"] >= 1
+    json.dumps(found)
+    assert set(runs.code_state()) in (set(), {"commit", "dirty"})
