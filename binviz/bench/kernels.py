@@ -1,24 +1,27 @@
-"""Our 1-bit linear layer beside torch's float32 and bfloat16 ones, at the shapes of BERT-base.
+"""Our bit kernels beside the processor's own limit, torch's layers, and other libraries' distances.
 
     python -m binviz.bench.kernels --out kernels.json
 
-Every contestant starts and ends with torch tensors. Ours packs the float activations, multiplies bits, scales
-and adds the bias; the weights are packed beforehand, as torch's are in bfloat16 beforehand.
+Of the layers, at the shapes of BERT-base, every contestant starts and ends with torch tensors. Ours packs the
+float activations, multiplies bits, scales and adds the bias; the weights are packed beforehand, as torch's are in
+bfloat16 or int8 beforehand. int8 is torch's dynamic quantization, which quantizes the activations as they come.
 A machine that is busy with something else gives numbers that are nobody's: a run is refused unless two threads
 make a float32 layer at least 1.6 times as fast as one, before and after.
 """
 
 import argparse
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import binviz_kernels
-import numba
 import torch
+from binviz_kernels import forms
 from torch.nn.functional import linear
 
+from binviz.bench import distances, products
 from binviz.bench.machine import describe, usable_cores
 from binviz.bench.timing import Spread, interleave, ratio, spread
 
@@ -37,7 +40,7 @@ def contestants(rows: int, inputs: int, outputs: int) -> dict[str, Callable[[], 
         outputs: N, weights [N, K].
 
     Returns:
-        binviz, float32 and bfloat16, each a function that computes [M, N].
+        binviz, float32, bfloat16 and, where torch has it, int8, each a function that computes [M, N].
     """
     random = torch.Generator().manual_seed(0)
     x = torch.randn(rows, inputs, generator=random)
@@ -45,16 +48,34 @@ def contestants(rows: int, inputs: int, outputs: int) -> dict[str, Callable[[], 
     bias, scale = torch.randn(outputs, generator=random), w.abs().mean(dim=1)
     packed, scale_, bias_ = binviz_kernels.pack_weights(w.numpy()), scale.numpy(), bias.numpy()
     half = [t.bfloat16() for t in (x, w, bias)]
-    return {
+    functions: dict[str, Callable[[], object]] = {
         "binviz": lambda: torch.from_numpy(binviz_kernels.linear(x.numpy(), packed, scale_, bias_)),
         "float32": lambda: linear(x, w, bias),
         "bfloat16": lambda: linear(*half),
     }
+    int8 = dynamic_int8(w, bias)
+    if int8 is not None:
+        functions["int8"] = lambda: int8(x)
+    return functions
+
+
+def dynamic_int8(w: torch.Tensor, bias: torch.Tensor) -> torch.nn.Module | None:
+    """Torch's dynamically quantized layer with these weights; None where this torch has none."""
+    layer = torch.nn.Linear(w.shape[1], w.shape[0])
+    layer.weight.data, layer.bias.data = w, bias
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated, but what is recommended instead is another package
+            model = torch.nn.Sequential(layer).eval()
+            return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
+    except (AttributeError, RuntimeError):  # no engine for this processor, or gone from torch
+        return None
 
 
 def set_threads(threads: int) -> None:
     """Let torch and our kernels use this many threads."""
-    numba.set_num_threads(threads)  # first: starting Numba's threads may reset torch's number
+    binviz_kernels.set_threads(threads)
+    binviz_kernels.get_threads()  # first: starting Numba's threads may reset torch's number
     torch.set_num_threads(threads)
 
 
@@ -81,7 +102,7 @@ def measure(threads: int, rows: int, inputs: int, outputs: int, rounds: int) -> 
     return {
         "threads": threads, "rows": rows, "inputs": inputs, "outputs": outputs,
         "seconds": {name: spread(samples)._asdict() for name, samples in times.items()},
-        "ratio": {name: ratio(times[name], times["binviz"])._asdict() for name in ("float32", "bfloat16")},
+        "ratio": {name: ratio(times[name], times["binviz"])._asdict() for name in times if name != "binviz"},
     }  # fmt: skip
 
 
@@ -89,11 +110,9 @@ def line(result: dict[str, Any]) -> str:
     """A line of the printed table."""
     layer = f"{result['inputs']} -> {result['outputs']}"
     cells = [f"{result['threads']:>7} {layer:>13} {result['rows']:>5}"]
-    cells += [
-        f"{result['seconds'][name]['median'] * 1e6:>10.1f}" for name in ("binviz", "float32", "bfloat16")
-    ]
-    for name in ("float32", "bfloat16"):
-        times = Spread(**result["ratio"][name])
+    cells.append(f"{result['seconds']['binviz']['median'] * 1e6:>10.1f}")
+    for quartiles in result["ratio"].values():
+        times = Spread(**quartiles)
         cells.append(f"{times.median:>6.1f} ({times.low:.1f}-{times.high:.1f})".ljust(21))
     return " ".join(cells).rstrip()
 
@@ -126,10 +145,15 @@ def main(arguments: list[str] | None = None) -> None:
     )
     speedups = [speedup(options.rounds)]
     refuse_if_busy(speedups, options.busy)
-    print("\nMedian microseconds; torch's time over ours: median (quartiles)")
-    print(
-        "threads         layer  rows     binviz    float32   bfloat16 float32/binviz        bfloat16/binviz"
-    )
+    set_threads(1)
+    print(f"\nForm of the kernels: {forms.CHOSEN.name}. On one thread:\n{products.HEADER}")
+    shares = [products.measure(*shape, options.rounds) for shape in products.SHAPES]
+    print(*map(products.line, shares), sep="\n")
+    print(distances.HEADER)
+    compared = [distances.measure(*shape, options.rounds) for shape in distances.SHAPES]
+    print(*map(distances.line, compared), sep="\n")
+    print("\nMedian microseconds of our layer; torch's time over ours: median (quartiles)")
+    print("threads         layer  rows     binviz float32               bfloat16              int8")
     results = []
     for threads in wanted:
         for inputs, outputs in LAYERS:
@@ -143,6 +167,9 @@ def main(arguments: list[str] | None = None) -> None:
             "machine": machine,
             "two_threads_over_one": speedups,
             "busy": busy(speedups),
+            "form": forms.CHOSEN.name,
+            "products": shares,
+            "distances": compared,
             "results": results,
         }
         options.out.write_text(json.dumps(record, indent=1) + "\n")

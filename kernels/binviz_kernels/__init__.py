@@ -9,7 +9,18 @@ For activations in {0, 1}, AND marks the weights that are added or subtracted at
 
     dot(a, w) = 2·popcount(a & w) − popcount(a).
 
-Every function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`.
+| function | computes |
+|---|---|
+| `pack_rows`, `pack_weights`, `unpack`, `prepare` | bits from numbers and back; weights from a file made ready |
+| `xnor_gemm`, `and_gemm`, `hamming` | integer products and distances |
+| `linear`, `linear_bits`, `fold_threshold` | a layer that ends in floats, or in bits for the next layer |
+| `pack_planes`, `planes_gemm` | codes of 2 and 4 bits (also in `linear`) |
+| `linear_weight_only` | float activations, 1-bit weights |
+| `pack_filters`, `conv2d` | convolutions |
+| `set_threads`, `get_threads` | how many threads large products use |
+
+Every function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`. Results are the same
+on every processor and any number of threads. To see how a product comes about, read `portable`, then `sums`.
 
 >>> import numpy as np
 >>> from binviz_kernels import pack_rows, pack_weights, xnor_gemm
@@ -19,20 +30,37 @@ Every function has a slow, obviously correct twin of the same name in `binviz_ke
 2
 """
 
+from binviz_kernels.convolution import PackedFilters, conv2d, pack_filters
 from binviz_kernels.distance import hamming
 from binviz_kernels.gemm import and_gemm, xnor_gemm
 from binviz_kernels.layer import linear
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows, pack_weights, prepare, unpack
+from binviz_kernels.planes import PackedPlanes, pack_planes, planes_gemm
+from binviz_kernels.threads import get_threads, set_threads
+from binviz_kernels.threshold import Threshold, fold_threshold, linear_bits
+from binviz_kernels.weight_only import linear_weight_only
 
 __all__ = [
+    "PackedFilters",
+    "PackedPlanes",
     "PackedRows",
     "PackedWeights",
+    "Threshold",
     "and_gemm",
+    "conv2d",
+    "fold_threshold",
+    "get_threads",
     "hamming",
     "linear",
+    "linear_bits",
+    "linear_weight_only",
+    "pack_filters",
+    "pack_planes",
     "pack_rows",
     "pack_weights",
+    "planes_gemm",
     "prepare",
+    "set_threads",
     "unpack",
     "xnor_gemm",
 ]

@@ -1,8 +1,4 @@
-"""What the public functions accept, checked once at the boundary; each refusal says what to do.
-
-Arrays leave here as read-only views. So a kernel cannot write into its inputs, a caller may pass read-only
-arrays, and Numba compiles each kernel for one kind of array only.
-"""
+"""What the public functions accept, checked once at the boundary; each refusal says what to do."""
 
 from typing import Any
 
@@ -37,7 +33,7 @@ def packed_words(name: str, words: NDArray[Any], K: int) -> NDArray[np.uint64]:
         raise ValueError(
             f"{name}: K={K} needs {-(-K // 64)} words per row, got {words.shape[1]}: pass the K they were packed with"
         )
-    return read_only(words)
+    return contiguous(words)
 
 
 def padding_is_zero(name: str, words: NDArray[np.uint64], K: int) -> None:
@@ -68,19 +64,17 @@ def output(out: NDArray[Any] | None, shape: tuple[int, int], dtype: DTypeLike) -
 def vector(name: str, value: NDArray[Any] | float, length: int) -> NDArray[np.float32]:
     """One float32 per output (or row); a scalar is repeated."""
     if isinstance(value, float | int | np.number) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        return read_only(np.full(length, value, np.float32))
+        return contiguous(np.full(length, value, np.float32))
     if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.shape != (length,):
         raise ValueError(f"{name} must be a scalar or a float32 array of shape ({length},)")
-    return read_only(value)
+    return contiguous(value)
 
 
 def optional_vector(name: str, value: NDArray[Any] | float | None, length: int) -> NDArray[np.float32]:
     """The same; None becomes an empty vector."""
-    return read_only(np.empty(0, np.float32)) if value is None else vector(name, value, length)
+    return contiguous(np.empty(0, np.float32)) if value is None else vector(name, value, length)
 
 
-def read_only(x: NDArray[Any]) -> NDArray[Any]:
-    """A read-only C-contiguous view of x, or copy if x is not contiguous."""
-    view = np.ascontiguousarray(x).view()
-    view.flags.writeable = False
-    return view
+def contiguous(x: NDArray[Any]) -> NDArray[Any]:
+    """x, or a copy if its elements do not follow one another where a processor expects them."""
+    return np.require(x, requirements=("C", "A"))

@@ -1,120 +1,251 @@
-"""Everything that Numba compiles, in one file, because Numba's cache watches only the file a function stands in.
+"""The kernels that Python calls: a product of each kind on one thread and on several.
 
-The innermost loops run over neighbouring outputs n, so LLVM turns them into vector instructions without a
-horizontal sum, and it recognises `popcount` as the machine's own instruction where there is one. Nothing here
-uses fastmath: the float32 results are those of the formulas, rounded after every operation. A threaded kernel is
-a function of its own, because that cache would also take the two forms of one function for each other.
+A kernel says whether the sizes of its arguments fit together, and does nothing if they do not. The blocks that
+the threads compute stand in `blocks`.
 """
 
-import numba
-import numpy as np
+from numba import prange
 
-from binviz_kernels.threads import compile_parallel, compile_serial
-
-PAIRS = np.uint64(0x5555555555555555)
-NIBBLES = np.uint64(0x3333333333333333)
-BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
-ONES = np.uint64(0x0101010101010101)
-ONE, TWO, FOUR, TOP = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
-
-
-@compile_serial
-def popcount(x):
-    """The number of 1 bits of a uint64: sums of 2, then 4, then 8 neighbouring bits, all of them at once."""
-    x = x - ((x >> ONE) & PAIRS)
-    x = (x & NIBBLES) + ((x >> TWO) & NIBBLES)
-    x = (x + (x >> FOUR)) & BYTES
-    # The product's top byte is the sum of the eight bytes.
-    return (x * ONES) >> TOP
-
-
-@compile_serial
-def dot_row(a, panels, K, signed, out):
-    """One row's products with all weight rows: a uint64 [W], panels uint64 [W, N] -> out int32 [N]."""
-    N = out.shape[0]
-    if signed:
-        # dot = K − 2·popcount(a ^ w)
-        for n in range(N):
-            out[n] = K
-        for k in range(a.shape[0]):
-            for n in range(N):
-                out[n] -= 2 * np.int32(popcount(a[k] ^ panels[k, n]))
-    else:
-        # dot = 2·popcount(a & w) − popcount(a)
-        ones = np.int32(0)
-        for k in range(a.shape[0]):
-            ones += np.int32(popcount(a[k]))
-        for n in range(N):
-            out[n] = -ones
-        for k in range(a.shape[0]):
-            for n in range(N):
-                out[n] += 2 * np.int32(popcount(a[k] & panels[k, n]))
+from binviz_kernels.blocks import (
+    arrange,
+    comparisons,
+    distances,
+    finish,
+    fits,
+    layer,
+    layer_fits,
+    pack,
+    pairs,
+    products,
+    share,
+    signed_sums,
+    weighted,
+)
+from binviz_kernels.kernel import (
+    BITS,
+    COUNT,
+    FLAG,
+    FLOAT_MATRIX,
+    FLOATS,
+    FLOATS_OUT,
+    INT_MATRIX,
+    INTS,
+    INTS_OUT,
+    OCTETS,
+    PANELS,
+    PANELS_OUT,
+    WORDS,
+    WORDS_OUT,
+    Kernel,
+)
 
 
-@compile_serial
-def scale_row(dots, scale, shift, row_scale, m, bias, out):
-    """From dots int32 [N] to out float32 [N]. A term whose vector is empty is left out."""
-    for n in range(out.shape[0]):
-        # y = (dot · scale + shift) · row_scale + bias
-        y = np.float32(dots[n]) * scale[n]
-        if shift.size:
-            y = y + shift[n]
-        if row_scale.size:
-            y = y * row_scale[m]
-        if bias.size:
-            y = y + bias[n]
-        out[n] = y
+def dot_rows(words, panels, K, signed, out):
+    """All products."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    products(words, panels, K, signed, out, 0, M, 0, N)
+    return True
 
 
-@compile_serial
-def dot_rows(a, panels, K, signed, out, start, stop):
-    """Rows start..stop of the product: a uint64 [M, W], panels uint64 [W, N] -> out int32 [M, N]."""
-    for m in range(start, stop):
-        dot_row(a[m], panels, K, signed, out[m])
+def dot_rows_threaded(words, panels, K, signed, out, threads):
+    """All products, an equal share to each thread."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        products(words, panels, K, signed, out, m0, m1, n0, n1)
+    return True
 
 
-@compile_serial
-def linear_rows(a, panels, K, signed, scale, shift, row_scale, bias, out, start, stop):
-    """Rows start..stop of a linear layer: a uint64 [M, W], panels uint64 [W, N] -> out float32 [M, N]."""
-    dots = np.empty(out.shape[1], np.int32)
-    for m in range(start, stop):
-        dot_row(a[m], panels, K, signed, dots)
-        scale_row(dots, scale, shift, row_scale, m, bias, out[m])
+def distance_rows(words, panels, out):
+    """All distances."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    distances(words, panels, out, 0, M, 0, N)
+    return True
 
 
-@compile_serial
-def hamming_rows(a, b, out, start, stop):
-    """Rows start..stop of the distances: a uint64 [M, W], b uint64 [N, W] -> out int32 [M, N]."""
-    for m in range(start, stop):
-        for n in range(out.shape[1]):
-            # d = popcount(a ^ b)
-            differing = np.int32(0)
-            for k in range(a.shape[1]):
-                differing += np.int32(popcount(a[m, k] ^ b[n, k]))
-            out[m, n] = differing
+def distance_rows_threaded(words, panels, out, threads):
+    """All distances, an equal share to each thread."""
+    M, N = out.shape
+    if not fits(words, panels, M, N):
+        return False
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        distances(words, panels, out, m0, m1, n0, n1)
+    return True
 
 
-@compile_parallel
-def threaded_dot_rows(a, panels, K, signed, out, threads):
-    """`dot_rows` of all rows, an equal share to each thread."""
-    M = out.shape[0]
-    for t in numba.prange(threads):
-        dot_rows(a, panels, K, signed, out, M * t // threads, M * (t + 1) // threads)
+def pair_rows(a, b, out):
+    """Distances of rows that are not arranged: a uint64 [M, W], b uint64 [N, W] -> out int32 [M, N]."""
+    return pairs(a, b, out, 0, b.shape[0])
 
 
-@compile_parallel
-def threaded_linear_rows(a, panels, K, signed, scale, shift, row_scale, bias, out, threads):
-    """`linear_rows` of all rows, an equal share to each thread."""
-    M = out.shape[0]
-    for t in numba.prange(threads):
-        linear_rows(
-            a, panels, K, signed, scale, shift, row_scale, bias, out, M * t // threads, M * (t + 1) // threads
-        )  # fmt: skip
+def pair_rows_threaded(a, b, out, threads):
+    """The same, an equal share of the columns to each thread."""
+    N = b.shape[0]
+    for t in prange(threads):
+        pairs(a, b, out, N * t // threads, N * (t + 1) // threads)
+    return True
 
 
-@compile_parallel
-def threaded_hamming_rows(a, b, out, threads):
-    """`hamming_rows` of all rows, an equal share to each thread."""
-    M = out.shape[0]
-    for t in numba.prange(threads):
-        hamming_rows(a, b, out, M * t // threads, M * (t + 1) // threads)
+def arrange_rows(words, panels):
+    """Rows words uint64 [N, W] as panels uint32 [P, 1 + 2W, 64]."""
+    return arrange(words, panels, 0, panels.shape[0])
+
+
+def arrange_rows_threaded(words, panels, threads):
+    """The same, an equal share of the panels to each thread."""
+    P = panels.shape[0]
+    for t in prange(threads):
+        arrange(words, panels, P * t // threads, P * (t + 1) // threads)
+    return True
+
+
+def linear_rows(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out):
+    """A linear layer of words uint64 [M, W]; or of x float32 [M, K], packed into these words."""
+    M, N = out.shape
+    if not layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
+        return False
+    layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, 0, M, 0, N)
+    return True
+
+
+def linear_rows_threaded(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, threads):
+    """The same, an equal share to each thread."""
+    M, N = out.shape
+    if not layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
+        return False
+    if x.shape[0] > 0 and 12 * threads > M:  # each thread has some columns of all rows
+        pack(x, words, 0, M)
+        x = x[:0]
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1)
+    return True
+
+
+def compare_rows(words, panels, K, signed, threshold, flip, out):
+    """All comparisons."""
+    M, N = out.shape[0], threshold.shape[0]
+    if not fits(words, panels, M, N) or flip.shape[0] != out.shape[1] or out.shape[1] != (N + 63) // 64:
+        return False
+    comparisons(words, panels, K, signed, threshold, flip, out, 0, M, 0, N)
+    return True
+
+
+def compare_rows_threaded(words, panels, K, signed, threshold, flip, out, threads):
+    """All comparisons, an equal share to each thread."""
+    M, N = out.shape[0], threshold.shape[0]
+    if not fits(words, panels, M, N) or flip.shape[0] != out.shape[1] or out.shape[1] != (N + 63) // 64:
+        return False
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1)
+    return True
+
+
+def weighted_rows(words, panels, planes, negative, out):
+    """All products of codes."""
+    weighted(words, panels, planes, negative, out, 0, out.shape[0], 0, out.shape[1])
+    return True
+
+
+def weighted_rows_threaded(words, panels, planes, negative, out, threads):
+    """The same, an equal share to each thread."""
+    M, N = out.shape
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        weighted(words, panels, planes, negative, out, m0, m1, n0, n1)
+    return True
+
+
+def signed_sum_rows(x, panels, out):
+    """All sums of floats with signs."""
+    signed_sums(x, panels, out, 0, out.shape[0], 0, out.shape[1])
+    return True
+
+
+def signed_sum_rows_threaded(x, panels, out, threads):
+    """The same, an equal share to each thread."""
+    M, N = out.shape
+    for t in prange(threads):
+        m0, m1, n0, n1 = share(M, N, t, threads)
+        signed_sums(x, panels, out, m0, m1, n0, n1)
+    return True
+
+
+def finish_rows(dots, scale, bias, shift, row_scale, given, out):
+    """The float part of a layer whose integer products are there."""
+    return finish(dots, scale, bias, shift, row_scale, given, out, 0, dots.shape[0])
+
+
+def finish_rows_threaded(dots, scale, bias, shift, row_scale, given, out, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = dots.shape[0]
+    for t in prange(threads):
+        finish(dots, scale, bias, shift, row_scale, given, out, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+def finish_sums(sums, scale, bias, shift, row_scale, given, out):
+    """The float part of a layer whose float sums are there."""
+    return finish(sums, scale, bias, shift, row_scale, given, out, 0, sums.shape[0])
+
+
+def finish_sums_threaded(sums, scale, bias, shift, row_scale, given, out, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = sums.shape[0]
+    for t in prange(threads):
+        finish(sums, scale, bias, shift, row_scale, given, out, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+def sign_rows(x, words):
+    """The signs of floats, x ≥ 0, as bits."""
+    pack(x, words, 0, x.shape[0])
+    return True
+
+
+def truth_rows(x, words):
+    """Whether integers are nonzero, as bits."""
+    pack(x, words, 0, x.shape[0])
+    return True
+
+
+def sign_rows_threaded(x, words, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = x.shape[0]
+    for t in prange(threads):
+        pack(x, words, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+def truth_rows_threaded(x, words, threads):
+    """The same, an equal share of the rows to each thread."""
+    M = x.shape[0]
+    for t in prange(threads):
+        pack(x, words, M * t // threads, M * (t + 1) // threads)
+    return True
+
+
+DOTS = Kernel(dot_rows, dot_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS_OUT)
+DISTANCES = Kernel(distance_rows, distance_rows_threaded, WORDS, PANELS, INTS_OUT)
+LINEAR = Kernel(
+    linear_rows, linear_rows_threaded,
+    FLOAT_MATRIX, WORDS_OUT, PANELS, COUNT, FLAG, FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT,
+)  # fmt: skip
+COMPARE = Kernel(compare_rows, compare_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS, BITS, WORDS_OUT)
+SIGNS = Kernel(sign_rows, sign_rows_threaded, FLOAT_MATRIX, WORDS_OUT)
+TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)
+PAIRS = Kernel(pair_rows, pair_rows_threaded, WORDS, WORDS, INTS_OUT)
+ARRANGE = Kernel(arrange_rows, arrange_rows_threaded, WORDS, PANELS_OUT)
+WEIGHTED = Kernel(weighted_rows, weighted_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS_OUT)
+SIGNED_SUMS = Kernel(signed_sum_rows, signed_sum_rows_threaded, FLOAT_MATRIX, PANELS, FLOATS_OUT)
+TERMS = FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT
+FINISH = Kernel(finish_rows, finish_rows_threaded, INT_MATRIX, *TERMS)
+FINISH_SUMS = Kernel(finish_sums, finish_sums_threaded, FLOAT_MATRIX, *TERMS)

@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 from binviz_kernels import compiled
 from binviz_kernels.checks import output, packed_words, same_K
 from binviz_kernels.packing import PackedRows, PackedWeights
-from binviz_kernels.threads import run
+from binviz_kernels.panels import arrange
+
+FEW = 6  # rows for which arranging all the others would cost more than it saves
 
 
 def hamming(
@@ -42,7 +44,14 @@ def hamming(
             raise TypeError(f"expected packed rows, got {type(rows).__name__}: use pack_rows")
     left, right = packed_words("a", a.words, a.K), packed_words("b", b.words, b.K)
     same_K(a.K, b.K)
-    (M, W), N = left.shape, right.shape[0]
+    M, N = left.shape[0], right.shape[0]
     out = output(out, (M, N), np.int32)
-    run(compiled.hamming_rows, compiled.threaded_hamming_rows, M, M * N * W, left, right, out)
+    if a.K == 0:
+        out[...] = 0
+        return out
+    panels = getattr(b, "panels", None)
+    if panels is None and M < FEW:
+        compiled.PAIRS(M * N * a.K, left, right, out)
+    else:
+        compiled.DISTANCES(M * N * a.K, left, arrange(right) if panels is None else panels, out)
     return out

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels import compiled
-from binviz_kernels.checks import output, packed_words, read_only, same_K
+from binviz_kernels import compiled, forms
+from binviz_kernels.checks import contiguous, output, packed_words, same_K
+from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, Words
-from binviz_kernels.threads import run
+from binviz_kernels.panels import arrange
 
 
 def xnor_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
@@ -64,27 +65,39 @@ def and_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = No
     return _gemm(a, w, out, signed=False)
 
 
-def operands(a: PackedRows, w: PackedWeights) -> tuple[Words, Words]:
-    """The words of the rows [M, W] and the panels of the weights [W, N], once both are known to fit."""
+def operands(a: PackedRows, w: PackedWeights) -> tuple[Words, NDArray[Any]]:
+    """The words of the rows [M, W] and the panels of the weights, once both are known to fit."""
     if not isinstance(a, PackedRows):
         raise TypeError(f"activations must be PackedRows, got {type(a).__name__}: use pack_rows")
     if not isinstance(w, PackedWeights):
         raise TypeError(f"weights must be PackedWeights, got {type(w).__name__}: use pack_weights")
     rows, words = packed_words("activations", a.words, a.K), packed_words("weights", w.words, w.K)
     same_K(a.K, w.K)
-    panels = words.T if w.panels is None else w.panels
-    if panels.shape != words.T.shape or panels.dtype != np.uint64:
+    if a.K == 0:  # a tile has at least one word
+        rows = np.zeros((rows.shape[0], 1), np.uint64)
+        return rows, arrange(np.zeros((words.shape[0], 1), np.uint64))
+    panels = arrange(words) if w.panels is None else w.panels
+    form = forms.BY_DTYPE.get(panels.dtype)
+    if form is None or panels.shape != form.shape(*words.shape):
         raise ValueError("the panels of these weights are not those of their words: make them with prepare")
-    return rows, read_only(panels)
+    return rows, contiguous(panels)
 
 
 def _gemm(a: PackedRows, w: PackedWeights, out: NDArray[Any] | None, signed: bool) -> NDArray[np.int32]:
+    try:
+        # The usual case in few steps, as in `linear`
+        if a.signed == signed and type(a.K) is int and a.K == w.K and a.words.shape[1] == (a.K + 63) // 64:
+            M, N = a.words.shape[0], w.words.shape[0]
+            y = np.empty((M, N), np.int32) if out is None else out
+            if M * N * a.K < SMALLEST_WORK and compiled.DOTS.serial(a.words, w.panels, a.K, signed, y):
+                return y
+    except (AttributeError, TypeError, ValueError, IndexError):
+        pass
     rows, panels = operands(a, w)
     if a.signed != signed:
         kind, other = ("±1", "xnor_gemm") if a.signed else ("{0, 1}", "and_gemm")
         raise ValueError(f"these rows are {kind}: use {other}")
-    (M, W), N = rows.shape, panels.shape[1]
+    M, N = rows.shape[0], w.words.shape[0]
     out = output(out, (M, N), np.int32)
-    args = rows, panels, int(a.K), signed, out
-    run(compiled.dot_rows, compiled.threaded_dot_rows, M, M * N * W, *args)
+    compiled.DOTS(M * N * a.K, rows, panels, a.K, signed, out)
     return out

@@ -6,16 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import optional_vector, output, vector
+from binviz_kernels.checks import contiguous, optional_vector, output, vector
 from binviz_kernels.gemm import operands
+from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
-from binviz_kernels.threads import run
+from binviz_kernels.planes import PackedPlanes, planes_gemm
+from binviz_kernels.threads import get_threads
 
 Vector = NDArray[np.float32] | float
+NONE = np.empty(0, np.float32)
+NO_FLOATS = np.empty((0, 0), np.float32)
 
 
 def linear(
-    x: NDArray[Any] | PackedRows,
+    x: NDArray[Any] | PackedRows | PackedPlanes,
     w: PackedWeights,
     scale: Vector,
     bias: Vector | None = None,
@@ -33,7 +37,7 @@ def linear(
     None is left out. Signed rows (from floats) are multiplied by XOR, {0, 1} rows (from bool or uint8) by AND.
 
     Args:
-        x: float, bool or uint8 [M, K], packed here as by `pack_rows`; or PackedRows.
+        x: float, bool or uint8 [M, K], packed here as by `pack_rows`; PackedRows; or PackedPlanes.
         w: N rows of K bits.
         scale: float32 [N] or a scalar.
         bias: float32 [N], a scalar or None.
@@ -54,16 +58,62 @@ def linear(
     >>> linear(np.array([[0.3, 0.1, -0.2]]), w, scale=0.5, bias=1.0)
     array([[ 1.5, -0.5]], dtype=float32)
     """
-    a = x if isinstance(x, PackedRows) else pack_rows(x)
-    rows, panels = operands(a, w)
-    (M, W), N = rows.shape, panels.shape[1]
-    out = output(out, (M, N), np.float32)
-    scales = (
+    given = (bias is not None) + 2 * (shift is not None) + 4 * (row_scale is not None)
+    try:
+        # The usual case in as few steps as possible: arrays of the right types, which the kernel insists on,
+        # and of sizes that fit, which it looks at itself. Everything else is looked at more closely below.
+        (M, K), N = x.shape, w.words.shape[0]  # type: ignore[union-attr]
+        y = np.empty((M, N), np.float32) if out is None else out
+        usual = (
+            x, np.empty((M, (K + 63) // 64), np.uint64), w.panels, w.K, True, scale,
+            NONE if bias is None else bias, NONE if shift is None else shift,
+            NONE if row_scale is None else row_scale, given, y,
+        )  # fmt: skip
+        if M and type(w.K) is int:
+            threads = 1 if M * N * K < SMALLEST_WORK else get_threads()
+            if compiled.LINEAR.serial(*usual) if threads == 1 else compiled.LINEAR.threaded(*usual, threads):
+                return y
+    except (AttributeError, TypeError, ValueError):
+        pass
+    return _linear(x, w, scale, bias, shift, row_scale, given, out)
+
+
+def layer_of_planes(
+    x: PackedPlanes, w: PackedWeights, scale: Any, bias: Any, shift: Any, row_scale: Any, given: int, out: Any
+) -> NDArray[np.float32]:
+    """A layer of codes of several bits: exact integer products, then the same terms in the same order."""
+    dots = planes_gemm(x, w)
+    out = output(out, dots.shape, np.float32)
+    compiled.FINISH(dots.size * 64, dots, *terms(scale, bias, shift, row_scale, *dots.shape), given, out)
+    return out
+
+
+def terms(scale: Any, bias: Any, shift: Any, row_scale: Any, M: int, N: int) -> tuple[NDArray[Any], ...]:
+    """The vectors of a layer, checked; an empty one for a term that is not given."""
+    return (
         vector("scale", scale, N),
+        optional_vector("bias", bias, N),
         optional_vector("shift", shift, N),
         optional_vector("row_scale", row_scale, M),
-        optional_vector("bias", bias, N),
     )
-    args = rows, panels, int(a.K), bool(a.signed), *scales, out
-    run(compiled.linear_rows, compiled.threaded_linear_rows, M, M * N * W, *args)
+
+
+def _linear(x: Any, w: Any, scale: Any, bias: Any, shift: Any, row_scale: Any, given: int, out: Any) -> Any:
+    """The same with every argument checked, on any number of threads."""
+    if isinstance(x, PackedPlanes):
+        return layer_of_planes(x, w, scale, bias, shift, row_scale, given, out)
+    a, floats = x, NO_FLOATS
+    if isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 2 and x.size:
+        # The kernel packs them, each thread its own rows.
+        floats = contiguous(x)
+        a = PackedRows(np.empty((x.shape[0], -(-x.shape[1] // 64)), np.uint64), x.shape[1])
+    elif not isinstance(x, PackedRows):
+        a = pack_rows(x)
+    rows, panels = operands(a, w)
+    M, N = rows.shape[0], w.words.shape[0]
+    out = output(out, (M, N), np.float32)
+    vectors = terms(scale, bias, shift, row_scale, M, N)
+    if not rows.flags.writeable:  # the kernel only reads them
+        rows = rows.copy()
+    compiled.LINEAR(M * N * a.K, floats, rows, panels, a.K, a.signed, *vectors, given, out)
     return out

@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binviz_kernels.convolution import PackedFilters
 from binviz_kernels.packing import PackedRows, PackedWeights
+from binviz_kernels.planes import PackedPlanes
+from binviz_kernels.threshold import Threshold
 
 
 def pack_rows(x: NDArray[Any]) -> PackedRows:
@@ -36,8 +39,8 @@ def pack_weights(w: NDArray[Any]) -> PackedWeights:
 
 
 def prepare(w: PackedWeights) -> PackedWeights:
-    """Panels are the words transposed."""
-    return PackedWeights(w.words, w.K, w.words.T.copy())
+    """The words are all that the naive functions read."""
+    return PackedWeights(w.words, w.K)
 
 
 def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:
@@ -61,8 +64,79 @@ def and_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = No
     return _into(out, unpack(a, signed=False).astype(np.int32) @ unpack(w).astype(np.int32).T)
 
 
+def pack_planes(codes: NDArray[Any], bits: int) -> PackedPlanes:
+    """Bit p of every code, plane by plane."""
+    planes = [pack_rows((codes.astype(int) >> p) % 2 == 1).words for p in range(bits)]
+    return PackedPlanes(np.stack(planes, axis=1), codes.shape[1], codes.dtype == np.int8)
+
+
+def planes_gemm(a: PackedPlanes, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+    """Put the codes together again and multiply the matrices."""
+    bits = a.words.shape[1]
+    weights = [2**p for p in range(bits)]
+    if a.signed:
+        weights[-1] *= -1
+    planes = (unpack(PackedRows(a.words[:, p], a.K, signed=False)).astype(np.int32) for p in range(bits))
+    codes = sum(weight * plane for weight, plane in zip(weights, planes, strict=True))
+    return _into(out, codes @ unpack(w).astype(np.int32).T)
+
+
+def linear_weight_only(
+    x: NDArray[Any],
+    w: PackedWeights,
+    scale: NDArray[np.float32] | float,
+    bias: NDArray[np.float32] | float | None = None,
+    *,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """One column of x after the other, added with its weights' signs."""
+    x, signs = x.astype(np.float32), unpack(w).astype(np.float32)
+    y = np.zeros((len(x), len(signs)), np.float32)
+    for k in range(w.K):
+        y += x[:, k, None] * signs[:, k]
+    y *= np.asarray(scale, np.float32)
+    return _into(out, y if bias is None else y + np.asarray(bias, np.float32))
+
+
+def pack_filters(w: NDArray[Any], groups: int = 1) -> PackedFilters:
+    """Each output's taps, one after the other, each packed on its own."""
+    outputs = [
+        np.concatenate([pack_rows(w[o, :, i, j].reshape(1, -1)).words[0] for i, j in np.ndindex(w.shape[2:])])
+        for o in range(len(w))
+    ]
+    rows = np.stack(outputs).reshape(groups, len(w) // groups, -1)
+    return PackedFilters(tuple(PackedWeights(g, w[0].size) for g in rows), w.shape)
+
+
+def conv2d(
+    x: NDArray[Any],
+    w: PackedFilters,
+    scale: NDArray[np.float32] | float,
+    bias: NDArray[np.float32] | float | None = None,
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+) -> NDArray[np.float32]:
+    """Pad the codes with zeros and sum over the taps, place by place."""
+    (down, right), (above, left) = (v if isinstance(v, tuple) else (v, v) for v in (stride, padding))
+    O, C, height, width = w.shape
+    zero = -1 if x.dtype.kind == "f" else 0
+    codes = np.where(x >= 0 if zero else x != 0, 1, zero)
+    codes = np.pad(codes, ((0, 0), (0, 0), (above, above), (left, left)))
+    taps = np.concatenate([unpack(PackedWeights(g.words.reshape(-1, -(-C // 64)), C)) for g in w.groups])
+    filters = taps.reshape(O, height, width, C).astype(int)
+    H, W = (codes.shape[2] - height) // down + 1, (codes.shape[3] - width) // right + 1
+    y = np.empty((len(x), O, H, W), np.float32)
+    for o, i, j in np.ndindex(O, H, W):
+        first = o * len(w.groups) // O * C  # the first channel of the output's group
+        window = codes[:, first : first + C, i * down : i * down + height, j * right : j * right + width]
+        y[:, o, i, j] = (window.transpose(0, 2, 3, 1) * filters[o]).sum(axis=(1, 2, 3))
+    y = y * np.broadcast_to(np.asarray(scale, np.float32), O).reshape(O, 1, 1)
+    return y if bias is None else y + np.broadcast_to(np.asarray(bias, np.float32), O).reshape(O, 1, 1)
+
+
 def linear(
-    x: NDArray[Any] | PackedRows,
+    x: NDArray[Any] | PackedRows | PackedPlanes,
     w: PackedWeights,
     scale: NDArray[np.float32] | float,
     bias: NDArray[np.float32] | float | None = None,
@@ -72,9 +146,12 @@ def linear(
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """One NumPy operation per term, each rounded to float32."""
-    a = x if isinstance(x, PackedRows) else pack_rows(x)
-    y = (xnor_gemm(a, w) if a.signed else and_gemm(a, w)).astype(np.float32)
-    y = y * np.asarray(scale, np.float32)
+    if isinstance(x, PackedPlanes):
+        dots = planes_gemm(x, w)
+    else:
+        a = x if isinstance(x, PackedRows) else pack_rows(x)
+        dots = xnor_gemm(a, w) if a.signed else and_gemm(a, w)
+    y = dots.astype(np.float32) * np.asarray(scale, np.float32)
     if shift is not None:
         y = y + np.asarray(shift, np.float32)
     if row_scale is not None:
@@ -82,6 +159,44 @@ def linear(
     if bias is not None:
         y = y + np.asarray(bias, np.float32)
     return _into(out, y)
+
+
+def fold_threshold(
+    K: int,
+    N: int,
+    scale: NDArray[np.float32] | float,
+    bias: NDArray[np.float32] | float | None = None,
+    *,
+    shift: NDArray[np.float32] | float | None = None,
+    least: NDArray[np.float32] | float = 0.0,
+) -> Threshold:
+    """Try every dot from −K to K; those that reach `least` begin or end with the first or the last."""
+    dots = np.arange(-K, K + 1)
+    y = dots[:, None].astype(np.float32) * np.broadcast_to(np.asarray(scale, np.float32), N)  # [2K + 1, N]
+    if shift is not None:
+        y = y + np.asarray(shift, np.float32)
+    if bias is not None:
+        y = y + np.asarray(bias, np.float32)
+    reached = y >= np.asarray(least, np.float32)
+    flip = np.broadcast_to(np.asarray(scale, np.float32) < 0, N)
+    after = (reached != flip).sum(axis=0)  # how many dots lie from the number looked for on
+    return Threshold((K + 1 - after).astype(np.int32), flip)
+
+
+def linear_bits(
+    x: NDArray[Any] | PackedRows,
+    w: PackedWeights,
+    threshold: Threshold | NDArray[np.int32],
+    *,
+    signed: bool = True,
+    out: NDArray[np.uint64] | None = None,
+) -> PackedRows:
+    """Compare the integer products, flip, and pack."""
+    a = x if isinstance(x, PackedRows) else pack_rows(x)
+    least, flip = threshold if isinstance(threshold, Threshold) else (threshold, None)
+    bits = (xnor_gemm(a, w) if a.signed else and_gemm(a, w)) >= least
+    packed = pack_rows(bits if flip is None else bits != flip)
+    return PackedRows(_into(out, packed.words), packed.K, signed)
 
 
 def hamming(

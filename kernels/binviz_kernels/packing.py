@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels.checks import matrix, packed_words, padding_is_zero
+from binviz_kernels import compiled
+from binviz_kernels.checks import contiguous, matrix, packed_words, padding_is_zero
+from binviz_kernels.panels import arrange
 
 Words = NDArray[np.uint64]
 
@@ -41,7 +43,7 @@ class PackedWeights(NamedTuple):
 
     words: Words
     K: int
-    panels: Words | None = None
+    panels: NDArray[Any] | None = None
 
 
 def pack_rows(x: NDArray[Any]) -> PackedRows:
@@ -64,10 +66,14 @@ def pack_rows(x: NDArray[Any]) -> PackedRows:
     (4, True, '0b1101')
     """
     x = matrix(x)
-    if x.dtype.kind == "f":
+    words = np.empty((x.shape[0], -(-x.shape[1] // 64)), np.uint64)
+    signed = x.dtype.kind == "f"
+    if x.dtype == np.float32:
         # bit = 1 if x ≥ 0 else 0
-        return PackedRows(_to_words(x >= 0), x.shape[1], signed=True)
-    return PackedRows(_to_words(x), x.shape[1], signed=False)
+        compiled.SIGNS(x.size, contiguous(x), words)
+    else:
+        compiled.TRUTHS(x.size, contiguous(x >= 0 if signed else x).view(np.uint8), words)
+    return PackedRows(words, x.shape[1], signed)
 
 
 def pack_weights(w: NDArray[Any]) -> PackedWeights:
@@ -98,8 +104,8 @@ def prepare(w: PackedWeights) -> PackedWeights:
         w: words uint64 [N, ceil(K / 64)] and K.
 
     Returns:
-        The same words and K with their panels: here the transpose, uint64 [ceil(K / 64), N], in which
-        neighbouring outputs lie side by side and so share a vector register.
+        The same words and K with their panels, in which neighbouring outputs lie side by side and so share a
+        vector register. Their layout differs between processors (`forms`); nobody else should read them.
 
     Raises:
         TypeError: w is not a PackedWeights, or its words are not uint64.
@@ -107,14 +113,15 @@ def prepare(w: PackedWeights) -> PackedWeights:
 
     >>> import numpy as np
     >>> from binviz_kernels import PackedWeights, prepare
-    >>> prepare(PackedWeights(np.array([[5], [2]], dtype=np.uint64), K=3)).panels
-    array([[5, 2]], dtype=uint64)
+    >>> stored = PackedWeights(np.array([[5], [2]], dtype=np.uint64), K=3)
+    >>> stored.panels is None, prepare(stored).panels is None
+    (True, False)
     """
     if not isinstance(w, PackedWeights):
         raise TypeError(f"expected PackedWeights, got {type(w).__name__}: pack the matrix with pack_weights")
     words = packed_words("weights", w.words, w.K)
     padding_is_zero("weights", words, w.K)
-    return PackedWeights(w.words, w.K, np.ascontiguousarray(words.T))
+    return PackedWeights(w.words, w.K, arrange(words))
 
 
 def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:
@@ -145,12 +152,3 @@ def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> ND
         signed = not isinstance(packed, PackedRows) or packed.signed
     # {0, 1} → {−1, +1}: 2·bit − 1
     return 2 * bits - 1 if signed else bits
-
-
-def _to_words(bits: NDArray[Any]) -> Words:
-    """From bool or uint8 [M, K], nonzero is 1, to uint64 [M, ceil(K / 64)]."""
-    octets = np.packbits(bits, axis=1, bitorder="little")  # [M, ceil(K / 8)]
-    missing = -octets.shape[1] % 8
-    if missing:
-        octets = np.pad(octets, ((0, 0), (0, missing)))
-    return np.ascontiguousarray(octets).view(np.dtype("<u8"))  # a transposed x gives transposed octets

@@ -1,44 +1,60 @@
-"""How kernels are compiled, and when they use more than one thread.
+"""How many threads kernels use.
 
 Two Python threads may call any kernel at the same time. Numba's default choice of threads may be its
 "workqueue", which aborts the whole process then; so this package asks for a thread-safe kind, unless the user
-has chosen one. Where no thread-safe kind is installed, kernels run on one thread.
+has chosen one. Where no thread-safe kind is installed, kernels run on one thread; and so they do in a process
+that was forked from one with threads, which the child does not have.
 """
 
 import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import numba
-
-SMALLEST_WORK = 1 << 18  # words to compare: about 20 microseconds, ten times what starting the threads costs
 
 if "NUMBA_THREADING_LAYER" not in os.environ and numba.config.THREADING_LAYER == "default":
     numba.config.THREADING_LAYER = "threadsafe"
 
+_wanted: int | None = None
+_started = _forked = False
 
-def run(serial: Callable[..., None], threaded: Callable[..., None], rows: int, work: int, *args: Any) -> None:
-    """Call one of a kernel's two forms.
+
+def set_threads(threads: int | None) -> None:
+    """Choose how many threads the kernels of this package use, in all Python threads.
+
+    Results do not depend on it. Products too small to gain from it stay on one thread.
 
     Args:
-        serial: the form `f(*args, start, stop)` that computes some rows of the output on this thread.
-        threaded: the form `f(*args, threads)` that splits the rows over threads.
-        rows: rows of the output; a single row is never split.
-        work: words to be compared.
-        args: the kernel's other arguments.
+        threads: from 1 to the number Numba started with (NUMBA_NUM_THREADS, usually the number of cores).
+            None: as many as `numba.get_num_threads()` says, which is how the program begins.
+
+    Raises:
+        ValueError: threads is not such a number.
+
+    >>> from binviz_kernels import get_threads, set_threads
+    >>> set_threads(1)
+    >>> get_threads()
+    1
+    >>> set_threads(None)
     """
-    threads = thread_count() if rows > 1 and work >= SMALLEST_WORK else 1
-    if threads > 1:
-        threaded(*args, threads)
-    else:
-        serial(*args, 0, rows)
+    global _wanted
+    most = numba.config.NUMBA_NUM_THREADS
+    whole = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (whole and 1 <= threads <= most):
+        raise ValueError(f"threads must be None or a whole number from 1 to {most}, got {threads!r}")
+    _wanted = threads
 
 
-def thread_count() -> int:
-    """How many threads a kernel may use now: what `numba.set_num_threads` says, or 1 where none can be had."""
-    return numba.get_num_threads() if threads_available() else 1
+def get_threads() -> int:
+    """How many threads a large product uses now; 1 where no more can be had.
+
+    >>> from binviz_kernels import get_threads
+    >>> get_threads() >= 1
+    True
+    """
+    if _wanted == 1 or _forked or not threads_available():
+        return 1
+    return numba.get_num_threads() if _wanted is None else _wanted
 
 
 @functools.cache
@@ -48,30 +64,24 @@ def threads_available() -> bool:
     Numba and torch may share one OpenMP library, and starting Numba's threads resets its number of threads. So
     in a program that has imported torch, what `torch.set_num_threads` said is said again.
     """
+    global _started
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else None
     try:
         numba.get_num_threads()
     except ValueError:  # no library of that kind is installed
         return False
+    _started = True
     if torch and torch.get_num_threads() != before:
         torch.set_num_threads(before)
     return True
 
 
-def compile_serial(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function at its first call, and remember the result on disk."""
-    return _compile(function, parallel=False)
+def _after_fork() -> None:
+    """The threads stayed with the parent, and OpenMP aborts a child that asks for them."""
+    global _forked
+    _forked = _started
 
 
-def compile_parallel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same with the iterations of its `prange` split over threads."""
-    return _compile(function, parallel=True)
-
-
-def _compile(function: Callable[..., Any], parallel: bool) -> Callable[..., Any]:
-    options = {"nogil": True, "parallel": parallel}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder for the cache can be written to
-        return numba.njit(**options)(function)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -5,20 +5,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from binviz_kernels import forms
 from numpy.typing import NDArray
 
 
-@pytest.fixture(params=[1, 31, 63, 64, 65, 513], ids=lambda K: f"K{K}")
+@pytest.fixture(params=[1, 31, 64, 65, 513], ids=lambda K: f"K{K}")
 def K(request) -> int:
     return request.param
 
 
-@pytest.fixture(params=[0, 1, 2, 3, 5, 17], ids=lambda M: f"M{M}")
+@pytest.fixture(params=[0, 1, 4, 17], ids=lambda M: f"M{M}")
 def M(request) -> int:
     return request.param
 
 
-@pytest.fixture(params=[1, 7, 16, 33], ids=lambda N: f"N{N}")
+@pytest.fixture(params=[1, 16, 65], ids=lambda N: f"N{N}")
 def N(request) -> int:
     return request.param
 
@@ -41,3 +42,10 @@ def poisoned() -> Callable[..., NDArray[Any]]:
     """An output whose every entry is wrong until it is written."""
     poison = {np.int32: -(2**31), np.float32: np.nan}
     return lambda rows, columns, dtype=np.int32: np.full((rows, columns), poison[dtype], dtype)
+
+
+@pytest.fixture(params=forms.FORMS)
+def form(request, monkeypatch) -> str:
+    """Each form of the kernels in turn, whatever this processor is best at."""
+    monkeypatch.setattr(forms, "CHOSEN", forms.FORMS[request.param])
+    return request.param

@@ -2,9 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from binviz.bench import kernels, machine, timing
+from binviz.bench import distances, kernels, limit, machine, products, timing
 
 CPUINFO = """\
 processor\t: 0
@@ -51,15 +52,38 @@ def one_small_layer(monkeypatch):
     monkeypatch.setattr(kernels, "LAYERS", [(64, 32)])
     monkeypatch.setattr(kernels, "ROWS", [3])
     monkeypatch.setattr(kernels, "set_threads", lambda threads: None)
-    monkeypatch.setattr(
-        kernels,
-        "interleave",
-        lambda functions, *_: {name: [1.0] for name in functions if run(functions[name])},
-    )
+    monkeypatch.setattr(products, "SHAPES", [(3, 64, 32)])
+    monkeypatch.setattr(distances, "SHAPES", [(3, 32, 64)])
+
+    def one_second_each(functions, *_):
+        assert all(function() is not None for function in functions.values())
+        return {name: [1.0] for name in functions}
+
+    for program in (kernels, products, distances):
+        monkeypatch.setattr(program, "interleave", one_second_each)
 
 
-def run(function):
-    return function().shape == (3, 32)
+def test_every_contestant_computes_the_layer():
+    for function in kernels.contestants(3, 64, 32).values():
+        assert function().shape == (3, 32)
+
+
+def test_distances_agree_among_the_libraries_that_are_installed():
+    functions = distances.contestants(3, 5, 128)
+    ours = functions.pop("binviz")()
+    assert ours.shape == (3, 5)
+    for function in functions.values():
+        np.testing.assert_array_equal(np.asarray(function()), ours)
+
+
+def test_the_limit_is_a_speed():
+    assert limit.OPERATIONS > 0
+    assert limit.measure(rounds=2).median > 0
+
+
+def test_a_share_is_the_limits_time_over_ours_for_as_many_operations(one_small_layer):
+    result = products.measure(3, 64, 32, 1)
+    assert result["share"]["median"] == pytest.approx(2 * 3 * 64 * 32 / limit.OPERATIONS)
 
 
 def test_results_are_written(one_small_layer, monkeypatch, tmp_path, capsys):
@@ -69,7 +93,9 @@ def test_results_are_written(one_small_layer, monkeypatch, tmp_path, capsys):
     assert (record["busy"], record["two_threads_over_one"]) == (False, [1.9, 1.9])
     (result,) = record["results"]
     assert result["ratio"]["float32"] == {"median": 1.0, "low": 1.0, "high": 1.0}
-    assert "64 -> 32" in capsys.readouterr().out
+    assert len(record["products"]) == len(record["distances"]) == 1
+    out = capsys.readouterr().out
+    assert "64 -> 32" in out and "3 x 64 -> 32" in out and "3 x 32, 64 bits" in out
 
 
 @pytest.mark.parametrize("speedups", [[1.2], [1.9, 1.2]], ids=["before", "after"])

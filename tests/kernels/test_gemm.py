@@ -9,7 +9,7 @@ def test_five_matches_of_eight_give_two():
     assert xnor_gemm(pack_rows(a), pack_weights(b)).tolist() == [[2]]
 
 
-def test_xnor_gemm_is_the_integer_product(M, N, K, signs, poisoned):
+def test_xnor_gemm_is_the_integer_product(form, M, N, K, signs, poisoned):
     x, v = signs(M, K), signs(N, K)
     a, w = pack_rows(x), pack_weights(v)
     out = poisoned(M, N)
@@ -18,7 +18,7 @@ def test_xnor_gemm_is_the_integer_product(M, N, K, signs, poisoned):
     np.testing.assert_array_equal(out, naive.xnor_gemm(a, w, poisoned(M, N)))
 
 
-def test_and_gemm_is_the_integer_product(M, N, K, zeros_and_ones, signs, poisoned):
+def test_and_gemm_is_the_integer_product(form, M, N, K, zeros_and_ones, signs, poisoned):
     x, v = zeros_and_ones(M, K), signs(N, K)
     a, w = pack_rows(x), pack_weights(v)
     out = poisoned(M, N)
@@ -38,7 +38,7 @@ def test_zeros_and_ones_by_signs_is_half_of_signs_by_signs(zeros_and_ones, signs
 
 
 @pytest.mark.parametrize(("M", "N", "K"), [(0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)], ids=str)
-def test_empty_products_are_empty_or_zero(M, N, K):
+def test_empty_products_are_empty_or_zero(form, M, N, K):
     w = pack_weights(np.ones((N, K)))
     for product in (
         xnor_gemm(pack_rows(np.ones((M, K))), w),
@@ -48,7 +48,7 @@ def test_empty_products_are_empty_or_zero(M, N, K):
         assert product.dtype == np.int32
 
 
-def test_extreme_products_of_long_rows():
+def test_extreme_products_of_long_rows(form):
     K = 100_003
     ones, minus = np.ones((2, K), np.float32), -np.ones((2, K), np.float32)
     assert xnor_gemm(pack_rows(ones), pack_weights(minus)).tolist() == [[-K, -K]] * 2

@@ -19,7 +19,7 @@ def some_floats(*shape):
 
 
 @pytest.mark.parametrize("kind", ["signed", "unsigned"])
-def test_linear_is_the_numpy_expression_bit_for_bit(M, N, K, kind, signs, zeros_and_ones, poisoned):
+def test_linear_is_the_numpy_expression_bit_for_bit(form, M, N, K, kind, signs, zeros_and_ones, poisoned):
     x = signs(M, K) if kind == "signed" else zeros_and_ones(M, K)
     v = signs(N, K)
     scale, shift, bias, row_scale = some_floats(N), some_floats(N + 1)[1:], some_floats(N), some_floats(M)
@@ -35,7 +35,7 @@ def test_linear_is_the_numpy_expression_bit_for_bit(M, N, K, kind, signs, zeros_
 
 
 @pytest.mark.parametrize("terms", TERMS, ids=lambda terms: "+".join(sorted(terms)) or "scale only")
-def test_every_choice_of_terms(terms, signs):
+def test_every_choice_of_terms(form, terms, signs):
     x, w = signs(5, 65), pack_weights(signs(7, 65))
     given = {"bias": some_floats(7), "shift": some_floats(8)[1:], "row_scale": some_floats(5)}
     given = {name: vector for name, vector in given.items() if name in terms}
@@ -56,7 +56,7 @@ def test_scalars_stand_for_constant_vectors(signs):
     np.testing.assert_array_equal(linear(x, w, 2), linear(x, w, 2.0))
 
 
-def test_a_product_is_rounded_before_the_sum(signs):
+def test_a_product_is_rounded_before_the_sum(form, signs):
     """A fused multiply-add would leave the rounding error of the product instead of zero."""
     x, v = signs(17, 513), signs(33, 513)
     scale, row_scale = some_floats(33), some_floats(17)
@@ -69,14 +69,14 @@ def test_a_product_is_rounded_before_the_sum(signs):
         assert not linear(row[None], pack_weights(v), scale, -product, row_scale=one).any()
 
 
-def test_an_absent_term_is_not_a_zero():
+def test_an_absent_term_is_not_a_zero(form):
     # dot = 0 and scale < 0 give −0.0; adding +0.0 would lose its sign.
     x, w = np.array([[1.0, -1.0]]), pack_weights(np.ones((1, 2)))
     assert np.signbit(linear(x, w, -1.0))[0, 0]
     assert not np.signbit(linear(x, w, -1.0, 0.0))[0, 0]
 
 
-def test_infinities_and_nan_pass_through(signs):
+def test_infinities_and_nan_pass_through(form, signs):
     x, v = signs(3, 64), signs(3, 64)
     scale = np.array([np.inf, np.nan, 3e38], np.float32)
     got = linear(x, pack_weights(v), scale, bias=1.0)
@@ -92,7 +92,7 @@ def test_packed_rows_and_raw_arrays_give_the_same(signs, zeros_and_ones):
 
 
 @pytest.mark.parametrize(("M", "N", "K"), [(0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)], ids=str)
-def test_empty_layers(M, N, K):
+def test_empty_layers(form, M, N, K):
     bias = some_floats(N)
     y = linear(np.ones((M, K)), pack_weights(np.ones((N, K))), some_floats(N), bias)
     assert y.dtype == np.float32

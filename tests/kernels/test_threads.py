@@ -8,7 +8,7 @@ import binviz_kernels
 import numba
 import numpy as np
 import pytest
-from binviz_kernels import naive, pack_weights, threads
+from binviz_kernels import get_threads, kernel, layer, naive, pack_weights, set_threads, threads
 
 SOURCE_ROOT = Path(binviz_kernels.__file__).parents[1]
 
@@ -20,25 +20,49 @@ def every_product(kernels, x, w):
         kernels.xnor_gemm(a, w),
         kernels.and_gemm(bits, w),
         kernels.hamming(a, w),
+        kernels.hamming(a, kernels.pack_rows(x[:5])),
         kernels.linear(x, w, vectors[0], 0.3, row_scale=vectors[1]),
         kernels.linear(bits, w, 0.3, vectors[0], shift=vectors[0]),
+        kernels.linear_weight_only(x * vectors[1][:, None], w, vectors[0], 0.3),
+        kernels.planes_gemm(kernels.pack_planes((2 * x).astype(np.int8), 3), w),
+        kernels.linear_bits(x, w, np.zeros(len(w.words), np.int32)).words,
     )
 
 
-def test_rows_split_in_three_give_the_same(M, signs, monkeypatch):
+@pytest.fixture
+def split_everything(monkeypatch):
     """However small the product, and however few cores there are."""
-    monkeypatch.setattr(threads, "SMALLEST_WORK", 0)
-    monkeypatch.setattr(threads, "thread_count", lambda: 3)
-    x, w = signs(M, 513), pack_weights(signs(33, 513))
+
+    def into(count):
+        monkeypatch.setattr(kernel, "SMALLEST_WORK", 0)
+        monkeypatch.setattr(layer, "SMALLEST_WORK", 0)
+        monkeypatch.setattr(kernel, "get_threads", lambda: count)
+
+    return into
+
+
+@pytest.mark.parametrize("count", [2, 3], ids=["two threads", "three"])
+@pytest.mark.parametrize("rows", [0, 1, 5, 24, 40, 77], ids=lambda M: f"M{M}")
+def test_the_number_of_threads_changes_nothing(rows, count, signs, split_everything):
+    split_everything(count)
+    x, w = signs(rows, 192), pack_weights(signs(133, 192))
     for fast, slow in zip(every_product(binviz_kernels, x, w), every_product(naive, x, w), strict=True):
         np.testing.assert_array_equal(fast, slow)
 
 
-def test_kernels_called_from_four_python_threads_at_once(signs, monkeypatch):
+def test_every_form_can_be_split(form, signs, split_everything):
+    split_everything(2)
+    x, w = signs(24, 200), pack_weights(signs(133, 200))
+    np.testing.assert_array_equal(
+        binviz_kernels.xnor_gemm(binviz_kernels.pack_rows(x), w), naive.xnor_gemm(naive.pack_rows(x), w)
+    )
+
+
+def test_kernels_called_from_four_python_threads_at_once(signs, split_everything):
     """The unsafe kind of threads would abort the process here."""
-    monkeypatch.setattr(threads, "SMALLEST_WORK", 0)
+    split_everything(2)
     x, w = signs(64, 200), pack_weights(signs(48, 200))
-    expected = every_product(binviz_kernels, x, w)
+    expected = every_product(naive, x, w)
     with ThreadPoolExecutor(4) as pool:
         for results in pool.map(lambda _: every_product(binviz_kernels, x, w), range(200)):
             for result, truth in zip(results, expected, strict=True):
@@ -46,20 +70,15 @@ def test_kernels_called_from_four_python_threads_at_once(signs, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rows", "work", "available", "expected"),
-    [
-        (2, threads.SMALLEST_WORK, 4, (4,)),
-        (1, 1 << 30, 4, (0, 1)),
-        (9, 1, 4, (0, 9)),
-        (9, 1 << 30, 1, (0, 9)),
-    ],
-    ids=["large", "one row", "small", "one thread"],
+    ("work", "available", "expected"),
+    [(kernel.SMALLEST_WORK, 4, "threaded"), (kernel.SMALLEST_WORK - 1, 4, "serial"), (1 << 40, 1, "serial")],
+    ids=["large", "small", "one thread"],
 )
-def test_only_large_products_are_split(rows, work, available, expected, monkeypatch):
-    monkeypatch.setattr(threads, "thread_count", lambda: available)
-    calls = []
-    threads.run(lambda *args: calls.append(args), lambda *args: calls.append(args), rows, work, "x")
-    assert calls == [("x", *expected)]
+def test_only_large_products_are_split(work, available, expected, monkeypatch):
+    product = kernel.Kernel(lambda x: True, lambda x, threads: True, kernel.COUNT)
+    monkeypatch.setattr(kernel, "get_threads", lambda: available)
+    monkeypatch.setattr(product, "_compile", lambda parallel, form: lambda *arguments: (parallel, *arguments))
+    assert product(work, 7) == ((True, 7, available) if expected == "threaded" else (False, 7))
 
 
 def test_one_thread_where_no_safe_kind_is_installed(monkeypatch):
@@ -68,17 +87,50 @@ def test_one_thread_where_no_safe_kind_is_installed(monkeypatch):
 
     monkeypatch.setattr(numba, "get_num_threads", refuse)
     monkeypatch.setattr(threads, "threads_available", threads.threads_available.__wrapped__)
-    assert threads.thread_count() == 1
+    assert get_threads() == 1
 
 
-def test_the_number_of_threads_is_the_users():
+def test_the_number_of_threads_is_numbas_unless_set():
     before = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
-        assert threads.thread_count() == 1
+        assert get_threads() == 1
     finally:
         numba.set_num_threads(before)
-    assert threads.thread_count() == before
+    assert get_threads() == before
+    set_threads(1)
+    try:
+        assert get_threads() == 1
+        assert numba.get_num_threads() == before
+    finally:
+        set_threads(None)
+    assert get_threads() == before
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.0, True, "2", 10**6], ids=str)
+def test_numbers_of_threads_that_are_refused(count):
+    with pytest.raises(ValueError, match="threads must be None or a whole number from 1 to") as caught:
+        set_threads(count)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_goes_on_with_one_thread(tmp_path):
+    """OpenMP would abort the child if it asked for the threads of its parent."""
+    program = """
+import os, warnings
+import numpy as np
+from binviz_kernels import get_threads, pack_rows, pack_weights, xnor_gemm
+x = np.random.default_rng(0).standard_normal((512, 512))
+a, w = pack_rows(x), pack_weights(x)
+before, threads = xnor_gemm(a, w), get_threads()
+warnings.simplefilter("ignore")  # that forking with threads is dangerous is what this is about
+child = os.fork()
+if child == 0:
+    os._exit(0 if (xnor_gemm(a, w) == before).all() and get_threads() == 1 else 1)
+print(os.waitpid(child, 0)[1], get_threads() == threads, (xnor_gemm(a, w) == before).all())
+"""
+    assert run_python(program, tmp_path).split() == ["0", "True", "True"]
 
 
 def test_threads_are_safe_unless_the_user_chose(tmp_path):
@@ -94,17 +146,17 @@ def test_the_number_of_threads_of_torch_is_left_alone(tmp_path):
 import torch
 torch.set_num_threads(1)
 assert torch.get_num_threads() == 1  # asking makes it take effect in OpenMP
-from binviz_kernels.threads import thread_count
-thread_count()
+from binviz_kernels import get_threads
+get_threads()
 print(torch.get_num_threads())
 """
     assert run_python(program, tmp_path) == "1\n"
 
 
-def test_a_function_is_compiled_where_nothing_can_be_remembered():
+def test_a_kernel_is_compiled_where_nothing_can_be_remembered():
     namespace = {}
     exec("def double(x): return 2 * x", namespace)  # no file, so no place for its cache
-    assert threads.compile_serial(namespace["double"])(21) == 42
+    assert kernel.jit(namespace["double"], parallel=False)(21) == 42
 
 
 def run_python(program, folder, **environment):

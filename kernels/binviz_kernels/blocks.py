@@ -1,0 +1,239 @@
+"""Blocks of outputs: tile by tile, or row by row in the form that has no tiles.
+
+The panels' type decides which: Numba compiles a function anew for each type of its arguments and drops the
+branch that cannot be taken. Nothing uses fastmath: float32 results are those of the formulas, rounded after every
+operation. Rows m0..m1 and columns n0..n1 are computed; n0 is a multiple of 64.
+"""
+
+import numpy as np
+from numba import njit
+
+from binviz_kernels import portable
+from binviz_kernels.intrinsics import (
+    pack_word,
+    store_bits,
+    store_distances,
+    store_products,
+    store_scaled,
+    store_scaled_and_pack,
+    store_signed_sums,
+    store_weighted,
+    tile_columns,
+    tile_rows,
+)
+
+inner = njit(nogil=True)
+
+BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
+
+
+@inner
+def fits(words, panels, M, N):
+    """Whether words [M, W] and panels are operands of a product [M, N]."""
+    W = words.shape[1]
+    if panels.ndim == 2:
+        return words.shape[0] == M and panels.shape[0] == W and panels.shape[1] == N
+    line = panels.shape[2] * panels.itemsize
+    return (
+        words.shape[0] == M and W > 0 and line == 256
+        and panels.shape[0] == (N + 63) // 64 and panels.shape[1] == 1 + 2 * W
+    )  # fmt: skip
+
+
+@inner
+def share(M, N, t, threads):
+    """The rows and columns of thread t: rows by whole tiles; columns by whole panels if there are few rows."""
+    if threads == 1:
+        return 0, M, 0, N
+    if 12 * threads <= M:
+        tiles = (M + 5) // 6
+        return min(M, 6 * (tiles * t // threads)), min(M, 6 * (tiles * (t + 1) // threads)), 0, N
+    panels = (N + 63) // 64
+    return 0, M, min(N, 64 * (panels * t // threads)), min(N, 64 * (panels * (t + 1) // threads))
+
+
+@inner
+def pack(x, words, start, stop):
+    """Rows start..stop of x [M, K] as bits: words uint64 [M, W]."""
+    for m in range(start, stop):
+        for w in range(words.shape[1]):
+            words[m, w] = pack_word(x, m, 64 * w)
+
+
+@inner
+def products(words, panels, K, signed, out, m0, m1, n0, n1):
+    """A block of dots: words uint64 [M, W] and panels -> out int32 [M, N]."""
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            portable.dots_of_row(words[m], panels, K, signed, n0, n1, out[m, n0:n1])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_products(words, panels, out, m, last - m, n, K, signed)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def distances(words, panels, out, m0, m1, n0, n1):
+    """A block of Hamming distances: words uint64 [M, W] and panels -> out int32 [M, N]."""
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            portable.distances_of_row(words[m], panels, n0, n1, out[m, n0:n1])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_distances(words, panels, out, m, last - m, n)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
+    """A block of products of codes: words uint64 [M, planes · W] and panels -> out int32 [M, N]."""
+    if panels.ndim == 2:
+        W = panels.shape[0]
+        dots = np.empty(n1 - n0, np.int32)
+        for m in range(m0, m1):
+            out[m, n0:n1] = 0
+            for p in range(planes):
+                portable.dots_of_row(words[m, p * W : (p + 1) * W], panels, 0, False, n0, n1, dots)
+                factor = -(1 << p) if negative and p == planes - 1 else 1 << p
+                for n in range(n0, n1):
+                    out[m, n] += factor * dots[n - n0]
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_weighted(words, panels, out, m, last - m, n, planes, negative)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def signed_sums(x, panels, out, m0, m1, n0, n1):
+    """A block of sums: x float32 [M, K] and panels -> out float32 [M, N], added in the order of k."""
+    K = x.shape[1]
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            portable.signed_sums_of_row(x[m], panels, n0, n1, out[m, n0:n1])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    store_signed_sums(x, panels, out, m, last - m, n, K)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def finish(dots, scale, bias, shift, row_scale, given, out, start, stop):
+    """Rows start..stop of a layer whose products are there: dots int32 or float32 [M, N] -> out float32 [M, N]."""
+    for m in range(start, stop):
+        portable.scale_row(dots[m], scale, bias, shift, row_scale, given, m, 0, out[m])
+    return True
+
+
+@inner
+def pairs(a, b, out, start, stop):
+    """Distances of all rows of a from rows start..stop of b."""
+    for m in range(a.shape[0]):
+        for n in range(start, stop):
+            # d = popcount(a ^ b)
+            differing = np.uint64(0)
+            for k in range(a.shape[1]):
+                differing += portable.popcount(a[m, k] ^ b[n, k])
+            out[m, n] = differing
+    return True
+
+
+@inner
+def arrange(words, panels, start, stop):
+    """Panels start..stop: a line with the number of ones of each row, then lines of 32 bits of each."""
+    N, W = words.shape
+    for p in range(start, stop):
+        for i in range(64):
+            n, ones = 64 * p + i, np.uint64(0)
+            for w in range(W):
+                word = words[n, w] if n < N else np.uint64(0)
+                panels[p, 1 + 2 * w, i] = np.uint32(word)
+                panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))
+                ones += portable.popcount(word)
+            panels[p, 0, i] = ones
+    return True
+
+
+@inner
+def comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1):
+    """A block of comparisons with thresholds int32 [N] -> bits in out uint64 [M, words of N]."""
+    if panels.ndim == 2:
+        dots = np.empty(n1 - n0, np.int32)
+        for m in range(m0, m1):
+            portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
+            portable.compare_row(dots, threshold, flip, n0, out[m])
+    else:
+        for first in range(m0, m1, BLOCK):
+            last = min(first + BLOCK, m1)
+            for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
+                m = first
+                while m < last:
+                    store_bits(words, panels, out, m, last - m, n, K, signed, threshold, flip)
+                    m += tile_rows(panels, last - m)
+
+
+@inner
+def layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1):
+    """A block of a linear layer -> out float32 [M, N]. Rows of x, if there are any, are packed into words first.
+
+    While one block of rows is multiplied, each tile packs a row of the next block, where whole words allow.
+    The first blocks are small, because nothing is multiplied while their rows are packed.
+    """
+    packed = m0 if x.shape[0] > 0 else m1
+    first, size = m0, 12
+    while first < m1:
+        last = min(first + size, m1)
+        size = min(2 * size, BLOCK)
+        if packed < last:
+            pack(x, words, packed, last)
+            packed = last
+        if panels.ndim == 2:
+            for m in range(first, last):
+                dots = out[m, n0:n1].view(np.int32)
+                portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
+                portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
+        else:
+            ahead = min(last + size, m1) if K % 64 == 0 else 0
+            for n in range(n0, n1, tile_columns(panels)):
+                m = first
+                while m < last:
+                    whole = last - m >= tile_rows(panels, BLOCK) and n + tile_columns(panels) <= out.shape[1]
+                    if packed < ahead and whole:
+                        store_scaled_and_pack(
+                            words, panels, out, m, last - m, n, K, signed,
+                            scale, bias, shift, row_scale, given, x, packed,
+                        )  # fmt: skip
+                        packed += 1
+                    else:
+                        store_scaled(
+                            words, panels, out, m, last - m, n, K, signed,
+                            scale, bias, shift, row_scale, given,
+                        )  # fmt: skip
+                    m += tile_rows(panels, last - m)
+        first = last
+
+
+@inner
+def layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
+    """Whether the arguments of a linear layer with output [M, N] fit together."""
+    return (
+        fits(words, panels, M, N) and scale.shape[0] == N
+        and (x.shape[0] == 0 or (x.shape[0] == M and x.shape[1] == K and words.shape[1] == (K + 63) // 64))
+        and (given & 1 == 0 or bias.shape[0] == N) and (given & 2 == 0 or shift.shape[0] == N)
+        and (given & 4 == 0 or row_scale.shape[0] == M)
+    )  # fmt: skip

@@ -1,0 +1,305 @@
+"""Tiles of a product as functions that a Numba kernel may call.
+
+Each computes one tile: as many of the rows that are left as a tile may have (`tile_rows` says how many that is),
+and the outputs n, n + 1, ... as far as a tile goes (`tile_columns`) and there are outputs. Which registers they
+use follows from the type of the panels. Nothing here is checked: a wrong size reads and writes foreign memory.
+"""
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from binviz_kernels import vectors as v
+from binviz_kernels.sums import PANEL, shape_of
+from binviz_kernels.tile import Beside, Tile, by_column, each
+
+
+@intrinsic
+def tile_rows(typing, panels, left):
+    """How many of the rows that are left the next tile has."""
+
+    def emit(context, builder, signature, arguments):
+        rows = None
+        for height in reversed(shape_of(panels).rows):
+            enough = builder.icmp_signed(">=", arguments[1], v.INT64(height))
+            rows = v.INT64(height) if rows is None else builder.select(enough, v.INT64(height), rows)
+        return rows
+
+    return types.int64(panels, types.int64), emit
+
+
+@intrinsic
+def tile_columns(typing, panels):
+    """How many outputs a tile has."""
+    return types.int64(panels), lambda context, builder, *_: v.INT64(shape_of(panels).columns)
+
+
+@intrinsic
+def store_products(typing, words, panels, out, m, left, n, K, signed):
+    """Exact products: out[m + i, n + j] = dot."""
+
+    def emit(context, builder, signature, arguments):
+        tile = Tile(context, builder, signature, arguments, v.INT32)
+        K, signed = arguments[6:]
+
+        def finish(dots):
+            tile.whole_or_part(len(dots), lambda masks: tile.store(dots, masks))
+
+        tile.each_product(K, signed, finish)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, out, *[types.int64] * 4, types.boolean), emit
+
+
+@intrinsic
+def store_distances(typing, words, panels, out, m, left, n):
+    """Hamming distances: out[m + i, n + j] = differing."""
+
+    def emit(context, builder, signature, arguments):
+        tile = Tile(context, builder, signature, arguments, v.INT32)
+
+        zeros = [v.constant(v.vector(v.INT32, tile.shape.lanes), 0)] * tile.shape.registers
+
+        def finish(sums):
+            counts = each(builder.neg, sums)
+            tile.whole_or_part(len(counts), lambda masks: tile.store(counts, masks))
+
+        tile.each_height(lambda height: tile.subtract_differing(height, zeros * height), finish)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, out, *[types.int64] * 3), emit
+
+
+@intrinsic
+def store_weighted(typing, words, panels, out, m, left, n, planes, negative):
+    """Exact products of codes: out[m + i, n + j] = Σ ±2^p · dot of plane p."""
+
+    def emit(context, builder, signature, arguments):
+        planes, negative = arguments[6:]
+        tile = Tile(context, builder, signature, arguments, v.INT32, planes=planes)
+
+        def finish(dots):
+            tile.whole_or_part(len(dots), lambda masks: tile.store(dots, masks))
+
+        tile.each_weighted_product(planes, negative, finish)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, out, *[types.int64] * 4, types.boolean), emit
+
+
+@intrinsic
+def store_signed_sums(typing, x, panels, out, m, left, n, K):
+    """Sums of floats with signs: out[m + i, n + j] = Σ_k ±x[m + i, k], added in the order of k."""
+
+    def emit(context, builder, signature, arguments):
+        K = arguments[6]
+        tile = Tile(context, builder, signature, arguments, v.FLOAT, K=K)
+        x = v.data(context, builder, signature.args[0], arguments[0], v.FLOAT)
+        x = builder.gep(x, [builder.mul(tile.m, K)])
+        integers, floats = v.vector(v.INT32, tile.shape.lanes), v.vector(v.FLOAT, tile.shape.lanes)
+        top, one = v.constant(integers, -(2**31)), v.constant(integers, 0x3F800000)  # the sign; 1.0
+
+        def sums(height):
+            rows = [builder.gep(x, [builder.mul(K, v.INT64(i))]) for i in range(height)]
+
+            def entry(k, totals):
+                line = builder.gep(tile.panel, [builder.mul(builder.lshr(k, v.INT64(5)), v.INT64(PANEL))])
+                # Bring bit k % 32 to the place of the sign, where a 1 is a minus
+                left = builder.xor(builder.and_(k, v.INT64(31)), v.INT64(31))
+                left = v.broadcast(builder, builder.trunc(left, v.INT32), integers.count)
+                signs = []
+                for j in range(tile.shape.registers):
+                    bits = v.load(builder, line, v.INT64(integers.count * j), integers)
+                    minus = builder.and_(builder.not_(builder.shl(bits, left)), top)
+                    signs.append(builder.bitcast(builder.or_(minus, one), floats))
+                entries = [
+                    v.broadcast(builder, v.load(builder, row, k, v.FLOAT), integers.count) for row in rows
+                ]
+                factors = [(value, sign) for value in entries for sign in signs]
+                # ±x is exact, so one rounding of x · ±1 + total is that of an addition
+                fma = f"llvm.fma.v{integers.count}f32"
+                return [
+                    v.call(builder, fma, floats, *pair, total)
+                    for pair, total in zip(factors, totals, strict=True)
+                ]
+
+            zeros = [v.constant(floats, 0)] * (height * tile.shape.registers)
+            return v.loop(builder, v.INT64(0), K, 1, zeros, entry)
+
+        tile.each_height(sums, lambda y: tile.whole_or_part(len(y), lambda masks: tile.store(y, masks)))
+        return context.get_dummy_value()
+
+    return types.void(x, panels, out, *[types.int64] * 4), emit
+
+
+@intrinsic
+def store_scaled(typing, words, panels, out, m, left, n, K, signed, scale, bias, shift, row_scale, given):
+    """A linear layer: out[m + i, n + j] = (dot · scale + shift) · row_scale + bias, rounded at each step.
+
+    Bits 0, 1 and 2 of `given` say whether there are bias, shift and row_scale; what is not there is not read.
+    """
+    floats = [scale, bias, shift, row_scale]
+    signature = types.void(words, panels, out, *[types.int64] * 4, types.boolean, *floats, types.int64)
+    return signature, lambda *program: scaled_tile(*program)
+
+
+@intrinsic
+def store_scaled_and_pack(
+    typing, words, panels, out, m, left, n, K, signed, scale, bias, shift, row_scale, given, x, row
+):
+    """The same for a tile with all its rows and columns, while a row of x float32 [M, K] is packed into words.
+
+    Waiting for x to come from memory costs nothing beside the sums. K must be a multiple of 64.
+    """
+    floats = [scale, bias, shift, row_scale]
+    integers = [types.int64] * 4
+    signature = types.void(words, panels, out, *integers, types.boolean, *floats, types.int64, x, types.int64)
+
+    def emit(context, builder, signature, arguments):
+        *arguments, x, row = arguments
+        x = v.data(context, builder, signature.args[13], x, v.FLOAT)
+        K = arguments[6]
+        x = builder.gep(x, [builder.mul(row, K)])
+        into = v.data(context, builder, signature.args[0], arguments[0], v.INT32)
+        into = builder.gep(into, [builder.lshr(builder.mul(row, K), v.INT64(5))])
+
+        def pack(k):
+            floats = v.load(builder, x, builder.shl(k, v.INT64(5)), v.vector(v.FLOAT, 32))
+            bits = builder.fcmp_ordered(">=", floats, v.constant(floats.type, 0))
+            v.store(builder, builder.bitcast(bits, v.INT32), into, k)
+
+        return scaled_tile(context, builder, signature, arguments, pack)
+
+    return signature, emit
+
+
+def scaled_tile(context, builder, signature, arguments, beside: Beside | None = None):
+    """Emit a tile of a linear layer."""
+    tile = Tile(context, builder, signature, arguments, v.FLOAT)
+    K, signed, *vectors, given = arguments[6:]
+    lanes = v.vector(v.FLOAT, tile.shape.lanes)
+    # Adding -0.0 or multiplying by 1.0 changes nothing, not even the sign of a zero.
+    places = [(tile.n, None), (tile.n, -0.0), (tile.n, -0.0), (tile.m, 1.0)]
+    scale, bias, shift, row_scale = (
+        tile.term(context, type_, array, start, given, number, neutral)
+        for number, (type_, array, (start, neutral)) in enumerate(
+            zip(signature.args[8:12], vectors, places, strict=True), -1
+        )
+    )
+    plain = builder.icmp_signed("<=", given, v.INT64(1))
+
+    def of_columns(pointer, masks):
+        """The terms of the tile's outputs, a register each."""
+        at = [v.INT64(lanes.count * j) for j in range(tile.shape.registers)]
+        return [
+            v.load(builder, pointer, place, lanes)
+            if mask is None
+            else v.masked_load(builder, pointer, place, mask, v.constant(lanes, 0))
+            for place, mask in zip(at, masks, strict=True)
+        ]
+
+    def finish(dots):
+        def without(masks):
+            # dot · scale + bias
+            y = each(builder.sitofp, dots, lanes)
+            y = by_column(builder.fmul, y, of_columns(scale, masks))
+            tile.store(by_column(builder.fadd, y, of_columns(bias, masks)), masks)
+
+        def complete(masks):
+            # (dot · scale + shift) · row_scale + bias
+            y = each(builder.sitofp, dots, lanes)
+            y = by_column(builder.fmul, y, of_columns(scale, masks))
+            y = by_column(builder.fadd, y, of_columns(shift, masks))
+            for i, row in enumerate(y):
+                factor = v.broadcast(builder, v.load(builder, row_scale, v.INT64(i), v.FLOAT), lanes.count)
+                y[i] = [builder.fmul(value, factor) for value in row]
+            tile.store(by_column(builder.fadd, y, of_columns(bias, masks)), masks)
+
+        if len(dots) < tile.shape.rows[0]:
+            tile.whole_or_part(len(dots), complete)
+            return
+        with builder.if_else(plain, likely=True) as (then, otherwise):
+            for branch, terms in ((then, without), (otherwise, complete)):
+                with branch:
+                    if beside:
+                        terms([None] * tile.shape.registers)
+                    else:
+                        tile.whole_or_part(len(dots), terms)
+
+    tile.each_product(K, signed, finish, beside)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def store_bits(typing, words, panels, out, m, left, n, K, signed, threshold, flip):
+    """A comparison: bit n + j of row m + i of `out` is (dot ≥ threshold[n + j]) ^ (bit n + j of `flip`)."""
+
+    def emit(context, builder, signature, arguments):
+        K, signed, threshold, flip = arguments[6:]
+        limits = context.make_array(signature.args[8])(context, builder, threshold)
+        outputs = builder.extract_value(limits.shape, 0)
+        tile = Tile(context, builder, signature, arguments, v.BYTE, outputs)
+        limits = builder.bitcast(limits.data, v.INT32.as_pointer())
+        flips = v.data(context, builder, signature.args[9], flip, v.BYTE)
+        lanes = v.vector(v.INT32, tile.shape.lanes)
+        bits = ir.IntType(tile.shape.columns)
+
+        def finish(dots):
+            first = builder.lshr(tile.n, v.INT64(3))
+
+            def compare(masks):
+                turned = v.load(builder, flips, first, bits)
+                for i, row in enumerate(dots):
+                    word = turned
+                    for j, (dot, mask) in enumerate(zip(row, masks, strict=True)):
+                        at = tile.column(j)
+                        if mask is None:
+                            reached = builder.icmp_signed(">=", dot, v.load(builder, limits, at, lanes))
+                        else:
+                            limit = v.masked_load(builder, limits, at, mask, v.constant(lanes, 0))
+                            reached = builder.and_(builder.icmp_signed(">=", dot, limit), mask)
+                        some = builder.zext(builder.bitcast(reached, ir.IntType(lanes.count)), bits)
+                        word = builder.xor(word, builder.shl(some, bits(lanes.count * j)))
+                    v.store(builder, word, tile.out, tile.place(i, first))
+
+            tile.whole_or_part(len(dots), compare)
+
+        tile.each_product(K, signed, finish)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, out, *[types.int64] * 4, types.boolean, threshold, flip), emit
+
+
+@intrinsic
+def pack_word(typing, x, m, k):
+    """Entries k to k + 63 of row m of x as bits, as many as there are: x ≥ 0 of floats, x ≠ 0 of integers."""
+
+    def emit(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        K = builder.extract_value(array.shape, 1)
+        at = builder.add(builder.mul(arguments[1], K), arguments[2])
+        lanes = v.vector(array.data.type.pointee, 64)
+        zero = v.constant(lanes, 0)
+
+        def nonnegative(values):
+            if isinstance(lanes.element, ir.IntType):
+                return builder.icmp_unsigned("!=", values, zero)
+            return builder.fcmp_ordered(">=", values, zero)
+
+        remaining = builder.sub(K, arguments[2])
+        whole = builder.icmp_signed(">=", remaining, v.INT64(64))
+        with builder.if_else(whole, likely=True) as (then, otherwise):
+            with then:
+                all_bits = builder.bitcast(nonnegative(v.load(builder, array.data, at, lanes)), v.INT64)
+                after_all = builder.block
+            with otherwise:
+                mask = v.masked(builder, 64, remaining)
+                values = v.masked_load(builder, array.data, at, mask, zero)
+                some_bits = builder.bitcast(builder.and_(nonnegative(values), mask), v.INT64)
+                after_some = builder.block
+        word = builder.phi(v.INT64)
+        word.add_incoming(all_bits, after_all)
+        word.add_incoming(some_bits, after_some)
+        return word
+
+    return types.uint64(x, types.int64, types.int64), emit

@@ -1,0 +1,47 @@
+"""Weights laid out for the kernels: neighbouring outputs side by side, so that they fill a register.
+
+A panel is 64 rows: a line with the number of ones of each, then a line with the first 32 bits of each, and so on.
+Missing rows of the last panel are 0. Lines begin where lines of the cache do. The portable form has no panels:
+its layout is the words transposed.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binviz_kernels import compiled, forms
+from binviz_kernels.sums import PANEL
+
+
+def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArray[Any]:
+    """Lay out rows of words.
+
+    Args:
+        words: uint64 [N, W], C-contiguous.
+        form: by default the one for this processor.
+
+    Returns:
+        The panels, of the form's shape and type.
+
+    >>> arrange(np.array([[5], [6]], np.uint64), forms.FORMS["avx512"])[0, :, :3]
+    array([[2, 2, 0],
+           [5, 6, 0],
+           [0, 0, 0]], dtype=uint32)
+    """
+    form = form or forms.CHOSEN
+    if form.name == "portable":
+        return np.ascontiguousarray(words.T)
+    P, lines, _ = form.shape(*words.shape)
+    panels = aligned((P, lines, PANEL), np.uint32)
+    compiled.ARRANGE(words.size * 64, words, panels)
+    return panels.view(form.dtype)
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array whose first element lies at a multiple of 64 bytes, as long as a line of the cache."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)

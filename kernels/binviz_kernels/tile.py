@@ -1,0 +1,202 @@
+"""One tile of an output while it is written: where it stands, what its sums start with, and what becomes of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from binviz_kernels import vectors as v
+from binviz_kernels.sums import PANEL, shape_of, subtract_differing
+
+Registers = list[list[v.Value]]  # of each row, those of neighbouring outputs
+Beside = Callable[[v.Value], None]
+
+
+class Tile:
+    """One tile being written: its place in the output, and how its sums are finished.
+
+    Args:
+        context, builder, signature, arguments: as an intrinsic gets them; the arguments begin with
+            words uint64 [M, W], panels, out, m, left and n.
+        element: the type of the output's elements.
+        outputs: int64, N; by default the output's columns.
+        planes: int64; the words of a row are those of this many planes, one after the other.
+        K: int64; the rows are not words but this many floats.
+    """
+
+    def __init__(self, context, builder, signature, arguments, element, outputs=None, planes=None, K=None):
+        words, panels, out, self.m, left, self.n = arguments[:6]
+        self.builder, self.shape, self.left = builder, shape_of(signature.args[1]), left
+        arrays = [
+            context.make_array(type_)(context, builder, array)
+            for type_, array in zip(signature.args[:3], (words, panels, out), strict=True)
+        ]
+        W, stored = (builder.extract_value(array.shape, 1) for array in (arrays[0], arrays[2]))
+        self.row_length = builder.shl(W, v.INT64(1))  # words of 32 bits
+        self.length = self.row_length  # of a weight row
+        if planes is not None:
+            self.length = builder.udiv(self.row_length, planes)
+        if K is not None:
+            whole = builder.lshr(builder.add(K, v.INT64(63)), v.INT64(6))
+            self.length = builder.shl(whole, v.INT64(1))
+        self.outputs = stored if outputs is None else outputs
+        self.stride = builder.mul(stored, v.INT64(8)) if element == v.BYTE else stored
+        pointers = [
+            builder.bitcast(array.data, type_.as_pointer())
+            for array, type_ in zip(arrays, (v.INT32, v.INT32, element), strict=True)
+        ]
+        self.words = builder.gep(pointers[0], [builder.mul(self.m, self.row_length)])
+        # Panel n // 64 begins with the ones of its 64 weight rows.
+        lines = builder.mul(builder.lshr(self.n, v.INT64(6)), builder.add(self.length, v.INT64(1)))
+        first = builder.add(builder.mul(lines, v.INT64(PANEL)), builder.and_(self.n, v.INT64(PANEL - 1)))
+        self.ones = builder.gep(pointers[1], [first])
+        self.panel = builder.gep(self.ones, [v.INT64(PANEL)])
+        self.out = pointers[2]
+
+    def each_height(
+        self, sums: Callable[[int], list[v.Value]], finish: Callable[[Registers], None], tallest: bool = False
+    ) -> None:
+        """Emit `finish(sums(height))` for each height, and the choice between them; or for the tallest only."""
+
+        def emit(heights):
+            if len(heights) > 1:
+                enough = self.builder.icmp_signed(">=", self.left, v.INT64(heights[0]))
+                with self.builder.if_else(enough, likely=True) as (then, otherwise):
+                    with then:
+                        emit(heights[:1])
+                    with otherwise:
+                        emit(heights[1:])
+            else:
+                flat, width = sums(heights[0]), self.shape.registers
+                finish([flat[i * width : (i + 1) * width] for i in range(heights[0])])
+
+        emit(self.shape.rows[:1] if tallest else self.shape.rows)
+
+    def subtract_differing(
+        self, height: int, start: list[v.Value], plane: v.Value | None = None, beside: Beside | None = None
+    ) -> list[v.Value]:
+        """The start less the differing bits of the tile's rows, or of one of their planes."""
+        words = self.words
+        if plane is not None:
+            words = self.builder.gep(words, [self.builder.mul(plane, self.length)])
+        return subtract_differing(
+            self.builder, self.shape, height, start, words, self.row_length, self.panel, self.length, beside
+        )
+
+    def ones_of_columns(self) -> list[v.Value]:
+        """The number of ones of each weight row."""
+        lanes = v.vector(v.INT32, self.shape.lanes)
+        places = [v.INT64(j * lanes.count) for j in range(self.shape.registers)]
+        return [v.load(self.builder, self.ones, place, lanes) for place in places]
+
+    def each_product(
+        self, K: v.Value, signed: v.Value, finish: Callable[[Registers], None], beside: Beside | None = None
+    ) -> None:
+        """Emit `finish(products)` for each height, with K − 2·differing of signed rows, ones − differing of others.
+
+        If something is to be done beside the sums, it is for the largest height only.
+        """
+        builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
+        K = builder.trunc(K, v.INT32)
+        half = v.broadcast(builder, builder.lshr(K, v.INT32(1)), lanes.count)
+        start = [builder.select(signed, half, ones) for ones in self.ones_of_columns()]
+        # The odd bit of K in the top bit, from where the shift moves it into the product
+        odd = v.broadcast(builder, builder.shl(K, v.INT32(31)), lanes.count)
+        one = v.broadcast(builder, builder.zext(signed, v.INT32), lanes.count)
+
+        def product(sum_: v.Value) -> v.Value:
+            # 2·sum + K % 2, or just the sum
+            return v.call(builder, f"llvm.fshl.v{lanes.count}i32", lanes, sum_, odd, one)
+
+        self.each_height(
+            lambda height: self.subtract_differing(height, start * height, beside=beside),
+            lambda sums: finish(each(product, sums)),
+            tallest=beside is not None,
+        )
+
+    def each_weighted_product(
+        self, planes: v.Value, negative: v.Value, finish: Callable[[Registers], None]
+    ) -> None:
+        """Products of codes: the planes weighted by powers of two, the highest negative if asked."""
+        builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
+        one, zero = v.constant(lanes, 1), v.constant(lanes, 0)
+        last = builder.sub(planes, v.INT64(1))
+
+        def sums(height):
+            ones = self.ones_of_columns() * height
+
+            def plane(number, totals):
+                # total ← 2·total + (ones − differing), from the highest plane down
+                start = [
+                    builder.add(builder.shl(total, one), o) for total, o in zip(totals, ones, strict=True)
+                ]
+                totals = self.subtract_differing(height, start, builder.sub(last, number))
+                turned = builder.and_(negative, builder.icmp_signed("==", number, v.INT64(0)))
+                return [builder.select(turned, builder.sub(zero, total), total) for total in totals]
+
+            return v.loop(builder, v.INT64(0), planes, 1, [zero] * len(ones), plane)
+
+        self.each_height(sums, finish)
+
+    def column(self, j: int) -> v.Value:
+        """The number of the first output in register j."""
+        return self.builder.add(self.n, v.INT64(self.shape.lanes * j))
+
+    def place(self, i: int, column: v.Value) -> v.Value:
+        """How far from the output's first element that of row i and a column is."""
+        row = self.builder.add(self.m, v.INT64(i))
+        return self.builder.add(self.builder.mul(row, self.stride), column)
+
+    def term(self, context, type_, array, start, given, number, neutral) -> v.Value:
+        """Where a term of the tile's rows or columns begins; bit `number` of `given` says whether there is one."""
+        builder = self.builder
+        there = builder.gep(v.data(context, builder, type_, array, v.FLOAT), [start])
+        if neutral is None:
+            return there
+        text = ir.Constant(ir.ArrayType(v.FLOAT, PANEL), [neutral] * PANEL)
+        nothing = builder.bitcast(cgutils.global_constant(builder, f"nothing_{number}", text), there.type)
+        bit = builder.and_(builder.lshr(given, v.INT64(number)), v.INT64(1))
+        return builder.select(builder.trunc(bit, v.BIT), there, nothing)
+
+    def whole_or_part(self, height: int, emit: Callable[[list[v.Value | None]], None]) -> None:
+        """`emit(masks)` for a tile with all its outputs (masks of None), and for the last one with fewer.
+
+        Low tiles are rare, and always written with masks: less to compile.
+        """
+        builder = self.builder
+        whole: list[v.Value | None] = [None] * self.shape.registers
+
+        def part() -> list[v.Value | None]:
+            left = [builder.sub(self.outputs, self.column(j)) for j in range(self.shape.registers)]
+            return [v.masked(builder, self.shape.lanes, remaining) for remaining in left]
+
+        if height < self.shape.rows[0]:
+            emit(part())
+            return
+        end = builder.add(self.n, v.INT64(self.shape.columns))
+        with builder.if_else(builder.icmp_signed("<=", end, self.outputs), likely=True) as (then, otherwise):
+            with then:
+                emit(whole)
+            with otherwise:
+                emit(part())
+
+    def store(self, values: Registers, masks: list[v.Value | None]) -> None:
+        """Write the outputs."""
+        for i, row in enumerate(values):
+            for j, (value, mask) in enumerate(zip(row, masks, strict=True)):
+                at = self.place(i, self.column(j))
+                if mask is None:
+                    v.store(self.builder, value, self.out, at)
+                else:
+                    v.masked_store(self.builder, value, self.out, at, mask)
+
+
+def each(operation: Callable[..., v.Value], values: Registers, *more: Any) -> Registers:
+    """Apply an operation to every register."""
+    return [[operation(value, *more) for value in row] for row in values]
+
+
+def by_column(operation: Callable[..., v.Value], values: Registers, terms: list[v.Value]) -> Registers:
+    """Apply it to every register and its column's term."""
+    return [[operation(value, term) for value, term in zip(row, terms, strict=True)] for row in values]
