@@ -25,17 +25,37 @@ from binviz.errors import UserError
 from binviz.files import replace_files
 
 WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
+IMAGE_PROCESSOR = "preprocessor_config.json"
 #: No size in a model's configuration is larger; the largest vocabularies have a million words.
 LARGEST = 2**21
 #: A size that is never refused, however small the model: of an image, of a vocabulary that is mostly cut.
 SMALL = 2**16
+#: Families of transformers whose models are built again. Others may ask the hub for a part, a backbone as a rule.
+FAMILIES = (
+    *(
+        "bert",
+        "camembert",
+        "electra",
+        "ernie",
+        "mobilebert",
+        "roberta",
+        "roberta_prelayernorm",
+        "xlm_roberta",
+    ),
+    *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
+)
+#: Settings that could fetch code or weights: attention kernels and backbones are named in them.
+UNWANTED = (
+    *("attn_implementation", "experts_implementation"),
+    *("backbone", "backbone_config", "backbone_kwargs", "use_pretrained_backbone", "use_timm_backbone"),
+)
 
 
 def model_class(name: str) -> Any:
-    """The model class of that name: one of transformers', or one of binviz's own small networks.
+    """The model class of that name: of one of `FAMILIES` in transformers, or of binviz's own small networks.
 
     Raises:
-        UserError: no such model class.
+        UserError: no such model class, or of another family.
 
     >>> model_class("BertModel").__name__
     'BertModel'
@@ -48,9 +68,12 @@ def model_class(name: str) -> Any:
         found = getattr(networks, name, None) or getattr(transformers, name, None)
     except ImportError:  # a class that needs a package which is not there
         found = None
-    if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
+    homes = (f"{networks.__name__}.", *(f"transformers.models.{family}." for family in FAMILIES))
+    is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
+    if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r}; config.json must name a transformers model in 'architectures'"
+            f"no model class {name[:80]!r} of a family that binviz loads; config.json must name an encoder of "
+            "the BERT family, ViT, DeiT or Swin in 'architectures'"
         )
     return found
 
@@ -104,8 +127,11 @@ def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
     return model
 
 
+@torch.random.fork_rng(devices=[])
 def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) -> nn.Module:
     """A model in eval mode and float32 from its parts, every one of which must fit.
+
+    torch's random numbers go on as if nothing had been built.
 
     Args:
         config, recipe: as for `build`.
@@ -148,13 +174,12 @@ def _class_of(config: Any) -> Any:
 
 
 def _harmless(config: Any, largest: int) -> Any:
-    """A configuration without what could fetch code (attention kernels are named in it) or take all memory."""
+    """A configuration without what could fetch code or weights, or take all memory."""
     if isinstance(config, dict):
-        unwanted = ("attn_implementation", "experts_implementation")
         return {
             key: _harmless(value, largest)
             for key, value in config.items()
-            if not str(key).startswith("_") and key not in unwanted
+            if not str(key).startswith("_") and key not in UNWANTED
         }
     if isinstance(config, list):
         return [_harmless(value, largest) for value in config]
@@ -253,6 +278,27 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
+
+
+def read_tokenizer_files(folder: str | Path, source: object) -> Any:
+    """The tokenizer or image processor whose files lie in a folder.
+
+    Args:
+        folder: an image processor's has a preprocessor_config.json.
+        source: named in errors.
+
+    Raises:
+        UserError: there is none that can be used.
+    """
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    kind: Any = AutoImageProcessor if Path(folder, IMAGE_PROCESSOR).exists() else AutoTokenizer
+    try:
+        return kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:
+        raise UserError(
+            f"{source} holds no tokenizer or image processor that can be used: {_line(error)}"
+        ) from error
 
 
 def _read_json(path: Path) -> Any:

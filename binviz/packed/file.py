@@ -32,7 +32,7 @@ from binviz.errors import UserError
 from binviz.files import replace_files
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
 from binviz.recipes import Choice, Recipe
-from binviz.saving import config_of, restore
+from binviz.saving import config_of, read_tokenizer_files, restore
 
 FORMAT, VERSION = "binviz-packed", 1
 BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
@@ -66,6 +66,13 @@ def _pack(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(words), code.scale.float().reshape(-1 if per_row else ())
 
 
+def _half(name: str, value: Tensor) -> Tensor:
+    small = value.half()
+    if (value.isfinite() & ~small.isfinite()).any():
+        raise UserError(f"{name} holds a number that float16 cannot; use half=False")
+    return small
+
+
 def _tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
     layers = _binary_layers(model)
     _check_shifts(model)
@@ -75,7 +82,7 @@ def _tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
     for name, value in model.state_dict().items():
         if name not in replaced and not name.startswith(replaced_below):
             value = value.detach()
-            tensors[name] = value.half() if half and value.is_floating_point() else value
+            tensors[name] = _half(name, value) if half and value.is_floating_point() else value
     for path, layer in layers.items():
         _check_packable(path, layer)
         tensors[f"{path}.bits"], tensors[f"{path}.scale"] = _pack(layer)
@@ -111,15 +118,15 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
         model: binarized by `binarize_`, or a float model; a transformers model, since a file must say how
             to build it again.
         path: of the file, ending in .safetensors.
-        tokenizer: stored with the model.
+        tokenizer: or image processor, stored with the model.
         half: floats in float16; only for a float model, since it would change a binary one's codes.
 
     Returns:
         The file's size in bytes.
 
     Raises:
-        UserError: a model without configuration, a weight or activation that cannot be packed, or the file
-            cannot be written; the previous one is unharmed then.
+        UserError: a model without configuration, a weight or activation that cannot be packed, a number
+            too large for float16, or the file cannot be written; the previous one is unharmed then.
 
     >>> from transformers import BertConfig, BertModel
     >>> import binviz
@@ -250,13 +257,11 @@ def _stored(recipe: Recipe) -> Recipe:
 
 
 def read_tokenizer(path: str | Path) -> Any:
-    """The tokenizer stored in a packed file.
+    """The tokenizer or image processor stored in a packed file.
 
     Raises:
         UserError: the file has none, or is damaged.
     """
-    from transformers import AutoTokenizer
-
     files = read_metadata(path)["tokenizer"]
     if not files:
         raise UserError(f"{path} holds no tokenizer")
@@ -264,11 +269,7 @@ def read_tokenizer(path: str | Path) -> Any:
         for name, content in files.items():
             if Path(name).name == name and name.endswith(".json"):
                 Path(folder, name).write_text(json.dumps(content))
-        try:
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path} holds a tokenizer that cannot be used: {reason}") from error
+        return read_tokenizer_files(folder, path)
 
 
 __all__ = ["load_packed", "packed_bytes", "read_metadata", "read_tokenizer", "save_packed"]

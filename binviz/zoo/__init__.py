@@ -25,8 +25,8 @@ FOLDER = Path(__file__).parent / "models"
 class Entry:
     """A bundled model.
 
-    bytes: size of its file. float_bytes: four bytes for each parameter, what the same network takes in
-    float32. run: (experiment, cell, seed) of its record.
+    bytes: size of its file. float_bytes: four bytes for each parameter outside binarizers, what the
+    float network takes in float32. run: (experiment, cell, seed) of its record.
     """
 
     name: str
@@ -101,15 +101,11 @@ def load(name: str | Path) -> nn.Module:
 
 
 def load_tokenizer(name: str | Path) -> Any:
-    """The tokenizer that belongs to a model; arguments and errors as `load`."""
-    from transformers import AutoTokenizer
-
+    """The tokenizer or image processor that belongs to a model; arguments and errors as `load`."""
     from binviz.packed.file import read_tokenizer
+    from binviz.saving import read_tokenizer_files
 
     path = Path(name)
     if path.is_dir():
-        try:
-            return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} holds no tokenizer that can be read: {error}") from error
+        return read_tokenizer_files(path, path)
     return read_tokenizer(path if path.is_file() else _checked(str(name)))

@@ -112,6 +112,18 @@ def test_half_a_float_model(models, tmp_path):
         assert torch.equal(again.get_parameter(name), value.half().float())
 
 
+def test_a_number_too_large_for_half_is_refused(models, tmp_path):
+    model, path = binary(models, recipe=None), tmp_path / "model.safetensors"
+    bias = model.bert.pooler.dense.bias
+    bias.data[0] = torch.inf
+    binviz.save_packed(model, path, half=True)
+    before = path.read_bytes()
+    bias.data[1] = 1e5
+    with pytest.raises(UserError, match=r"bert.pooler.dense.bias .* float16"):
+        binviz.save_packed(model, path, half=True)
+    assert path.read_bytes() == before
+
+
 def test_one_output_with_a_scale_of_its_own(models, tmp_path):
     """A row's scale is a vector even where there is only one row."""
     torch.manual_seed(0)
@@ -348,6 +360,13 @@ def test_tokenizer_is_kept(models, tmp_path):
     assert str(tmp_path) not in path.read_bytes().decode("latin-1")
 
 
+def test_image_processor_is_kept(models, tmp_path):
+    path = tmp_path / "model.safetensors"
+    processor = transformers.ViTImageProcessorPil(size={"height": 8, "width": 8}, image_mean=[0.25] * 3)
+    binviz.save_packed(binary(models, "vit"), path, processor)
+    assert binviz.load_tokenizer(path).to_dict() == processor.to_dict()
+
+
 def test_two_saves_are_the_same_bytes(models, tmp_path):
     model = binary(models)
     for name in ("one", "two"):
@@ -372,14 +391,15 @@ EVIL = {"auto_map": {"AutoTokenizer": [None, "evil.Tokenizer"]}, "tokenizer_clas
         {"tokenizer.json": {"model": 3}},
         {"tokenizer_config.json": EVIL},
         {"..": {}},
+        {"preprocessor_config.json": {"image_processor_type": "Evil"}},
     ],
-    ids=["list", "garbage", "code", "parent"],
+    ids=["list", "garbage", "code", "parent", "image processor"],
 )
 def test_damaged_tokenizers(models, tmp_path, files):
     path = tmp_path / "model.safetensors"
     binviz.save_packed(binary(models), path, tokenizer())
     rewritten(path, tokenizer=files)
-    with pytest.raises(UserError, match="tokenizer that cannot be used") as caught:
+    with pytest.raises(UserError, match="holds no tokenizer or image processor") as caught:
         read_tokenizer(path)
     assert "\n" not in str(caught.value)
 

@@ -209,7 +209,7 @@ DAMAGED = {
     "unknown class": (values("config.json", architectures=["BertForEverything"]), "no model class"),
     "a class that is no model": (values("config.json", architectures=["BertConfig"]), "no model class"),
     "a module": (values("config.json", architectures=["models"]), "no model class"),
-    "an abstract class": (values("config.json", architectures=["PreTrainedModel"]), "cannot be used"),
+    "an abstract class": (values("config.json", architectures=["PreTrainedModel"]), "no model class"),
     "another class": (values("config.json", architectures=["ViTModel"]), "cannot be used|does not fit"),
     "a decoder": (values("config.json", is_decoder=True), "decoder"),
     "impossible heads": (values("config.json", num_attention_heads=3), "cannot be used"),
@@ -267,6 +267,53 @@ def test_attention_kernels_named_in_a_configuration_are_not_fetched(models, tmp_
         tmp_path
     )
     assert same_state(binviz.load(tmp_path), model)
+
+
+BACKBONE = {"backbone": "evil/repo", "use_timm_backbone": False, "use_pretrained_backbone": True}
+
+
+@pytest.mark.parametrize("name", ["DetrModel", "BertModel"])
+def test_backbones_named_in_a_configuration_are_not_fetched(monkeypatch, name):
+    """Transformers would ask the hub for a backbone's configuration."""
+    asked = []
+
+    def ask(*args, **kwargs):
+        asked.append(args)
+        raise OSError("the hub was asked")
+
+    monkeypatch.setattr("transformers.utils.hub.hf_hub_download", ask)
+    monkeypatch.setattr("huggingface_hub.hf_api.HfApi._build_hf_headers", ask)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 9}
+    config = {"architectures": [name], **BACKBONE, **sizes}
+    if name == "BertModel":
+        built = saving.build(config, None)
+        assert not any(hasattr(built.config, key) for key in BACKBONE)
+    else:
+        with pytest.raises(UserError, match="no model class"):
+            saving.build(config, None)
+    nested = saving._harmless({"parts": [config | {"backbone_config": {}}]}, saving.LARGEST)
+    assert not any("backbone" in key for key in nested["parts"][0])
+    assert asked == []
+
+
+def test_loading_leaves_random_numbers_alone(models, tmp_path):
+    binviz.save(binary(models), tmp_path)
+    before = torch.get_rng_state()
+    binviz.load(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_image_processor_is_kept(models, tmp_path):
+    processor = transformers.ViTImageProcessorPil(size={"height": 8, "width": 8}, image_mean=[0.25] * 3)
+    binviz.save(binary(models, "vit"), tmp_path, processor)
+    assert binviz.load_tokenizer(tmp_path).to_dict() == processor.to_dict()
+
+
+def test_a_folder_without_tokenizer(models, tmp_path):
+    binviz.save(binary(models, "cnn"), tmp_path)
+    with pytest.raises(UserError, match="no tokenizer or image processor") as caught:
+        binviz.load_tokenizer(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_folder(tmp_path):
