@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from binviz import zoo
+from binviz.binarizers import Binarizer
 from binviz.evidence import runs
 from binviz.packed import save_packed
 
@@ -21,6 +22,17 @@ PROVENANCE = {
         "fine-tuned from sentence-transformers/all-MiniLM-L6-v2 on nyu-mll/glue sst2, word pieces cut to 11,000",
     ),
 }
+
+
+def float_bytes(model: nn.Module) -> int:
+    """Four bytes for each parameter outside binarizers: what the float model takes in float32."""
+    added = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, Binarizer)
+        for parameter in module.parameters()
+    }
+    return 4 * sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in added)
 
 
 def bundle(name: str, model: nn.Module, run: runs.Run, tokenizer: Any = None) -> zoo.Entry:
@@ -44,7 +56,7 @@ def bundle(name: str, model: nn.Module, run: runs.Run, tokenizer: Any = None) ->
         arch=arch,
         recipe=recipe,
         bytes=size,
-        float_bytes=4 * sum(parameter.numel() for parameter in model.parameters()),
+        float_bytes=float_bytes(model),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         licence=licence,
         provenance=provenance,
