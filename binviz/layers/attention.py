@@ -13,6 +13,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedConfig
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
@@ -25,7 +26,7 @@ NAME = "binviz"
 #: Additive masks forbid a position with a large negative number: the dtype's lowest in BERT, -100 in Swin.
 FORBIDDEN = -50.0
 
-#: Input (B, T, D) of the attention layer that is running in this thread; the low-rank estimators read it.
+#: Input (B, T, D) of the attention layer that is running in this thread, until the low-rank estimators take it.
 layer_input: ContextVar[Tensor | None] = ContextVar("binviz_attention_input", default=None)
 
 
@@ -92,6 +93,13 @@ class BinaryAttention(nn.Module):
         self.attention_on = attention_on
         self.estimators = estimators
 
+    def _drop_scores(self, scores: Tensor, dropout: float) -> Tensor:
+        """Dropout whose dropped scores are the lowest number, as if forbidden: the code of a score of 0 is 1."""
+        if not self.training or dropout == 0:
+            return scores
+        kept = nn.functional.dropout(torch.ones_like(scores), dropout)
+        return (scores * kept).masked_fill(kept == 0, torch.finfo(scores.dtype).min)
+
     def forward(
         self,
         owner: nn.Module,
@@ -111,6 +119,7 @@ class BinaryAttention(nn.Module):
         if self.estimators is not None:
             h = layer_input.get()
             assert h is not None, "the hook that remembers the layer's input was removed"
+            layer_input.set(None)  # what stays here stays in memory, with its graph
             scores = scores + self.estimators.scores(h)
             v_residual = self.estimators.values(h)
         scores = scores * scaling
@@ -122,7 +131,7 @@ class BinaryAttention(nn.Module):
             tap(owner, "probs", probs)
             a = _encode(self.attention, nn.functional.dropout(probs, dropout, self.training))
         else:
-            a = _encode(self.attention, nn.functional.dropout(scores, dropout, self.training))
+            a = _encode(self.attention, self._drop_scores(scores, dropout))
         if mask is not None and self.attention is not None:
             # No binarizer is trusted to say "nothing": forbidden positions are taken out, as AND with the mask does.
             a = a._replace(q=a.q.masked_fill(mask < FORBIDDEN, 0.0))

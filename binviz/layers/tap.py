@@ -45,8 +45,3 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
-
-
-def is_listening() -> bool:
-    """Whether this thread has a listener."""
-    return _listener.get() is not None

@@ -233,6 +233,12 @@ def test_estimators_see_their_own_layers_input():
     assert all(torch.equal(a, b) for a, b in zip(inputs, seen, strict=True))
 
 
+def test_estimators_let_their_input_go():
+    model = bert("bipft-b")
+    model(torch.tensor([[3, 4, 5]]))
+    assert attention_module.layer_input.get() is None
+
+
 def hooks(model):
     return [
         hook
@@ -374,6 +380,16 @@ def test_dropout_before_the_codes():
     torch.manual_seed(0)
     _, dropped = binary.train()(nn.Module(), q, k, v, None, 0.5, 0.9)
     assert dropped.sum() != used.sum()
+
+
+def test_dropped_scores_are_codes_of_0():
+    """A score that dropout made 0 would be a code of 1."""
+    binary = heads(recipes.get("bibert")).train()
+    q, k, v = projections()
+    _, none = binary(nn.Module(), q, -q.abs(), v, torch.full((5, 5), -10.0).double(), 0.5, 0.5)
+    assert none.sum() == 0
+    _, some = binary(nn.Module(), q, k, v, torch.full((5, 5), 10.0).double(), 0.5, 0.5)
+    assert 0 < some.sum() < some.numel()
 
 
 # What the official code gets wrong.
