@@ -114,7 +114,7 @@ def correct_bits(correct: np.ndarray) -> str:
 
 
 def code_state() -> dict[str, Any]:
-    """Commit of the source tree and whether it has uncommitted changes; empty outside a checkout."""
+    """Commit of binviz's source tree and whether it has uncommitted changes; empty outside a checkout of it."""
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -122,6 +122,9 @@ def code_state() -> dict[str, Any]:
         ).stdout.strip()
 
     try:
+        git(
+            "ls-files", "--error-unmatch", Path(__file__).name
+        )  # fails where binviz is installed in another's
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return {}

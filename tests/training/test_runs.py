@@ -1,6 +1,7 @@
 """Run records: written, read, found, and one line for what is none."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -93,3 +94,21 @@ def test_machine_and_code():
     assert found["cores"] >= 1 and found["threads"] >= 1
     json.dumps(found)
     assert set(runs.code_state()) in (set(), {"commit", "dirty"})
+
+
+def test_another_projects_commit_is_not_ours(tmp_path, monkeypatch):
+    """binviz may be installed in an environment that lies inside somebody's repository."""
+    installed = tmp_path / "venv" / "runs.py"
+    installed.parent.mkdir()
+    installed.touch()
+
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    monkeypatch.setattr(runs, "__file__", str(installed))
+    assert runs.code_state() == {}
+    git("add", "venv/runs.py")
+    assert set(runs.code_state()) == {"commit", "dirty"}
