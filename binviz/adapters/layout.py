@@ -14,7 +14,7 @@ class Block:
 
     name: canonical, "layers.3". layer: the whole block. attention: the module whose attention function
     transformers calls. query, key, value, attn_out, fc1, fc2: linears. act: (path of the module, attribute)
-    that holds the feed-forward activation. ffn_in: the module whose first input is the feed-forward part's.
+    that holds the feed-forward activation.
     """
 
     name: str

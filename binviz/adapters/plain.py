@@ -21,8 +21,8 @@ BYPASSING = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 
 def layout(model: nn.Module) -> Layout | None:
     """The layout of a network with at least three linears or convolutions, else None."""
-    bypassed = _below(model, BYPASSING)
-    inside = _below(model, (BinaryLinear, BinaryConv2d))
+    bypassed = below(model, BYPASSING)
+    inside = below(model, (BinaryLinear, BinaryConv2d))
     paths, stay = [], {}
     for path, module in model.named_modules():
         if not isinstance(module, nn.Linear | nn.Conv2d) or path in inside:
@@ -40,7 +40,7 @@ def layout(model: nn.Module) -> Layout | None:
     return found
 
 
-def _below(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> set[str]:
+def below(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> set[str]:
     """Paths of all modules inside modules of these kinds."""
     return {
         f"{path}.{name}"

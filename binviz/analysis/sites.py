@@ -11,7 +11,9 @@ from torch import nn
 
 from binviz.adapters import ENCODERS
 from binviz.adapters.layout import Block, Layout
+from binviz.adapters.plain import below
 from binviz.errors import UserError
+from binviz.layers import BinaryConv2d, BinaryLinear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +45,11 @@ def layout_for_reading(model: nn.Module) -> Layout:
         found = adapter(model)
         if found is not None:
             return found
+    inside = below(model, (BinaryLinear, BinaryConv2d))  # parts of binarizers
     paths = [
-        path for path, module in model.named_modules() if path and isinstance(module, nn.Linear | nn.Conv2d)
+        path
+        for path, module in model.named_modules()
+        if path and path not in inside and isinstance(module, nn.Linear | nn.Conv2d)
     ]
     return Layout("plain network", others={path: path for path in paths})
 

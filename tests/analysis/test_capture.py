@@ -449,3 +449,12 @@ def test_a_captured_mapping_behaves_like_one(bert, text):
     assert "embed" in captured
     assert "embed  (2, 7, 32)" in repr(captured)
     assert copy.copy(captured)["embed"] is captured["embed"]
+
+
+def test_places_inside_binarizers_are_not_listed(make, binary_of):
+    """FDA's noise networks hold linears that do not run in evaluation."""
+    make_model, make_inputs = make
+    model = binary_of(make_model("plain"), "fda")
+    names = analysis.names(model)
+    assert "2" in names and not any("noise" in name for name in names)
+    assert set(analysis.capture(model, make_inputs("plain"))) == set(names)
