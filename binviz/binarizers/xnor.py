@@ -29,7 +29,8 @@ class XNORWeight(Binarizer):
     The paper's gradient also has a term 1/n from the scale; the official code of BiBench, like this
     one, has not. BiBench centres linear layers and not convolutions, and its convolutions give the
     clipped gradient to the scaled value, without the factor s that linear layers have. Here both kinds
-    of layer do what its linear one does.
+    of layer do what its linear one does, but that centring is an option, off: the recipe `xnor` centres
+    no layer, as the paper, and so departs from BiBench's linear layers.
 
     >>> import torch
     >>> XNORWeight()(torch.tensor([[0.5, -1.5], [0.25, 0.25]])).tolist()

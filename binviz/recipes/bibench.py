@@ -5,9 +5,10 @@ values, whose linear layers' biases already are learned thresholds. The map of a
 `bnn` takes the sign of the probabilities, which is constant, and so attends to everything alike;
 `bnn-threshold` and all others set a probability to 1 from half of its row's maximum on.
 
-Departures from the official code: ReActNet's threshold moves the forward value of linear layers too; biases
-of linear layers are kept; FDA's noise module exists before the first forward; XNOR-Net++ learns one factor
-per output channel and none per position, which needs no fixed image size.
+Departures from the official code: XNOR's linear layers do not centre the rows of their weights, and neither
+does the paper (`xnor-weight` has an option for it); ReActNet's threshold moves the forward value of linear
+layers too; biases of linear layers are kept; FDA's noise module exists before the first forward; XNOR-Net++
+learns one factor per output channel and none per position, which needs no fixed image size.
 """
 
 from binviz.recipes.recipe import Choice, Recipe, register
