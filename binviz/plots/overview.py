@@ -88,7 +88,11 @@ def answers(
 
 @builder
 def accuracy_size(
-    names: Sequence[str], megabytes: Sequence[float], accuracy: Sequence[float], binary: Sequence[bool]
+    names: Sequence[str],
+    megabytes: Sequence[float],
+    accuracy: Sequence[float],
+    binary: Sequence[bool],
+    labelled: Sequence[str] | None = None,
 ) -> go.Figure:
     """Accuracy against the size of the file, one point per model.
 
@@ -97,56 +101,40 @@ def accuracy_size(
         megabytes: size on disk, 1 MB = 10^6 bytes.
         accuracy: in percent.
         binary: whether the model is a 1-bit one.
+        labelled: the models whose name stands beside their point, the others are paler; None is all.
     """
     figure = go.Figure()
     reach = np.log10([0.5 * min(megabytes, default=1), 2 * max(megabytes, default=1)])
-    low, high = min(accuracy, default=0), max(accuracy, default=100)
-    room = 0.15 * (high - low) + 0.5
-    across = ((np.log10(megabytes) - reach[0]) / np.ptp(reach)).tolist()
-    up = ((np.asarray(accuracy) - low) / (high - low + 2 * room)).tolist()
-    texts = _shared_labels(names, across, up)
+    middle = 10 ** reach.mean()
     for kind, wanted, colour, symbol in (
         ("float", False, FLOAT, "circle"),
         ("1-bit", True, BINARY, "diamond"),
     ):
         chosen = [index for index, flag in enumerate(binary) if bool(flag) is wanted]
+        shown = [labelled is None or names[index] in labelled for index in chosen]
         figure.add_scatter(
             x=[megabytes[index] for index in chosen],
             y=[accuracy[index] for index in chosen],
-            text=[texts[index] for index in chosen],
+            text=[names[index] if label else "" for index, label in zip(chosen, shown, strict=True)],
             customdata=[names[index] for index in chosen],
             name=kind,
             mode="markers+text",
-            textposition=["middle right" if across[index] < 0.6 else "middle left" for index in chosen],
+            textposition=["bottom right" if megabytes[index] < middle else "bottom left" for index in chosen],
             cliponaxis=False,
-            marker={"color": colour, "symbol": symbol, "size": 12},
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": 12,
+                "opacity": [1.0 if label else 0.35 for label in shown],
+            },
             hovertemplate="%{customdata}<br>%{x:.3g} MB, %{y:.1f}%<extra></extra>",
         )
     figure.update_xaxes(
         title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS, range=reach.tolist()
     )
-    figure.update_yaxes(title="accuracy (%)", range=[low - room, high + room])
+    figure.update_yaxes(title="accuracy (%)")
     sized(figure, 340)
     listing = "; ".join(
         f"{n} {m:.3g} MB {a:.1f}%" for n, m, a in zip(names, megabytes, accuracy, strict=True)
     )
     return describe(figure, alt=f"Accuracy against size of the file: {listing}.")
-
-
-def _shared_labels(names: Sequence[str], across: Sequence[float], up: Sequence[float]) -> list[str]:
-    """A label per point; of points that lie close together the rightmost one carries all names, a line each.
-
-    >>> _shared_labels(["a", "b", "c"], [0.1, 0.12, 0.8], [0.5, 0.5, 0.5])
-    ['', 'a<br>b', 'c']
-    """
-    labels, open_points = [""] * len(names), set(range(len(names)))
-    for index in sorted(open_points, key=lambda point: -across[point]):
-        if index in open_points:
-            near = [
-                n
-                for n in open_points
-                if abs(across[n] - across[index]) < 0.15 and abs(up[n] - up[index]) < 0.13
-            ]
-            labels[index] = "<br>".join(names[n] for n in sorted(near))
-            open_points -= set(near)
-    return labels

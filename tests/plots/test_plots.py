@@ -51,6 +51,9 @@ FIGURES = {
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
     ),
     "answers": lambda: plots.answers(["no", "yes"], [0.2, 0.8], [0.5, 0.5]),
+    "accuracy_size-labelled": lambda: plots.accuracy_size(
+        ["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True], labelled=["s"]
+    ),
     "accuracy_size": lambda: plots.accuracy_size(["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True]),
 }
 every_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)

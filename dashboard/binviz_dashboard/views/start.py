@@ -56,10 +56,11 @@ with right:
         entry for entry in map(zoo.describe, zoo.names(f"{entries[0].task}-*")) if "accuracy" in entry.metrics
     ]
     figure = plots.accuracy_size(
-        [entry.name.split("-", 1)[1] for entry in known],
+        [entry.name for entry in known],
         [entry.bytes / 1e6 for entry in known],
         [100 * entry.metrics["accuracy"] for entry in known],
         [entry.recipe != "float" for entry in known],
+        pair,
     )
     charts.show(figure, "sizes")
 st.caption(
