@@ -285,7 +285,9 @@ def _progress(make: Make, x: Tensor) -> None:
 def _derivative(make: Make, x: Tensor, derivative: Callable[[float], float]) -> None:
     leaf = x.clone().requires_grad_()
     (grad,) = torch.autograd.grad(make()(leaf).sum(), leaf)
-    wanted = torch.tensor([derivative(value) for value in x.flatten().tolist()]).view(x.shape)
+    wanted = torch.tensor([derivative(value) for value in x.flatten().tolist()], dtype=grad.dtype).view(
+        x.shape
+    )
     wrong = ~torch.isclose(grad, wanted, rtol=1e-4, atol=1e-5)
     if wrong.any():
         at, got, want = (t[wrong][0].item() for t in (x, grad, wanted))

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -310,6 +311,7 @@ def test_defects_are_named(cls, message):
 
 def test_a_good_class_of_ones_own_needs_no_registration():
     assert "derivative" in check_binarizer(Good, derivative=lambda x: float(-1 <= x <= 1))
+    assert "derivative" in check_binarizer(Good, derivative=lambda x: np.float64(-1 <= x <= 1))
 
 
 def test_a_wrong_derivative_is_shown_with_numbers():
