@@ -41,9 +41,11 @@ for column, title, entry, answer in zip(columns, ("Float", "1-bit"), entries, an
             delta_arrow="off",
             delta_color="off",
         )
-        st.metric("Size of the file", models.size(entry.bytes))
+        is_float = entry.recipe == "float"
+        st.metric("Size of the file, float16" if is_float else "Size of the file", models.size(entry.bytes))
         st.metric("Accuracy, recorded", models.percent(entry.metrics.get("accuracy")))
-        st.metric("Time, simulated in float", f"{answer.milliseconds:.1f} ms")
+        label = "Time, in float" if is_float else "Time, simulated in float"
+        st.metric(label, f"{answer.milliseconds:.1f} ms")
 
 left, right = st.columns(2, gap="large")
 with left:
