@@ -49,12 +49,12 @@ def choose(page: Page, label: str, text: str) -> Callable[[], None]:
     return lambda: widget.press("Enter")
 
 
-def numbers(label: str) -> Callable[[Page], tuple[list[float], list[float]]]:
+def numbers(label: str, count: int) -> Callable[[Page], tuple[list[float], list[float]]]:
     """A number up step by step, and down again."""
 
     def change(page: Page) -> tuple[list[float], list[float]]:
-        up = [timed(page, press(page, label, "ArrowUp")) for _ in range(12)]
-        return up, [timed(page, press(page, label, "ArrowDown")) for _ in range(12)]
+        up = [timed(page, press(page, label, "ArrowUp")) for _ in range(count)]
+        return up, [timed(page, press(page, label, "ArrowDown")) for _ in range(count)]
 
     return change
 
@@ -72,14 +72,14 @@ def steps(label: str, values: list[str]) -> Callable[[Page], tuple[list[float], 
 TEXT, DIGIT = "model=sst2-minilm.bit-w1a1", "model=digits-vit.bit-w1a1"
 SENTENCES = steps("Sentence", [sentence.text for sentence in load("negation")])
 VIEWS = {
-    "lab, seed": ("lab", numbers("Seed")),
+    "lab, seed": ("lab", numbers("Seed", 20)),
     "lab, binarizer": (
         "lab",
         steps("Binarizer", ["elastic-signed", "bivit-attention", "xnor-weight", "bnn"]),
     ),
-    "start, picture": (f"?{DIGIT}", numbers("Picture")),
+    "start, picture": (f"?{DIGIT}", numbers("Picture", 12)),
     "start, sentence": (f"?{TEXT}", SENTENCES),
-    "activations, picture": (f"activations?{DIGIT}", numbers("Picture")),
+    "activations, picture": (f"activations?{DIGIT}", numbers("Picture", 12)),
     "activations, sentence": (f"activations?{TEXT}", SENTENCES),
     "activations, layer": (f"activations?{TEXT}", steps("Layer", list("123450"))),
     "errors, sentence": (f"errors?{TEXT}", SENTENCES),
@@ -102,13 +102,14 @@ def main() -> None:
         wanted = [name for name in VIEWS if not sys.argv[1:] or name in sys.argv[1:]]
         for name in wanted:
             path, change = VIEWS[name]
-            page = browser.new_page(viewport={"width": 1440, "height": 1300})
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(f"{address}/{path}")
             page.wait_for_selector(".js-plotly-plot .main-svg")
             page.wait_for_timeout(1500)
             page.evaluate(WATCH)
             cells = [
-                f"{median(times):.0f} ms | {quantiles(times, n=20)[-1]:.0f} ms" for times in change(page)
+                f"{median(times):.0f} ms | {quantiles(times, n=20, method='inclusive')[-1]:.0f} ms"
+                for times in change(page)
             ]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
             page.close()

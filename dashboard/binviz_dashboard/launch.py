@@ -21,6 +21,8 @@ APP = Path(__file__).with_name("app.py")
 SETTINGS = {
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "viewer",
+    # Collecting torch's and transformers' objects after every run takes longer than drawing the page.
+    "runner.postScriptGC": "false",
     "server.address": "localhost",
     "server.fileWatcherType": "none",
     # In MB; binviz.data.check refuses arrays above 32 with a sentence of its own.
