@@ -34,7 +34,17 @@ def learned_by_hand(chosen: lab.Lab, start: dict[str, float]) -> lab.Lab:
     if start and st.toggle("Set learned values by hand", key="by_hand", bind="query-params"):
         reach = 3 * max(*(abs(value) for value in start.values()), 0.5)
         learned = tuple(
-            (name, st.slider(name, 0.001 if value > 0 else -reach, reach, value, key=f"learned.{name}"))
+            (
+                name,
+                st.slider(
+                    name,
+                    0.001 if value > 0 else -reach,
+                    reach,
+                    value,
+                    key=f"learned.{name}",
+                    bind="query-params",
+                ),
+            )
             for name, value in start.items()
         )
     return lab.Lab(chosen.name, chosen.options, learned, progress)
