@@ -170,20 +170,20 @@ def arrange(words, panels, start, stop):
 
 
 @inner
-def comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1):
-    """A block of comparisons with thresholds int32 [N] -> bits in out uint64 [M, words of N]."""
+def comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1):
+    """A block of comparisons with ranges start int32 [N], width uint32 [N] -> bits in out uint64 [M, words of N]."""
     if panels.ndim == 2:
         dots = np.empty(n1 - n0, np.int32)
         for m in range(m0, m1):
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
-            portable.compare_row(dots, threshold, flip, n0, out[m])
+            portable.compare_row(dots, start, width, n0, out[m])
     else:
         for first in range(m0, m1, BLOCK):
             last = min(first + BLOCK, m1)
             for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
                 m = first
                 while m < last:
-                    store_bits(words, panels, out, m, last - m, n, K, signed, threshold, flip)
+                    store_bits(words, panels, out, m, last - m, n, K, signed, start, width)
                     m += tile_rows(panels, last - m)
 
 

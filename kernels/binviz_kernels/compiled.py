@@ -22,7 +22,6 @@ from binviz_kernels.blocks import (
     weighted,
 )
 from binviz_kernels.kernel import (
-    BITS,
     COUNT,
     FLAG,
     FLOAT_MATRIX,
@@ -34,6 +33,7 @@ from binviz_kernels.kernel import (
     OCTETS,
     PANELS,
     PANELS_OUT,
+    WIDTHS,
     WORDS,
     WORDS_OUT,
     Kernel,
@@ -129,23 +129,23 @@ def linear_rows_threaded(x, words, panels, K, signed, scale, bias, shift, row_sc
     return True
 
 
-def compare_rows(words, panels, K, signed, threshold, flip, out):
+def compare_rows(words, panels, K, signed, start, width, out):
     """All comparisons."""
-    M, N = out.shape[0], threshold.shape[0]
-    if not fits(words, panels, M, N) or flip.shape[0] != out.shape[1] or out.shape[1] != (N + 63) // 64:
+    M, N = out.shape[0], start.shape[0]
+    if not fits(words, panels, M, N) or width.shape[0] != N or out.shape[1] != (N + 63) // 64:
         return False
-    comparisons(words, panels, K, signed, threshold, flip, out, 0, M, 0, N)
+    comparisons(words, panels, K, signed, start, width, out, 0, M, 0, N)
     return True
 
 
-def compare_rows_threaded(words, panels, K, signed, threshold, flip, out, threads):
+def compare_rows_threaded(words, panels, K, signed, start, width, out, threads):
     """All comparisons, an equal share to each thread."""
-    M, N = out.shape[0], threshold.shape[0]
-    if not fits(words, panels, M, N) or flip.shape[0] != out.shape[1] or out.shape[1] != (N + 63) // 64:
+    M, N = out.shape[0], start.shape[0]
+    if not fits(words, panels, M, N) or width.shape[0] != N or out.shape[1] != (N + 63) // 64:
         return False
     for t in prange(threads):
         m0, m1, n0, n1 = share(M, N, t, threads)
-        comparisons(words, panels, K, signed, threshold, flip, out, m0, m1, n0, n1)
+        comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1)
     return True
 
 
@@ -239,7 +239,7 @@ LINEAR = Kernel(
     linear_rows, linear_rows_threaded,
     FLOAT_MATRIX, WORDS_OUT, PANELS, COUNT, FLAG, FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT,
 )  # fmt: skip
-COMPARE = Kernel(compare_rows, compare_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS, BITS, WORDS_OUT)
+COMPARE = Kernel(compare_rows, compare_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS, WIDTHS, WORDS_OUT)
 SIGNS = Kernel(sign_rows, sign_rows_threaded, FLOAT_MATRIX, WORDS_OUT)
 TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)
 PAIRS = Kernel(pair_rows, pair_rows_threaded, WORDS, WORDS, INTS_OUT)

@@ -231,16 +231,19 @@ def scaled_tile(context, builder, signature, arguments, beside: Beside | None = 
 
 
 @intrinsic
-def store_bits(typing, words, panels, out, m, left, n, K, signed, threshold, flip):
-    """A comparison: bit n + j of row m + i of `out` is (dot ≥ threshold[n + j]) ^ (bit n + j of `flip`)."""
+def store_bits(typing, words, panels, out, m, left, n, K, signed, start, width):
+    """Comparisons: bit n + j of row m + i of `out` is whether dot lies in the range of the output.
+
+    That are the `width` uint32 [N] numbers from `start` int32 [N] on, counted modulo 2^32: so it may go round.
+    """
 
     def emit(context, builder, signature, arguments):
-        K, signed, threshold, flip = arguments[6:]
-        limits = context.make_array(signature.args[8])(context, builder, threshold)
-        outputs = builder.extract_value(limits.shape, 0)
+        K, signed, start, width = arguments[6:]
+        starts = context.make_array(signature.args[8])(context, builder, start)
+        outputs = builder.extract_value(starts.shape, 0)
         tile = Tile(context, builder, signature, arguments, v.BYTE, outputs)
-        limits = builder.bitcast(limits.data, v.INT32.as_pointer())
-        flips = v.data(context, builder, signature.args[9], flip, v.BYTE)
+        starts = builder.bitcast(starts.data, v.INT32.as_pointer())
+        widths = v.data(context, builder, signature.args[9], width, v.INT32)
         lanes = v.vector(v.INT32, tile.shape.lanes)
         bits = ir.IntType(tile.shape.columns)
 
@@ -248,18 +251,22 @@ def store_bits(typing, words, panels, out, m, left, n, K, signed, threshold, fli
             first = builder.lshr(tile.n, v.INT64(3))
 
             def compare(masks):
-                turned = v.load(builder, flips, first, bits)
-                for i, row in enumerate(dots):
-                    word = turned
-                    for j, (dot, mask) in enumerate(zip(row, masks, strict=True)):
-                        at = tile.column(j)
-                        if mask is None:
-                            reached = builder.icmp_signed(">=", dot, v.load(builder, limits, at, lanes))
-                        else:
-                            limit = v.masked_load(builder, limits, at, mask, v.constant(lanes, 0))
-                            reached = builder.and_(builder.icmp_signed(">=", dot, limit), mask)
-                        some = builder.zext(builder.bitcast(reached, ir.IntType(lanes.count)), bits)
-                        word = builder.xor(word, builder.shl(some, bits(lanes.count * j)))
+                words = [bits(0)] * len(dots)
+                for j, mask in enumerate(masks):
+                    at = tile.column(j)
+                    if mask is None:
+                        low, many = (v.load(builder, terms, at, lanes) for terms in (starts, widths))
+                    else:
+                        # The lanes that are not there have ranges of width 0
+                        nothing = v.constant(lanes, 0)
+                        low, many = (
+                            v.masked_load(builder, terms, at, mask, nothing) for terms in (starts, widths)
+                        )
+                    for i, row in enumerate(dots):
+                        inside = builder.icmp_unsigned("<", builder.sub(row[j], low), many)
+                        some = builder.zext(builder.bitcast(inside, ir.IntType(lanes.count)), bits)
+                        words[i] = builder.or_(words[i], builder.shl(some, bits(lanes.count * j)))
+                for i, word in enumerate(words):
                     v.store(builder, word, tile.out, tile.place(i, first))
 
             tile.whole_or_part(len(dots), compare)
@@ -267,7 +274,7 @@ def store_bits(typing, words, panels, out, m, left, n, K, signed, threshold, fli
         tile.each_product(K, signed, finish)
         return context.get_dummy_value()
 
-    return types.void(words, panels, out, *[types.int64] * 4, types.boolean, threshold, flip), emit
+    return types.void(words, panels, out, *[types.int64] * 4, types.boolean, start, width), emit
 
 
 @intrinsic
@@ -275,31 +282,68 @@ def pack_word(typing, x, m, k):
     """Entries k to k + 63 of row m of x as bits, as many as there are: x ≥ 0 of floats, x ≠ 0 of integers."""
 
     def emit(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        K = builder.extract_value(array.shape, 1)
-        at = builder.add(builder.mul(arguments[1], K), arguments[2])
-        lanes = v.vector(array.data.type.pointee, 64)
-        zero = v.constant(lanes, 0)
-
-        def nonnegative(values):
-            if isinstance(lanes.element, ir.IntType):
+        def nonnegative(values, _):
+            zero = v.constant(values.type, 0)
+            if isinstance(values.type.element, ir.IntType):
                 return builder.icmp_unsigned("!=", values, zero)
             return builder.fcmp_ordered(">=", values, zero)
 
-        remaining = builder.sub(K, arguments[2])
-        whole = builder.icmp_signed(">=", remaining, v.INT64(64))
-        with builder.if_else(whole, likely=True) as (then, otherwise):
-            with then:
-                all_bits = builder.bitcast(nonnegative(v.load(builder, array.data, at, lanes)), v.INT64)
-                after_all = builder.block
-            with otherwise:
-                mask = v.masked(builder, 64, remaining)
-                values = v.masked_load(builder, array.data, at, mask, zero)
-                some_bits = builder.bitcast(builder.and_(nonnegative(values), mask), v.INT64)
-                after_some = builder.block
-        word = builder.phi(v.INT64)
-        word.add_incoming(all_bits, after_all)
-        word.add_incoming(some_bits, after_some)
-        return word
+        return word_of(context, builder, signature.args[0], *arguments, nonnegative)
 
     return types.uint64(x, types.int64, types.int64), emit
+
+
+@intrinsic
+def compare_word(typing, x, m, k, least):
+    """Whether entries k to k + 63 of row m of x reach a limit, x[m, k] ≥ least[k]; or ≥ least, if that is a number."""
+
+    def emit(context, builder, signature, arguments):
+        *place, least = arguments
+
+        def reached(values, load):
+            if isinstance(signature.args[3], types.Array):
+                array = context.make_array(signature.args[3])(context, builder, least)
+                limits = load(array.data, arguments[2])
+            else:
+                limits = v.broadcast(builder, least, 64)
+            if isinstance(values.type.element, ir.IntType):
+                return builder.icmp_signed(">=", values, limits)
+            return builder.fcmp_ordered(">=", values, limits)
+
+        return word_of(context, builder, signature.args[0], *place, reached)
+
+    return types.uint64(x, types.int64, types.int64, least), emit
+
+
+def word_of(context, builder, type_, x, m, k, compare):
+    """Emit `compare(values, load)` of entries k to k + 63 of row m of x, and make a word of the bits.
+
+    `load(pointer, k)` loads as many neighbours as there are entries.
+    """
+    array = context.make_array(type_)(context, builder, x)
+    K = builder.extract_value(array.shape, 1)
+    at = builder.add(builder.mul(m, K), k)
+    lanes = v.vector(array.data.type.pointee, 64)
+    remaining = builder.sub(K, k)
+    whole = builder.icmp_signed(">=", remaining, v.INT64(64))
+    with builder.if_else(whole, likely=True) as (then, otherwise):
+        with then:
+
+            def load_all(pointer, at):
+                return v.load(builder, pointer, at, lanes)
+
+            all_bits = builder.bitcast(compare(load_all(array.data, at), load_all), v.INT64)
+            after_all = builder.block
+        with otherwise:
+            mask = v.masked(builder, 64, remaining)
+
+            def load_some(pointer, at):
+                return v.masked_load(builder, pointer, at, mask, v.constant(lanes, 0))
+
+            bits = compare(load_some(array.data, at), load_some)
+            some_bits = builder.bitcast(builder.and_(bits, mask), v.INT64)
+            after_some = builder.block
+    word = builder.phi(v.INT64)
+    word.add_incoming(all_bits, after_all)
+    word.add_incoming(some_bits, after_some)
+    return word

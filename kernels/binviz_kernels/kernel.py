@@ -38,7 +38,7 @@ def written(element: types.Type, axes: int) -> types.Array:
 
 PANELS = None  # stands for the panels' type, which differs between forms
 COUNT, FLAG = types.int64, types.boolean
-FLOATS, INTS, BITS = read(types.float32, 1), read(types.int32, 1), read(types.uint64, 1)
+FLOATS, INTS, WIDTHS = read(types.float32, 1), read(types.int32, 1), read(types.uint32, 1)
 FLOAT_MATRIX, INT_MATRIX = read(types.float32, 2), read(types.int32, 2)
 OCTETS, WORDS = read(types.uint8, 2), read(types.uint64, 2)
 PANELS_OUT = written(types.uint32, 3)

@@ -71,13 +71,14 @@ def scale_row(dots, scale, bias, shift, row_scale, given, m, first, out):
 
 
 @compiled
-def compare_row(dots, threshold, flip, first, out):
+def compare_row(dots, start, width, first, out):
     """From dots int32 [n] to bits from `first` on of out uint64 [words]; `first` is a multiple of 64."""
     for n in range(0, dots.shape[0], 64):
         word = np.uint64(0)
         for bit in range(min(64, dots.shape[0] - n)):
-            word |= np.uint64(dots[n + bit] >= threshold[first + n + bit]) << np.uint64(bit)
-        out[(first + n) // 64] = word ^ flip[(first + n) // 64]
+            inside = np.uint32(dots[n + bit] - start[first + n + bit]) < width[first + n + bit]
+            word |= np.uint64(inside) << np.uint64(bit)
+        out[(first + n) // 64] = word
 
 
 @compiled

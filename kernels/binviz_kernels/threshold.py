@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import contiguous, optional_vector, output, vector
+from binviz_kernels.checks import optional_vector, output, vector
 from binviz_kernels.gemm import operands
 from binviz_kernels.layer import Vector
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
@@ -124,12 +124,13 @@ def linear_bits(
     least, flip = threshold if isinstance(threshold, Threshold) else (threshold, None)
     if not isinstance(least, np.ndarray) or least.dtype != np.int32 or least.shape != (N,):
         raise ValueError(f"the threshold must be an int32 array of shape ({N},): make it with fold_threshold")
-    if flip is None:
-        flips = np.zeros(-(-N // 64), np.uint64)
-    elif isinstance(flip, np.ndarray) and flip.dtype == np.bool_ and flip.shape == (N,):
-        flips = pack_rows(flip.reshape(1, N)).words[0]
-    else:
+    # dot ≥ least are the numbers from least to 2^31 − 1, and dot < least those from −2^31 on
+    start, width = least.astype(np.int64), np.minimum(2**31 - least.astype(np.int64), 2**32 - 1)
+    if isinstance(flip, np.ndarray) and flip.dtype == np.bool_ and flip.shape == (N,):
+        start, width = np.where(flip, -(2**31), start), np.where(flip, start + 2**31, width)
+    elif flip is not None:
         raise ValueError(f"flip must be None or a bool array of shape ({N},)")
     words = output(out, (M, -(-N // 64)), np.uint64)
-    compiled.COMPARE(M * N * a.K, rows, panels, a.K, a.signed, contiguous(least), flips, words)
+    ranges = start.astype(np.int32), width.astype(np.uint32)
+    compiled.COMPARE(M * N * a.K, rows, panels, a.K, a.signed, *ranges, words)
     return PackedRows(words, N, signed)

@@ -1,0 +1,246 @@
+r"""Fold what follows a product of codes into a comparison of integers.
+
+In a 1-bit network a product of codes, an integer, is followed by float operations and, in the end, by one more bit:
+scale, bias, activation, shift, sign. There are few integers that the product can be. So every one of them is sent
+through the very modules of the model, and the integers whose bit is 1 are written down as a range
+
+$$\mathrm{bit} = 1 \iff (\mathrm{dot} - \mathrm{start}) \bmod 2^{32} < \mathrm{width},$$
+
+which may go round and so covers "at least", "at most", "between" and "not between". The bits are those of the model
+however its floats round. `NotFoldable` says why that is impossible: a binarizer that looks at the whole tensor, a
+scale per row, ones that are no range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from binviz_kernels import PackedWeights, pack_weights
+from binviz_kernels.encoder import EncoderLayer, PackedEncoder, Range, prepare_encoder
+from torch import Tensor, nn
+
+from binviz.adapters import Block, layout_of
+from binviz.binarizers import Binarizer
+from binviz.binarizers.bibert import BiBERTAttention
+from binviz.binarizers.bivit import BiViTAttention
+from binviz.binarizers.bnn import BNN
+from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
+from binviz.layers import BinaryLinear
+from binviz.layers.attention import BinaryAttention
+
+#: Layers whose parts are called in the order that the kernels know; the second kind has its layer norms first.
+POST_NORM = ("BertLayer", "RobertaLayer", "CamembertLayer", "ElectraLayer")
+PRE_NORM = ("ViTLayer", "DeiTLayer")
+#: A float ratio nearer to a threshold than this may round to either side.
+TIE = 1e-5
+
+
+class NotFoldable(Exception):
+    """The model has to run layer by layer."""
+
+
+def require(holds: bool, reason: str) -> None:
+    """Raises NotFoldable if it does not hold."""
+    if not holds:
+        raise NotFoldable(reason)
+
+
+def range_of(dots: Tensor, bits: Tensor) -> Range:
+    """The range in which the bits are 1.
+
+    Args:
+        dots: int64 [T], ascending, all integers that can occur.
+        bits: bool [T, N], one column per output.
+
+    Raises:
+        NotFoldable: a column's ones are no range.
+
+    >>> range_of(torch.tensor([-2, 0, 2]), torch.tensor([[True, False], [False, True], [True, True]]))
+    Range(start=array([2, 0], dtype=int32), width=array([4294967293,          3], dtype=uint32))
+    """
+    before, after = bits.roll(1, 0), bits.roll(-1, 0)
+    firsts, lasts = bits & ~before, bits & ~after
+    require(bool((firsts.sum(0) <= 1).all()), "the integers whose bit is 1 are no range")
+    start, end = (dots[marks.int().argmax(0)] for marks in (firsts, lasts))
+    width = (end - start + 1) % 2**32
+    width = torch.where(bits.all(0), 2**32 - 1, torch.where(bits.any(0), width, 0))
+    return Range(start.numpy().astype(np.int32), width.numpy().astype(np.uint32))
+
+
+def products(K: int, signed: bool = True) -> Tensor:
+    """Every product of K codes with K weights of ±1, int64: of ±1 codes every second number, of {0, 1} codes all."""
+    return torch.arange(-K, K + 1, 2 if signed else 1)
+
+
+def fold(K: int, signed: bool, codes: Callable[[Tensor], Tensor]) -> Range:
+    """The range of the outputs of which `codes`, from products float32 [T, 1], is 1 and not −1 or 0."""
+    dots = products(K, signed)
+    return range_of(dots, codes(dots.float()[:, None]) > 0)
+
+
+def require_sign(binarizer: Binarizer | None, *kinds: type[Binarizer]) -> Binarizer:
+    """The binarizer, if it is one bit of each entry by itself, with a scale that is known beforehand.
+
+    Raises:
+        NotFoldable: it is not, or its scale starts with the first batch.
+    """
+    require(type(binarizer) in kinds, f"{type(binarizer).__name__} is not foldable here")
+    assert binarizer is not None
+    require(binarizer.bits == 1, "codes of several bits")
+    require(bool(getattr(binarizer, "initialized", True)), "a scale that no batch has started yet")
+    return binarizer
+
+
+def scale_of(binarizer: Binarizer, features: int) -> Tensor:
+    """A binarizer's scale, which does not depend on the input."""
+    return binarizer.encode(torch.zeros(1, features)).scale
+
+
+def least_input(binarizer: Binarizer, features: int) -> Tensor:
+    """From which input on the code is +1, float32 [features]: x + beta ≥ 0 where x ≥ −beta, also in floats."""
+    beta = getattr(binarizer, "beta", None)
+    return torch.zeros(features) if beta is None else -beta.detach().expand(features)
+
+
+class Linear:
+    """A binary linear whose inputs are one bit: its weights, and its outputs as a function of the products."""
+
+    def __init__(self, layer: nn.Module, *kinds: type[Binarizer]) -> None:
+        require(type(layer) is BinaryLinear, "a linear is not binary")
+        assert isinstance(layer, BinaryLinear)
+        require(layer.output_scale is None, "an output scale")
+        on_cpu = layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu"
+        require(on_cpu, "weights that are not float32 on the CPU")
+        self.inputs = require_sign(layer.activation_binarizer, *kinds)
+        code = layer.weight_binarizer.encode(layer.weight)
+        self.weights: PackedWeights = pack_weights(code.q.numpy())
+        # y = dot · (weight scale · input scale) + bias, as BinaryLinear computes it
+        scale = code.scale.reshape(-1) * scale_of(self.inputs, layer.in_features)
+        self.scale = scale.expand(layer.out_features)
+        # Adding −0.0 changes nothing
+        self.bias = torch.full_like(self.scale, -0.0) if layer.bias is None else layer.bias.detach()
+
+    def outputs(self, dot: Tensor) -> Tensor:
+        """float32 [T, 1] -> [T, out]."""
+        return dot * self.scale + self.bias
+
+
+def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[str, object]:
+    """Which scores of a row have the code 1: `score_least`, or `exponentials` and `share`, of EncoderLayer."""
+    dots = products(head)
+    scale = scale_of(attention.query, 1) * scale_of(attention.key, 1)  # type: ignore[arg-type]
+    scores = dots.float() * scale * scaling
+    require(bool((scores.diff() >= 0).all()), "scores that fall as their products grow")
+    if attention.attention_on == "scores":
+        binarizer = require_sign(attention.attention, BiBERTAttention)
+        ones = int((binarizer.encode(scores).q > 0).sum())
+        return {"score_least": np.full(head + 1, head + 2 - 2 * ones, np.int32), "exponentials": None, "share": 0.0}
+    # exp(score t − score s), row s, column t ≤ s
+    ratios = (scores - scores[:, None]).exp().tril()
+    binarizer = require_sign(attention.attention, BiViTAttention, ElasticUnsigned)
+    if isinstance(binarizer, BiViTAttention):
+        # p ≥ beta · max p: the sum of the row has no part in it, unless floats round at a tie
+        require(binarizer.method == "quarter" and binarizer.scale_kind == "none", "descent, or a scale per row")
+        require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
+        ones = (ratios >= binarizer.beta).sum(1)
+        least = dots + 2 - 2 * ones
+        return {"score_least": least.numpy().astype(np.int32), "exponentials": None, "share": 0.0}
+    require(getattr(binarizer, "beta", None) is None, "a shift of probabilities")
+    table = torch.zeros(head + 1, 2 * head + 3)
+    table[:, 2::2] = ratios
+    # p > alpha / 2
+    share = float(scale_of(binarizer, 1) / 2)
+    return {"score_least": None, "exponentials": table.numpy(), "share": share}
+
+
+def require_affine(norm: nn.Module) -> nn.LayerNorm:
+    """The module, if it is a layer norm with weight and bias."""
+    require(type(norm) is nn.LayerNorm and norm.bias is not None, "another norm than nn.LayerNorm")
+    return norm  # type: ignore[return-value]
+
+
+def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLayer, int, float, bool]:
+    """One layer as integers and ranges, the size of a head, the norms' epsilon and whether they come first.
+
+    Raises:
+        NotFoldable: it has to run as it is.
+    """
+    part = model.get_submodule
+    layer, attention = part(block.layer), part(block.attention)
+    kind = type(layer).__name__
+    require(kind in POST_NORM + PRE_NORM, f"{kind} is not known")
+    binary = getattr(attention, "binary", None)
+    require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
+    signs = ElasticSigned, BNN
+    for role in ("query", "key", "value"):
+        require_sign(getattr(binary, role), *signs)
+    qkv = [Linear(part(path), *signs) for path in (block.query, block.key, block.value)]
+    attn_out, fc1 = (Linear(part(path), *signs) for path in (block.attn_out, block.fc1))
+    fc2 = Linear(part(block.fc2), *signs, ElasticUnsigned)
+    inner, scaling = qkv[0].scale.numel(), float(attention.scaling)  # type: ignore[arg-type]
+    head = round(scaling**-2)
+    require(head**-0.5 == scaling and inner % head == 0, "scores that are not divided by the root of the head size")
+
+    hidden = attn_out.weights.words.shape[0]
+    least = torch.stack([least_input(linear.inputs, hidden) for linear in qkv])
+    if (least == least[0]).all():
+        least = least[:1]
+    # context = dot · (attention scale · value scale), then the next layer's code
+    context_scale = scale_of(binary.attention, 1) * scale_of(binary.value, 1)
+    activation = getattr(part(block.act[0]), block.act[1])
+    if kind in PRE_NORM:
+        norms = layer.layernorm_before, layer.layernorm_after
+    else:
+        norms = layer.attention.output.LayerNorm, layer.output.LayerNorm  # type: ignore[union-attr]
+    before, after = (require_affine(norm) for norm in norms)  # type: ignore[arg-type]
+    require(before.eps == after.eps, "norms with different epsilons")
+
+    def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
+        return binarizer.encode(values).q
+
+    folded = EncoderLayer(
+        input_least=least.numpy(),
+        qkv=[linear.weights for linear in qkv],
+        qkv_range=[
+            fold(hidden, True, lambda dot, one=one, role=role: codes(getattr(binary, role), one.outputs(dot)))
+            for one, role in zip(qkv, ("query", "key", "value"), strict=True)
+        ],
+        **score_terms(binary, head, scaling),  # type: ignore[arg-type]
+        context_range=fold(longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))),
+        attn_out=attn_out.weights,
+        attn_out_scale=attn_out.scale.numpy(),
+        attn_out_bias=attn_out.bias.numpy(),
+        attention_gain=before.weight.detach().numpy(),
+        attention_bias=before.bias.detach().numpy(),
+        ffn_least=least_input(fc1.inputs, hidden).numpy(),
+        fc1=fc1.weights,
+        fc1_range=fold(hidden, True, lambda dot: codes(fc2.inputs, activation(fc1.outputs(dot)))),
+        fc2=fc2.weights,
+        fc2_signed=fc2.inputs.levels == (-1, 1),
+        fc2_scale=fc2.scale.numpy(),
+        fc2_bias=fc2.bias.numpy(),
+        ffn_gain=after.weight.detach().numpy(),
+        ffn_bias=after.bias.detach().numpy(),
+    )
+    return folded, head, before.eps, kind in PRE_NORM
+
+
+@torch.no_grad()
+def fold_encoder(model: nn.Module, longest: int) -> PackedEncoder:
+    """All layers of a binarized BERT or ViT as integers and ranges.
+
+    Args:
+        model: on the CPU, in float32, as `binarize_` made it; it is not changed.
+        longest: the most positions that a key may have.
+
+    Raises:
+        NotFoldable: some part of it has to run as it is.
+    """
+    blocks = layout_of(model).blocks
+    require(bool(blocks), "no encoder")
+    folded, heads, epsilons, first = zip(*(fold_layer(model, block, longest) for block in blocks), strict=True)
+    for what in (heads, epsilons, first, [layer.fc2_signed for layer in folded]):
+        require(len(set(what)) == 1, "layers that differ")
+    return prepare_encoder(folded, head=heads[0], norm_first=first[0], epsilon=epsilons[0])

@@ -1,0 +1,92 @@
+"""All layers of an encoder as one call of the kernels, in the place of the layers.
+
+What the kernels cannot show or do (attention maps, hidden states, masks that differ between queries, very long
+inputs, training) the layers do, one by one, with the same results.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from binviz_kernels.encoder import PackedEncoder, encoder
+from torch import Tensor, nn
+
+from binviz.adapters import layout_of
+from binviz.layers.attention import FORBIDDEN
+from binviz.packed.fold import NotFoldable, fold_encoder
+
+#: Positions up to which context codes are folded; longer inputs run layer by layer.
+LONGEST = 1024
+RECORDED = ("output_attentions", "output_hidden_states")
+
+
+class FusedLayers(nn.Module):
+    """Layers of an encoder that run at once.
+
+    Args:
+        layers: which they are; they run where the kernels cannot.
+        weights: the same layers, folded.
+        config: of the model, which may ask for attention maps or hidden states.
+    """
+
+    def __init__(self, layers: nn.ModuleList, weights: PackedEncoder, config: Any) -> None:
+        super().__init__()
+        self.layers = layers
+        self.weights = weights
+        self.config = config
+
+    def forward(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **options: Any
+    ) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
+        if not recorded and not self.training and fits(hidden_states):
+            allowed = True if attention_mask is None else allowed_keys(attention_mask, hidden_states)
+            if allowed is not None:
+                keys = None if allowed is True else allowed.numpy()
+                y, _ = encoder(hidden_states.detach().contiguous().numpy(), self.weights, keys)
+                return torch.from_numpy(y)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, attention_mask, *rest, **options)
+        return hidden_states
+
+
+def fits(x: Tensor) -> bool:
+    """Whether the kernels take this input."""
+    return x.dtype == torch.float32 and x.device.type == "cpu" and x.shape[1] <= LONGEST
+
+
+def allowed_keys(mask: Tensor, x: Tensor) -> Tensor | None:
+    """bool (B, L) from an additive mask (B or 1, 1, L or 1, L); None if it is not the same for all queries.
+
+    >>> allowed_keys(torch.tensor([[[[0.0, 0.0, -1e9]]]]), torch.zeros(2, 3, 8)).tolist()
+    [[True, True, False], [True, True, False]]
+    """
+    B, L, _ = x.shape
+    if mask.ndim != 4 or mask.shape[-1] != L or not mask.is_floating_point():
+        return None
+    keys = mask[:, 0, 0]
+    allowed = keys == 0
+    plain = (allowed | (keys < 10 * FORBIDDEN)).all() and (mask == keys[:, None, None]).all()
+    return allowed.expand(B, L) if plain else None
+
+
+def fuse_(packed: nn.Module, model: nn.Module) -> nn.Module:
+    """Put fused layers in the place of a packed copy's, if the model's can be folded.
+
+    Args:
+        packed: a copy with the same layout; changed.
+        model: where it comes from, with its latent weights.
+    """
+    try:
+        weights = fold_encoder(model, LONGEST)
+    except NotFoldable:
+        return packed
+    path = layout_of(model).blocks[0].layer.rpartition(".")[0]
+    owner, _, name = path.rpartition(".")
+    parent = packed.get_submodule(owner)
+    config = next(module.config for module in packed.modules() if hasattr(module, "config"))
+    fused = FusedLayers(packed.get_submodule(path), weights, config).train(packed.training)  # type: ignore[arg-type]
+    setattr(parent, name, nn.ModuleList([fused]))
+    return packed

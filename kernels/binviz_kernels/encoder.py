@@ -1,0 +1,265 @@
+r"""A whole encoder on bits: every layer of a BERT or ViT with 1-bit weights and activations in one call.
+
+Floats are only what the residual sums and layer norms need. Where a product of codes is followed by scale, bias,
+activation, shift and a comparison, all that is left of them is a range of integers (`Range`), made beforehand by
+trying every integer there can be; so the bits are those of the float expressions, however these round.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange, types
+from numpy.typing import NDArray
+
+from binviz_kernels import forms
+from binviz_kernels.checks import contiguous
+from binviz_kernels.encoder_blocks import Codes, Terms, attend, feed_forward, project, rows_of
+from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, read, written
+from binviz_kernels.packing import PackedWeights, pack_rows, unpack
+from binviz_kernels.panels import arrange
+
+Floats = NDArray[np.float32]
+
+
+class Range(NamedTuple):
+    """For each output the integers whose code is 1: `width` of them, from `start` on, counted modulo 2^32.
+
+    Attributes:
+        start: int32 [N].
+        width: uint32 [N]; 0 is no integer, 2^32 − 1 as good as all.
+    """
+
+    start: NDArray[np.int32]
+    width: NDArray[np.uint32]
+
+
+class EncoderLayer(NamedTuple):
+    """One layer: D inputs, heads of d columns, F hidden units of the feed-forward part.
+
+    Attributes:
+        input_least: float32 [3, D]; the codes of the input for query, key and value are +1 where x ≥ input_least.
+            [1, D] if the three are the same.
+        qkv: three weights of N = heads · d rows and D columns.
+        qkv_range: whose codes are +1.
+        score_least: int32 [d + 1]; in a row of scores with maximum s, scores from score_least[(s + d) // 2] on have the
+            code 1. None if there are exponentials.
+        exponentials: float32 [d + 1, 2d + 3] or None; [(s + d) // 2, t + d + 2] is exp(score t − score s) for
+            −d ≤ t ≤ s with s − t even, and 0 elsewhere.
+        share: scores have the code 1 where the exponential is above this share of the row's sum.
+        context_range: of each column of the heads.
+        attn_out, attn_out_scale, attn_out_bias: weights [D, N] and float32 [D].
+        attention_gain, attention_bias: float32 [D], of the layer norm after attention; or before it.
+        ffn_least: float32 [D]; the code of the feed-forward part's input is +1 where x ≥ ffn_least.
+        fc1, fc1_range: weights [F, D].
+        fc2, fc2_signed, fc2_scale, fc2_bias: weights [D, F]; whether its inputs are ±1 or {0, 1}.
+        ffn_gain, ffn_bias: float32 [D], of the layer norm after the feed-forward part; or before it.
+    """
+
+    input_least: Floats
+    qkv: Sequence[PackedWeights]
+    qkv_range: Sequence[Range]
+    score_least: NDArray[np.int32] | None
+    exponentials: Floats | None
+    share: float
+    context_range: Range
+    attn_out: PackedWeights
+    attn_out_scale: Floats
+    attn_out_bias: Floats
+    attention_gain: Floats
+    attention_bias: Floats
+    ffn_least: Floats
+    fc1: PackedWeights
+    fc1_range: Range
+    fc2: PackedWeights
+    fc2_signed: bool
+    fc2_scale: Floats
+    fc2_bias: Floats
+    ffn_gain: Floats
+    ffn_bias: Floats
+
+
+class PackedEncoder(NamedTuple):
+    """Layers made ready for the kernels of this machine by `prepare_encoder`; nobody else should read them.
+
+    Attributes:
+        panels: those of q, k and v, attn_out, fc1 and fc2, layer after layer.
+        terms: everything else, likewise.
+        head: d, columns of a head.
+        inner: N, columns of all heads.
+        fc2_signed: what the codes of the feed-forward part are.
+        norm_first: layer norms come before attention and the feed-forward part (ViT), not after (BERT).
+        epsilon: of the layer norms.
+    """
+
+    panels: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+    terms: Terms
+    head: int
+    inner: int
+    fc2_signed: bool
+    norm_first: bool
+    epsilon: float
+
+
+def prepare_encoder(
+    layers: Sequence[EncoderLayer], *, head: int, norm_first: bool, epsilon: float
+) -> PackedEncoder:
+    """Lay out equally large layers for the kernels of this machine.
+
+    Args:
+        layers: at least one.
+        head: d, columns of a head.
+        norm_first: layer norms come before attention and the feed-forward part (ViT), not after (BERT).
+        epsilon: of the layer norms.
+
+    Raises:
+        ValueError: there is no layer, or one differs in shape from the first.
+    """
+    inner = layers[0].attn_out.K if layers else 0
+    if not layers or inner % head:
+        raise ValueError("an encoder needs layers, and heads that divide their columns")
+
+    def whole(values: NDArray[Any]) -> NDArray[Any]:
+        """Columns [..., N] of the heads, each head filled up with zeros to a multiple of 32."""
+        values = values.reshape(*values.shape[:-1], -1, head)
+        padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -head % 32)])
+        return padded.reshape(*values.shape[:-2], -1)
+
+    def stack(weights: Sequence[PackedWeights], layout: Callable[..., Any] = lambda bits: bits) -> Any:
+        bits = (layout(unpack(w, signed=False)) for w in weights)
+        return np.concatenate([arrange(pack_rows(b.astype(bool)).words) for b in bits])
+
+    def every(dtype: type, values: Callable[[EncoderLayer], Any]) -> NDArray[Any]:
+        return np.stack([np.asarray(values(layer), dtype) for layer in layers])
+
+    softmax = layers[0].exponentials is not None
+    try:
+        panels = (
+            stack([w for layer in layers for w in layer.qkv], lambda bits: whole(bits.T).T),
+            stack([layer.attn_out for layer in layers], whole),
+            stack([layer.fc1 for layer in layers]),
+            stack([layer.fc2 for layer in layers]),
+        )
+        terms = Terms(
+            every(np.float32, lambda layer: layer.input_least),
+            whole(every(np.int32, lambda layer: [r.start for r in layer.qkv_range])),
+            whole(every(np.uint32, lambda layer: [r.width for r in layer.qkv_range])),
+            every(np.int32, lambda layer: np.zeros(head + 1) if softmax else layer.score_least),
+            every(np.float32, lambda layer: layer.exponentials)
+            if softmax
+            else np.empty((0, head + 1, 2 * head + 3), np.float32),
+            every(np.float32, lambda layer: layer.share),
+            whole(every(np.int32, lambda layer: layer.context_range.start)),
+            whole(every(np.uint32, lambda layer: layer.context_range.width)),
+            every(np.float32, lambda layer: layer.attn_out_scale),
+            every(np.float32, lambda layer: layer.attn_out_bias),
+            every(np.float32, lambda layer: layer.attention_gain),
+            every(np.float32, lambda layer: layer.attention_bias),
+            every(np.float32, lambda layer: layer.ffn_least),
+            every(np.int32, lambda layer: layer.fc1_range.start),
+            every(np.uint32, lambda layer: layer.fc1_range.width),
+            every(np.float32, lambda layer: layer.fc2_scale),
+            every(np.float32, lambda layer: layer.fc2_bias),
+            every(np.float32, lambda layer: layer.ffn_gain),
+            every(np.float32, lambda layer: layer.ffn_bias),
+        )
+    except ValueError as error:
+        raise ValueError(f"the layers of an encoder must be equally large: {error}") from error
+    return PackedEncoder(panels, terms, head, inner, layers[0].fc2_signed, norm_first, epsilon)
+
+
+def encoder(
+    x: Floats, weights: PackedEncoder, allowed: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Codes]:
+    """All layers of an encoder.
+
+    Args:
+        x: float32 [B, L, D], what enters the first layer.
+        weights: from `prepare_encoder`.
+        allowed: bool [B, L], the positions that may be attended to, in any pattern; None is all of them. The others
+            are computed like all.
+
+    Returns:
+        float32 [B, L, D], what leaves the last layer; and the bits inside it, with rows of all examples after
+        one another.
+
+    Raises:
+        ValueError: x is not float32 [B, L, D] of these weights, or `allowed` does not fit.
+    """
+    terms, D = weights.terms, weights.terms.input_least.shape[2]
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 3 or x.shape[2] != D:
+        raise ValueError(f"x must be a float32 array [B, L, {D}]")
+    B, L, _ = x.shape
+    if allowed is not None and (allowed.dtype != np.bool_ or allowed.shape != (B, L)):
+        raise ValueError(f"allowed must be None or a bool array of shape {(B, L)}")
+    keys = np.zeros((B, -(-L // 64) * 64), np.uint8)
+    keys[:, :L] = 1 if allowed is None else allowed
+    M, I, N, F = B * L, terms.input_least.shape[1], terms.qkv_start.shape[2], terms.fc1_start.shape[1]
+    words = [-(-columns // 64) for columns in (D, N, F)]
+    codes = Codes(
+        np.empty((I, M, words[0]), np.uint64),
+        np.empty((3, M, words[1]), np.uint64),
+        np.zeros((M, words[1]), np.uint64),
+        np.empty((M, words[0]), np.uint64),
+        np.empty((M, words[2]), np.uint64),
+    )
+    y = contiguous(x).reshape(M, D).copy()
+    if y.size:
+        work = M * D * (4 * weights.inner + 2 * F)
+        ENCODER(
+            work, y, keys, *weights.panels, terms, codes, L, weights.head, weights.inner,
+            weights.fc2_signed, weights.norm_first, weights.epsilon,
+        )  # fmt: skip
+    return y.reshape(B, L, D), codes
+
+
+def encoder_rows(
+    x, allowed, qkv, attn_out, fc1, fc2, terms, codes, L, head, inner, fc2_signed, norm_first, epsilon
+):
+    """All layers, one step after the other."""
+    M, heads = x.shape[0], allowed.shape[0] * (inner // head)
+    for layer in range(terms.share.shape[0]):
+        project(x, qkv, terms, codes, layer, norm_first, epsilon, 0, M)
+        attend(allowed, qkv, terms, codes, layer, head, L, 0, heads)
+        feed_forward(
+            x, attn_out, fc1, fc2, terms, codes, layer, inner, fc2_signed, norm_first, epsilon, 0, M
+        )
+    return True
+
+
+def encoder_rows_threaded(
+    x, allowed, qkv, attn_out, fc1, fc2, terms, codes, L, head, inner, fc2_signed, norm_first, epsilon, threads
+):  # fmt: skip
+    """The same, an equal share of rows or heads to each thread."""
+    M, heads = x.shape[0], allowed.shape[0] * (inner // head)
+    for layer in range(terms.share.shape[0]):
+        for t in prange(threads):
+            m0, m1 = rows_of(M, t, threads)
+            project(x, qkv, terms, codes, layer, norm_first, epsilon, m0, m1)
+        for t in prange(threads):
+            u0, u1 = heads * t // threads, heads * (t + 1) // threads
+            attend(allowed, qkv, terms, codes, layer, head, L, u0, u1)
+        for t in prange(threads):
+            m0, m1 = rows_of(M, t, threads)
+            feed_forward(
+                x, attn_out, fc1, fc2, terms, codes, layer, inner, fc2_signed, norm_first, epsilon, m0, m1
+            )
+    return True
+
+
+def _kinds(names: type, *kinds: tuple[Any, int]) -> types.NamedTuple:
+    """The type of a named tuple of arrays, each given by its elements and axes."""
+    return types.NamedTuple(tuple(written(element, axes) for element, axes in kinds), names)
+
+
+_FLOATS, _INTS, _WIDTHS = types.float32, types.int32, types.uint32
+ENCODER = Kernel(
+    encoder_rows, encoder_rows_threaded,
+    FLOATS_OUT, read(types.uint8, 2), PANELS, PANELS, PANELS, PANELS,
+    _kinds(
+        Terms, (_FLOATS, 3), (_INTS, 3), (_WIDTHS, 3), (_INTS, 2), (_FLOATS, 3), (_FLOATS, 1), (_INTS, 2),
+        (_WIDTHS, 2), *[(_FLOATS, 2)] * 5, (_INTS, 2), (_WIDTHS, 2), *[(_FLOATS, 2)] * 4,
+    ),
+    _kinds(Codes, (types.uint64, 3), (types.uint64, 3), *[(types.uint64, 2)] * 3),
+    COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
+)  # fmt: skip
