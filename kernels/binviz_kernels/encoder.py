@@ -213,6 +213,28 @@ def encoder(
     return y.reshape(B, L, D), codes
 
 
+def unpack_codes(codes: Codes, weights: PackedEncoder) -> Codes:
+    """The bits that `encoder` returns as bool arrays without padding.
+
+    Returns:
+        inputs [3 or 1, M, D], qkv [3, M, N], context [M, N], ffn_in [M, D], ffn [M, F].
+    """
+    heads, D, F = weights.inner // weights.head, weights.terms.ffn_least.shape[1], weights.terms.fc1_start.shape[1]
+
+    def bits(words: NDArray[np.uint64], columns: int) -> NDArray[np.bool_]:
+        octets = words.view(np.uint8)
+        return np.unpackbits(octets, axis=-1, count=columns, bitorder="little").view(np.bool_)
+
+    def of_heads(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        padded = weights.terms.qkv_start.shape[2] // heads
+        columns = bits(words, heads * padded).reshape(*words.shape[:-1], heads, padded)
+        return columns[..., : weights.head].reshape(*words.shape[:-1], weights.inner)
+
+    return Codes(
+        bits(codes.inputs, D), of_heads(codes.qkv), of_heads(codes.context), bits(codes.ffn_in, D), bits(codes.ffn, F)
+    )
+
+
 def encoder_rows(
     x, allowed, qkv, attn_out, fc1, fc2, terms, codes, L, head, inner, fc2_signed, norm_first, epsilon
 ):

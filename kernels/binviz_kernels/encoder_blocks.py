@@ -19,12 +19,11 @@ from numba import njit
 from binviz_kernels import portable
 from binviz_kernels.blocks import BLOCK, arrange, comparisons, products
 from binviz_kernels.intrinsics import compare_word, store_scaled, tile_columns, tile_rows
+from binviz_kernels.row_sums import normalize_row, sum_of_entries
 
 inner = njit(nogil=True)
 
 QUERIES = 24  # rows of an attention map that are computed together
-LANES = 64  # partial sums of a layer norm
-SHARES = 16  # partial sums of a softmax
 NONE = np.empty(0, np.float32)
 
 
@@ -110,43 +109,6 @@ def pack(x, m, least, words):
 
 
 @inner
-def total(sums):
-    """The sum of a power of two of partial sums, halves added to halves."""
-    size = sums.shape[0] // 2
-    while size > 0:
-        for j in range(size):
-            sums[j] += sums[size + j]
-        size //= 2
-    return sums[0]
-
-
-@inner
-def normalize(x, gain, bias, epsilon, sums, out):
-    """Layer norm of one row, x [D] -> out [D], which may be the same."""
-    D = x.shape[0]
-    whole = D - D % LANES
-    sums[:] = 0
-    for k in range(0, whole, LANES):
-        for j in range(LANES):
-            sums[j] += x[k + j]
-    for j in range(D - whole):
-        sums[j] += x[whole + j]
-    mean = total(sums) / np.float32(D)
-    sums[:] = 0
-    for k in range(0, whole, LANES):
-        for j in range(LANES):
-            away = x[k + j] - mean
-            sums[j] += away * away
-    for j in range(D - whole):
-        away = x[whole + j] - mean
-        sums[j] += away * away
-    # y = (x − mean) / sqrt(variance + epsilon) · gain + bias
-    factor = np.float32(1) / np.sqrt(total(sums) / np.float32(D) + epsilon)
-    for k in range(D):
-        out[k] = (x[k] - mean) * factor * gain[k] + bias[k]
-
-
-@inner
 def scaled(words, panels, K, signed, scale, bias, out, m0, m1):
     """Rows m0..m1 of words [M, W] times panels, scaled, from row 0 of out float32 [rows, N] on."""
     N = scale.shape[0]
@@ -169,14 +131,14 @@ def scaled(words, panels, K, signed, scale, bias, out, m0, m1):
 def project(x, qkv, terms, codes, layer, norm_first, epsilon, m0, m1):
     """Rows m0..m1 of x float32 [M, D] -> codes of queries, keys and values."""
     D, N = x.shape[1], terms.qkv_start.shape[2]
-    sums, normed = np.empty(LANES, np.float32), np.empty((1, D), np.float32)
+    normed = np.empty((1, D), np.float32)
     inputs = terms.input_least.shape[1]
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
         for m in range(first, last):
             if norm_first:
                 gain, bias = terms.attention_gain[layer], terms.attention_bias[layer]
-                normalize(x[m], gain, bias, epsilon, sums, normed[0])
+                normalize_row(x, m, gain, bias, epsilon, normed, 0)
             for i in range(inputs):
                 least = terms.input_least[layer, i]
                 if norm_first:
@@ -226,26 +188,22 @@ def transpose(a):
 
 
 @inner
-def least_score(scores, d, layer, terms, sums):
-    """From which score on a row's codes are 1; scores int32 [L], −d − 2 where a key is forbidden."""
-    best = scores[0]
-    for j in range(1, scores.shape[0]):
-        best = max(best, scores[j])
-    if best < -d:
-        return np.int32(d + 1)
-    row = (best + d) // 2
-    if terms.exponentials.shape[0] == 0:
-        return terms.score_least[layer, row]
-    exponentials = terms.exponentials[layer, row]
-    sums[:] = 0
-    for k in range(0, scores.shape[0], SHARES):
-        for j in range(SHARES):
-            sums[j] += exponentials[scores[k + j] + d + 2]
-    limit = terms.share[layer] * total(sums)
-    reached = 0
-    for t in range(exponentials.shape[0]):
-        reached += exponentials[t] > limit
-    return np.int32(best - 2 * (reached - 1))
+def largest(scores, m):
+    """The maximum of row m of int32 [rows, L]."""
+    best = scores[m, 0]
+    for j in range(1, scores.shape[1]):
+        best = max(best, scores[m, j])
+    return best
+
+
+@inner
+def least_share(scores, m, best, exponentials, d, share):
+    """From which score on the exponentials of row m, int32 [rows, L], are above a share of their sum."""
+    limit = share * sum_of_entries(exponentials, scores, m, d + 2)
+    least = best
+    while least >= -d and exponentials[least + d + 2] > limit:
+        least -= 2
+    return np.int32(least + 2)
 
 
 @inner
@@ -259,7 +217,7 @@ def attend(allowed, form, terms, codes, layer, d, L, u0, u1):
     parts = np.zeros((3, keys, W), np.uint64)
     square, values = np.empty(64, np.uint64), np.empty((64 * W, words), np.uint64)
     key_panels, value_panels = head_panels(form, keys, W), head_panels(form, 64 * W, words)
-    scores, sums = np.empty((QUERIES, keys), np.int32), np.empty(SHARES, np.float32)
+    scores = np.empty((QUERIES, keys), np.int32)
     attention, context = np.empty((QUERIES, words), np.uint64), np.empty((QUERIES, W), np.uint64)
     halves, qkv = parts.view(np.uint32), codes.qkv.view(np.uint32)
     context_halves, out = context.view(np.uint32), codes.context.view(np.uint32)
@@ -290,7 +248,14 @@ def attend(allowed, form, terms, codes, layer, d, L, u0, u1):
                 if forbidden > 0:
                     for j in range(keys):
                         scores[m, j] = scores[m, j] if allowed[example, j] else -d - 2
-                pack(scores, m, least_score(scores[m], d, layer, terms, sums), attention[m])
+                best = max(largest(scores, m), -d)  # if all keys are forbidden, no score reaches a limit
+                row = (best + d) // 2
+                if terms.exponentials.shape[0] > 0:
+                    exponentials, share = terms.exponentials[layer, row], terms.share[layer]
+                    least = least_share(scores, m, best, exponentials, d, share)
+                else:
+                    least = terms.score_least[layer, row]
+                pack(scores, m, np.int32(max(least, -d)), attention[m])
             comparisons(
                 attention, value_panels, keys, False, start, width, context, 0, rows, 0, 32 * padded
             )
@@ -308,7 +273,7 @@ def feed_forward(x, attn_out, fc1, fc2, terms, codes, layer, K, fc2_signed, norm
         part_of(attn_out, layer, layers), part_of(fc1, layer, layers), part_of(fc2, layer, layers)
     )  # fmt: skip
     start, width = terms.fc1_start[layer], terms.fc1_width[layer]
-    sums, normed = np.empty(LANES, np.float32), np.empty((1, D), np.float32)
+    normed = np.empty((1, D), np.float32)
     y = np.empty((BLOCK, D), np.float32)
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
@@ -318,10 +283,11 @@ def feed_forward(x, attn_out, fc1, fc2, terms, codes, layer, K, fc2_signed, norm
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]
             if norm_first:
-                normalize(x[m], terms.ffn_gain[layer], terms.ffn_bias[layer], epsilon, sums, normed[0])
+                normalize_row(x, m, terms.ffn_gain[layer], terms.ffn_bias[layer], epsilon, normed, 0)
                 pack(normed, 0, terms.ffn_least[layer], codes.ffn_in[m])
             else:
-                normalize(x[m], terms.attention_gain[layer], terms.attention_bias[layer], epsilon, sums, x[m])
+                gain, bias = terms.attention_gain[layer], terms.attention_bias[layer]
+                normalize_row(x, m, gain, bias, epsilon, x, m)
                 pack(x, m, terms.ffn_least[layer], codes.ffn_in[m])
         comparisons(codes.ffn_in, fc1, D, True, start, width, codes.ffn, first, last, 0, F)
         scale, bias = terms.fc2_scale[layer], terms.fc2_bias[layer]
@@ -330,4 +296,4 @@ def feed_forward(x, attn_out, fc1, fc2, terms, codes, layer, K, fc2_signed, norm
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]
             if not norm_first:
-                normalize(x[m], terms.ffn_gain[layer], terms.ffn_bias[layer], epsilon, sums, x[m])
+                normalize_row(x, m, terms.ffn_gain[layer], terms.ffn_bias[layer], epsilon, x, m)

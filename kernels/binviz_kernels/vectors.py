@@ -82,6 +82,19 @@ def masked_store(builder: ir.IRBuilder, value: Value, pointer: Value, offset: Va
     call(builder, f"llvm.masked.store.{_name(value.type)}.p0", ir.VoidType(), value, place, INT32(4), mask)
 
 
+def sum_of_lanes(builder: ir.IRBuilder, x: Value) -> Value:
+    """The sum of a power of two of lanes, the upper half added to the lower half again and again."""
+    lanes = x.type.count
+    while lanes > 1:
+        lanes //= 2
+        lower, upper = (
+            builder.shuffle_vector(x, x, ir.Constant(vector(INT32, lanes), list(range(i, i + lanes))))
+            for i in (0, lanes)
+        )
+        x = builder.fadd(lower, upper)
+    return builder.extract_element(x, INT32(0))
+
+
 def loop(
     builder: ir.IRBuilder, start: Value, stop: Value, step: int, state: list[Value],
     body: Callable[[Value, list[Value]], list[Value]],

@@ -1,0 +1,108 @@
+"""`encoder`, slow and plain: NumPy, one idea per line. It equals the fast one bit for bit, floats and codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binviz_kernels.encoder import EncoderLayer, Floats, Range
+from binviz_kernels.encoder_blocks import Codes
+from binviz_kernels.packing import PackedWeights, unpack
+
+Bits = NDArray[np.bool_]
+
+
+def encoder(
+    x: Floats,
+    layers: Sequence[EncoderLayer],
+    allowed: Bits | None = None,
+    *,
+    head: int,
+    norm_first: bool,
+    epsilon: float,
+) -> tuple[Floats, Codes]:
+    """x float32 [B, L, D] -> the same, and the last layer's codes as bool, [..., B · L, columns]."""
+    B, L, D = x.shape
+    allowed = np.ones((B, L), bool) if allowed is None else allowed
+    x = x.reshape(B * L, D)
+    for layer in layers:
+        normed = layer_norm(x, layer.attention_gain, layer.attention_bias, epsilon) if norm_first else x
+        inputs = np.stack([normed >= least for least in layer.input_least])
+        qkv = np.stack(
+            [
+                in_range(dots(a, w, signed=True), ones)
+                for a, w, ones in zip(
+                    np.broadcast_to(inputs, (3, B * L, D)), layer.qkv, layer.qkv_range, strict=True
+                )
+            ]
+        )
+        heads = qkv.reshape(3, B, L, -1, head)
+        context = in_range(attention(heads, allowed, layer).reshape(B * L, -1), layer.context_range)
+        y = dots(context, layer.attn_out, signed=True).astype(np.float32)
+        x = y * layer.attn_out_scale + layer.attn_out_bias + x
+        if norm_first:
+            normed = layer_norm(x, layer.ffn_gain, layer.ffn_bias, epsilon)
+        else:
+            normed = x = layer_norm(x, layer.attention_gain, layer.attention_bias, epsilon)
+        ffn_in = normed >= layer.ffn_least
+        ffn = in_range(dots(ffn_in, layer.fc1, signed=True), layer.fc1_range)
+        y = dots(ffn, layer.fc2, layer.fc2_signed).astype(np.float32)
+        x = y * layer.fc2_scale + layer.fc2_bias + x
+        if not norm_first:
+            x = layer_norm(x, layer.ffn_gain, layer.ffn_bias, epsilon)
+    return x.reshape(B, L, D), Codes(inputs, qkv, context, ffn_in, ffn)
+
+
+def dots(bits: Bits, weights: PackedWeights, signed: bool) -> NDArray[np.int64]:
+    """Products of rows of ±1 or {0, 1} with the weights."""
+    codes = 2 * bits.astype(int) - 1 if signed else bits.astype(int)
+    return codes @ unpack(weights).T.astype(int)
+
+
+def in_range(dots: NDArray[np.int64], ones: Range) -> Bits:
+    """Which integers lie in the ranges of their columns, counted modulo 2^32."""
+    return (dots - ones.start) % 2**32 < ones.width
+
+
+def attention(heads: Bits, allowed: Bits, layer: EncoderLayer) -> NDArray[np.int64]:
+    """Context products [B, L, heads, d] of codes [3, B, L, heads, d], row by row of the attention map."""
+    _, B, L, H, d = heads.shape
+    q, k, v = 2 * heads.astype(int) - 1
+    context = np.empty((B, L, H, d), int)
+    for b, i, h in np.ndindex(B, L, H):
+        scores = k[b, :, h] @ q[b, i, h]
+        codes = row_codes(scores, allowed[b], d, layer)
+        context[b, i, h] = codes.astype(int) @ v[b, :, h]
+    return context
+
+
+def row_codes(scores: NDArray[np.int64], allowed: Bits, d: int, layer: EncoderLayer) -> Bits:
+    """Which keys one query attends to."""
+    if not allowed.any():
+        return allowed
+    best = scores[allowed].max()
+    if layer.exponentials is None:
+        return allowed & (scores >= layer.score_least[(best + d) // 2])
+    exponentials = np.where(allowed, layer.exponentials[(best + d) // 2, scores + d + 2], np.float32(0))
+    return exponentials > np.float32(layer.share) * sum_in_order(exponentials, 16)
+
+
+def layer_norm(x: Floats, gain: Floats, bias: Floats, epsilon: float) -> Floats:
+    """Of each row: (x − mean) / sqrt(variance + epsilon) · gain + bias."""
+    size = np.float32(x.shape[1])
+    away = x - (sum_in_order(x, 64) / size)[:, None]
+    variance = sum_in_order(away * away, 64) / size
+    return away * (np.float32(1) / np.sqrt(variance + np.float32(epsilon)))[:, None] * gain + bias
+
+
+def sum_in_order(x: Floats, lanes: int) -> Any:
+    """The sum over the last axis: entry k joins partial sum k % lanes; of these, halves are added to halves."""
+    x = np.concatenate([x, np.zeros((*x.shape[:-1], -x.shape[-1] % lanes), np.float32)], axis=-1)
+    sums = np.zeros((*x.shape[:-1], lanes), np.float32)
+    for k in range(0, x.shape[-1], lanes):
+        sums = sums + x[..., k : k + lanes]
+    while sums.shape[-1] > 1:
+        lower, upper = np.split(sums, 2, axis=-1)
+        sums = lower + upper
+    return sums[..., 0]

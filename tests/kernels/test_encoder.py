@@ -1,0 +1,184 @@
+"""The encoder against its naive twin: every float and every bit, in every form, on any number of threads."""
+
+import numpy as np
+import pytest
+from binviz_kernels import get_threads, pack_weights, set_threads
+from binviz_kernels.encoder import (
+    EncoderLayer,
+    Range,
+    encoder,
+    prepare_encoder,
+    unpack_codes,
+)
+from binviz_kernels.naive_encoder import encoder as naive_encoder
+
+EPSILON = 1e-12
+
+
+def some_range(random, N: int, widest: int) -> Range:
+    """Ranges of every kind: from a number on, up to one, between two, outside of two, none and all."""
+    low, high = np.sort(random.integers(-widest, widest + 1, (2, N)), axis=0)
+    kinds = [
+        (low, 2**31 - low), (-(2**31) + 0 * low, high + 2**31), (low, high - low),
+        (high, 2**32 - (high - low) - 1), (low, 0 * low), (low, 0 * low + 2**32 - 1),
+    ]  # fmt: skip
+    which = random.integers(0, 6, N)
+    start, width = (np.choose(which, values) for values in zip(*kinds, strict=True))
+    return Range(start.astype(np.int32), width.astype(np.uint32))
+
+
+def some_layer(random, D: int, heads: int, d: int, F: int, attention: str, three: bool) -> EncoderLayer:
+    N = heads * d
+
+    def signs(rows, columns):
+        return pack_weights(random.choice(np.array([-1, 1], np.float32), (rows, columns)))
+
+    def floats(*shape):
+        return random.standard_normal(shape).astype(np.float32)
+
+    scores = np.arange(-d, d + 1, 2)
+    exponentials = np.zeros((d + 1, 2 * d + 3), np.float32)
+    exponentials[:, 2::2] = np.tril(np.exp(np.float32(0.5 / d**0.5) * (scores - scores[:, None])))
+    softmax = attention == "softmax"
+    return EncoderLayer(
+        input_least=floats(3 if three else 1, D) / 4,
+        qkv=[signs(N, D) for _ in range(3)],
+        qkv_range=[some_range(random, N, round(D**0.5)) for _ in range(3)],
+        score_least=None if softmax else (scores - round(d**0.5)).astype(np.int32),
+        exponentials=exponentials if softmax else None,
+        share=0.01,
+        context_range=some_range(random, N, 6),
+        attn_out=signs(D, N),
+        attn_out_scale=floats(D) / 4,
+        attn_out_bias=floats(D),
+        attention_gain=floats(D),
+        attention_bias=floats(D),
+        ffn_least=floats(D) / 4,
+        fc1=signs(F, D),
+        fc1_range=some_range(random, F, round(D**0.5)),
+        fc2=signs(D, F),
+        fc2_signed=not softmax,
+        fc2_scale=floats(D) / 4,
+        fc2_bias=floats(D),
+        ffn_gain=floats(D),
+        ffn_bias=floats(D),
+    )
+
+
+def some_mask(random, B: int, L: int):
+    """Nothing forbidden, everything, and any pattern."""
+    allowed = random.random((B, L)) < 0.5
+    allowed[0], allowed[-1] = True, False
+    return allowed
+
+
+@pytest.fixture(params=["softmax", "least"])
+def attention(request) -> str:
+    return request.param
+
+
+@pytest.fixture(params=[False, True], ids=["norm last", "norm first"])
+def norm_first(request) -> bool:
+    return request.param
+
+
+def check(y, codes, packed, expected, bits):
+    np.testing.assert_array_equal(y, expected)
+    for name, got, want in zip(codes._fields, unpack_codes(codes, packed), bits, strict=True):
+        np.testing.assert_array_equal(got, want, err_msg=name)
+
+
+@pytest.mark.parametrize("L", [1, 17, 64, 65, 130], ids=lambda L: f"L{L}")
+def test_lengths(form, L, attention, norm_first):
+    random = np.random.default_rng(L)
+    layers = [some_layer(random, 70, 2, 24, 90, attention, True) for _ in range(2)]
+    options = {"head": 24, "norm_first": norm_first, "epsilon": EPSILON}
+    packed = prepare_encoder(layers, **options)
+    x, allowed = random.standard_normal((3, L, 70)).astype(np.float32), some_mask(random, 3, L)
+    check(*encoder(x, packed, allowed), packed, *naive_encoder(x, layers, allowed, **options))
+
+
+@pytest.mark.parametrize(
+    ("D", "heads", "d", "F"),
+    [(32, 2, 16, 64), (64, 2, 32, 65), (96, 2, 48, 31), (128, 2, 64, 256), (100, 1, 100, 100), (5, 5, 1, 3)],
+    ids=str,
+)
+def test_sizes(form, D, heads, d, F, attention):
+    random = np.random.default_rng(D)
+    layers = [some_layer(random, D, heads, d, F, attention, False)]
+    options = {"head": d, "norm_first": False, "epsilon": EPSILON}
+    packed = prepare_encoder(layers, **options)
+    x = random.standard_normal((2, 9, D)).astype(np.float32)
+    before = x.copy()
+    check(*encoder(x, packed), packed, *naive_encoder(x, layers, **options))
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.skipif(get_threads() < 2, reason="one thread only")
+def test_threads_change_nothing(form, norm_first, monkeypatch):
+    monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)
+    random = np.random.default_rng(3)
+    packed = prepare_encoder(
+        [some_layer(random, 64, 2, 32, 128, "softmax", True) for _ in range(2)],
+        head=32, norm_first=norm_first, epsilon=EPSILON,
+    )  # fmt: skip
+    for B, L in ((1, 1), (1, 50), (5, 33)):
+        x, allowed = random.standard_normal((B, L, 64)).astype(np.float32), some_mask(random, B, L)
+        results = []
+        for threads in (1, 2):
+            set_threads(threads)
+            try:
+                results.append(encoder(x, packed, allowed))
+            finally:
+                set_threads(None)
+        (y, codes), (again, same) = results
+        check(again, same, packed, y, unpack_codes(codes, packed))
+
+
+def test_examples_do_not_depend_on_each_other():
+    random = np.random.default_rng(4)
+    packed = prepare_encoder(
+        [some_layer(random, 64, 2, 32, 128, "softmax", True)], head=32, norm_first=False, epsilon=EPSILON
+    )
+    x, allowed = random.standard_normal((4, 20, 64)).astype(np.float32), some_mask(random, 4, 20)
+    together = encoder(x, packed, allowed)[0]
+    for i in range(4):
+        alone = encoder(x[i : i + 1], packed, allowed[i : i + 1])[0]
+        np.testing.assert_array_equal(alone[0], together[i])
+
+
+def test_a_range_may_go_round():
+    """Two numbers on both sides of the end of int32, and all but one."""
+    from binviz_kernels.naive_encoder import in_range
+
+    ones = Range(np.array([-2, 5], np.int32), np.array([2**32 - 3, 2**32 - 1], np.uint32))
+    dots = np.array([[-3, 4], [-2, 5], [-5, 6], [-6, 0]])
+    assert in_range(dots, ones).tolist() == [[False, False], [True, True], [False, True], [True, True]]
+
+
+def test_empty_batches():
+    random = np.random.default_rng(5)
+    packed = prepare_encoder(
+        [some_layer(random, 64, 2, 32, 128, "softmax", True)], head=32, norm_first=False, epsilon=EPSILON
+    )
+    assert encoder(np.empty((0, 7, 64), np.float32), packed)[0].shape == (0, 7, 64)
+
+
+def test_bad_input():
+    random = np.random.default_rng(6)
+    small, large = (some_layer(random, D, 2, 32, 128, "softmax", True) for D in (64, 96))
+    options = {"head": 32, "norm_first": False, "epsilon": EPSILON}
+    packed = prepare_encoder([small], **options)
+    x = np.zeros((2, 5, 64), np.float32)
+    with pytest.raises(ValueError, match=r"float32 array \[B, L, 64\]"):
+        encoder(x.astype(np.float64), packed)
+    with pytest.raises(ValueError, match=r"float32 array \[B, L, 64\]"):
+        encoder(x[:, :, :5], packed)
+    with pytest.raises(ValueError, match=r"bool array of shape \(2, 5\)"):
+        encoder(x, packed, np.ones((2, 4), bool))
+    with pytest.raises(ValueError, match="equally large"):
+        prepare_encoder([small, large], **options)
+    with pytest.raises(ValueError, match="heads that divide"):
+        prepare_encoder([small], **options | {"head": 48})
+    with pytest.raises(ValueError, match="needs layers"):
+        prepare_encoder([], **options)
