@@ -136,13 +136,19 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
     if attention.attention_on == "scores":
         binarizer = require_sign(attention.attention, BiBERTAttention)
         ones = int((binarizer.encode(scores).q > 0).sum())
-        return {"score_least": np.full(head + 1, head + 2 - 2 * ones, np.int32), "exponentials": None, "share": 0.0}
+        return {
+            "score_least": np.full(head + 1, head + 2 - 2 * ones, np.int32),
+            "exponentials": None,
+            "share": 0.0,
+        }
     # exp(score t − score s), row s, column t ≤ s
     ratios = (scores - scores[:, None]).exp().tril()
     binarizer = require_sign(attention.attention, BiViTAttention, ElasticUnsigned)
     if isinstance(binarizer, BiViTAttention):
         # p ≥ beta · max p: the sum of the row has no part in it, unless floats round at a tie
-        require(binarizer.method == "quarter" and binarizer.scale_kind == "none", "descent, or a scale per row")
+        require(
+            binarizer.method == "quarter" and binarizer.scale_kind == "none", "descent, or a scale per row"
+        )
         require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
         ones = (ratios >= binarizer.beta).sum(1)
         least = dots + 2 - 2 * ones
@@ -181,7 +187,10 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
     fc2 = Linear(part(block.fc2), *signs, ElasticUnsigned)
     inner, scaling = qkv[0].scale.numel(), float(attention.scaling)  # type: ignore[arg-type]
     head = round(scaling**-2)
-    require(head**-0.5 == scaling and inner % head == 0, "scores that are not divided by the root of the head size")
+    require(
+        head**-0.5 == scaling and inner % head == 0,
+        "scores that are not divided by the root of the head size",
+    )
 
     hidden = attn_out.weights.words.shape[0]
     least = torch.stack([least_input(linear.inputs, hidden) for linear in qkv])
@@ -208,7 +217,9 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
             for one, role in zip(qkv, ("query", "key", "value"), strict=True)
         ],
         **score_terms(binary, head, scaling),  # type: ignore[arg-type]
-        context_range=fold(longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))),
+        context_range=fold(
+            longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))
+        ),
         attn_out=attn_out.weights,
         attn_out_scale=attn_out.scale.numpy(),
         attn_out_bias=attn_out.bias.numpy(),
@@ -240,7 +251,9 @@ def fold_encoder(model: nn.Module, longest: int) -> PackedEncoder:
     """
     blocks = layout_of(model).blocks
     require(bool(blocks), "no encoder")
-    folded, heads, epsilons, first = zip(*(fold_layer(model, block, longest) for block in blocks), strict=True)
+    folded, heads, epsilons, first = zip(
+        *(fold_layer(model, block, longest) for block in blocks), strict=True
+    )
     for what in (heads, epsilons, first, [layer.fc2_signed for layer in folded]):
         require(len(set(what)) == 1, "layers that differ")
     return prepare_encoder(folded, head=heads[0], norm_first=first[0], epsilon=epsilons[0])

@@ -58,7 +58,7 @@ def fits(x: Tensor) -> bool:
 
 
 def allowed_keys(mask: Tensor, x: Tensor) -> Tensor | None:
-    """bool (B, L) from an additive mask (B or 1, 1, L or 1, L); None if it is not the same for all queries.
+    """Bool (B, L) from an additive mask (B or 1, 1, L or 1, L); None if it is not the same for all queries.
 
     >>> allowed_keys(torch.tensor([[[[0.0, 0.0, -1e9]]]]), torch.zeros(2, 3, 8)).tolist()
     [[True, True, False], [True, True, False]]

@@ -12,9 +12,8 @@ import numpy as np
 from numba import prange, types
 from numpy.typing import NDArray
 
-from binviz_kernels import forms
 from binviz_kernels.checks import contiguous
-from binviz_kernels.encoder_blocks import Codes, Terms, attend, feed_forward, project, rows_of
+from binviz_kernels.encoder_blocks import INPUT_LEAST, Terms, Words, attend, feed_forward, project, rows_of
 from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, read, written
 from binviz_kernels.packing import PackedWeights, pack_rows, unpack
 from binviz_kernels.panels import arrange
@@ -79,6 +78,24 @@ class EncoderLayer(NamedTuple):
     ffn_bias: Floats
 
 
+class Codes(NamedTuple):
+    """Every bit inside one layer, M rows in all.
+
+    Attributes:
+        inputs: bool [3 or 1, M, D], of query, key and value.
+        qkv: bool [3, M, N].
+        context: bool [M, N].
+        ffn_in: bool [M, D].
+        ffn: bool [M, F].
+    """
+
+    inputs: NDArray[np.bool_]
+    qkv: NDArray[np.bool_]
+    context: NDArray[np.bool_]
+    ffn_in: NDArray[np.bool_]
+    ffn: NDArray[np.bool_]
+
+
 class PackedEncoder(NamedTuple):
     """Layers made ready for the kernels of this machine by `prepare_encoder`; nobody else should read them.
 
@@ -86,7 +103,8 @@ class PackedEncoder(NamedTuple):
         panels: those of q, k and v, attn_out, fc1 and fc2, layer after layer.
         terms: everything else, likewise.
         head: d, columns of a head.
-        inner: N, columns of all heads.
+        inner: columns of all heads.
+        hidden: F, units of the feed-forward part.
         fc2_signed: what the codes of the feed-forward part are.
         norm_first: layer norms come before attention and the feed-forward part (ViT), not after (BERT).
         epsilon: of the layer norms.
@@ -96,9 +114,15 @@ class PackedEncoder(NamedTuple):
     terms: Terms
     head: int
     inner: int
+    hidden: int
     fc2_signed: bool
     norm_first: bool
     epsilon: float
+
+    @property
+    def padded(self) -> int:
+        """N, columns of all heads, each filled up to a multiple of 32."""
+        return self.inner // self.head * (-(-self.head // 32) * 32)
 
 
 def prepare_encoder(
@@ -129,9 +153,6 @@ def prepare_encoder(
         bits = (layout(unpack(w, signed=False)) for w in weights)
         return np.concatenate([arrange(pack_rows(b.astype(bool)).words) for b in bits])
 
-    def every(dtype: type, values: Callable[[EncoderLayer], Any]) -> NDArray[Any]:
-        return np.stack([np.asarray(values(layer), dtype) for layer in layers])
-
     softmax = layers[0].exponentials is not None
     try:
         panels = (
@@ -140,37 +161,42 @@ def prepare_encoder(
             stack([layer.fc1 for layer in layers]),
             stack([layer.fc2 for layer in layers]),
         )
+        vectors = [
+            np.stack(
+                [
+                    layer.attn_out_scale, layer.attn_out_bias, layer.fc2_scale, layer.fc2_bias,
+                    layer.attention_gain, layer.attention_bias, layer.ffn_gain, layer.ffn_bias,
+                    layer.ffn_least, *layer.input_least,
+                ]
+            )
+            for layer in layers
+        ]  # fmt: skip
+        ranges = [
+            [
+                np.concatenate([*map(whole, of_heads), of_fc1])
+                for *of_heads, of_fc1 in zip(
+                    *layer.qkv_range, layer.context_range, layer.fc1_range, strict=True
+                )
+            ]
+            for layer in layers
+        ]
+        tables = [layer.exponentials if softmax else layer.score_least for layer in layers]
         terms = Terms(
-            every(np.float32, lambda layer: layer.input_least),
-            whole(every(np.int32, lambda layer: [r.start for r in layer.qkv_range])),
-            whole(every(np.uint32, lambda layer: [r.width for r in layer.qkv_range])),
-            every(np.int32, lambda layer: np.zeros(head + 1) if softmax else layer.score_least),
-            every(np.float32, lambda layer: layer.exponentials)
-            if softmax
-            else np.empty((0, head + 1, 2 * head + 3), np.float32),
-            every(np.float32, lambda layer: layer.share),
-            whole(every(np.int32, lambda layer: layer.context_range.start)),
-            whole(every(np.uint32, lambda layer: layer.context_range.width)),
-            every(np.float32, lambda layer: layer.attn_out_scale),
-            every(np.float32, lambda layer: layer.attn_out_bias),
-            every(np.float32, lambda layer: layer.attention_gain),
-            every(np.float32, lambda layer: layer.attention_bias),
-            every(np.float32, lambda layer: layer.ffn_least),
-            every(np.int32, lambda layer: layer.fc1_range.start),
-            every(np.uint32, lambda layer: layer.fc1_range.width),
-            every(np.float32, lambda layer: layer.fc2_scale),
-            every(np.float32, lambda layer: layer.fc2_bias),
-            every(np.float32, lambda layer: layer.ffn_gain),
-            every(np.float32, lambda layer: layer.ffn_bias),
+            np.stack(vectors).astype(np.float32),
+            np.array(ranges).astype(np.uint32),
+            np.zeros((0, head + 1), np.int32) if softmax else np.stack(tables).astype(np.int32),
+            np.stack(tables).astype(np.float32) if softmax else np.zeros((0, head + 1, 1), np.float32),
+            np.array([layer.share for layer in layers], np.float32),
         )
     except ValueError as error:
         raise ValueError(f"the layers of an encoder must be equally large: {error}") from error
-    return PackedEncoder(panels, terms, head, inner, layers[0].fc2_signed, norm_first, epsilon)
+    hidden = layers[0].fc2.K
+    return PackedEncoder(panels, terms, head, inner, hidden, layers[0].fc2_signed, norm_first, epsilon)
 
 
 def encoder(
     x: Floats, weights: PackedEncoder, allowed: NDArray[np.bool_] | None = None
-) -> tuple[Floats, Codes]:
+) -> tuple[Floats, Words]:
     """All layers of an encoder.
 
     Args:
@@ -180,13 +206,12 @@ def encoder(
             are computed like all.
 
     Returns:
-        float32 [B, L, D], what leaves the last layer; and the bits inside it, with rows of all examples after
-        one another.
+        float32 [B, L, D], what leaves the last layer; and the bits inside it, which `unpack_codes` makes readable.
 
     Raises:
         ValueError: x is not float32 [B, L, D] of these weights, or `allowed` does not fit.
     """
-    terms, D = weights.terms, weights.terms.input_least.shape[2]
+    D = weights.terms.vectors.shape[2]
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 3 or x.shape[2] != D:
         raise ValueError(f"x must be a float32 array [B, L, {D}]")
     B, L, _ = x.shape
@@ -194,77 +219,65 @@ def encoder(
         raise ValueError(f"allowed must be None or a bool array of shape {(B, L)}")
     keys = np.zeros((B, -(-L // 64) * 64), np.uint8)
     keys[:, :L] = 1 if allowed is None else allowed
-    M, I, N, F = B * L, terms.input_least.shape[1], terms.qkv_start.shape[2], terms.fc1_start.shape[1]
-    words = [-(-columns // 64) for columns in (D, N, F)]
-    codes = Codes(
-        np.empty((I, M, words[0]), np.uint64),
-        np.empty((3, M, words[1]), np.uint64),
-        np.zeros((M, words[1]), np.uint64),
-        np.empty((M, words[0]), np.uint64),
-        np.empty((M, words[2]), np.uint64),
+    inputs = weights.terms.vectors.shape[1] - INPUT_LEAST
+    words = Words(
+        np.empty((1 + inputs, B * L, -(-D // 64)), np.uint64),
+        np.zeros((4, B * L, -(-weights.padded // 64)), np.uint64),
+        np.empty((B * L, -(-weights.hidden // 64)), np.uint64),
     )
-    y = contiguous(x).reshape(M, D).copy()
+    y = contiguous(x).reshape(B * L, D).copy()
     if y.size:
-        work = M * D * (4 * weights.inner + 2 * F)
+        work = y.size * (4 * weights.inner + 2 * weights.hidden)
         ENCODER(
-            work, y, keys, *weights.panels, terms, codes, L, weights.head, weights.inner,
+            work, y, keys, *weights.panels, weights.terms, words, L, weights.head, weights.inner, weights.padded,
             weights.fc2_signed, weights.norm_first, weights.epsilon,
         )  # fmt: skip
-    return y.reshape(B, L, D), codes
+    return y.reshape(B, L, D), words
 
 
-def unpack_codes(codes: Codes, weights: PackedEncoder) -> Codes:
-    """The bits that `encoder` returns as bool arrays without padding.
-
-    Returns:
-        inputs [3 or 1, M, D], qkv [3, M, N], context [M, N], ffn_in [M, D], ffn [M, F].
-    """
-    heads, D, F = weights.inner // weights.head, weights.terms.ffn_least.shape[1], weights.terms.fc1_start.shape[1]
+def unpack_codes(words: Words, weights: PackedEncoder) -> Codes:
+    """The bits that `encoder` returns, as bool arrays without padding."""
+    heads = weights.inner // weights.head
 
     def bits(words: NDArray[np.uint64], columns: int) -> NDArray[np.bool_]:
-        octets = words.view(np.uint8)
-        return np.unpackbits(octets, axis=-1, count=columns, bitorder="little").view(np.bool_)
+        return np.unpackbits(words.view(np.uint8), axis=-1, count=columns, bitorder="little").view(np.bool_)
 
-    def of_heads(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        padded = weights.terms.qkv_start.shape[2] // heads
-        columns = bits(words, heads * padded).reshape(*words.shape[:-1], heads, padded)
-        return columns[..., : weights.head].reshape(*words.shape[:-1], weights.inner)
-
-    return Codes(
-        bits(codes.inputs, D), of_heads(codes.qkv), of_heads(codes.context), bits(codes.ffn_in, D), bits(codes.ffn, F)
-    )
+    inputs = bits(words.inputs, weights.terms.vectors.shape[2])
+    columns = bits(words.heads, weights.padded).reshape(4, -1, heads, weights.padded // heads)
+    columns = columns[..., : weights.head].reshape(4, -1, weights.inner)
+    return Codes(inputs[1:], columns[:3], columns[3], inputs[0], bits(words.ffn, weights.hidden))
 
 
 def encoder_rows(
-    x, allowed, qkv, attn_out, fc1, fc2, terms, codes, L, head, inner, fc2_signed, norm_first, epsilon
+    x, allowed, qkv, attn_out, fc1, fc2, terms, words, L, head, inner, N, fc2_signed, norm_first, epsilon
 ):
     """All layers, one step after the other."""
     M, heads = x.shape[0], allowed.shape[0] * (inner // head)
     for layer in range(terms.share.shape[0]):
-        project(x, qkv, terms, codes, layer, norm_first, epsilon, 0, M)
-        attend(allowed, qkv, terms, codes, layer, head, L, 0, heads)
+        project(x, qkv, terms, words, layer, N, norm_first, epsilon, 0, M)
+        attend(allowed, qkv, terms, words, layer, head, N, L, 0, heads)
         feed_forward(
-            x, attn_out, fc1, fc2, terms, codes, layer, inner, fc2_signed, norm_first, epsilon, 0, M
+            x, attn_out, fc1, fc2, terms, words, layer, inner, N, fc2_signed, norm_first, epsilon, 0, M
         )
     return True
 
 
 def encoder_rows_threaded(
-    x, allowed, qkv, attn_out, fc1, fc2, terms, codes, L, head, inner, fc2_signed, norm_first, epsilon, threads
+    x, allowed, qkv, attn_out, fc1, fc2, terms, words, L, head, inner, N, fc2_signed, norm_first, epsilon, threads
 ):  # fmt: skip
     """The same, an equal share of rows or heads to each thread."""
     M, heads = x.shape[0], allowed.shape[0] * (inner // head)
     for layer in range(terms.share.shape[0]):
         for t in prange(threads):
             m0, m1 = rows_of(M, t, threads)
-            project(x, qkv, terms, codes, layer, norm_first, epsilon, m0, m1)
+            project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1)
         for t in prange(threads):
-            u0, u1 = heads * t // threads, heads * (t + 1) // threads
-            attend(allowed, qkv, terms, codes, layer, head, L, u0, u1)
+            u0, u1 = heads * np.int64(t) // threads, heads * (np.int64(t) + 1) // threads
+            attend(allowed, qkv, terms, words, layer, head, N, L, u0, u1)
         for t in prange(threads):
             m0, m1 = rows_of(M, t, threads)
             feed_forward(
-                x, attn_out, fc1, fc2, terms, codes, layer, inner, fc2_signed, norm_first, epsilon, m0, m1
+                x, attn_out, fc1, fc2, terms, words, layer, inner, N, fc2_signed, norm_first, epsilon, m0, m1
             )
     return True
 
@@ -274,14 +287,12 @@ def _kinds(names: type, *kinds: tuple[Any, int]) -> types.NamedTuple:
     return types.NamedTuple(tuple(written(element, axes) for element, axes in kinds), names)
 
 
-_FLOATS, _INTS, _WIDTHS = types.float32, types.int32, types.uint32
 ENCODER = Kernel(
     encoder_rows, encoder_rows_threaded,
     FLOATS_OUT, read(types.uint8, 2), PANELS, PANELS, PANELS, PANELS,
     _kinds(
-        Terms, (_FLOATS, 3), (_INTS, 3), (_WIDTHS, 3), (_INTS, 2), (_FLOATS, 3), (_FLOATS, 1), (_INTS, 2),
-        (_WIDTHS, 2), *[(_FLOATS, 2)] * 5, (_INTS, 2), (_WIDTHS, 2), *[(_FLOATS, 2)] * 4,
+        Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 1)
     ),
-    _kinds(Codes, (types.uint64, 3), (types.uint64, 3), *[(types.uint64, 2)] * 3),
-    COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
+    _kinds(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2)),
+    COUNT, COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
 )  # fmt: skip

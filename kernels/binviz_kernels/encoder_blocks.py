@@ -27,70 +27,53 @@ QUERIES = 24  # rows of an attention map that are computed together
 NONE = np.empty(0, np.float32)
 
 
+# Rows of Terms.vectors. The first norm is that of attention, the second that of the feed-forward part.
+ATTN_OUT_SCALE, ATTN_OUT_BIAS, FC2_SCALE, FC2_BIAS = range(4)
+GAIN_1, BIAS_1, GAIN_2, BIAS_2 = range(4, 8)
+FFN_LEAST, INPUT_LEAST = 8, 9
+
+
 class Terms(NamedTuple):
-    """All numbers of a stack of layers but the weights. Bits are 1 where an integer lies in a range: `width` numbers
-    from `start` on, counted modulo 2^32. Columns of heads are padded to multiples of 32, N in all.
+    """All numbers of a stack of layers but the weights, in few arrays: each costs time to compile.
+
+    Columns of heads are padded to multiples of 32, N in all.
 
     Attributes:
-        input_least: float32 [layers, 3 or 1, D]; the codes for query, key, value are x ≥ least.
-        qkv_start, qkv_width: int32 and uint32 [layers, 3, N].
+        vectors: float32 [layers, 10 or 12, D]. Codes of the input are x ≥ least, alike for query, key and value or not.
+        ranges: uint32 [layers, 2, 4N + F], for queries, keys, values, context and fc1: a code is 1 where the integer is
+            one of the [:, 1] numbers from [:, 0] on, counted modulo 2^32.
         score_least: int32 [layers, d + 1]; of a row of scores with maximum s, those from score_least[(s + d) // 2] on
             are 1. Not read if there are exponentials.
         exponentials: float32 [layers or 0, d + 1, 2d + 3]; [(s + d) // 2, t + d + 2] is exp(score t − score s), for
             −d ≤ t ≤ s with s − t even, all else 0.
         share: float32 [layers]; scores are 1 whose exponential is above this share of the row's sum.
-        context_start, context_width: int32 and uint32 [layers, N].
-        attn_out_scale, attn_out_bias: float32 [layers, D].
-        attention_gain, attention_bias: float32 [layers, D], of the layer norm before or after attention.
-        ffn_least: float32 [layers, D].
-        fc1_start, fc1_width: int32 and uint32 [layers, F].
-        fc2_scale, fc2_bias: float32 [layers, D].
-        ffn_gain, ffn_bias: float32 [layers, D], of the layer norm before or after the feed-forward part.
     """
 
-    input_least: Any
-    qkv_start: Any
-    qkv_width: Any
+    vectors: Any
+    ranges: Any
     score_least: Any
     exponentials: Any
     share: Any
-    context_start: Any
-    context_width: Any
-    attn_out_scale: Any
-    attn_out_bias: Any
-    attention_gain: Any
-    attention_bias: Any
-    ffn_least: Any
-    fc1_start: Any
-    fc1_width: Any
-    fc2_scale: Any
-    fc2_bias: Any
-    ffn_gain: Any
-    ffn_bias: Any
 
 
-class Codes(NamedTuple):
-    """Every bit of the layer that ran last.
+class Words(NamedTuple):
+    """The bits of the layer that ran last.
 
     Attributes:
-        inputs: uint64 [3 or 1, M, words of D].
-        qkv: uint64 [3, M, words of N].
-        context: uint64 [M, words of N].
-        ffn_in: uint64 [M, words of D].
+        inputs: uint64 [2 or 4, M, words of D], of the feed-forward part, then of query, key and value.
+        heads: uint64 [4, M, words of N], queries, keys, values, context.
         ffn: uint64 [M, words of F].
     """
 
     inputs: Any
-    qkv: Any
-    context: Any
-    ffn_in: Any
+    heads: Any
     ffn: Any
 
 
 @inner
 def rows_of(M, t, threads):
     """The rows of thread t, by whole tiles."""
-    tiles = (M + 5) // 6
+    tiles, t = (M + 5) // 6, np.int64(t)
     return min(M, 6 * (tiles * t // threads)), min(M, 6 * (tiles * (t + 1) // threads))
 
 
@@ -128,28 +111,28 @@ def scaled(words, panels, K, signed, scale, bias, out, m0, m1):
 
 
 @inner
-def project(x, qkv, terms, codes, layer, norm_first, epsilon, m0, m1):
+def project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1):
     """Rows m0..m1 of x float32 [M, D] -> codes of queries, keys and values."""
-    D, N = x.shape[1], terms.qkv_start.shape[2]
+    D, inputs, vectors = x.shape[1], words.inputs.shape[0] - 1, terms.vectors[layer]
     normed = np.empty((1, D), np.float32)
-    inputs = terms.input_least.shape[1]
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
         for m in range(first, last):
             if norm_first:
-                gain, bias = terms.attention_gain[layer], terms.attention_bias[layer]
-                normalize_row(x, m, gain, bias, epsilon, normed, 0)
+                normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, normed, 0)
             for i in range(inputs):
-                least = terms.input_least[layer, i]
                 if norm_first:
-                    pack(normed, 0, least, codes.inputs[i, m])
+                    pack(normed, 0, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
                 else:
-                    pack(x, m, least, codes.inputs[i, m])
+                    pack(x, m, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
         for i in range(3):
-            panels = part_of(qkv, 3 * layer + i, 3 * terms.qkv_start.shape[0])
-            start, width = terms.qkv_start[layer, i], terms.qkv_width[layer, i]
-            words = codes.inputs[min(i, inputs - 1)]
-            comparisons(words, panels, D, True, start, width, codes.qkv[i], first, last, 0, N)
+            panels = part_of(qkv, 3 * layer + i, 3 * terms.vectors.shape[0])
+            start, width = (
+                terms.ranges[layer, 0, i * N : i * N + N],
+                terms.ranges[layer, 1, i * N : i * N + N],
+            )
+            codes = words.inputs[min(1 + i, inputs)]
+            comparisons(codes, panels, D, True, start, width, words.heads[i], first, last, 0, N)
 
 
 @inner
@@ -207,31 +190,31 @@ def least_share(scores, m, best, exponentials, d, share):
 
 
 @inner
-def attend(allowed, form, terms, codes, layer, d, L, u0, u1):
+def attend(allowed, form, terms, words, layer, d, N, L, u0, u1):
     """Heads u0..u1, counted through all examples: codes of queries, keys and values -> codes of the context.
 
     allowed uint8 [B, L up to a multiple of 64] says which keys may be attended to.
     """
-    heads, padded, keys = terms.qkv_start.shape[2] // (32 * ((d + 31) // 32)), (d + 31) // 32, allowed.shape[1]
-    W, words = (padded + 1) // 2, keys // 64
+    keys, padded = allowed.shape[1], (d + 31) // 32
+    W, blocks = (padded + 1) // 2, keys // 64
     parts = np.zeros((3, keys, W), np.uint64)
-    square, values = np.empty(64, np.uint64), np.empty((64 * W, words), np.uint64)
-    key_panels, value_panels = head_panels(form, keys, W), head_panels(form, 64 * W, words)
-    scores = np.empty((QUERIES, keys), np.int32)
-    attention, context = np.empty((QUERIES, words), np.uint64), np.empty((QUERIES, W), np.uint64)
-    halves, qkv = parts.view(np.uint32), codes.qkv.view(np.uint32)
-    context_halves, out = context.view(np.uint32), codes.context.view(np.uint32)
+    square, values = np.empty(64, np.uint64), np.empty((64 * W, blocks), np.uint64)
+    key_panels, value_panels = head_panels(form, keys, W), head_panels(form, 64 * W, blocks)
+    scores, attention = np.empty((QUERIES, keys), np.int32), np.empty((QUERIES, blocks), np.uint64)
+    context = np.empty((QUERIES, W), np.uint64)
+    halves, context_halves = parts.view(np.uint32), context.view(np.uint32)
+    heads = words.heads.view(np.uint32)
     for u in range(u0, u1):
-        example, column = u // heads, u % heads * padded
+        example, column = u // (N // (32 * padded)), u % (N // (32 * padded)) * padded
         forbidden = 0
         for j in range(keys):
             forbidden += allowed[example, j] == 0
         for i in range(3):
             for m in range(L):
                 for w in range(padded):
-                    halves[i, m, w] = qkv[i, example * L + m, column + w]
+                    halves[i, m, w] = heads[i, example * L + m, column + w]
         for w in range(W):
-            for k in range(words):
+            for k in range(blocks):
                 for i in range(64):
                     square[i] = parts[2, 64 * k + i, w]
                 transpose(square)
@@ -239,8 +222,9 @@ def attend(allowed, form, terms, codes, layer, d, L, u0, u1):
                     values[64 * w + i, k] = square[i]
         arrange_head(parts[1], key_panels)
         arrange_head(values, value_panels)
-        start = terms.context_start[layer, 32 * column : 32 * (column + padded)]
-        width = terms.context_width[layer, 32 * column : 32 * (column + padded)]
+        left = 3 * N + 32 * column
+        start = terms.ranges[layer, 0, left : left + 32 * padded]
+        width = terms.ranges[layer, 1, left : left + 32 * padded]
         for first in range(0, L, QUERIES):
             rows = min(QUERIES, L - first)
             products(parts[0, first:], key_panels, d, True, scores, 0, rows, 0, keys)
@@ -256,44 +240,40 @@ def attend(allowed, form, terms, codes, layer, d, L, u0, u1):
                 else:
                     least = terms.score_least[layer, row]
                 pack(scores, m, np.int32(max(least, -d)), attention[m])
-            comparisons(
-                attention, value_panels, keys, False, start, width, context, 0, rows, 0, 32 * padded
-            )
+            comparisons(attention, value_panels, keys, False, start, width, context, 0, rows, 0, 32 * padded)
             for m in range(rows):
                 for w in range(padded):
-                    out[example * L + first + m, column + w] = context_halves[m, w]
+                    heads[3, example * L + first + m, column + w] = context_halves[m, w]
 
 
 @inner
-def feed_forward(x, attn_out, fc1, fc2, terms, codes, layer, K, fc2_signed, norm_first, epsilon, m0, m1):
+def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, norm_first, epsilon, m0, m1):
     """Rows m0..m1: attention's K outputs into x float32 [M, D], then the feed-forward part, and its into x."""
-    D, layers = x.shape[1], terms.fc1_start.shape[0]
-    F = terms.fc1_start.shape[1]
+    D, vectors, layers = x.shape[1], terms.vectors[layer], terms.vectors.shape[0]
     attn_out, fc1, fc2 = (
         part_of(attn_out, layer, layers), part_of(fc1, layer, layers), part_of(fc2, layer, layers)
     )  # fmt: skip
-    start, width = terms.fc1_start[layer], terms.fc1_width[layer]
-    normed = np.empty((1, D), np.float32)
-    y = np.empty((BLOCK, D), np.float32)
+    start, width = terms.ranges[layer, 0, 4 * N :], terms.ranges[layer, 1, 4 * N :]
+    F, ffn_in = start.shape[0], words.inputs[0]
+    normed, y = np.empty((1, D), np.float32), np.empty((BLOCK, D), np.float32)
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
-        scale, bias = terms.attn_out_scale[layer], terms.attn_out_bias[layer]
-        scaled(codes.context, attn_out, K, True, scale, bias, y, first, last)
+        scaled(
+            words.heads[3], attn_out, K, True, vectors[ATTN_OUT_SCALE], vectors[ATTN_OUT_BIAS], y, first, last
+        )
         for m in range(first, last):
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]
             if norm_first:
-                normalize_row(x, m, terms.ffn_gain[layer], terms.ffn_bias[layer], epsilon, normed, 0)
-                pack(normed, 0, terms.ffn_least[layer], codes.ffn_in[m])
+                normalize_row(x, m, vectors[GAIN_2], vectors[BIAS_2], epsilon, normed, 0)
+                pack(normed, 0, vectors[FFN_LEAST], ffn_in[m])
             else:
-                gain, bias = terms.attention_gain[layer], terms.attention_bias[layer]
-                normalize_row(x, m, gain, bias, epsilon, x, m)
-                pack(x, m, terms.ffn_least[layer], codes.ffn_in[m])
-        comparisons(codes.ffn_in, fc1, D, True, start, width, codes.ffn, first, last, 0, F)
-        scale, bias = terms.fc2_scale[layer], terms.fc2_bias[layer]
-        scaled(codes.ffn, fc2, F, fc2_signed, scale, bias, y, first, last)
+                normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, x, m)
+                pack(x, m, vectors[FFN_LEAST], ffn_in[m])
+        comparisons(ffn_in, fc1, D, True, start, width, words.ffn, first, last, 0, F)
+        scaled(words.ffn, fc2, F, fc2_signed, vectors[FC2_SCALE], vectors[FC2_BIAS], y, first, last)
         for m in range(first, last):
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]
             if not norm_first:
-                normalize_row(x, m, terms.ffn_gain[layer], terms.ffn_bias[layer], epsilon, x, m)
+                normalize_row(x, m, vectors[GAIN_2], vectors[BIAS_2], epsilon, x, m)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels.encoder import EncoderLayer, Floats, Range
-from binviz_kernels.encoder_blocks import Codes
+from binviz_kernels.encoder import Codes, EncoderLayer, Floats, Range
 from binviz_kernels.packing import PackedWeights, unpack
 
 Bits = NDArray[np.bool_]
@@ -22,7 +21,7 @@ def encoder(
     norm_first: bool,
     epsilon: float,
 ) -> tuple[Floats, Codes]:
-    """x float32 [B, L, D] -> the same, and the last layer's codes as bool, [..., B · L, columns]."""
+    """Float32 [B, L, D] -> the same, and the last layer's codes as bool, [..., B · L, columns]."""
     B, L, D = x.shape
     allowed = np.ones((B, L), bool) if allowed is None else allowed
     x = x.reshape(B * L, D)

@@ -24,9 +24,7 @@ def normalize_row(typing, x, m, gain, bias, epsilon, out, r):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         D = builder.extract_value(array.shape, 1)
         row = builder.gep(array.data, [builder.mul(arguments[1], D)])
-        gain, bias = (
-            v.data(context, builder, signature.args[i], arguments[i], v.FLOAT) for i in (2, 3)
-        )
+        gain, bias = (v.data(context, builder, signature.args[i], arguments[i], v.FLOAT) for i in (2, 3))
         into = v.data(context, builder, signature.args[5], arguments[5], v.FLOAT)
         into = builder.gep(into, [builder.mul(arguments[6], D)])
         lanes = v.vector(v.FLOAT, LANES)
@@ -41,7 +39,9 @@ def normalize_row(typing, x, m, gain, bias, epsilon, out, r):
                     terms = builder.select(mask, terms, v.constant(lanes, 0))
                 return [builder.fadd(sums[0], terms)]
 
-            sums = chunks(builder, D, [v.constant(lanes, 0)], lambda k, mask, s: add(entries(k, mask), s, mask))
+            sums = chunks(
+                builder, D, [v.constant(lanes, 0)], lambda k, mask, s: add(entries(k, mask), s, mask)
+            )
             return builder.fdiv(v.sum_of_lanes(builder, sums[0]), size)
 
         def entries(k, mask, pointer=row):

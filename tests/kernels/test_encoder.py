@@ -84,7 +84,7 @@ def norm_first(request) -> bool:
 
 def check(y, codes, packed, expected, bits):
     np.testing.assert_array_equal(y, expected)
-    for name, got, want in zip(codes._fields, unpack_codes(codes, packed), bits, strict=True):
+    for name, got, want in zip(bits._fields, unpack_codes(codes, packed), bits, strict=True):
         np.testing.assert_array_equal(got, want, err_msg=name)
 
 
