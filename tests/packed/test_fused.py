@@ -1,0 +1,200 @@
+"""Fused encoders against the fake-quantized model: the same outputs, and the layers where they have to run."""
+
+import copy
+
+import pytest
+import torch
+from binviz_kernels import set_threads
+from transformers import (
+    BertConfig,
+    BertModel,
+    DeiTConfig,
+    DeiTModel,
+    RobertaConfig,
+    RobertaModel,
+    ViTConfig,
+    ViTModel,
+)
+
+import binviz
+from binviz.packed.fold import NotFoldable, fold_encoder
+from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
+
+RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1"]
+#: Sums of floats are added in another order than torch's; codes next to their threshold may differ then.
+CLOSE = 1e-4
+
+
+def text_model(recipe, heads=2, head=32, kind=BertModel, config=BertConfig, **options):
+    torch.manual_seed(0)
+    model = kind(
+        config(
+            hidden_size=heads * head, num_hidden_layers=2, num_attention_heads=heads, intermediate_size=3 * head + 7,
+            vocab_size=60, max_position_embeddings=150, **options,
+        )
+    )  # fmt: skip
+    return started(model, recipe, {"input_ids": torch.arange(2, 42).view(2, 20)})
+
+
+def picture_model(recipe, heads=2, head=16, kind=ViTModel, config=ViTConfig):
+    torch.manual_seed(0)
+    model = kind(
+        config(
+            hidden_size=heads * head, num_hidden_layers=2, num_attention_heads=heads, intermediate_size=70,
+            image_size=16, patch_size=4,
+        )
+    )  # fmt: skip
+    return started(model, recipe, {"pixel_values": torch.randn(2, 3, 16, 16)})
+
+
+@torch.no_grad()
+def started(model, recipe, batch):
+    """The binary model with scales from a batch, and with every bias, shift and gain away from its start."""
+    binviz.binarize_(model.eval(), recipe)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1:
+            parameter += 0.3 * torch.randn_like(parameter)
+            if "norm" in name.lower() and "weight" in name:
+                parameter[::5] *= -1
+    model(**batch)
+    return model
+
+
+@torch.no_grad()
+def fused(model):
+    packed = fuse_(copy.deepcopy(model), model)
+    assert sum(isinstance(module, FusedLayers) for module in packed.modules()) == 1
+    return packed
+
+
+def forbid_layers(packed):
+    """From now on, the layers themselves must not run."""
+    (both,) = [module for module in packed.modules() if isinstance(module, FusedLayers)]
+    for layer in both.layers:
+        layer.forward = None
+    return packed
+
+
+@torch.no_grad()
+def assert_same(model, packed, **inputs):
+    expected, got = model(**inputs).last_hidden_state, packed(**inputs).last_hidden_state
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    torch.testing.assert_close(got, expected, atol=CLOSE, rtol=CLOSE)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(("heads", "head"), [(2, 16), (2, 32), (1, 48), (2, 64)], ids=str)
+def test_text(recipe, heads, head):
+    model = text_model(recipe, heads, head)
+    packed = forbid_layers(fused(model))
+    for L in (1, 17, 64, 65, 130):
+        ids, mask = torch.randint(60, (4, L)), torch.ones(4, L, dtype=torch.long)
+        assert_same(model, packed, input_ids=ids)
+        mask[1, L // 2 :], mask[2], mask[3] = 0, torch.rand(L) < 0.5, 0
+        assert_same(model, packed, input_ids=ids, attention_mask=mask)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    ("kind", "config"), [(ViTModel, ViTConfig), (DeiTModel, DeiTConfig)], ids=["ViT", "DeiT"]
+)
+def test_pictures(recipe, kind, config):
+    model = picture_model(recipe, kind=kind, config=config)
+    packed = forbid_layers(fused(model))
+    for batch in (1, 3):
+        assert_same(model, packed, pixel_values=torch.randn(batch, 3, 16, 16))
+
+
+def test_roberta():
+    model = text_model("bit-w1a1", kind=RobertaModel, config=RobertaConfig)
+    assert_same(model, forbid_layers(fused(model)), input_ids=torch.randint(2, 60, (2, 30)))
+
+
+@pytest.mark.parametrize("threads", [1, None])
+def test_threads(threads, monkeypatch):
+    monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)
+    model = text_model("bit-w1a1")
+    set_threads(threads)
+    try:
+        assert_same(model, fused(model), input_ids=torch.randint(60, (2, 40)))
+    finally:
+        set_threads(None)
+
+
+@torch.no_grad()
+def test_attention_maps_and_hidden_states_come_from_the_layers():
+    model = text_model("bit-w1a1")
+    packed, ids = fused(model), torch.randint(60, (2, 9))
+    options = {"output_attentions": True, "output_hidden_states": True}
+    expected, got = model(ids, **options), packed(ids, **options)
+    for name in ("attentions", "hidden_states"):
+        assert len(got[name]) == len(expected[name]) > 1
+        for one, other in zip(got[name], expected[name], strict=True):
+            assert torch.equal(one, other)
+    assert packed(ids).attentions is None
+    packed.config.output_hidden_states = True
+    assert len(packed(ids).hidden_states) == 3
+
+
+@torch.no_grad()
+def test_masks_that_differ_between_queries_go_to_the_layers():
+    model = text_model("bit-w1a1")
+    packed, ids = fused(model), torch.randint(60, (2, 9))
+    causal = torch.ones(2, 1, 9, 9).tril().log().clamp(min=-1e9)
+    expected = model(ids, attention_mask=causal).last_hidden_state
+    assert torch.equal(packed(ids, attention_mask=causal).last_hidden_state, expected)
+
+
+def test_which_masks_are_the_same_for_all_queries():
+    x, lowest = torch.zeros(2, 3, 8), torch.finfo(torch.float32).min
+    keys = torch.tensor([[0.0, lowest, 0.0], [lowest] * 3])
+    allowed = [[True, False, True], [False] * 3]
+    assert allowed_keys(keys[:, None, None], x).tolist() == allowed
+    assert allowed_keys(keys[:, None, None].expand(2, 1, 3, 3), x).tolist() == allowed
+    for mask in (
+        keys,
+        keys[:, None],
+        keys[:, None, None] * 0 - 1.0,
+        torch.zeros(2, 1, 3, 3).bool(),
+        keys[:, None, None, :2],
+        torch.stack([keys, keys[:, [1, 0, 2]]], 1)[:, None],
+        torch.stack([keys, keys[:, [1, 0, 2]]], 1)[:, :, None],
+    ):
+        assert allowed_keys(mask, x) is None
+
+
+@torch.no_grad()
+def test_long_inputs_go_to_the_layers():
+    model = text_model("bibert")
+    packed = forbid_layers(fused(model))
+    (both,) = [module for module in packed.modules() if isinstance(module, FusedLayers)]
+    assert both(torch.zeros(1, LONGEST, 64)).shape == (1, LONGEST, 64)
+    with pytest.raises(TypeError):
+        both(torch.zeros(1, LONGEST + 1, 64))
+
+
+@pytest.mark.parametrize("recipe", ["bit-w1a2", "xnor", "reactnet", "bipft-b", "bivit-mixed", "bnn"])
+@torch.no_grad()
+def test_other_recipes_stay_as_they_are(recipe):
+    model = text_model(recipe)
+    packed = copy.deepcopy(model)
+    assert fuse_(packed, model) is packed
+    assert not any(isinstance(module, FusedLayers) for module in packed.modules())
+
+
+def test_what_keeps_its_layers():
+    kept = text_model("bit-w1a1")
+    kept.encoder.layer[1].output.dense = torch.nn.Linear(103, 64)
+    with pytest.raises(NotFoldable, match="not binary"):
+        fold_encoder(kept, 64)
+    with pytest.raises(NotFoldable, match="float32"):
+        fold_encoder(text_model("bit-w1a1").double(), 64)
+    fresh = BertModel(
+        BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, vocab_size=9)
+    ).eval()
+    binviz.binarize_(fresh, "bit-w1a1")
+    with pytest.raises(NotFoldable, match="no batch"):
+        fold_encoder(fresh, 64)
+    network = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(3)])
+    with pytest.raises(NotFoldable, match="no encoder"):
+        fold_encoder(network, 64)
