@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.training import checkpoint
+from binviz.training import checkpoint, observe
 
 Batch = Mapping[str, Any]
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -61,10 +61,16 @@ class TrainConfig:
 
 @dataclass
 class History:
-    """Curves of a run: the mean loss between two records (at most 200), the step each ends at."""
+    """Curves of a run.
+
+    steps, loss: the mean loss between two records (at most 200), and the step each ends at. watched: the
+    steps (at most 40) of the points in `curves`, whose names `binviz.training.observe` explains.
+    """
 
     steps: list[int]
     loss: list[float]
+    watched: list[int] = field(default_factory=list)
+    curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -160,7 +166,7 @@ def fit(
             checkpoint with another identity is refused.
 
     Returns:
-        The curve of the loss.
+        The curves of loss, flips, scales and shifts.
 
     Raises:
         UserError: the loss or its gradient is no longer a number; interrupted (the line says how to go on);
@@ -193,6 +199,7 @@ def fit(
     net, optimizer = accelerator.prepare(model, optimizer)
     net.train()
     record = max(1, math.ceil(config.steps / 200))
+    watch, names = max(1, math.ceil(config.steps / 40)), observe.layer_names(model)
     started = time.perf_counter() - history.seconds
 
     def store() -> None:
@@ -222,9 +229,15 @@ def fit(
                     raise UserError(
                         f"the {name} is {number} at step {step + 1}; try a lower learning rate than {config.lr}"
                     )
+            watched = (step + 1) % watch == 0 or step + 1 == config.steps
+            before = observe.weight_codes(model) if watched else {}
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1
+            if before:
+                history.watched.append(step)
+                for name, point in observe.curves(model, before, names).items():
+                    history.curves.setdefault(name, []).append(point)
             total, counted = total + value, counted + 1
             bar.update()
             if step % record == 0 or step == config.steps:
