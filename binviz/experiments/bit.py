@@ -21,11 +21,11 @@ from binviz.training.stages import Problem, Stage
 
 #: Optimisation steps of a binary row, examples a step, peak learning rate of binary and of float rows, float steps.
 BUDGETS: dict[str, dict[str, Any]] = {
-    "sst2": {"steps": 1500, "batch_size": 32, "lr": 2e-4, "float_steps": 6312},
-    "mrpc": {"steps": 1000, "batch_size": 16, "lr": 5e-4, "float_steps": 1145},
-    "cola": {"steps": 1000, "batch_size": 32, "lr": 5e-4, "float_steps": 801},
-    "stsb": {"steps": 1000, "batch_size": 16, "lr": 5e-4, "float_steps": 1077},
-    "rte": {"steps": 800, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
+    "sst2": {"steps": 800, "batch_size": 32, "lr": 2e-4, "float_steps": 6312},
+    "mrpc": {"steps": 500, "batch_size": 16, "lr": 5e-4, "float_steps": 687},
+    "cola": {"steps": 800, "batch_size": 32, "lr": 5e-4, "float_steps": 801},
+    "stsb": {"steps": 500, "batch_size": 16, "lr": 5e-4, "float_steps": 1077},
+    "rte": {"steps": 500, "batch_size": 16, "lr": 5e-4, "float_steps": 466},
 }
 FLOAT_LR = 5e-5
 PIECES, POSITIONS = 11_000, 256
