@@ -22,10 +22,10 @@ from binviz.training.stages import Problem, Stage
 #: Optimisation steps of a binary row, examples a step, peak learning rate of binary and of float rows, float steps.
 BUDGETS: dict[str, dict[str, Any]] = {
     "sst2": {"steps": 800, "batch_size": 32, "lr": 2e-4, "float_steps": 6312},
-    "mrpc": {"steps": 500, "batch_size": 16, "lr": 5e-4, "float_steps": 687},
+    "mrpc": {"steps": 900, "batch_size": 8, "lr": 5e-4, "float_steps": 1374},
     "cola": {"steps": 800, "batch_size": 32, "lr": 5e-4, "float_steps": 801},
-    "stsb": {"steps": 500, "batch_size": 16, "lr": 5e-4, "float_steps": 1077},
-    "rte": {"steps": 500, "batch_size": 16, "lr": 5e-4, "float_steps": 466},
+    "stsb": {"steps": 900, "batch_size": 8, "lr": 5e-4, "float_steps": 2154},
+    "rte": {"steps": 900, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
 }
 FLOAT_LR = 5e-5
 PIECES, POSITIONS = 11_000, 256
