@@ -244,8 +244,8 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
         The folder.
 
     Raises:
-        UserError: a model without configuration, or the folder cannot be written; the model that was in
-            it is unharmed then.
+        UserError: a model without configuration, a packed one, or the folder cannot be written; the model that
+            was in it is unharmed then.
 
     >>> import tempfile
     >>> from transformers import BertConfig, BertModel
@@ -259,6 +259,12 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     ['config.json', 'model.safetensors', 'recipe.json']
     'bit-w1a1'
     """
+    from binviz.packed.layers import PackedLayer
+
+    if any(isinstance(module, PackedLayer) for module in model.modules()):
+        raise UserError(
+            "a packed model is saved by save_packed; save takes the model that it was packed from"
+        )
     folder = Path(folder)
     config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
     writers = {

@@ -82,7 +82,7 @@ class PackedLayer(nn.Module):
             )
             self.register_parameter(name, value)
         binarizer = getattr(layer, "activation_binarizer", None)
-        self.activation_binarizer = copy.deepcopy(binarizer)
+        self.activation_binarizer = None if binarizer is None else copy.deepcopy(binarizer).cpu().float()
         self.requires_grad_(False).eval()
 
     def _prepare(self) -> None:
