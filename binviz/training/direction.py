@@ -15,7 +15,7 @@ products); a single logit is matched by its squared distance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -61,32 +61,36 @@ def bibert_loss(
     """The loss above as a function of (student, batch); the teacher runs in eval mode, without gradient.
 
     Args:
-        teacher: a model of the student's shape, for this use alone: it is made to show its projections.
+        teacher: a model of the student's shape, another object, for this use alone: it is made to show
+            its projections. The student shows them if it is binary.
         hidden_weight: of the directions of hidden states, and of queries, keys and values.
         label_weight: of the task's own loss.
 
     >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
-    >>> teacher = DigitsCNN(DigitsCNNConfig(width=4, depth=1))  # no attention, no hidden states
+    >>> teacher, student = (DigitsCNN(DigitsCNNConfig(width=4, depth=1)) for _ in range(2))  # no attention
     >>> batch = {"pixel_values": torch.zeros(2, 1, 8, 8), "labels": torch.tensor([3, 7])}
-    >>> bibert_loss(teacher)(teacher, batch).requires_grad
+    >>> bibert_loss(teacher)(student, batch).requires_grad
     True
     """
     from binviz.layers.attention import use_binviz_attention
 
     use_binviz_attention(teacher.eval())
+    of_teacher = {id(module) for module in teacher.modules()}
 
     def loss_of(student: nn.Module, batch: Batch) -> Tensor:
-        seen: list[tuple[str, Tensor]] = []
+        shown: dict[bool, list[Tensor]] = {True: [], False: []}
 
         def note(module: nn.Module, part: str, value: Any) -> None:
             if part in PROJECTIONS:
-                seen.append((part, value))
+                shown[id(module) in of_teacher].append(value)
 
         with listening(note):
             got, wanted = outputs(student, teacher, batch)
         mask = batch.get("attention_mask")
-        of_teacher, of_student = seen[: len(seen) // 2], seen[len(seen) // 2 :]
-        distances = _projection_distances(of_student, of_teacher, mask)
+        distances = [
+            direction_distance(similarity(s, mask), similarity(t, mask))
+            for s, t in zip(shown[False], shown[True], strict=True)
+        ]
         if got.hidden_states is not None:
             for s, t in zip(got.hidden_states, wanted.hidden_states, strict=True):
                 kept = torch.ones(()) if mask is None else mask.unsqueeze(-1)
@@ -95,12 +99,3 @@ def bibert_loss(
         return loss + label_weight * label_loss(got.logits.float(), batch["labels"])
 
     return loss_of
-
-
-def _projection_distances(
-    student: Sequence[tuple[str, Tensor]], teacher: Sequence[tuple[str, Tensor]], mask: Tensor | None
-) -> list[Tensor]:
-    return [
-        direction_distance(similarity(s, mask), similarity(t, mask))
-        for (_, s), (_, t) in zip(student, teacher, strict=True)
-    ]
