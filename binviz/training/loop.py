@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.training import checkpoint, observe
+from binviz.training import checkpoint, nonfinite, observe
 
 Batch = Mapping[str, Any]
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -142,6 +142,29 @@ def _check_settings(saved: dict[str, Any] | None, now: dict[str, Any], path: Pat
             )
 
 
+def _autocast(device: torch.device, config: TrainConfig) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def _no_number(
+    model: nn.Module, batch: Batch, loss_of: Loss, config: TrainConfig, step: int, loss: float, norm: float
+) -> UserError:
+    """What to say of a loss or a gradient that is none; the step is run again to find the layer."""
+
+    def again() -> Tensor:
+        with _autocast(next(model.parameters()).device, config):
+            return loss_of(model, batch)
+
+    # An infinity inside can leave the loss finite: its sign is one.
+    where = nonfinite.first_output(model, again)
+    if math.isfinite(loss):
+        what, where = f"gradient is {norm}", where or nonfinite.last_gradient(model, again)
+    else:
+        what = f"loss is {loss}"
+    place = f", first in {where}" if where else ""
+    return UserError(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
+
+
 def fit(
     model: nn.Module,
     batch_of: Callable[[int], Batch],
@@ -219,16 +242,13 @@ def fit(
                 group["lr"] = peak * rate(step, config)
             turn = step * accelerator.num_processes + accelerator.process_index
             batch = send_to_device(dict(batch_of(turn)), accelerator.device)
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            with _autocast(accelerator.device, config):
                 loss = loss_of(net, batch)
             accelerator.backward(loss)
             norm = accelerator.clip_grad_norm_(net.parameters(), config.clip)
             value = loss.item()
-            for name, number in (("loss", value), ("gradient", float(norm))):
-                if not math.isfinite(number):
-                    raise UserError(
-                        f"the {name} is {number} at step {step + 1}; try a lower learning rate than {config.lr}"
-                    )
+            if not (math.isfinite(value) and math.isfinite(float(norm))):
+                raise _no_number(model, batch, loss_of, config, step, value, float(norm))
             watched = (step + 1) % watch == 0 or step + 1 == config.steps
             before = observe.weight_codes(model) if watched else {}
             optimizer.step()

@@ -102,7 +102,9 @@ def test_the_length_does_not_matter():
     x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
     assert direction_distance(5 * x, x).item() == pytest.approx(0, abs=1e-6)
     assert direction_distance(-x, x).item() == pytest.approx(2)
-    assert direction_distance(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])).item() == pytest.approx(2**0.5)
+    assert direction_distance(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])).item() == pytest.approx(
+        2**0.5
+    )
 
 
 @pytest.mark.parametrize("where", ["equal", "zero"])
