@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz import analysis, zoo
+from binviz.costs import Costs
 from binviz.plots import Histogram
-from binviz_dashboard import lab, looking, models
+from binviz_dashboard import counting, lab, looking, meeting, models
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 torch.set_num_threads(1)
@@ -93,3 +94,25 @@ def drawn(name: str, centre: float, spread: float, seed: int) -> NDArray[np.floa
 def measured(chosen: lab.Lab, name_of_x: str, _x: NDArray[np.float32]) -> lab.Measured:
     """The lab's numbers; `name_of_x` stands for the tensor."""
     return lab.measure(chosen, _x)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def places(name: str) -> dict[str, meeting.Place]:
+    """The 1-bit linear layers of a model, by name."""
+    return meeting.places(model(name).model)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def seen_at(name: str, key: str, place: meeting.Place, _example: models.Example) -> analysis.Captured:
+    """What goes into a 1-bit linear layer and what comes out, as the model reads an example."""
+    shared = model(name)
+    with shared.lock:
+        return analysis.capture(shared.model, _example.inputs, [*place.inputs, place.path])
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def costs(name: str, recipe: str, tokens: int) -> Costs:
+    """Costs of a bundled model, whose recipe is its own, or of an architecture under a recipe."""
+    if name in counting.CONFIGURATIONS:
+        return counting.untrained(name, recipe, tokens)
+    return counting.bundled(model(name).model, tokens)
