@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binviz.errors import UserError
 from binviz.training.loop import Batch
 
 
@@ -49,14 +50,24 @@ def hidden_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], mask: 
 
 
 def outputs(student: nn.Module, teacher: nn.Module, batch: Batch) -> tuple[Any, Any]:
-    """What student and teacher give for a batch, with hidden states; the teacher first and without gradient."""
+    """What student and teacher give for a batch, with hidden states; the teacher first and without gradient.
+
+    Raises:
+        UserError: they have other numbers of labels.
+    """
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     device = next(student.parameters()).device
     if next(teacher.parameters()).device != device:
         teacher.to(device)
     with torch.no_grad():
         wanted = teacher(**inputs, output_hidden_states=True)
-    return student(**inputs, output_hidden_states=True), wanted
+    got = student(**inputs, output_hidden_states=True)
+    if got.logits.shape != wanted.logits.shape:
+        raise UserError(
+            f"the teacher gives {wanted.logits.shape[-1]} labels and the student {got.logits.shape[-1]}; "
+            "a teacher must be fine-tuned on the student's task"
+        )
+    return got, wanted
 
 
 def bit_loss(

@@ -76,12 +76,7 @@ class Stage:
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.recipe, str):
-            check_stages((self.recipe,))
-        if self.distillation not in DISTILLATIONS:
-            raise UserError(
-                f"no distillation {self.distillation!r}; choose one of: {', '.join(DISTILLATIONS)}"
-            )
+        check_stages((self.recipe,) if isinstance(self.recipe, str) else ("float",), self.distillation)
 
     @property
     def name(self) -> str:
@@ -90,6 +85,7 @@ class Stage:
     def identity(self) -> dict[str, Any]:
         """The settings that make it another run, JSON-serialisable."""
         settings: dict[str, Any] = {"train": asdict(self.train)}
+        del settings["train"]["checkpoint_every"]
         if self.name != "float":
             settings |= {
                 key: getattr(self, key)
@@ -101,8 +97,8 @@ class Stage:
         return settings
 
 
-def check_stages(stages: tuple[str, ...]) -> None:
-    """Raise UserError unless every stage is "float", first, or the name of a recipe."""
+def check_stages(stages: tuple[str, ...], distillation: str = "bit") -> None:
+    """Raise UserError unless every stage is "float", first, or the name of a recipe, and the loss is known."""
     if not stages:
         raise UserError("name at least one stage, such as float,bit-w1a1")
     for index, stage in enumerate(stages):
@@ -110,6 +106,8 @@ def check_stages(stages: tuple[str, ...]) -> None:
             raise UserError("the stage 'float' can only come first")
         if stage != "float":
             recipes.get(stage)
+    if distillation not in DISTILLATIONS:
+        raise UserError(f"no distillation {distillation!r}; choose one of: {', '.join(DISTILLATIONS)}")
 
 
 @torch.no_grad()
