@@ -89,7 +89,6 @@ def bit_product(
         title="place (bit of the word)", tickvals=list(range(n)), range=[-0.5, n - 0.5], showgrid=False
     )
     figure.update_yaxes(
-        title="step (downwards)",
         tickvals=places,
         ticktext=[name for name, *_ in rows],
         range=[places[-1] + 0.55, -0.55],
@@ -97,7 +96,7 @@ def bit_product(
         zeroline=False,
     )
     figure.update_xaxes(zeroline=False)
-    sized(figure, 90 + 42 * len(rows), left=118, right=142, top=10)
+    sized(figure, 90 + 42 * len(rows), left=88, right=124, top=10)
     return describe(figure, alt=f"A dot product of {n} places, from numbers to bits. {said}.")
 
 

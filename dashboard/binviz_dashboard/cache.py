@@ -9,6 +9,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any, NamedTuple
 
+import binviz_kernels
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -18,10 +19,12 @@ from torch import nn
 
 from binviz import analysis, zoo
 from binviz.costs import Costs
+from binviz.packed import pack
 from binviz.plots import Histogram
 from binviz_dashboard import counting, lab, looking, meeting, models
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
+binviz_kernels.set_threads(1)
 torch.set_num_threads(1)
 
 
@@ -38,6 +41,12 @@ def model(name: str) -> Shared:
     return Shared(zoo.load(name), Lock())
 
 
+@st.cache_resource(max_entries=4, show_spinner="Packing the model")
+def packed(name: str) -> Shared:
+    """A bundled 1-bit model that runs on bits."""
+    return Shared(pack(model(name).model), Lock())
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def tokenizer(name: str) -> Any:
     """A bundled model's tokenizer."""
@@ -46,8 +55,8 @@ def tokenizer(name: str) -> Any:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def answer(name: str, key: str, _example: models.Example) -> models.Answer:
-    """What a model says to an example; `key` stands for it."""
-    shared = model(name)
+    """What a model says to an example, a 1-bit one on bits; `key` stands for the example."""
+    shared = packed(name) if name in models.binary_names() else model(name)
     with shared.lock:
         return models.ask(shared.model, _example)
 

@@ -94,13 +94,13 @@ def in_words(step: Step) -> str:
     if step.signed:
         count = int((a ^ w).sum())
         return (
-            rf"a\cdot w \;=\; \text{{matches}}-\text{{mismatches}} \;=\; {n - count} - {count} \;=\; "
-            rf"K - 2\,\mathrm{{popcount}}(a \oplus w) \;=\; {n} - 2\cdot {count} \;=\; {n - 2 * count}"
+            rf"\begin{{aligned}}a\cdot w &= \text{{matches}}-\text{{mismatches}} = {n - count} - {count} \\ "
+            rf"&= K - 2\,\mathrm{{popcount}}(a \oplus w) = {n} - 2\cdot {count} = {n - 2 * count}\end{{aligned}}"
         )
     count, ones = int((a & w).sum()), int(a.sum())
     return (
-        rf"a\cdot w \;=\; 2\,\mathrm{{popcount}}(a \wedge w) - \mathrm{{popcount}}(a) \;=\; "
-        rf"2\cdot {count} - {ones} \;=\; {2 * count - ones}"
+        rf"\begin{{aligned}}a\cdot w &= 2\,\mathrm{{popcount}}(a \wedge w) - \mathrm{{popcount}}(a) \\ "
+        rf"&= 2\cdot {count} - {ones} = {2 * count - ones}\end{{aligned}}"
     )
 
 

@@ -125,9 +125,9 @@ def test_learned_values_can_be_set_by_hand(visit):
     assert "fill_(0.8)" in charts(app)[0]["layout"]["meta"]["code"]
 
 
-def test_start_names_what_is_recorded_and_what_is_simulated(visit):
+def test_start_names_what_is_recorded_and_what_runs_on_bits(visit):
     labels = {metric.label for metric in visit("start").metric}
-    assert {"Accuracy, recorded", "Size of the file", "Time, simulated in float"} <= labels
+    assert {"Accuracy, recorded", "Size of the file", "Time, in float32", "Time, on bits"} <= labels
 
 
 @pytest.mark.parametrize("name", MODELS)

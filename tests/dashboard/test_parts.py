@@ -174,7 +174,7 @@ def test_counting_bits_is_multiplying_codes(signed):
         texts = [" ".join(map(str, rng.normal(size=length).round(2))) for _ in range(2)]
         step = meeting.step(*texts, signed=signed)
         assert meeting.dot(step) == step.a_codes @ step.w_codes
-        assert meeting.in_words(step).endswith(rf"=\; {meeting.dot(step)}")
+        assert meeting.in_words(step).endswith(rf"= {meeting.dot(step)}\end{{aligned}}")
 
 
 def test_a_zero_is_plus_one_and_a_half_is_not_above_a_half():

@@ -14,7 +14,7 @@ def bit_by_bit() -> None:
     """Two vectors that the visitor writes."""
     with st.sidebar:
         kind = state.choose("Activations are", ["−1 and +1 (XOR)", "0 and 1 (AND)"], "codes")
-        a = st.text_input("Activations a", "0.5 -1.2 0.3 2 -0.1 -0.7 0 1.1", key="a", bind="query-params")
+        a = st.text_input("Activations a", "0.8 -1.2 0.3 2 -0.1 -0.7 0 1.1", key="a", bind="query-params")
         w = st.text_input("Weights w", "0.2 0.4 0.9 1 -0.3 -0.8 0.1 -2", key="w", bind="query-params")
         step = meeting.step(a, w, signed="XOR" in kind)
     st.markdown("#### From products of numbers to a count of bits")
@@ -25,7 +25,7 @@ def bit_by_bit() -> None:
     counted.metric("Counting bits", meeting.dot(step))
     codes.metric("Multiplying the codes", f"{step.a_codes.astype(float) @ step.w_codes:g}")
     floats.metric("Multiplying the numbers", f"{step.a @ step.w:.4g}")
-    scaled.metric("Count × best scales", f"{meeting.scaled(step):.4g}")
+    scaled.metric("Count × scales", f"{meeting.scaled(step):.4g}")
     st.caption(meeting.ABOUT[step.signed])
 
 
