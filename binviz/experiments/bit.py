@@ -22,10 +22,10 @@ from binviz.training.stages import Problem, Stage
 #: Optimisation steps of a binary row, examples a step, peak learning rate of binary and of float rows, float steps.
 BUDGETS: dict[str, dict[str, Any]] = {
     "sst2": {"steps": 800, "batch_size": 32, "lr": 2e-4, "float_steps": 6312},
-    "mrpc": {"steps": 900, "batch_size": 8, "lr": 5e-4, "float_steps": 1374},
+    "mrpc": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 1374},
     "cola": {"steps": 800, "batch_size": 32, "lr": 5e-4, "float_steps": 801},
-    "stsb": {"steps": 900, "batch_size": 8, "lr": 5e-4, "float_steps": 2154},
-    "rte": {"steps": 900, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
+    "stsb": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 2154},
+    "rte": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
 }
 FLOAT_LR = 5e-5
 PIECES, POSITIONS = 11_000, 256
@@ -118,6 +118,14 @@ def _matrix(task: str, group: int, ablations: int, bits: int) -> list[Cell]:
             distillation="bibert",
             label_weight=0.5,
             why="BiBERT with its direction-matching loss",
+        ),
+        _cell(
+            f"{task}.dorefa",
+            ablations,
+            "dorefa",
+            hidden_weight=0.0,
+            label_weight=0.5,
+            why="the same with a scale for each row of the weights, DoReFa's",
         ),
         _cell(f"{task}.bit-w1a1", group, "bit-w1a1", why="BiT in one step from the float model"),
         _cell(
