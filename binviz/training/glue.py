@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -125,16 +127,20 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
 
 def check_fit(model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: GlueConfig) -> None:
     """Raise UserError unless the model gives the task's labels and knows every piece of its tokenizer."""
-    wanted = glue.task(config.task).num_labels
-    if model.config.num_labels != wanted:
+    wanted, found = glue.task(config.task).num_labels, cast(PreTrainedConfig, model.config)
+    if not type(model).__name__.endswith("ForSequenceClassification"):
         raise UserError(
-            f"{config.start} gives {model.config.num_labels} labels, {config.task} has {wanted}; "
+            f"{config.start} is a {type(model).__name__}, which gives no labels; begin with 'float'"
+        )
+    if found.num_labels != wanted:
+        raise UserError(
+            f"{config.start} gives {found.num_labels} labels, {config.task} has {wanted}; "
             "begin with the stage 'float' or name another start"
         )
     largest = max(tokenizer.get_vocab().values())
-    if largest >= model.config.vocab_size:
+    if largest >= found.vocab_size:
         raise UserError(
-            f"the tokenizer of {config.start} has piece {largest}, its model only {model.config.vocab_size}; "
+            f"the tokenizer of {config.start} has piece {largest}, its model only {found.vocab_size}; "
             "give the folder of the tokenizer that the model was trained with"
         )
 

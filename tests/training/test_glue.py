@@ -199,6 +199,16 @@ def test_a_start_with_other_labels(here, tmp_path):
         glue.train(config(stages=("bit-w1a1",), start=str(tmp_path / "saved")), tmp_path)
 
 
+def test_a_start_without_a_head(here, tmp_path):
+    binviz.save(
+        transformers.BertModel.from_pretrained(here / "models/some/bert"),
+        tmp_path / "bare",
+        binviz.load_tokenizer(here / "models/some/bert"),
+    )
+    with pytest.raises(UserError, match="is a BertModel, which gives no labels; begin with 'float'"):
+        glue.train(config(stages=("bit-w1a1",), start=str(tmp_path / "bare")), tmp_path)
+
+
 def test_a_start_with_another_vocabulary(here, tmp_path):
     small = save(tmp_path / "small", vocabulary=10)
     with pytest.raises(UserError, match=f"has piece {len(PIECES) - 1}, its model only 10"):
