@@ -21,9 +21,9 @@ from binviz.training.stages import Problem, Stage
 
 #: Optimisation steps of a binary row, examples a step, peak learning rate of binary and of float rows, float steps.
 BUDGETS: dict[str, dict[str, Any]] = {
-    "sst2": {"steps": 800, "batch_size": 32, "lr": 2e-4, "float_steps": 6312},
+    "sst2": {"steps": 800, "batch_size": 16, "lr": 2e-4, "float_steps": 6312},
     "mrpc": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 1374},
-    "cola": {"steps": 800, "batch_size": 32, "lr": 5e-4, "float_steps": 801},
+    "cola": {"steps": 800, "batch_size": 16, "lr": 5e-4, "float_steps": 1602},
     "stsb": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 2154},
     "rte": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
 }
