@@ -77,6 +77,16 @@ class Snapshot(NamedTuple):
     latent: Histogram
 
 
+def pixels(split: str) -> tuple[Tensor, Tensor]:
+    """The digits as rows of 64 pixels in [-1, 1], (N, 64) float32, and their labels, (N,) int64.
+
+    >>> pixels("test")[0].shape
+    torch.Size([450, 64])
+    """
+    images, labels = digits.load(split)
+    return torch.from_numpy(images).flatten(1), torch.from_numpy(labels)
+
+
 def build(settings: Settings) -> nn.Sequential:
     """The untrained net.
 
@@ -123,9 +133,7 @@ def train(settings: Settings, snapshots: int = 40, span: float = 1.5) -> Iterato
     Raises:
         UserError: unknown binarizer, or settings out of range.
     """
-    images, labels = map(torch.as_tensor, digits.load("train"))
-    held_out, truth = map(torch.as_tensor, digits.load("test"))
-    images, held_out = images.flatten(1), held_out.flatten(1)
+    (images, labels), (held_out, truth) = pixels("train"), pixels("test")
     net = build(settings)
     net.eval()(images[:64])  # scales that start from data start from these
     schedules = [module for module in net.modules() if isinstance(module, binarizers.Binarizer)]

@@ -61,6 +61,15 @@ FIGURES = {
     ),
     "ratios": lambda: plots.ratios({"operations": 64.0}, {"time": (20.0, 19.0, 22.0)}),
     "costs": lambda: plots.costs(["0", "1"], {"1-bit": [1, 2], "float": [0, 3]}, "memory", "MiB", "bivit"),
+    "lines": lambda: plots.lines(
+        [1, 10, 100], {"a": [3, 2, 1], "b": [1, np.nan, 2]}, "n (number)", "e (%)", "xy"
+    ),
+    "moving_histogram": lambda: plots.moving_histogram(
+        [0, 10, 20], [plots.histogram(X * s, span=(-3, 3)) for s in (0.2, 0.5, 1)], "weight (value)"
+    ),
+    "bars": lambda: plots.bars(
+        ["p", "q"], {"a": [1.0, 2.0], "b": [3.0, 0.0]}, "place (name)", "error (%)", ".1f"
+    ),
     "pictures": lambda: plots.pictures(
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
     ),
