@@ -13,7 +13,7 @@ PARTS = ["Bit by bit", "A row of a model", "Speed", "Costs"]
 def bit_by_bit() -> None:
     """Two vectors that the visitor writes."""
     with st.sidebar:
-        kind = state.choose("Activations are", ["−1 and +1 (XOR)", "0 and 1 (AND)"], "codes")
+        kind = state.choose("Codes of a", ["−1 and +1 (XOR)", "0 and 1 (AND)"], "codes")
         a = st.text_input("Activations a", "0.8 -1.2 0.3 2 -0.1 -0.7 0 1.1", key="a", bind="query-params")
         w = st.text_input("Weights w", "0.2 0.4 0.9 1 -0.3 -0.8 0.1 -2", key="w", bind="query-params")
         step = meeting.step(a, w, signed="XOR" in kind)
