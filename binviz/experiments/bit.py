@@ -191,6 +191,7 @@ def _claims(task: str) -> list[Claim]:
         claim("Two steps are better than one, with as many optimisation steps", ablation, two, one),
         claim("BiT is better than BiBERT", table, two, "bibert"),
         claim("BiBERT is better than plain signs", "2203.06390, results", "bibert", "bnn-threshold"),
+        claim("BiBERT is better than signs with weight scales", "2203.06390, results", "bibert", "dorefa"),
         claim(
             "4-bit activations are at least as good as 2-bit ones", table, "bit-w1a4", "bit-w1a2", equal=True
         ),
