@@ -179,9 +179,9 @@ _GAP_CLAIMS = [
 
 def _claims(task: str) -> list[Claim]:
     def claim(text: str, source: str, better: str, worse: str, **options: Any) -> Claim:
-        return Claim(text, f"2205.13016, {source}", f"{task}.{better}", f"{task}.{worse}", **options)
+        return Claim(text, source, f"{task}.{better}", f"{task}.{worse}", **options)
 
-    ablation, table = "ablations", "results on GLUE"
+    ablation, table = "2205.13016, ablations", "2205.13016, results on GLUE"
     one, two = "bit-w1a1", "bit-w1a1.two-step"
     return [
         claim("Two sets are better than one", ablation, one, f"{one}.one-set"),
