@@ -191,6 +191,19 @@ def scan(
     typer.echo(scan_file(file, chosen, order=order).to_string(index=False))  # type: ignore[arg-type]
 
 
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option(help="One layer, one model, fewer rounds: about a minute.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write everything to this .json file.")] = None,
+    threads: Annotated[str, typer.Option(help="Numbers of threads, such as 1,2.")] = "",
+    busy: Annotated[bool, typer.Option(help="Measure although other programs are running.")] = False,
+) -> None:
+    """Measure kernels and models on this machine, beside its own limit and torch."""
+    from binviz.bench import run
+
+    run.command(quick, out, _split(threads), busy)
+
+
 def _split(stages: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stages.split(",") if part.strip())
 
