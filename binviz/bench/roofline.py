@@ -31,7 +31,7 @@ COPIED = 64 * 2**20  # bytes, more than most caches hold
 # Bytes of a number in activations and outputs, and of a weight. Our layer takes and gives floats, as torch's do.
 BYTES = {"binviz": (4, 1 / 8), "float32": (4, 4), "bfloat16": (2, 2), "int8": (4, 1)}
 #: By how much quartiles of the limit may differ within one run, as a share.
-LARGEST_SPREAD = 0.05
+LARGEST_SPREAD = 0.1
 
 
 @intrinsic

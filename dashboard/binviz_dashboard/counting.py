@@ -53,9 +53,6 @@ def by_layer(counted: Costs, what: str) -> tuple[list[str], dict[str, list[float
     Returns:
         Names of layers; "1-bit", "mixed" or "float" -> one amount for each; their unit.
     """
-    power, unit = (1e6, f"million {counted.rule.unit}") if what == "operations" else (1024**2, "MiB")
-    if what == "memory" and counted.rule.memory_unit == "MB":
-        power, unit = 1e6, "MB"
     amounts: dict[str, dict[str, float]] = {"1-bit": {}, "mixed": {}, "float": {}}
     layers: dict[str, None] = {}
     for row in counted.rows:
@@ -66,9 +63,22 @@ def by_layer(counted: Costs, what: str) -> tuple[list[str], dict[str, list[float
         bits = {row.weight_bits, row.activation_bits} - {None}
         kind = "1-bit" if bits == {1} else "float" if bits <= {32} else "mixed"
         amount = row.operations if what == "operations" else row.bytes
-        amounts[kind][layer] = amounts[kind].get(layer, 0.0) + amount / power
-    found = {kind: [values.get(layer, 0.0) for layer in layers] for kind, values in amounts.items()}
+        amounts[kind][layer] = amounts[kind].get(layer, 0.0) + amount
+    factor, unit = _unit(counted, what, max(max(values.values(), default=0.0) for values in amounts.values()))
+    found = {kind: [values.get(layer, 0.0) / factor for layer in layers] for kind, values in amounts.items()}
     return list(layers), {kind: values for kind, values in found.items() if any(values)}, unit
+
+
+def _unit(counted: Costs, what: str, largest: float) -> tuple[float, str]:
+    """A unit in which the largest amount is not below 1, and how much of it one is."""
+    if what == "operations":
+        return (
+            (1e6, f"million {counted.rule.unit}")
+            if largest >= 1e6
+            else (1e3, f"thousand {counted.rule.unit}")
+        )
+    base, names = (1024, ("KiB", "MiB")) if counted.rule.memory_unit == "MiB" else (1000, ("kB", "MB"))
+    return (base**2, names[1]) if largest >= base**2 else (base, names[0])
 
 
 def totals(counted: Costs) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -104,7 +104,10 @@ def what_papers_count() -> None:
             layers, amounts, unit = counting.by_layer(counted, what)
             charts.show(plots.costs(layers, amounts, what, unit, rule), what)
     st.caption(counting.about(rule))
-    st.dataframe(counting.table(counted), hide_index=True, alt=f"Costs of every layer by the rule {rule}.")
+    table = counting.table(counted)
+    numbers = {name: st.column_config.TextColumn(alignment="right") for name in table.columns[2:]}
+    alt = f"Costs of every layer by the rule {rule}."
+    st.dataframe(table, hide_index=True, column_config=numbers, alt=alt)
 
 
 with state.one_line():
