@@ -31,7 +31,8 @@ class Cell:
         group: priority, 1 first; within a group the order of the list.
         stage: seed -> how it is trained.
         teacher: name of the cell whose model it starts from; "" starts from a pre-trained model.
-        bundled: name of a bundled model that is this cell's result with seed 0, if there is one.
+        bundled: name of a bundled model that is this cell's result, if there is one; the teacher of its
+            students whatever their seed.
         why: what the row is, in a few words.
     """
 
@@ -124,7 +125,7 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         teacher = experiment.cell(cell.teacher)
         place: Path | str = out / f"{teacher.name}.seed{seed}"
         if not Path(place).is_dir():
-            if seed == 0 and teacher.bundled in zoo.names():
+            if teacher.bundled in zoo.names():
                 place = teacher.bundled
             else:
                 yield from _run(experiment, teacher, out, seed)
