@@ -218,18 +218,28 @@ def _shared_names(model: nn.Module) -> dict[str, list[str]]:
 def _compare(
     model: nn.Module, state: dict[str, Tensor], shared: dict[str, list[str]], source: object
 ) -> None:
-    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    wanted = model.state_dict()
     lacking = [name for name in wanted if not any(other in state for other in shared.get(name, [name]))]
     extra = [name for name in state if name not in wanted]
     wrong = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(shape)}"
-        for name, shape in wanted.items()
-        if name in state and state[name].shape != shape
+        f"{name} {given} instead of {needed}"
+        for name, value in wanted.items()
+        if name in state
+        for given, needed in (
+            (tuple(state[name].shape), tuple(value.shape)),
+            (_kind(state[name]), _kind(value)),
+        )
+        if given != needed
     ]
     for what, names in (("lacks", lacking), ("has the unknown", extra), ("has", wrong)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise UserError(f"{source} does not fit its configuration: it {what} {names[0][:150]}{more}")
+
+
+def _kind(value: Tensor) -> str:
+    """The tensor's dtype, whose precision does not matter for floats."""
+    return "float" if value.is_floating_point() else str(value.dtype).removeprefix("torch.")
 
 
 def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:

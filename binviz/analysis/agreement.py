@@ -32,6 +32,13 @@ class Way(NamedTuple):
     threads: int = 1
 
 
+class _Seen(NamedTuple):
+    """Logits (examples, labels), and the codes of every site, example after example in one row."""
+
+    logits: np.ndarray
+    codes: dict[str, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Agreement:
     """What was compared and what differs.
@@ -45,6 +52,18 @@ class Agreement:
     disagreements: int
     gap: float
 
+    def __add__(self, more: Agreement) -> Agreement:
+        """Of these examples and more."""
+        return Agreement(
+            self.examples + more.examples,
+            {
+                name: (self.codes.get(name, (0, 0))[0] + flips, self.codes.get(name, (0, 0))[1] + compared)
+                for name, (flips, compared) in more.codes.items()
+            },
+            self.disagreements + more.disagreements,
+            max(self.gap, more.gap),
+        )
+
     @property
     def flips(self) -> int:
         """Codes that differ, at all sites."""
@@ -56,11 +75,14 @@ class Agreement:
         return sum(compared for _, compared in self.codes.values())
 
 
-def agreement(one: Way, other: Way, examples: Sequence[Any], collate: Collate) -> Agreement:
-    """Run the same examples in two ways.
+def agreement(
+    one: Way, others: Mapping[str, Way], examples: Sequence[Any], collate: Collate
+) -> dict[str, Agreement]:
+    """Run the same examples in several ways, and compare each with the first.
 
     Args:
-        one, other: their models have the same modules, or `other` shows no codes and only answers count.
+        one: what the others are compared with.
+        others: name -> way. Their models have the modules of the first one, or show no codes and only answers count.
         examples: at least one.
         collate: several examples -> one batch, padded where their lengths differ.
 
@@ -68,30 +90,35 @@ def agreement(one: Way, other: Way, examples: Sequence[Any], collate: Collate) -
     >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2)).eval()
     >>> _ = binviz.binarize_(network, "xnor")
     >>> batch = lambda rows: {"input": torch.stack(rows)}
-    >>> found = agreement(Way(network), Way(binviz.pack(network)), list(torch.randn(50, 4)), batch)
+    >>> ways = {"packed": Way(binviz.pack(network))}
+    >>> found = agreement(Way(network), ways, list(torch.randn(50, 4)), batch)["packed"]
     >>> found.examples, found.flips, found.compared, found.disagreements, found.gap
     (50, 0, 400, 0, 0.0)
     """
-    codes: dict[str, tuple[int, int]] = {}
-    disagreements, gap = 0, 0.0
-    step = max(one.batch_size, other.batch_size)
+    found = dict.fromkeys(others, Agreement(0, {}, 0, 0.0))
+    step = max(way.batch_size for way in (one, *others.values()))
     for start in range(0, len(examples), step):
         part = examples[start : start + step]
-        (logits, seen), (other_logits, also_seen) = (
-            _observe(way, one.model, part, collate) for way in (one, other)
-        )
-        for name in seen.keys() & also_seen.keys():
-            flips, compared = codes.get(name, (0, 0))
-            codes[name] = flips + int((seen[name] != also_seen[name]).sum()), compared + seen[name].size
-        disagreements += int((logits.argmax(-1) != other_logits.argmax(-1)).sum())
-        gap = max(gap, float(np.abs(logits - other_logits).max()))
-    return Agreement(len(examples), codes, disagreements, gap)
+        reference = _observe(one, one.model, part, collate)
+        for name, way in others.items():
+            found[name] += _compare(reference, _observe(way, one.model, part, collate))
+    return found
 
 
-def _observe(
-    way: Way, reference: nn.Module, examples: Sequence[Any], collate: Collate
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Logits (examples, labels), and the codes of every site, example after example in one row."""
+def _compare(one: _Seen, other: _Seen) -> Agreement:
+    return Agreement(
+        examples=len(one.logits),
+        codes={
+            name: (int((one.codes[name] != other.codes[name]).sum()), one.codes[name].size)
+            for name in one.codes
+            if name in other.codes
+        },
+        disagreements=int((one.logits.argmax(-1) != other.logits.argmax(-1)).sum()),
+        gap=float(np.abs(one.logits - other.logits).max()),
+    )
+
+
+def _observe(way: Way, reference: nn.Module, examples: Sequence[Any], collate: Collate) -> _Seen:
     layout = layout_for_reading(reference)
     chosen = {
         name: site
@@ -122,7 +149,8 @@ def _observe(
             codes.append(seen)
     finally:
         torch.set_num_threads(threads)
-    return np.concatenate(logits), {name: np.concatenate([seen[name] for seen in codes]) for name in codes[0]}
+    every = {name: np.concatenate([seen[name] for seen in codes]) for name in codes[0]}
+    return _Seen(np.concatenate(logits), every)
 
 
 def report(
@@ -133,12 +161,12 @@ def report(
     Returns:
         "packed", "batch 1 against 32", "one thread against two".
     """
-    ways = {
+    others = {
         "packed": Way(packed),
         "batch 1 against 32": Way(model, batch_size=1),
         "one thread against two": Way(model, threads=2),
     }
-    return {name: agreement(Way(model), way, examples, collate) for name, way in ways.items()}
+    return agreement(Way(model), others, examples, collate)
 
 
 __all__ = ["Agreement", "Way", "agreement", "report"]

@@ -167,7 +167,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
             raise UserError(f"{path} is a safetensors file, but not a packed binviz model")
         if raw.get("version") != str(VERSION):
             raise UserError(
-                f"{path} has format version {raw.get('version')}; this binviz reads version {VERSION}"
+                f"{path} has format version {str(raw.get('version'))[:20]}; this binviz reads version {VERSION}"
             )
         found = {key: json.loads(raw[key]) for key in ("config", "recipe", "shapes", "tokenizer")}
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:

@@ -25,7 +25,7 @@ EXAMPLES = list(torch.randn(70, 6, generator=torch.Generator().manual_seed(0)))
 def test_what_differs_is_counted():
     """Against a second network: codes and answers compared one example at a time."""
     one, other = network(0), network(1)
-    found = agreement(Way(one), Way(other, batch_size=3), EXAMPLES, stack)
+    found = agreement(Way(one), {"other": Way(other, batch_size=3)}, EXAMPLES, stack)["other"]
     x = torch.stack(EXAMPLES)
     signs = [model[0](x) >= 0 for model in (one, other)]
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_a_model_that_shows_no_codes_is_compared_by_its_answers():
         def forward(self, input):  # noqa: A002
             return self.hidden[0](input) + 0.5
 
-    found = agreement(Way(network()), Way(Closed(network())), EXAMPLES, stack)
+    found = agreement(Way(network()), {"closed": Way(Closed(network()))}, EXAMPLES, stack)["closed"]
     assert (found.codes, found.disagreements) == ({}, 0)
     assert found.gap == pytest.approx(0.5, abs=1e-6)
 
@@ -95,7 +95,7 @@ def test_threads_are_set_back_after_an_error(monkeypatch):
     monkeypatch.setattr(comparison, "run", lambda *arguments: 1 / 0)
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError):
-        agreement(Way(network(), threads=2), Way(network()), EXAMPLES, stack)
+        agreement(Way(network(), threads=2), {}, EXAMPLES, stack)
     assert torch.get_num_threads() == before
 
 

@@ -261,6 +261,16 @@ def set_padding(found):
     words |= 1 << 63  # rows are 16 wide
 
 
+def huge_and_empty(path):
+    empty = torch.zeros(0, 2**34, dtype=torch.uint64)
+    rewritten(path, lambda found: found.update({f"{QUERY}.bits": empty}))
+    changed("shapes", **{QUERY: [0, 2**40]})(path)
+
+
+def retyped(name, dtype):
+    return tensors(lambda found: found.update({name: found[name].view(dtype)}))
+
+
 class Explosive:
     """Unpickling it would write a file."""
 
@@ -300,10 +310,15 @@ DAMAGED = {
     "another number of rows": (changed("shapes", **{QUERY: [17, 16]}), "is damaged"),
     "a narrower K": (changed("shapes", **{QUERY: [16, 15]}), "is damaged|does not fit"),
     "a huge shape": (changed("shapes", **{QUERY: [2**40, 2**40]}), "is damaged"),
+    "a huge shape without rows": (huge_and_empty, "is damaged|does not fit"),
     "a shape of no layer": (changed("shapes", classifier=[3, 16]), "classifier has no bits"),
     "bits of floats": (
         tensors(lambda found: found.update({f"{QUERY}.bits": found[f"{QUERY}.bits"].float()})),
         "is damaged",
+    ),
+    "integers for floats": (
+        retyped("classifier.weight", torch.int32),
+        "classifier.weight int32 instead of float",
     ),
     "bits of three axes": (
         tensors(lambda found: found.update({f"{QUERY}.bits": found[f"{QUERY}.bits"][None]})),
