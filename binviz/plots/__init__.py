@@ -20,8 +20,10 @@ from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.speed import Point, ratios, roofline
 from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
+from binviz.plots.training import Course, courses, losses
 
 __all__ = [
+    "Course",
     "Histogram",
     "Point",
     "Sweep",
@@ -35,12 +37,14 @@ __all__ = [
     "bit_words",
     "central_span",
     "costs",
+    "courses",
     "curves",
     "describe",
     "error_curve",
     "histogram",
     "layer_errors",
     "lines",
+    "losses",
     "moving_histogram",
     "ones_of_heads",
     "patch_attention",

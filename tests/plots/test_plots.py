@@ -70,6 +70,16 @@ FIGURES = {
     "bars": lambda: plots.bars(
         ["p", "q"], {"a": [1.0, 2.0], "b": [3.0, 0.0]}, "place (name)", "error (%)", ".1f"
     ),
+    "losses": lambda: plots.losses({"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])}),
+    "losses-none": lambda: plots.losses({}),
+    "courses": lambda: plots.courses(
+        {
+            "a": plots.Course([1, 5], LAYERS, np.arange(12.0).reshape(6, 2)),
+            "b": plots.Course([1], LAYERS[:2], [[0.1], [np.nan]]),
+        },
+        "flips",
+        "% of weights",
+    ),
     "pictures": lambda: plots.pictures(
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
     ),
