@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import matrix, optional_vector, vector
-from binviz_kernels.layer import NONE, Vector
+from binviz_kernels.checks import NONE, matrix, optional_vector, vector
+from binviz_kernels.layer import Vector
 from binviz_kernels.packing import PackedWeights, pack_rows
 from binviz_kernels.panels import arrange
 
@@ -129,6 +129,7 @@ def conv2d(
     rows = np.ascontiguousarray(windows.transpose(3, 0, 1, 2, 5, 6, 4))
     rows = rows.reshape(len(w.groups), B * out_height * out_width, height * width * words)
     outside = taps_outside((H, W), (height, width), (down, right), (above, left))
+    edge = np.flatnonzero(outside.any(axis=1))
     y = np.empty((B, O, len(outside)), np.float32)
     for g, filters in enumerate(w.groups):
         of_group = slice(g * O // len(w.groups), (g + 1) * O // len(w.groups))
@@ -136,13 +137,13 @@ def conv2d(
         dots = np.zeros((rows.shape[1], N), np.int32)
         if filters.K:
             compiled.DOTS(dots.size * filters.K, rows[g], filters.panels, filters.K, signed, dots)
-        if signed and outside.any():
+        if signed and edge.size:
             ones = np.bitwise_count(filters.words.reshape(N, height * width, words)).sum(
                 axis=2, dtype=np.int32
             )
             # Sums of whole numbers, exact in float64, where NumPy multiplies matrices fast
-            correction = outside.astype(float) @ (2.0 * ones - C).T
-            dots.reshape(B, *correction.shape)[...] += correction.astype(np.int32)
+            correction = outside[edge].astype(float) @ (2.0 * ones - C).T
+            dots.reshape(B, len(outside), N)[:, edge] += correction.astype(np.int32)
         part = np.empty(dots.shape, np.float32)
         terms = scales[of_group], biases[of_group], NONE, NONE, int(bias is not None)
         compiled.FINISH(dots.size * 64, dots, *terms, part)
