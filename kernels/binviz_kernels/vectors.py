@@ -82,6 +82,12 @@ def masked_store(builder: ir.IRBuilder, value: Value, pointer: Value, offset: Va
     call(builder, f"llvm.masked.store.{_name(value.type)}.p0", ir.VoidType(), value, place, INT32(4), mask)
 
 
+def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False) -> None:
+    """Bring the line of memory that holds an address into the nearest cache, to be read or written soon."""
+    nearest, data = INT32(3), INT32(1)
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, INT32(int(write)), nearest, data)
+
+
 def loop(
     builder: ir.IRBuilder, start: Value, stop: Value, step: int, state: list[Value],
     body: Callable[[Value, list[Value]], list[Value]],
