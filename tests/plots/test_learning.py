@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from binviz import plots
 
@@ -11,6 +12,20 @@ def test_a_gap_where_a_value_is_missing():
 def test_logarithmic_axes_are_those_named():
     figure = plots.lines([1, 2], {"a": [1, 2]}, "n (number)", "e (%)", log="y")
     assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == (None, "log")
+
+
+@pytest.mark.parametrize(
+    ("x", "shown"),
+    [
+        ([0.2, 3.0], ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50"]),
+        ([1, 1e4], ["1", "10", "100", "1000", "10000"]),
+    ],
+    ids=["narrow", "wide"],
+)
+def test_a_logarithmic_axis_has_names_to_read(x, shown):
+    axis = plots.lines(x, {"a": [1, 2]}, "n (number)", "e (%)", log="x").layout.xaxis
+    assert list(axis.ticktext) == shown
+    assert list(axis.tickvals) == pytest.approx([float(text) for text in shown])
 
 
 def test_a_column_holds_the_shares_of_its_histogram():

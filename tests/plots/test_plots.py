@@ -1,9 +1,10 @@
 import base64
 import re
+import subprocess
+import sys
 
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io as pio
 import pytest
 
 from binviz import plots
@@ -180,10 +181,21 @@ def test_sweeps_of_a_constant_are_finite(x):
         assert np.isfinite(sweep.errors).all()
 
 
-def test_templates_are_registered_and_notebooks_cannot_upload():
+def test_templates_are_registered():
     figure = go.Figure(layout={"template": "binviz_dark"})
     assert figure.layout.template.layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert pio.renderers["plotly_mimetype"].config["showSendToCloud"] is False
+
+
+def test_notebooks_cannot_upload_and_others_do_not_wait_for_notebooks():
+    script = """
+import importlib, sys
+from binviz import plots
+assert "nbformat" not in sys.modules
+import IPython, plotly.io
+importlib.reload(plots.theme)
+assert plotly.io.renderers["plotly_mimetype"].config["showSendToCloud"] is False
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_colours_differ_in_lightness_or_hue_for_colour_blind_readers():
