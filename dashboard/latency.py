@@ -83,7 +83,7 @@ VIEWS = {
         "bits?part=Costs",
         steps("Rule of counting", ["bivit", "everything", "reactnet", "bert-line"]),
     ),
-    "bits, recipe": ("bits?part=Costs", steps("Recipe", ["bibert", "bit-w1a2", "bivit-mixed", "bit-w1a1"])),
+    "bits, recipe": ("bits?part=Costs", steps("Recipe", ["bit-w1a2", "bit-w1a4", "bivit-mixed", "bit-w1a1"])),
     "start, picture": (f"?{DIGIT}", numbers("Picture", 12)),
     "start, sentence": (f"?{TEXT}", SENTENCES),
     "activations, picture": (f"activations?{DIGIT}", numbers("Picture", 12)),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from functools import partial
 
 import pandas as pd
-import transformers
 from torch import nn
 
 from binviz import costs
@@ -15,10 +13,10 @@ from binviz.costs import Costs
 from binviz.costs.table import cells
 from binviz.costs.units import count, memory
 
-#: Architectures of the papers, counted without weights: name -> Python that makes the configuration.
-CONFIGURATIONS = {
-    "BERT-base": transformers.BertConfig,
-    "ViT-B/16": partial(transformers.ViTConfig, num_labels=1000),
+#: Architectures of the papers, counted without weights: name -> class of the configuration and its options.
+CONFIGURATIONS: dict[str, tuple[str, dict[str, int]]] = {
+    "BERT-base": ("BertConfig", {}),
+    "ViT-B/16": ("ViTConfig", {"num_labels": 1000}),
 }
 _NUMBER = re.compile(r"layers?\.(\d+)\.")
 
@@ -40,7 +38,10 @@ def untrained(name: str, recipe: str, tokens: int) -> Costs:
     >>> untrained("BERT-base", "bit-w1a1", 128).under("bert-line").summary()[2]
     "operations: 397.7 M FLOPs, 56.2x less than float's 22.35 G FLOPs [rule bert-line]"
     """
-    return costs.of(CONFIGURATIONS[name](), recipe, tokens=tokens, rule="everything")
+    import transformers  # takes seconds, and most pages do without
+
+    kind, options = CONFIGURATIONS[name]
+    return costs.of(getattr(transformers, kind)(**options), recipe, tokens=tokens, rule="everything")
 
 
 def by_layer(counted: Costs, what: str) -> tuple[list[str], dict[str, list[float]], str]:
