@@ -48,6 +48,7 @@ format: $(READY) ## let ruff put things in order
 
 bench: $(READY) ## measure kernels and models on this machine, and damage files
 	$(BIN)/binviz bench
+	$(BIN)/python -m binviz.bench.first_answer
 	$(BIN)/python -m binviz.bench.agreement
 	$(BIN)/python -m binviz.bench.fuzz
 

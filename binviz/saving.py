@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,9 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from binviz.errors import UserError
 from binviz.files import replace_files
+
+if TYPE_CHECKING:
+    from binviz.recipes import Recipe
 
 WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
 IMAGE_PROCESSOR = "preprocessor_config.json"
@@ -113,18 +116,33 @@ def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
         UserError: the configuration or the recipe cannot be used.
     """
     from binviz.convert import binarize_
-    from binviz.recipes import Recipe
 
     cls = _class_of(config)
     try:
-        model = cls(cls.config_class.from_dict(_harmless(config, largest)))
+        settings = cls.config_class.from_dict(_harmless(config, largest))
+        _check_switches(settings)
+        model = cls(settings)
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"the model's configuration cannot be used: {_line(error)}") from error
     if recipe is not None:
-        binarize_(model, Recipe.from_dict(recipe))
+        binarize_(model, read_recipe(recipe))
     return model
+
+
+def read_recipe(values: Any) -> Recipe:
+    """A recipe from a file.
+
+    Raises:
+        UserError: no recipe; of what stands there instead only the beginning is shown.
+    """
+    from binviz.recipes import Recipe
+
+    try:
+        return Recipe.from_dict(values)
+    except UserError as error:
+        raise UserError(str(error)[:400]) from error
 
 
 @torch.random.fork_rng(devices=[])
@@ -186,6 +204,15 @@ def _harmless(config: Any, largest: int) -> Any:
     if isinstance(config, int) and config > largest:
         raise UserError(f"the configuration has a size of {config}, which cannot be of this model")
     return config
+
+
+def _check_switches(config: Any) -> None:
+    """Refuse what transformers does not look at itself, and what only a running model would trip over."""
+    from transformers import PreTrainedConfig
+
+    for name, usual in vars(PreTrainedConfig()).items():
+        if isinstance(usual, int) and not isinstance(getattr(config, name), int):
+            raise UserError(f"the configuration's {name} is {str(getattr(config, name))[:40]!r}, no number")
 
 
 @contextmanager

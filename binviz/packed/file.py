@@ -32,7 +32,7 @@ from binviz.files import replace_files
 from binviz.packed.layers import BinaryLayer, PackedLayer, pack_layer
 from binviz.packed.pack import binary_layers, check_packable
 from binviz.recipes import Choice, Recipe
-from binviz.saving import config_of, read_tokenizer_files, restore
+from binviz.saving import config_of, read_recipe, read_tokenizer_files, restore
 
 FORMAT, VERSION = "binviz-packed", 1
 
@@ -197,7 +197,7 @@ def load_packed(path: str | Path) -> nn.Module:
         for layer, shape in shapes.items():
             if len(shape) < 2 or f"{layer}.bits" not in tensors:
                 raise ValueError(f"{layer} has no bits, or the shape {shape}")
-        recipe = metadata["recipe"] and _stored(Recipe.from_dict(metadata["recipe"])).to_dict()
+        recipe = metadata["recipe"] and _stored(read_recipe(metadata["recipe"])).to_dict()
         state: dict[str, Tensor] = {}
         for name, value in tensors.items():
             layer = name.rpartition(".")[0]

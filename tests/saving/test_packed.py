@@ -300,6 +300,15 @@ DAMAGED = {
     "recipe of a list": (metadata(recipe=[1]), "not a recipe"),
     "recipe of null": (metadata(recipe=None), "has the unknown"),
     "recipe of version 2": (changed("recipe", version=2), "version 2 is unknown"),
+    "recipe of endless words": (
+        changed("recipe", weight={"binarizer": "x" * 5000}),
+        "no binarizer named 'xxx",
+    ),
+    "a switch of words": (
+        changed("config", output_hidden_states="x"),
+        "output_hidden_states is 'x', no number",
+    ),
+    "a switch of lists": (changed("config", chunk_size_feed_forward=[[]]), "chunk_size_feed_forward is"),
     "tokenizer of a list": (metadata(tokenizer=[]), "header is damaged"),
     "shapes of a list": (metadata(shapes=[]), "header is damaged"),
     "shapes of words": (changed("shapes", **{QUERY: ["a", "b"]}), "is damaged"),
