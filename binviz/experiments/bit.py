@@ -171,10 +171,35 @@ _GAP_CELLS = [
     _cell(f"sst2.bit-w1a1.{row}", 4, "bit-w1a1", why=f"{why[0].lower()}{why[1:]}", **changes)
     for row, (why, changes) in _GAP.items()
 ]
+_GAP_CELLS += [
+    _cell(
+        "sst2.bit-w1a2.half-long",
+        4,
+        "bit-w1a2",
+        share=1.5,
+        why="teacher of the long two-step student: half of three times the steps",
+    ),
+    _cell(
+        "sst2.bit-w1a1.two-step-long",
+        4,
+        "bit-w1a1",
+        "bit-w1a2.half-long",
+        share=1.5,
+        why="two steps, together three times the steps",
+    ),
+]
 _GAP_CLAIMS = [
     Claim(f"{why} close part of the gap to float", "asked here", f"sst2.bit-w1a1.{row}", "sst2.bit-w1a1")
     for row, (why, _) in _GAP.items()
 ]
+_GAP_CLAIMS.append(
+    Claim(
+        "Two steps are better than one, with three times the optimisation steps",
+        "asked here",
+        "sst2.bit-w1a1.two-step-long",
+        "sst2.bit-w1a1.long",
+    )
+)
 
 
 def _claims(task: str) -> list[Claim]:
