@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import selectors
+import queue
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from binviz.bench.mutations import KINDS, mutation
 
 MEMORY = 1 << 30  # bytes beyond what the process has when it starts
 SECONDS = 60.0  # a file, on a busy machine; it takes some hundredths
+STARTING = 1200.0  # the process, where kernels have to be compiled first
+READY = "ready\n"
 
 
 class Outcome(NamedTuple):
@@ -152,6 +155,7 @@ def work(seed: int, first: int, last: int) -> None:
         if attempt(path)[0] != "loaded":  # everything is imported now
             raise SystemExit("the undamaged file does not load")
         limit_memory(MEMORY)
+        results.write(READY)
         for number in range(first, last):
             kind, damaged = mutation(files[number // len(KINDS) % len(files)], seed, number)
             path.write_bytes(damaged)
@@ -175,26 +179,46 @@ def outcomes(count: int, seed: int = 0, first: int = 0, seconds: float = SECONDS
     while first < last:
         command = [sys.executable, "-m", "binviz.bench.fuzz", "--work", f"{seed},{first},{last}"]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
-            assert process.stdout is not None
-            watch = selectors.DefaultSelector()
-            watch.register(process.stdout, selectors.EVENT_READ)
-            while first < last:
-                ready = watch.select(seconds)
-                line = process.stdout.readline() if ready else ""
-                if not line:
-                    break
-                yield Outcome(*json.loads(line))
-                first += 1
-            process.kill()
+            try:
+                lines = _lines(process)
+                if _next(lines, STARTING) != READY:
+                    raise RuntimeError("the process that reads files did not start")
+                line: str | None = READY
+                while first < last and (line := _next(lines, seconds)):
+                    yield Outcome(*json.loads(line))
+                    first += 1
+            finally:
+                process.kill()
         if first < last:
-            kind = KINDS[first % len(KINDS)].__name__
-            died = f"the process ended with status {process.returncode}"
-            yield Outcome(
-                first, kind, "crash" if ready else "timeout", died if ready else f"{seconds} seconds"
-            )
+            result, detail = "timeout", f"{seconds} seconds"
+            if line is not None:
+                result, detail = "crash", f"the process ended with status {process.returncode}"
+            yield Outcome(first, KINDS[first % len(KINDS)].__name__, result, detail)
             first += 1
+
+
+def _lines(process: subprocess.Popen[str]) -> queue.Queue[str]:
+    """What a process prints, line by line; an empty one when it ends."""
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _next(lines: queue.Queue[str], seconds: float) -> str | None:
+    """The next line, or None if there is none in that time."""
+    try:
+        return lines.get(timeout=seconds)
+    except queue.Empty:
+        return None
 
 
 def main(arguments: list[str] | None = None) -> None:

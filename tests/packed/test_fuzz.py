@@ -102,8 +102,8 @@ def test_a_process_that_dies_or_hangs_is_followed_by_another(tmp_path, monkeypat
     script.write_text(
         "#!/bin/sh\n"
         'case "$4" in\n'
-        """0,0,4) echo '[0, "truncated", "refused", ""]'; kill -9 $$;;\n"""
-        """0,2,4) echo '[2, "bit_flips", "loaded", ""]'; exec sleep 60;;\n"""
+        """0,0,4) echo ready; echo '[0, "truncated", "refused", ""]'; kill -9 $$;;\n"""
+        """0,2,4) echo ready; echo '[2, "bit_flips", "loaded", ""]'; exec sleep 60;;\n"""
         "esac\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
@@ -116,6 +116,8 @@ def test_a_process_that_dies_or_hangs_is_followed_by_another(tmp_path, monkeypat
         (3, "timeout"),
     ]
     assert found[1].detail == "the process ended with status -9"
+    with pytest.raises(RuntimeError, match="did not start"):
+        list(fuzz.outcomes(1, first=9))
     monkeypatch.setattr(fuzz, "outcomes", lambda *arguments: iter(found))
     with pytest.raises(SystemExit, match="True"):
         fuzz.main(["--count", "4"])
