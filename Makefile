@@ -46,8 +46,11 @@ format: $(READY) ## let ruff put things in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure the bit kernels on this machine
-	$(BIN)/python -m binviz.bench.kernels
+bench: $(READY) ## measure kernels and models on this machine, and damage files
+	$(BIN)/binviz bench
+	$(BIN)/python -m binviz.bench.first_answer
+	$(BIN)/python -m binviz.bench.agreement
+	$(BIN)/python -m binviz.bench.fuzz
 
 notebooks: $(READY) ## build and run the notebooks from notebooks/src
 	$(BIN)/python notebooks/build.py

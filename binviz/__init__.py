@@ -2,6 +2,7 @@
 
 model = binviz.load("sst2-minilm.bit-w1a1")        # a bundled model, or a folder that `save` wrote
 table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT or Swin model of yours
+fast = binviz.pack(model)                          # the same call on bits
 seen = binviz.capture(model, inputs)               # every activation by name
 """
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from binviz.convert import binarize_ as binarize_
     from binviz.packed import load_packed as load_packed
     from binviz.packed import save_packed as save_packed
+    from binviz.packed.pack import pack as pack
     from binviz.saving import save as save
     from binviz.zoo import load as load
     from binviz.zoo import load_tokenizer as load_tokenizer
@@ -28,6 +30,7 @@ _HOME = {
     "load": "zoo",
     "load_packed": "packed",
     "load_tokenizer": "zoo",
+    "pack": "packed",
     "save": "saving",
     "save_packed": "packed",
 }

@@ -89,14 +89,19 @@ def train_images(
 
 @train_app.command("glue")
 def train_glue(
+    context: typer.Context,
     task: Annotated[str, typer.Option(help="sst2, cola, mrpc, rte, stsb, ...")] = "sst2",
+    config: Annotated[
+        str | None, typer.Option(help="A TOML file, or bit-bert-base; options given here go before it.")
+    ] = None,
     stages: Stages = "float,bit-w1a1",
     start: Annotated[str | None, typer.Option(help="Hub id, folder, or bundled model to start from.")] = None,
     epochs: Annotated[float, typer.Option(help="Of the float stage.")] = 3.0,
     lr: Annotated[float, typer.Option(help="Of the float stage.")] = 8e-5,
     binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2000,
     binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 2e-4,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Of every process.")] = 32,
+    distillation: Annotated[str, typer.Option(help="Loss of the binary stages: bit or bibert.")] = "bit",
     pieces: Annotated[int, typer.Option(help="Cut the word-piece table to this size; 0 leaves it.")] = 0,
     positions: Annotated[int, typer.Option(help="Cut the position table; 0 leaves it.")] = 0,
     precision: Annotated[str, typer.Option(help="bf16 or no.")] = "bf16",
@@ -104,13 +109,37 @@ def train_glue(
     out: Out = Path("runs-out"),
 ) -> None:
     """Fine-tune and binarize a BERT-family model on a GLUE task (data from BINVIZ_MIRROR or the hub)."""
-    from binviz.training import glue
+    from binviz.training import configs, glue
 
-    values = {
-        key: value for key, value in locals().items() if key in {f.name for f in fields(glue.GlueConfig)}
-    }
+    names = {f.name for f in fields(glue.GlueConfig)}
+    values = {key: value for key, value in locals().items() if key in names}
     values |= {"stages": _split(stages), "start": start or glue.START}
+    if config is not None:
+        sources = {name: context.get_parameter_source(name) for name in values}
+        given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+        from_file = configs.read(config, task)
+        values |= {key: value for key, value in from_file.items() if key not in given}
     _say(glue.train(glue.GlueConfig(**values), out), out)
+
+
+@app.command()
+def reproduce(
+    experiment: Annotated[str, typer.Argument(help="bit, ...")],
+    cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
+    seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
+    out: Out = Path("runs-out"),
+    show: Annotated[bool, typer.Option("--list", help="Only show cells, records and verdicts.")] = False,
+) -> None:
+    """Run a paper's experiment, most important cells first; recorded ones are skipped, killed ones go on."""
+    from binviz.experiments import registry, report
+    from binviz.experiments.cells import reproduce as run_cells
+
+    chosen = registry.get(experiment)
+    typer.echo(report.cells(chosen, out, cell, seed))
+    if not show:
+        for run in run_cells(chosen, out, cell, seed):
+            typer.echo(report.line(run))
+    typer.echo(report.verdicts(chosen, out))
 
 
 @app.command()
@@ -119,6 +148,7 @@ def evaluate(
     task: Annotated[
         str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")
     ] = None,
+    packed: Annotated[bool, typer.Option("--packed", help="Run a binary model on bits.")] = False,
 ) -> None:
     """Measure a model on its task and print what its run recorded."""
     from binviz import zoo
@@ -128,7 +158,7 @@ def evaluate(
         task = zoo.describe(name).task
     if task is None:
         raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
-    for metric, value in evaluate_named(name, task).items():
+    for metric, value in evaluate_named(name, task, packed=packed).items():
         recorded = zoo.describe(name).metrics.get(metric) if name in zoo.names() else None
         beside = "" if recorded is None else f"   recorded {recorded:.4f}"
         typer.echo(f"{metric} {value:.4f}{beside}")
@@ -159,6 +189,19 @@ def scan(
 
     chosen = _split(binarizers) if binarizers else BINARIZERS
     typer.echo(scan_file(file, chosen, order=order).to_string(index=False))  # type: ignore[arg-type]
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option(help="One layer, one model, fewer rounds: about a minute.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write everything to this .json file.")] = None,
+    threads: Annotated[str, typer.Option(help="Numbers of threads, such as 1,2.")] = "",
+    busy: Annotated[bool, typer.Option(help="Measure although other programs are running.")] = False,
+) -> None:
+    """Measure kernels and models on this machine, beside its own limit and torch."""
+    from binviz.bench import run
+
+    run.command(quick, out, _split(threads), busy)
 
 
 def _split(stages: str) -> tuple[str, ...]:

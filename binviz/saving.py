@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,9 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from binviz.errors import UserError
 from binviz.files import replace_files
+
+if TYPE_CHECKING:
+    from binviz.recipes import Recipe
 
 WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
 IMAGE_PROCESSOR = "preprocessor_config.json"
@@ -113,18 +116,33 @@ def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
         UserError: the configuration or the recipe cannot be used.
     """
     from binviz.convert import binarize_
-    from binviz.recipes import Recipe
 
     cls = _class_of(config)
     try:
-        model = cls(cls.config_class.from_dict(_harmless(config, largest)))
+        settings = cls.config_class.from_dict(_harmless(config, largest))
+        _check_switches(settings)
+        model = cls(settings)
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"the model's configuration cannot be used: {_line(error)}") from error
     if recipe is not None:
-        binarize_(model, Recipe.from_dict(recipe))
+        binarize_(model, read_recipe(recipe))
     return model
+
+
+def read_recipe(values: Any) -> Recipe:
+    """A recipe from a file.
+
+    Raises:
+        UserError: no recipe; of what stands there instead only the beginning is shown.
+    """
+    from binviz.recipes import Recipe
+
+    try:
+        return Recipe.from_dict(values)
+    except UserError as error:
+        raise UserError(str(error)[:400]) from error
 
 
 @torch.random.fork_rng(devices=[])
@@ -188,6 +206,15 @@ def _harmless(config: Any, largest: int) -> Any:
     return config
 
 
+def _check_switches(config: Any) -> None:
+    """Refuse what transformers does not look at itself, and what only a running model would trip over."""
+    from transformers import PreTrainedConfig
+
+    for name, usual in vars(PreTrainedConfig()).items():
+        if isinstance(usual, int) and not isinstance(getattr(config, name), int):
+            raise UserError(f"the configuration's {name} is {str(getattr(config, name))[:40]!r}, no number")
+
+
 @contextmanager
 def _at_most(parameters: int) -> Iterator[None]:
     """Stop building a model with more parameters, each a tensor, than the file has tensors for."""
@@ -218,18 +245,28 @@ def _shared_names(model: nn.Module) -> dict[str, list[str]]:
 def _compare(
     model: nn.Module, state: dict[str, Tensor], shared: dict[str, list[str]], source: object
 ) -> None:
-    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    wanted = model.state_dict()
     lacking = [name for name in wanted if not any(other in state for other in shared.get(name, [name]))]
     extra = [name for name in state if name not in wanted]
     wrong = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(shape)}"
-        for name, shape in wanted.items()
-        if name in state and state[name].shape != shape
+        f"{name} {given} instead of {needed}"
+        for name, value in wanted.items()
+        if name in state
+        for given, needed in (
+            (tuple(state[name].shape), tuple(value.shape)),
+            (_kind(state[name]), _kind(value)),
+        )
+        if given != needed
     ]
     for what, names in (("lacks", lacking), ("has the unknown", extra), ("has", wrong)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise UserError(f"{source} does not fit its configuration: it {what} {names[0][:150]}{more}")
+
+
+def _kind(value: Tensor) -> str:
+    """The tensor's dtype, whose precision does not matter for floats."""
+    return "float" if value.is_floating_point() else str(value.dtype).removeprefix("torch.")
 
 
 def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
@@ -244,8 +281,8 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
         The folder.
 
     Raises:
-        UserError: a model without configuration, or the folder cannot be written; the model that was in
-            it is unharmed then.
+        UserError: a model without configuration, a packed one, or the folder cannot be written; the model that
+            was in it is unharmed then.
 
     >>> import tempfile
     >>> from transformers import BertConfig, BertModel
@@ -259,6 +296,12 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     ['config.json', 'model.safetensors', 'recipe.json']
     'bit-w1a1'
     """
+    from binviz.packed.layers import PackedLayer
+
+    if any(isinstance(module, PackedLayer) for module in model.modules()):
+        raise UserError(
+            "a packed model is saved by save_packed; save takes the model that it was packed from"
+        )
     folder = Path(folder)
     config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
     writers = {

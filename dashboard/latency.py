@@ -77,6 +77,13 @@ VIEWS = {
         "lab",
         steps("Binarizer", ["elastic-signed", "bivit-attention", "xnor-weight", "bnn"]),
     ),
+    "bits, row": ("bits?part=A+row+of+a+model", numbers("Output (weight row)", 12)),
+    "bits, sentence": (f"bits?part=A+row+of+a+model&{TEXT}", SENTENCES),
+    "bits, rule": (
+        "bits?part=Costs",
+        steps("Rule of counting", ["bivit", "everything", "reactnet", "bert-line"]),
+    ),
+    "bits, recipe": ("bits?part=Costs", steps("Recipe", ["bit-w1a2", "bit-w1a4", "bivit-mixed", "bit-w1a1"])),
     "start, picture": (f"?{DIGIT}", numbers("Picture", 12)),
     "start, sentence": (f"?{TEXT}", SENTENCES),
     "activations, picture": (f"activations?{DIGIT}", numbers("Picture", 12)),

@@ -15,6 +15,7 @@ NAMES = [
     "load",
     "load_packed",
     "load_tokenizer",
+    "pack",
     "save",
     "save_packed",
 ]

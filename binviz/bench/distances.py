@@ -7,10 +7,9 @@ from typing import Any
 import binviz_kernels
 import numpy as np
 
-from binviz.bench.timing import Spread, interleave, ratio, spread
+from binviz.bench.timing import interleave, ratios, spreads
 
 SHAPES = ((1000, 1000, 256), (1000, 1000, 1024), (4000, 4000, 768))
-HEADER = "           distances        seconds   others' time over ours (quartiles)"
 
 
 def contestants(rows: int, others: int, bits: int) -> dict[str, Callable[[], object]]:
@@ -59,19 +58,7 @@ def measure(rows: int, others: int, bits: int, rounds: int) -> dict[str, Any]:
         rows, others, bits, seconds of each contestant, and ratio of the others' times to ours.
     """
     times = interleave(contestants(rows, others, bits), rounds)
-    ours = times["binviz"]
     return {
         "rows": rows, "others": others, "bits": bits,
-        "seconds": {name: spread(samples)._asdict() for name, samples in times.items()},
-        "ratio": {name: ratio(samples, ours)._asdict() for name, samples in times.items() if name != "binviz"},
+        "seconds": spreads(times), "ratio": ratios(times, "binviz"),
     }  # fmt: skip
-
-
-def line(result: dict[str, Any]) -> str:
-    """A line of the printed table."""
-    shape = f"{result['rows']} x {result['others']}, {result['bits']} bits"
-    cells = [f"{shape:>20} {result['seconds']['binviz']['median']:>14.3g}  "]
-    for name, quartiles in result["ratio"].items():
-        times = Spread(**quartiles)
-        cells.append(f"{name} {times.median:.1f} ({times.low:.1f}-{times.high:.1f})")
-    return " ".join(cells)

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ FLAGS = (
     "popcnt", "avx2", "avx512f", "avx512bw", "avx512_vpopcntdq", "avx512_bitalg", "avx512_vnni", "avx512_bf16",
     "avx_vnni", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve",
 )  # fmt: skip
-PACKAGES = ("numpy", "numba", "llvmlite", "torch")
+PACKAGES = ("binviz", "numpy", "numba", "llvmlite", "torch", "transformers", "faiss-cpu", "numkong")
 
 
 def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
 
     Returns:
         cpu, flags (those of `FLAGS` it has), cores (that this process may use), system, python, and the
-        version of each of `PACKAGES`.
+        version of each of `PACKAGES` that is installed.
 
     >>> sorted(describe())
     ['cores', 'cpu', 'flags', 'packages', 'python', 'system']
@@ -40,8 +40,15 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
         "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {package: found for package in PACKAGES if (found := _version(package))},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def usable_cores() -> int:

@@ -6,10 +6,9 @@ import binviz_kernels
 import numpy as np
 
 from binviz.bench import limit
-from binviz.bench.timing import Spread, interleave, ratio, spread
+from binviz.bench.timing import interleave, ratio, spread
 
 SHAPES = ((128, 768, 768), (128, 768, 3072), (128, 3072, 768), (1024, 768, 768), (1024, 768, 3072))
-HEADER = "             product        seconds   share of the limit (quartiles)"
 
 
 def measure(rows: int, inputs: int, outputs: int, rounds: int) -> dict[str, Any]:
@@ -37,10 +36,3 @@ def measure(rows: int, inputs: int, outputs: int, rounds: int) -> dict[str, Any]
         "rows": rows, "inputs": inputs, "outputs": outputs,
         "seconds": spread(times["product"])._asdict(), "share": share._asdict(),
     }  # fmt: skip
-
-
-def line(result: dict[str, Any]) -> str:
-    """A line of the printed table."""
-    shape = f"{result['rows']} x {result['inputs']} -> {result['outputs']}"
-    share = Spread(**result["share"])
-    return f"{shape:>20} {result['seconds']['median']:>14.3g}   {share.median:.0%} ({share.low:.0%}-{share.high:.0%})"

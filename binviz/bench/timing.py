@@ -70,6 +70,24 @@ def ratio(slow: list[float], fast: list[float]) -> Spread:
     return spread([s / f for s, f in zip(slow, fast, strict=True)])
 
 
+def spreads(times: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
+    """The spread of each contestant's times, as plain data.
+
+    >>> spreads({"a": [1.0]})
+    {'a': {'median': 1.0, 'low': 1.0, 'high': 1.0}}
+    """
+    return {name: spread(sample)._asdict() for name, sample in times.items()}
+
+
+def ratios(times: Mapping[str, list[float]], ours: str) -> dict[str, dict[str, float]]:
+    """How many times longer than `ours` each other contestant took, as plain data.
+
+    >>> ratios({"a": [1.0], "b": [3.0]}, ours="a")
+    {'b': {'median': 3.0, 'low': 3.0, 'high': 3.0}}
+    """
+    return {name: ratio(times[name], times[ours])._asdict() for name in times if name != ours}
+
+
 def _time(function: Callable[[], object], calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):

@@ -6,6 +6,9 @@ One file for each notebook, `ex_<notebook>_<number>` for each exercise.
 from binviz.check.exercise import Case, exercise, tally
 from binviz.check.notebook_00 import ex_0_1, ex_0_2, ex_0_3, ex_0_4
 from binviz.check.notebook_01 import ex_1_1, ex_1_2, ex_1_3, ex_1_4, ex_1_5, ex_1_6, ex_1_7
+from binviz.check.notebook_02 import ex_2_1, ex_2_2, ex_2_3, ex_2_4, ex_2_5, ex_2_6
+from binviz.check.notebook_03 import ex_3_1, ex_3_2, ex_3_3, ex_3_4, ex_3_5, ex_3_6
+from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_4_6
 
 __all__ = [
     "Case",
@@ -20,6 +23,24 @@ __all__ = [
     "ex_1_5",
     "ex_1_6",
     "ex_1_7",
+    "ex_2_1",
+    "ex_2_2",
+    "ex_2_3",
+    "ex_2_4",
+    "ex_2_5",
+    "ex_2_6",
+    "ex_3_1",
+    "ex_3_2",
+    "ex_3_3",
+    "ex_3_4",
+    "ex_3_5",
+    "ex_3_6",
+    "ex_4_1",
+    "ex_4_2",
+    "ex_4_3",
+    "ex_4_4",
+    "ex_4_5",
+    "ex_4_6",
     "exercise",
     "tally",
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -61,6 +62,38 @@ def check_text(text: object) -> str:
     if any("\ud800" <= character <= "\udfff" for character in clean):
         raise UserError("the text holds half a character (a lone surrogate); paste it again as plain UTF-8")
     return clean
+
+
+def check_numbers(text: str, name: str, most: int) -> list[float]:
+    """Numbers that a person writes, with blanks, commas or semicolons between them.
+
+    Args:
+        text: what was written; a decimal point is a point.
+        name: what the list is called in the line of an error.
+        most: how many there may be.
+
+    Raises:
+        UserError: none or too many; something that is no finite number.
+
+    >>> check_numbers("0.5, -2;1e-3", "a", most=16)
+    [0.5, -2.0, 0.001]
+    """
+    words = re.split(r"[\s,;]+", text.strip(" \t\r\n,;"))
+    if words == [""]:
+        raise UserError(f"{name} is empty; write 1 to {most} numbers, such as 0.5 -1.2 3")
+    if len(words) > most:
+        raise UserError(f"{name} has {len(words):,} numbers; write at most {most}")
+    values = []
+    for word in words:
+        try:
+            values.append(float(word.replace("\u2212", "-")))
+        except ValueError:
+            raise UserError(
+                f"{name} holds {word[:20]!r}, which is no number; write such as 0.5 -1.2 3"
+            ) from None
+        if not math.isfinite(values[-1]):
+            raise UserError(f"{name} holds {word[:20]}; write finite numbers")
+    return values
 
 
 def _read(source: Source, limit: int, what: str) -> bytes:

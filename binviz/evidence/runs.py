@@ -68,7 +68,8 @@ def write(run: Run, folder: Path) -> Path:
     ...     path.name, read(path) == run
     ('cnn.xnor.seed0.json', True)
     """
-    text = json.dumps(asdict(run), indent=1) + "\n"
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(run).items()]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     replace_files({folder / run.path: lambda path: path.write_text(text)})
     return folder / run.path
 

@@ -21,49 +21,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from binviz_kernels import PackedWeights, pack_weights, unpack
+from binviz_kernels import PackedWeights, unpack
 from binviz_kernels.checks import padding_is_zero
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.files import replace_files
-from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.packed.layers import BinaryLayer, PackedLayer, pack_layer
+from binviz.packed.pack import binary_layers, check_packable
 from binviz.recipes import Choice, Recipe
-from binviz.saving import config_of, read_tokenizer_files, restore
+from binviz.saving import config_of, read_recipe, read_tokenizer_files, restore
 
 FORMAT, VERSION = "binviz-packed", 1
-BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
-
-
-def _binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:
-    return {
-        path: module
-        for path, module in model.named_modules()
-        if isinstance(module, BinaryLinear | BinaryConv2d | BinaryEmbedding)
-    }
-
-
-def _check_packable(path: str, layer: BinaryLayer) -> None:
-    if layer.weight_binarizer.levels != (-1, 1):
-        raise UserError(f"{path} has weights of more than two values; only -1 and +1 can be packed")
-
-
-def _check_shifts(model: nn.Module) -> None:
-    for path, module in model.named_modules():
-        if isinstance(module, Binarizer) and module.shifted:
-            raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")
-
-
-def _pack(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
-    """Words (rows, ceil(K/64)) and scale of a layer's weight."""
-    with torch.no_grad():
-        code = layer.weight_binarizer.encode(layer.weight.float())
-    words = pack_weights(code.q.flatten(1).cpu().numpy()).words
-    per_row = layer.weight_binarizer.scale_kind == "per_row"
-    return torch.from_numpy(words), code.scale.float().reshape(-1 if per_row else ())
 
 
 def _half(name: str, value: Tensor) -> Tensor:
@@ -74,8 +45,8 @@ def _half(name: str, value: Tensor) -> Tensor:
 
 
 def _tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
-    layers = _binary_layers(model)
-    _check_shifts(model)
+    check_packable(model)
+    layers = binary_layers(model)
     replaced = {f"{path}.weight" for path in layers}
     replaced_below = tuple(f"{path}.weight_binarizer." for path in layers)
     tensors: dict[str, Tensor] = {}
@@ -84,8 +55,7 @@ def _tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
             value = value.detach()
             tensors[name] = _half(name, value) if half and value.is_floating_point() else value
     for path, layer in layers.items():
-        _check_packable(path, layer)
-        tensors[f"{path}.bits"], tensors[f"{path}.scale"] = _pack(layer)
+        tensors[f"{path}.bits"], tensors[f"{path}.scale"] = pack_layer(layer)
     return {name: value.contiguous().clone() for name, value in tensors.items()}
 
 
@@ -96,13 +66,14 @@ def packed_bytes(model: nn.Module) -> int:
     its own size.
 
     >>> from binviz import binarizers
+    >>> from binviz.layers import BinaryLinear
     >>> layer = BinaryLinear(65, 3, weight=binarizers.get("bnn"), activation=None, bias=False)
     >>> packed_bytes(nn.Sequential(layer)) == 3 * 2 * 8 + 4
     True
     """
     total = 0
     inside: tuple[str, ...] = ()
-    for path, layer in _binary_layers(model).items():
+    for path, layer in binary_layers(model).items():
         rows, k = layer.weight.shape[0], math.prod(layer.weight.shape[1:])
         scales = rows if layer.weight_binarizer.scale_kind == "per_row" else 1
         total += rows * math.ceil(k / 64) * 8 + scales * 4
@@ -115,8 +86,8 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
     """Write a model to one file.
 
     Args:
-        model: binarized by `binarize_`, or a float model; a transformers model, since a file must say how
-            to build it again.
+        model: binarized by `binarize_`, packed by `pack`, or a float model; a transformers model, since a file
+            must say how to build it again.
         path: of the file, ending in .safetensors.
         tokenizer: or image processor, stored with the model.
         half: floats in float16; only for a float model, since it would change a binary one's codes.
@@ -140,8 +111,12 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
     >>> torch.equal(model(ids).last_hidden_state, again(ids).last_hidden_state)
     True
     """
-    layers = _binary_layers(model)
-    if half and layers:
+    shapes = {
+        path: list(module.shape if isinstance(module, PackedLayer) else module.weight.shape)
+        for path, module in model.named_modules()
+        if isinstance(module, BinaryLayer | PackedLayer)
+    }
+    if half and shapes:
         raise UserError("half=True is for float models; it would move a binary model's thresholds")
     recipe: Any = getattr(model, "binviz_recipe", None)
     metadata = {
@@ -149,7 +124,7 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
         "version": str(VERSION),
         "config": json.dumps(config_of(model), sort_keys=True),
         "recipe": json.dumps(_stored(recipe).to_dict() if recipe else None),
-        "shapes": json.dumps({path: list(layer.weight.shape) for path, layer in layers.items()}),
+        "shapes": json.dumps(shapes),
         "tokenizer": json.dumps(_tokenizer_files(tokenizer)),
     }
     path = Path(path)
@@ -192,7 +167,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
             raise UserError(f"{path} is a safetensors file, but not a packed binviz model")
         if raw.get("version") != str(VERSION):
             raise UserError(
-                f"{path} has format version {raw.get('version')}; this binviz reads version {VERSION}"
+                f"{path} has format version {str(raw.get('version'))[:20]}; this binviz reads version {VERSION}"
             )
         found = {key: json.loads(raw[key]) for key in ("config", "recipe", "shapes", "tokenizer")}
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
@@ -222,7 +197,7 @@ def load_packed(path: str | Path) -> nn.Module:
         for layer, shape in shapes.items():
             if len(shape) < 2 or f"{layer}.bits" not in tensors:
                 raise ValueError(f"{layer} has no bits, or the shape {shape}")
-        recipe = metadata["recipe"] and _stored(Recipe.from_dict(metadata["recipe"])).to_dict()
+        recipe = metadata["recipe"] and _stored(read_recipe(metadata["recipe"])).to_dict()
         state: dict[str, Tensor] = {}
         for name, value in tensors.items():
             layer = name.rpartition(".")[0]

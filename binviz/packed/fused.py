@@ -1,11 +1,12 @@
 """All layers of an encoder as one call of the kernels, in the place of the layers.
 
-What the kernels cannot show or do (attention maps, hidden states, masks that differ between queries, very long
-inputs, training) the layers do, one by one, with the same results.
+What the kernels cannot show or do (attention maps, hidden states, what a listener hears, masks that differ between
+queries, very long inputs, training) the layers do, one by one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from binviz.adapters import layout_of
 from binviz.layers.attention import FORBIDDEN
+from binviz.layers.tap import heard
 from binviz.packed.fold import NotFoldable, fold_encoder
 
 #: Positions up to which context codes are folded; longer inputs run layer by layer.
@@ -21,8 +23,11 @@ LONGEST = 1024
 RECORDED = ("output_attentions", "output_hidden_states")
 
 
-class FusedLayers(nn.Module):
+class FusedLayers(nn.ModuleList):
     """Layers of an encoder that run at once.
+
+    Its entries are the layers, under the names that they always had. But who goes through them, as a model's
+    `forward` does, meets a single module that does the work of all.
 
     Args:
         layers: which they are; they run where the kernels cannot.
@@ -30,24 +35,28 @@ class FusedLayers(nn.Module):
         config: of the model, which may ask for attention maps or hidden states.
     """
 
-    def __init__(self, layers: nn.ModuleList, weights: PackedEncoder, config: Any) -> None:
-        super().__init__()
-        self.layers = layers
+    def __init__(self, layers: Iterable[nn.Module], weights: PackedEncoder, config: Any) -> None:
+        super().__init__(layers)
         self.weights = weights
         self.config = config
+
+    __repr__ = nn.Module.__repr__
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter([self])
 
     def forward(
         self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **options: Any
     ) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
         recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
-        if not recorded and not self.training and fits(hidden_states):
+        if not recorded and not heard() and not self.training and fits(hidden_states):
             allowed = True if attention_mask is None else allowed_keys(attention_mask, hidden_states)
             if allowed is not None:
                 keys = None if allowed is True else allowed.numpy()
                 y, _ = encoder(hidden_states.detach().contiguous().numpy(), self.weights, keys)
                 return torch.from_numpy(y)
-        for layer in self.layers:
+        for layer in self.children():
             hidden_states = layer(hidden_states, attention_mask, *rest, **options)
         return hidden_states
 
@@ -72,8 +81,8 @@ def allowed_keys(mask: Tensor, x: Tensor) -> Tensor | None:
     return allowed.expand(B, L) if plain else None
 
 
-def fuse_(packed: nn.Module, model: nn.Module) -> nn.Module:
-    """Put fused layers in the place of a packed copy's, if the model's can be folded.
+def fuse_(packed: nn.Module, model: nn.Module) -> None:
+    """Put fused layers in the place of a packed copy's layers, if those of the model can be folded.
 
     Args:
         packed: a copy with the same layout; changed.
@@ -82,11 +91,9 @@ def fuse_(packed: nn.Module, model: nn.Module) -> nn.Module:
     try:
         weights = fold_encoder(model, LONGEST)
     except NotFoldable:
-        return packed
+        return
     path = layout_of(model).blocks[0].layer.rpartition(".")[0]
     owner, _, name = path.rpartition(".")
-    parent = packed.get_submodule(owner)
+    parent, layers = packed.get_submodule(owner), packed.get_submodule(path)
     config = next(module.config for module in packed.modules() if hasattr(module, "config"))
-    fused = FusedLayers(packed.get_submodule(path), weights, config).train(packed.training)  # type: ignore[arg-type]
-    setattr(parent, name, nn.ModuleList([fused]))
-    return packed
+    setattr(parent, name, FusedLayers(layers.children(), weights, config).train(packed.training))

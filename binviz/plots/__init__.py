@@ -12,28 +12,45 @@ Every figure has units on its axes, colours that colour-blind readers can tell a
 from binviz.plots import theme as theme
 from binviz.plots.attention import attention, ones_of_heads, patch_attention
 from binviz.plots.binarizers import before_after, curves, error_curve
+from binviz.plots.bits import bit_product, bit_words
+from binviz.plots.costs import costs
 from binviz.plots.figure import describe
 from binviz.plots.layers import activations, layer_errors
+from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.overview import accuracy_size, answers, pictures
+from binviz.plots.speed import Point, ratios, roofline
 from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
+from binviz.plots.training import Course, courses, losses
 
 __all__ = [
+    "Course",
     "Histogram",
+    "Point",
     "Sweep",
     "accuracy_size",
     "activations",
     "answers",
     "attention",
+    "bars",
     "before_after",
+    "bit_product",
+    "bit_words",
     "central_span",
+    "costs",
+    "courses",
     "curves",
     "describe",
     "error_curve",
     "histogram",
     "layer_errors",
+    "lines",
+    "losses",
+    "moving_histogram",
     "ones_of_heads",
     "patch_attention",
     "pictures",
+    "ratios",
+    "roofline",
     "scale_sweep",
     "threshold_sweep",
 ]

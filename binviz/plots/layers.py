@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from binviz.plots.figure import builder, describe, longest, sized
-from binviz.plots.summaries import Histogram
+from binviz.plots.summaries import Histogram, spread
 from binviz.plots.theme import BINARY, FLOAT, SKY
 
 
@@ -102,7 +102,7 @@ def activations(
     figure.update_yaxes(title=f"activation ({unit})")
     sized(figure, 430)
     spans = [
-        f"{layer} {_spread(a):.3g} and {_spread(b):.3g}"
+        f"{layer} {spread(a):.3g} and {spread(b):.3g}"
         for layer, a, b in zip(layers, floats, binaries, strict=True)
     ]
     return describe(
@@ -119,10 +119,3 @@ def _half_violin(part: Histogram, position: int, side: int) -> tuple[list[float]
     x = position + side * np.concatenate([[0.0], width, [0.0]])
     y = np.concatenate([edges[:1], (edges[:-1] + edges[1:]) / 2, edges[-1:]])
     return x.round(3).tolist(), y.round(5).tolist()
-
-
-def _spread(part: Histogram) -> float:
-    edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
-    centres, share = (edges[:-1] + edges[1:]) / 2, counts / max(counts.sum(), 1)
-    mean = float(centres @ share)
-    return float(np.sqrt((centres - mean) ** 2 @ share))

@@ -41,6 +41,18 @@ def histogram(values: ArrayLike, bins: int = 40, span: tuple[float, float] | Non
     return Histogram(edges.tolist(), counts.tolist())
 
 
+def spread(part: Histogram) -> float:
+    """Standard deviation of a histogram's values, each taken to lie in the middle of its bin.
+
+    >>> spread(Histogram([0.0, 2.0, 4.0], [5, 5]))
+    1.0
+    """
+    edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
+    centres, share = (edges[:-1] + edges[1:]) / 2, counts / max(counts.sum(), 1)
+    mean = float(centres @ share)
+    return float(np.sqrt((centres - mean) ** 2 @ share))
+
+
 def central_span(values: ArrayLike, share: float = 0.998) -> tuple[float, float]:
     """The span that holds the central `share` of the values: a few outliers do not squeeze the rest.
 

@@ -4,8 +4,8 @@
 `binviz_dark` has lighter lines and text for a page that is always dark.
 
 Categories are the Okabe-Ito colours, sequences cividis, differences RdBu around zero: all can be told apart
-by colour-blind readers. Importing this module also switches off the button with which plotly.js would upload
-a figure's data from a notebook.
+by colour-blind readers. In a notebook, importing this module also switches off the button with which plotly.js
+would upload a figure's data.
 
 >>> import plotly.io as pio
 >>> from binviz.plots import theme
@@ -14,6 +14,8 @@ a figure's data from a notebook.
 """
 
 from __future__ import annotations
+
+import sys
 
 import plotly.graph_objects as go
 import plotly.io as pio
@@ -55,4 +57,5 @@ def _template(text: str, grid: str) -> go.layout.Template:
 
 pio.templates["binviz"] = _template(text="#767676", grid="rgba(128,128,128,0.28)")
 pio.templates["binviz_dark"] = _template(text="#d8d8d8", grid="rgba(200,200,200,0.28)")
-pio.renderers["plotly_mimetype"].config = CONFIG
+if "IPython" in sys.modules:  # elsewhere nobody shows figures so, and asking for `renderers` takes a second
+    pio.renderers["plotly_mimetype"].config = CONFIG

@@ -10,11 +10,13 @@ Departures from the official code: padding is left out of the mean squared error
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binviz.errors import UserError
 from binviz.training.loop import Batch
 
 
@@ -47,6 +49,27 @@ def hidden_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], mask: 
     return total
 
 
+def outputs(student: nn.Module, teacher: nn.Module, batch: Batch) -> tuple[Any, Any]:
+    """What student and teacher give for a batch, with hidden states; the teacher first and without gradient.
+
+    Raises:
+        UserError: they have other numbers of labels.
+    """
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    device = next(student.parameters()).device
+    if next(teacher.parameters()).device != device:
+        teacher.to(device)
+    with torch.no_grad():
+        wanted = teacher(**inputs, output_hidden_states=True)
+    got = student(**inputs, output_hidden_states=True)
+    if got.logits.shape != wanted.logits.shape:
+        raise UserError(
+            f"the teacher gives {wanted.logits.shape[-1]} labels and the student {got.logits.shape[-1]}; "
+            "a teacher must be fine-tuned on the student's task"
+        )
+    return got, wanted
+
+
 def bit_loss(
     teacher: nn.Module, hidden_weight: float = 1.0, label_weight: float = 0.0
 ) -> Callable[[nn.Module, Batch], Tensor]:
@@ -66,16 +89,10 @@ def bit_loss(
     teacher.eval()
 
     def loss_of(student: nn.Module, batch: Batch) -> Tensor:
-        inputs = {name: value for name, value in batch.items() if name != "labels"}
-        device = next(student.parameters()).device
-        if next(teacher.parameters()).device != device:
-            teacher.to(device)
-        with torch.no_grad():
-            wanted = teacher(**inputs, output_hidden_states=True)
-        got = student(**inputs, output_hidden_states=True)
+        got, wanted = outputs(student, teacher, batch)
         loss = logit_loss(got.logits.float(), wanted.logits.float())
         if hidden_weight and got.hidden_states is not None:
-            mask = inputs.get("attention_mask")
+            mask = batch.get("attention_mask")
             loss = loss + hidden_weight * hidden_loss(got.hidden_states, wanted.hidden_states, mask)
         if label_weight:
             loss = loss + label_weight * label_loss(got.logits.float(), batch["labels"])

@@ -88,21 +88,24 @@ def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str,
     return {name: float(value) for name, value in found.items()}
 
 
-def evaluate_named(name: str, task: str) -> dict[str, float]:
+def evaluate_named(name: str, task: str, *, packed: bool = False) -> dict[str, float]:
     """A saved or bundled model's metrics on its task's evaluation split.
 
     Args:
         name: what `binviz.load` takes.
         task: "digits" or a name of `binviz.data.glue.TASKS`.
+        packed: run on bits, by `binviz.pack`.
 
     Raises:
-        UserError: unknown model or task, or data not to be had.
+        UserError: unknown model or task, a float model to be packed, or data not to be had.
     """
     import binviz
     from binviz.data import digits
     from binviz.training.images import image_logits
 
     model = binviz.load(name)
+    if packed:
+        model = binviz.pack(model)
     if task == "digits":
         images, labels = digits.load("test")
         return {"accuracy": float((image_logits(model, torch.as_tensor(images)).argmax(-1) == labels).mean())}

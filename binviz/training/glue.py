@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -44,10 +48,12 @@ class GlueConfig:
         epochs: of the float stage.
         lr: of the float stage.
         binary_steps: of every binary stage.
+        binary_epochs: of every binary stage, in place of its steps; 0 = count steps.
         binary_lr: of every binary stage.
         scale_lr: of learned scales.
         batch_size: examples in a step.
-        hidden_weight: of the hidden states in the distillation loss.
+        distillation: loss of the binary stages, "bit" or "bibert".
+        hidden_weight, label_weight: of the hidden states and of the labels in it.
         pieces: size of the word-piece table after cutting, 0 = not cut.
         positions: of the position table after cutting, 0 = not cut.
         dropout: of the binary stages; the float stage keeps the model's own.
@@ -61,10 +67,13 @@ class GlueConfig:
     epochs: float = 3.0
     lr: float = 8e-5
     binary_steps: int = 2000
+    binary_epochs: float = 0.0
     binary_lr: float = 2e-4
     scale_lr: float = 1e-4
     batch_size: int = 32
+    distillation: str = "bit"
     hidden_weight: float = 1.0
+    label_weight: float = 0.0
     pieces: int = 0
     positions: int = 0
     dropout: float = 0.0
@@ -76,7 +85,7 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
     """The model before the first stage and its tokenizer, cut to `config.pieces` if asked.
 
     Raises:
-        UserError: the model cannot be found or read.
+        UserError: the model cannot be found or read, or is fine-tuned for another number of labels.
     """
     if config.stages[0] != "float":
         start = f"{config.task}-minilm.float" if config.start == START else config.start
@@ -88,11 +97,18 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
     if config.positions and not config.pieces:
         raise UserError("positions are cut together with the word pieces; give pieces too")
     torch.manual_seed(config.seed)
+    wanted, found = glue.task(config.task).num_labels, sources.pretrained(AutoConfig, config.start)
+    fine_tuned = any(name.endswith("ForSequenceClassification") for name in found.architectures or ())
+    if fine_tuned and found.num_labels != wanted:
+        raise UserError(
+            f"{config.start} is fine-tuned for {found.num_labels} labels, {config.task} has {wanted}; "
+            "start from a pre-trained model"
+        )
     tokenizer = sources.pretrained(AutoTokenizer, config.start)
     model: PreTrainedModel = sources.pretrained(
         AutoModelForSequenceClassification,
         config.start,
-        num_labels=glue.task(config.task).num_labels,
+        num_labels=wanted,
         use_safetensors=True,
         dtype=torch.float32,
     )
@@ -109,8 +125,28 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
     return model, tokenizer
 
 
+def check_fit(model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: GlueConfig) -> None:
+    """Raise UserError unless the model gives the task's labels and knows every piece of its tokenizer."""
+    wanted, found = glue.task(config.task).num_labels, cast(PreTrainedConfig, model.config)
+    if not type(model).__name__.endswith("ForSequenceClassification"):
+        raise UserError(
+            f"{config.start} is a {type(model).__name__}, which gives no labels; begin with 'float'"
+        )
+    if found.num_labels != wanted:
+        raise UserError(
+            f"{config.start} gives {found.num_labels} labels, {config.task} has {wanted}; "
+            "begin with the stage 'float' or name another start"
+        )
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= found.vocab_size:
+        raise UserError(
+            f"the tokenizer of {config.start} has piece {largest}, its model only {found.vocab_size}; "
+            "give the folder of the tokenizer that the model was trained with"
+        )
+
+
 def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[Problem, int]:
-    """The task's batches and evaluation, and the number of steps in an epoch."""
+    """The task's batches and evaluation, and the number of batches in an epoch."""
     task = glue.task(config.task)
     train, held_out = glue.load(config.task, "train"), glue.load(config.task, "validation")
     rows = evaluate.encode(tokenizer, train, task.max_length)
@@ -142,9 +178,13 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         UserError: unknown task or stage, data or model not to be had, or interrupted.
     """
     glue.task(config.task)
-    check_stages(config.stages)
+    check_stages(config.stages, config.distillation)
     model, tokenizer = start_model(config)
-    problem, per_epoch = problem_of(config, tokenizer)
+    check_fit(model, tokenizer, config)
+    problem, batches = problem_of(config, tokenizer)
+    per_epoch = (
+        batches / Accelerator(mixed_precision="no").num_processes
+    )  # each process takes batches of its own
     common = {"batch_size": config.batch_size, "seed": config.seed, "precision": config.precision}
     return run_stages(
         problem,
@@ -156,11 +196,13 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         identify={"start": config.start, "pieces": config.pieces, "positions": config.positions},
         float_stage=TrainConfig(steps=round(config.epochs * per_epoch), lr=config.lr, **common),  # type: ignore[arg-type]
         binary_stage=TrainConfig(
-            steps=config.binary_steps,
+            steps=round(config.binary_epochs * per_epoch) or config.binary_steps,
             lr=config.binary_lr,
             scale_lr=config.scale_lr,
             **common,  # type: ignore[arg-type]
         ),
+        distillation=config.distillation,
         hidden_weight=config.hidden_weight,
+        label_weight=config.label_weight,
         dropout=config.dropout,
     )

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.training import checkpoint
+from binviz.training import checkpoint, nonfinite, observe
 
 Batch = Mapping[str, Any]
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -61,10 +61,16 @@ class TrainConfig:
 
 @dataclass
 class History:
-    """Curves of a run: the mean loss between two records (at most 200), the step each ends at."""
+    """Curves of a run.
+
+    steps, loss: the mean loss between two records (at most 200), and the step each ends at. watched: the
+    steps (at most 40) of the points in `curves`, whose names `binviz.training.observe` explains.
+    """
 
     steps: list[int]
     loss: list[float]
+    watched: list[int] = field(default_factory=list)
+    curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -136,6 +142,29 @@ def _check_settings(saved: dict[str, Any] | None, now: dict[str, Any], path: Pat
             )
 
 
+def _autocast(device: torch.device, config: TrainConfig) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
+
+
+def _no_number(
+    model: nn.Module, batch: Batch, loss_of: Loss, config: TrainConfig, step: int, loss: float, norm: float
+) -> UserError:
+    """What to say of a loss or a gradient that is none; the step is run again to find the layer."""
+
+    def again() -> Tensor:
+        with _autocast(next(model.parameters()).device, config):
+            return loss_of(model, batch)
+
+    # An infinity inside can leave the loss finite: its sign is one.
+    where = nonfinite.first_output(model, again)
+    if math.isfinite(loss):
+        what, where = f"gradient is {norm}", where or nonfinite.last_gradient(model, again)
+    else:
+        what = f"loss is {loss}"
+    place = f", first in {where}" if where else ""
+    return UserError(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
+
+
 def fit(
     model: nn.Module,
     batch_of: Callable[[int], Batch],
@@ -160,7 +189,7 @@ def fit(
             checkpoint with another identity is refused.
 
     Returns:
-        The curve of the loss.
+        The curves of loss, flips, scales and shifts.
 
     Raises:
         UserError: the loss or its gradient is no longer a number; interrupted (the line says how to go on);
@@ -193,6 +222,7 @@ def fit(
     net, optimizer = accelerator.prepare(model, optimizer)
     net.train()
     record = max(1, math.ceil(config.steps / 200))
+    watch, names = max(1, math.ceil(config.steps / 40)), observe.layer_names(model)
     started = time.perf_counter() - history.seconds
 
     def store() -> None:
@@ -212,19 +242,22 @@ def fit(
                 group["lr"] = peak * rate(step, config)
             turn = step * accelerator.num_processes + accelerator.process_index
             batch = send_to_device(dict(batch_of(turn)), accelerator.device)
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            with _autocast(accelerator.device, config):
                 loss = loss_of(net, batch)
             accelerator.backward(loss)
             norm = accelerator.clip_grad_norm_(net.parameters(), config.clip)
             value = loss.item()
-            for name, number in (("loss", value), ("gradient", float(norm))):
-                if not math.isfinite(number):
-                    raise UserError(
-                        f"the {name} is {number} at step {step + 1}; try a lower learning rate than {config.lr}"
-                    )
+            if not (math.isfinite(value) and math.isfinite(float(norm))):
+                raise _no_number(model, batch, loss_of, config, step, value, float(norm))
+            watched = (step + 1) % watch == 0 or step + 1 == config.steps
+            before = observe.weight_codes(model) if watched else {}
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1
+            if before:
+                history.watched.append(step)
+                for name, point in observe.curves(model, before, names).items():
+                    history.curves.setdefault(name, []).append(point)
             total, counted = total + value, counted + 1
             bar.update()
             if step % record == 0 or step == config.steps:

@@ -9,6 +9,7 @@ stage's weights and learns from the previous stage. A finished stage is kept, an
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,10 +25,13 @@ from binviz import recipes
 from binviz.adapters import layout_of
 from binviz.errors import UserError
 from binviz.evidence import runs
+from binviz.recipes import Recipe
+from binviz.training.direction import bibert_loss
 from binviz.training.distill import bit_loss, task_loss
 from binviz.training.loop import Batch, Loss, TrainConfig, fit
 
 SELECTION = "the last step; the evaluation split is looked at once, afterwards"
+DISTILLATIONS = {"bit": bit_loss, "bibert": bibert_loss}
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,54 @@ class Problem:
     tokenizer: Any = None
 
 
-def check_stages(stages: tuple[str, ...]) -> None:
-    """Raise UserError unless every stage is "float", first, or the name of a recipe."""
+@dataclass(frozen=True)
+class Stage:
+    """How one stage is trained.
+
+    Args:
+        recipe: "float", the name of a recipe, or a Recipe.
+        train: length and speed.
+        distillation: what a binary stage learns from its teacher: "bit" or "bibert".
+        hidden_weight, label_weight: of that loss, see `bit_loss` and `bibert_loss`.
+        dropout: of a binary stage.
+        frozen: last names of parameters that are not trained, such as "alpha".
+
+    Raises:
+        UserError: unknown recipe or distillation.
+    """
+
+    recipe: str | Recipe
+    train: TrainConfig
+    distillation: str = "bit"
+    hidden_weight: float = 1.0
+    label_weight: float = 0.0
+    dropout: float = 0.0
+    frozen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_stages((self.recipe,) if isinstance(self.recipe, str) else ("float",), self.distillation)
+
+    @property
+    def name(self) -> str:
+        return self.recipe if isinstance(self.recipe, str) else self.recipe.name
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that make it another run, JSON-serialisable."""
+        settings: dict[str, Any] = {"train": asdict(self.train)}
+        del settings["train"]["checkpoint_every"]
+        if self.name != "float":
+            settings |= {
+                key: getattr(self, key)
+                for key in ("distillation", "hidden_weight", "label_weight", "dropout")
+            }
+            settings["frozen"] = list(self.frozen)
+        if isinstance(self.recipe, Recipe):
+            settings["recipe"] = self.recipe.to_dict()
+        return settings
+
+
+def check_stages(stages: tuple[str, ...], distillation: str = "bit") -> None:
+    """Raise UserError unless every stage is "float", first, or the name of a recipe, and the loss is known."""
     if not stages:
         raise UserError("name at least one stage, such as float,bit-w1a1")
     for index, stage in enumerate(stages):
@@ -56,6 +106,8 @@ def check_stages(stages: tuple[str, ...]) -> None:
             raise UserError("the stage 'float' can only come first")
         if stage != "float":
             recipes.get(stage)
+    if distillation not in DISTILLATIONS:
+        raise UserError(f"no distillation {distillation!r}; choose one of: {', '.join(DISTILLATIONS)}")
 
 
 @torch.no_grad()
@@ -65,9 +117,91 @@ def calibrate(model: nn.Module, batch: Batch) -> None:
     model(**{name: value for name, value in batch.items() if name != "labels"})
 
 
-def folder_of(out: Path, problem: str, stages: tuple[str, ...], seed: int) -> Path:
-    """Where a chain's last stage is saved."""
-    return out / f"{problem}.{'+'.join(stages)}.seed{seed}"
+def prepare(model: nn.Module, stage: Stage, calibration: Batch) -> Loss:
+    """Make `model`, in place, the untrained student of what it was; returns its loss."""
+    if stage.name == "float":
+        return task_loss
+    teacher = copy.deepcopy(model).eval()
+    torch.manual_seed(stage.train.seed)  # some recipes draw weights of their own
+    binviz.binarize_(model, stage.recipe)
+    calibrate(model, calibration)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = stage.dropout
+    for name, parameter in model.named_parameters():
+        if name.rpartition(".")[-1] in stage.frozen:
+            parameter.requires_grad_(False)
+    return DISTILLATIONS[stage.distillation](teacher, stage.hidden_weight, stage.label_weight)
+
+
+def run_stage(
+    problem: Problem,
+    stage: Stage,
+    start: nn.Module,
+    out: Path,
+    *,
+    cell: str,
+    experiment: str,
+    config: dict[str, Any],
+    identify: dict[str, Any],
+) -> tuple[runs.Run, nn.Module]:
+    """Train one stage unless it is finished; its model folder and run record go under `out`.
+
+    Args:
+        problem: data and evaluation.
+        stage: how it is trained.
+        start: the model it starts from, and its teacher. Changed in place.
+        out: folder of this and earlier results.
+        cell, experiment: of the record.
+        config: further settings, recorded.
+        identify: those that, beside the stage's own and the data, make it another run: a finished or
+            interrupted stage with others is refused.
+
+    Returns:
+        Its record and the trained model.
+
+    Raises:
+        UserError: another run of the same name in `out`, or interrupted: the same call goes on.
+    """
+    seed = stage.train.seed
+    # As a checkpoint and a record have it after reading, where tuples are lists.
+    identity = json.loads(json.dumps(identify | stage.identity() | {"data": problem.data}))
+    folder, record = out / f"{cell}.seed{seed}", out / "runs" / experiment / f"{cell}.seed{seed}.json"
+    if record.exists() and folder.is_dir():
+        run = runs.read(record)
+        if run.config.get("identity") != identity:
+            raise UserError(f"{out} holds {cell} with other settings; choose another folder with --out")
+        return run, binviz.load(folder)
+    loss, checkpoint = prepare(start, stage, problem.calibration), out / f"{folder.name}.checkpoint"
+    history = fit(start, problem.batch_of, loss, stage.train, checkpoint, label=cell, identity=identity)
+    start.requires_grad_(True)
+    metrics, correct = problem.evaluate(start)
+    run = runs.Run(
+        experiment=experiment,
+        cell=cell,
+        seed=seed,
+        config=config | {"train": asdict(stage.train), "identity": identity},
+        selection=SELECTION,
+        data=problem.data,
+        metrics=metrics,
+        seconds=round(history.seconds, 1),
+        predictions=runs.correct_bits(correct),
+        curves={
+            "step": history.steps,
+            "loss": history.loss,
+            "watched": history.watched,
+            **history.curves,
+        },
+        code=runs.code_state(),
+        machine=runs.machine(),
+    )
+    processes = PartialState()
+    if processes.is_main_process:
+        binviz.save(start, folder, problem.tokenizer)
+        runs.write(run, out / "runs")
+        checkpoint.unlink(missing_ok=True)
+    processes.wait_for_everyone()
+    return run, start
 
 
 def run_stages(
@@ -81,24 +215,19 @@ def run_stages(
     identify: dict[str, Any],
     float_stage: TrainConfig,
     binary_stage: TrainConfig,
+    distillation: str = "bit",
     hidden_weight: float = 1.0,
     label_weight: float = 0.0,
     dropout: float = 0.0,
 ) -> dict[str, runs.Run]:
-    """Train every stage that is not finished; model folders and run records go under `out`.
+    """Train every stage that is not finished, one after the other, see `run_stage`.
 
     Args:
-        problem: data and evaluation.
+        problem, out, experiment, config, identify: see `run_stage`; a cell is named after its chain.
         stages: see `check_stages`.
         start: the model before the first stage; the teacher if that is a recipe. Changed in place.
-        out: folder of this and earlier results.
-        experiment: the records' folder.
-        config: every setting, recorded.
-        identify: those that, beside the stage's own and the data, make it another run: a finished or
-            interrupted stage with others is refused.
         float_stage, binary_stage: length and speed of either kind of stage.
-        hidden_weight, label_weight: of the distillation loss, see `bit_loss`.
-        dropout: of the binary stages.
+        distillation, hidden_weight, label_weight, dropout: of the binary stages, see `Stage`.
 
     Returns:
         stage -> its record.
@@ -111,52 +240,25 @@ def run_stages(
     if set(stages) != {"float"}:
         layout_of(start)  # a model that cannot be binarized is refused before it is trained
     records: dict[str, runs.Run] = {}
-    processes = PartialState()
     model = start
-    for index, stage in enumerate(stages):
+    for index, name in enumerate(stages):
         done = stages[: index + 1]
-        settings = float_stage if stage == "float" else binary_stage
-        identity = identify | {"train": asdict(settings), "data": problem.data}
-        if stage != "float":
-            identity |= {"hidden_weight": hidden_weight, "label_weight": label_weight, "dropout": dropout}
-        folder, cell = folder_of(out, problem.name, done, settings.seed), f"{problem.name}.{'+'.join(done)}"
-        record = out / "runs" / experiment / f"{cell}.seed{settings.seed}.json"
-        if record.exists() and folder.is_dir():
-            records[stage], model = runs.read(record), binviz.load(folder)
-            if records[stage].config.get("identity") != identity:
-                raise UserError(f"{out} holds {cell} with other settings; choose another folder with --out")
-            continue
-        loss: Loss = task_loss
-        if stage != "float":
-            teacher = copy.deepcopy(model).eval()
-            torch.manual_seed(settings.seed)  # some recipes draw weights of their own
-            binviz.binarize_(model, stage)
-            calibrate(model, problem.calibration)
-            for module in model.modules():
-                if isinstance(module, nn.Dropout):
-                    module.p = dropout
-            loss = bit_loss(teacher, hidden_weight, label_weight)
-        checkpoint = out / f"{folder.name}.checkpoint"
-        history = fit(model, problem.batch_of, loss, settings, checkpoint, label=cell, identity=identity)
-        metrics, correct = problem.evaluate(model)
-        run = runs.Run(
-            experiment=experiment,
-            cell=cell,
-            seed=settings.seed,
-            config=config | {"stages": list(done), "train": asdict(settings), "identity": identity},
-            selection=SELECTION,
-            data=problem.data,
-            metrics=metrics,
-            seconds=round(history.seconds, 1),
-            predictions=runs.correct_bits(correct),
-            curves={"step": history.steps, "loss": history.loss},
-            code=runs.code_state(),
-            machine=runs.machine(),
+        stage = Stage(
+            name,
+            float_stage if name == "float" else binary_stage,
+            distillation=distillation,
+            hidden_weight=hidden_weight,
+            label_weight=label_weight,
+            dropout=dropout,
         )
-        if processes.is_main_process:
-            binviz.save(model, folder, problem.tokenizer)
-            runs.write(run, out / "runs")
-            checkpoint.unlink(missing_ok=True)
-        processes.wait_for_everyone()
-        records[stage] = run
+        records[name], model = run_stage(
+            problem,
+            stage,
+            model,
+            out,
+            cell=f"{problem.name}.{'+'.join(done)}",
+            experiment=experiment,
+            config=config | {"stages": list(done)},
+            identify=identify,
+        )
     return records

@@ -25,7 +25,10 @@ st.html(charts.STYLE)
 page = st.navigation(
     {
         "": [st.Page("views/start.py", title="Start", icon=":material/play_arrow:", default=True)],
-        "Learn": [st.Page("views/lab.py", title="Binarizer lab", icon=":material/tune:")],
+        "Learn": [
+            st.Page("views/lab.py", title="Binarizer lab", icon=":material/tune:"),
+            st.Page("views/bits.py", title="Bits and speed", icon=":material/speed:"),
+        ],
         "Look inside": [
             st.Page("views/activations.py", title="Activations", icon=":material/stacked_line_chart:"),
             st.Page("views/errors.py", title="Errors", icon=":material/show_chart:"),

@@ -37,6 +37,13 @@ def for_example(name: str) -> models.Example:
     return models.sentence(_own_text() if text == OWN else text, name, cache.tokenizer(name), ours.get(text))
 
 
+def number(label: str, count: int, key: str) -> int:
+    """A number from 0 to count - 1; one that became too large with another choice becomes the last."""
+    if st.session_state.get(key, 0) >= count:
+        st.session_state[key] = count - 1
+    return st.number_input(label, 0, count - 1, key=key, bind="query-params")
+
+
 def _own_text() -> str:
     st.session_state.setdefault("text", st.query_params.get("text", FIRST_TEXT))
     state.follow("text", FIRST_TEXT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any, NamedTuple
 
+import binviz_kernels
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz import analysis, zoo
+from binviz.costs import Costs
+from binviz.packed import pack
 from binviz.plots import Histogram
-from binviz_dashboard import lab, looking, models
+from binviz_dashboard import counting, lab, looking, meeting, models
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
+binviz_kernels.set_threads(1)
 torch.set_num_threads(1)
 
 
@@ -37,6 +41,12 @@ def model(name: str) -> Shared:
     return Shared(zoo.load(name), Lock())
 
 
+@st.cache_resource(max_entries=4, show_spinner="Packing the model")
+def packed(name: str) -> Shared:
+    """A bundled 1-bit model that runs on bits."""
+    return Shared(pack(model(name).model), Lock())
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def tokenizer(name: str) -> Any:
     """A bundled model's tokenizer."""
@@ -45,8 +55,8 @@ def tokenizer(name: str) -> Any:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def answer(name: str, key: str, _example: models.Example) -> models.Answer:
-    """What a model says to an example; `key` stands for it."""
-    shared = model(name)
+    """What a model says to an example, a 1-bit one on bits; `key` stands for the example."""
+    shared = packed(name) if name in models.binary_names() else model(name)
     with shared.lock:
         return models.ask(shared.model, _example)
 
@@ -93,3 +103,25 @@ def drawn(name: str, centre: float, spread: float, seed: int) -> NDArray[np.floa
 def measured(chosen: lab.Lab, name_of_x: str, _x: NDArray[np.float32]) -> lab.Measured:
     """The lab's numbers; `name_of_x` stands for the tensor."""
     return lab.measure(chosen, _x)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def places(name: str) -> dict[str, meeting.Place]:
+    """The 1-bit linear layers of a model, by name."""
+    return meeting.places(model(name).model)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def seen_at(name: str, key: str, place: meeting.Place, _example: models.Example) -> analysis.Captured:
+    """What goes into a 1-bit linear layer and what comes out, as the model reads an example."""
+    shared = model(name)
+    with shared.lock:
+        return analysis.capture(shared.model, _example.inputs, [*place.inputs, place.path])
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def costs(name: str, recipe: str, tokens: int) -> Costs:
+    """Costs of a bundled model, whose recipe is its own, or of an architecture under a recipe."""
+    if name in counting.CONFIGURATIONS:
+        return counting.untrained(name, recipe, tokens)
+    return counting.bundled(model(name).model, tokens)

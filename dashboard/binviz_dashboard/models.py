@@ -92,7 +92,7 @@ def digit(index: int) -> Example:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says: probabilities of its classes, and how long it took (the median of three, in ms)."""
+    """What a model says: probabilities of its classes, and how long it took (warm, the median of three, in ms)."""
 
     probabilities: tuple[float, ...]
     milliseconds: float
@@ -101,6 +101,7 @@ class Answer:
 @torch.inference_mode()
 def ask(model: torch.nn.Module, example: Example) -> Answer:
     """Run a model on an example."""
+    model(**example.inputs)
     times = []
     for _ in range(3):
         start = time.perf_counter()
@@ -120,8 +121,9 @@ def code_of_pair(name: str, example: Example, call: str) -> str:
 
 
 def code_of_answers(name: str, example: Example) -> str:
-    """Python that draws both models' answers."""
+    """Python that draws both models' answers, the 1-bit one's on bits."""
     pair = code_of_pair(name, example, "{model}(**inputs).logits[0].detach().softmax(-1)")
+    pair = pair.replace(f"binviz.load({name!r})", f"binviz.pack(binviz.load({name!r}))")
     return f"{pair}figure = plots.answers({list(CLASSES[zoo.describe(name).task])}, floats, binaries)\n"
 
 

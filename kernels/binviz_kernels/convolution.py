@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import matrix, optional_vector, vector
-from binviz_kernels.layer import NONE, Vector
+from binviz_kernels.checks import NONE, matrix, optional_vector, vector
+from binviz_kernels.layer import Vector
 from binviz_kernels.packing import PackedWeights, pack_rows
 from binviz_kernels.panels import arrange
 
@@ -128,36 +128,41 @@ def conv2d(
     windows = sliding_window_view(pixels, (height, width), axis=(1, 2))[:, ::down, ::right]
     rows = np.ascontiguousarray(windows.transpose(3, 0, 1, 2, 5, 6, 4))
     rows = rows.reshape(len(w.groups), B * out_height * out_width, height * width * words)
-    outside = taps_outside((H, W), (height, width), (down, right), (above, left))
-    y = np.empty((B, O, len(outside)), np.float32)
+    edge, outside = taps_outside((H, W), (height, width), (down, right), (above, left))
+    places = out_height * out_width
+    y = np.empty((B, O, places), np.float32)
     for g, filters in enumerate(w.groups):
         of_group = slice(g * O // len(w.groups), (g + 1) * O // len(w.groups))
         N = of_group.stop - of_group.start
         dots = np.zeros((rows.shape[1], N), np.int32)
         if filters.K:
             compiled.DOTS(dots.size * filters.K, rows[g], filters.panels, filters.K, signed, dots)
-        if signed and outside.any():
+        if signed and edge.size:
             ones = np.bitwise_count(filters.words.reshape(N, height * width, words)).sum(
                 axis=2, dtype=np.int32
             )
             # Sums of whole numbers, exact in float64, where NumPy multiplies matrices fast
             correction = outside.astype(float) @ (2.0 * ones - C).T
-            dots.reshape(B, *correction.shape)[...] += correction.astype(np.int32)
+            dots.reshape(B, places, N)[:, edge] += correction.astype(np.int32)
         part = np.empty(dots.shape, np.float32)
         terms = scales[of_group], biases[of_group], NONE, NONE, int(bias is not None)
         compiled.FINISH(dots.size * 64, dots, *terms, part)
-        y[:, of_group] = part.reshape(B, len(outside), N).transpose(0, 2, 1)
+        y[:, of_group] = part.reshape(B, places, N).transpose(0, 2, 1)
     return y.reshape(B, O, out_height, out_width)
 
 
 def taps_outside(
     picture: tuple[int, int], filter_: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Which taps of the filter lie outside the picture: bool [H' · W', height · width].
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The places at the edge, of H' · W', and which taps of the filter lie outside the picture there.
 
-    >>> taps_outside((2, 1), (3, 1), (1, 1), (1, 0)).astype(int)
-    array([[1, 0, 0],
-           [0, 0, 1]])
+    Returns:
+        place int [E], and outside bool [E, height · width].
+
+    >>> place, outside = taps_outside((3, 1), (3, 1), (1, 1), (1, 0))
+    >>> place, outside.astype(int)
+    (array([0, 2]), array([[1, 0, 0],
+           [0, 0, 1]]))
     """
     missing = []
     for size, taps, step, pad in zip(picture, filter_, stride, padding, strict=True):
@@ -165,8 +170,9 @@ def taps_outside(
         at = start + np.arange(taps)  # [places, taps]
         missing.append((at < 0) | (at >= size))
     rows, columns = missing
-    outside = rows[:, None, :, None] | columns[None, :, None, :]  # [H', W', height, width]
-    return outside.reshape(len(rows) * len(columns), -1)
+    i, j = np.nonzero(np.logical_or.outer(rows.any(axis=1), columns.any(axis=1)))
+    outside = rows[i][:, :, None] | columns[j][:, None, :]  # [E, height, width]
+    return i * len(columns) + j, outside.reshape(len(i), filter_[0] * filter_[1])
 
 
 def pair(name: str, value: Pair, least: int) -> tuple[int, int]:

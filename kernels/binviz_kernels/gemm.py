@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled, forms
-from binviz_kernels.checks import contiguous, output, packed_words, same_K
+from binviz_kernels.checks import contiguous, empty, output, packed_words, same_K
 from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, Words
 from binviz_kernels.panels import arrange
+from binviz_kernels.threads import get_threads
 
 
 def xnor_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
@@ -88,8 +89,10 @@ def _gemm(a: PackedRows, w: PackedWeights, out: NDArray[Any] | None, signed: boo
         # The usual case in few steps, as in `linear`
         if a.signed == signed and type(a.K) is int and a.K == w.K and a.words.shape[1] == (a.K + 63) // 64:
             M, N = a.words.shape[0], w.words.shape[0]
-            y = np.empty((M, N), np.int32) if out is None else out
-            if M * N * a.K < SMALLEST_WORK and compiled.DOTS.serial(a.words, w.panels, a.K, signed, y):
+            y = empty((M, N), np.int32) if out is None else out
+            usual = a.words, w.panels, a.K, signed, y
+            threads = 1 if M * N * a.K < SMALLEST_WORK else get_threads()
+            if compiled.DOTS.serial(*usual) if threads == 1 else compiled.DOTS.threaded(*usual, threads):
                 return y
     except (AttributeError, TypeError, ValueError, IndexError):
         pass

@@ -13,6 +13,8 @@ from binviz_kernels import vectors as v
 from binviz_kernels.sums import PANEL, shape_of
 from binviz_kernels.tile import Beside, Tile, by_column, each
 
+AHEAD = 1024  # floats, as many as a tile packs while one comes from memory
+
 
 @intrinsic
 def tile_rows(typing, panels, left):
@@ -164,7 +166,10 @@ def store_scaled_and_pack(
         into = builder.gep(into, [builder.lshr(builder.mul(row, K), v.INT64(5))])
 
         def pack(k):
-            floats = v.load(builder, x, builder.shl(k, v.INT64(5)), v.vector(v.FLOAT, 32))
+            at = builder.shl(k, v.INT64(5))
+            for line in (at, builder.add(at, v.INT64(16))):
+                v.prefetch(builder, builder.gep(x, [builder.add(line, v.INT64(AHEAD))]))
+            floats = v.load(builder, x, at, v.vector(v.FLOAT, 32))
             bits = builder.fcmp_ordered(">=", floats, v.constant(floats.type, 0))
             v.store(builder, builder.bitcast(bits, v.INT32), into, k)
 

@@ -74,6 +74,7 @@ class Kernel:
     ):
         self.arguments = arguments
         self.functions = serial, threaded
+        self._panels = arguments.index(PANELS) if PANELS in arguments else None
         for function in self.functions:
             function.__qualname__ += f"-{DIGEST}"
         self.serial: Callable[..., bool] = _not_compiled
@@ -88,7 +89,7 @@ class Kernel:
             work: how many bits are multiplied; little work is never split.
             arguments: the kernel's.
         """
-        form = BY_DTYPE[arguments[self.arguments.index(PANELS)].dtype] if PANELS in self.arguments else None
+        form = None if self._panels is None else BY_DTYPE[arguments[self._panels].dtype]
         threads = get_threads() if work >= SMALLEST_WORK else 1
         function = self._compiled.get((threads > 1, form)) or self._compile(threads > 1, form)
         return function(*arguments, threads) if threads > 1 else function(*arguments)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import contiguous, optional_vector, output, vector
+from binviz_kernels.checks import NONE, contiguous, empty, optional_vector, output, vector
 from binviz_kernels.gemm import operands
 from binviz_kernels.kernel import SMALLEST_WORK
 from binviz_kernels.packing import PackedRows, PackedWeights, pack_rows
@@ -14,7 +14,6 @@ from binviz_kernels.planes import PackedPlanes, planes_gemm
 from binviz_kernels.threads import get_threads
 
 Vector = NDArray[np.float32] | float
-NONE = np.empty(0, np.float32)
 NO_FLOATS = np.empty((0, 0), np.float32)
 
 
@@ -62,18 +61,27 @@ def linear(
     try:
         # The usual case in as few steps as possible: arrays of the right types, which the kernel insists on,
         # and of sizes that fit, which it looks at itself. Everything else is looked at more closely below.
-        (M, K), N = x.shape, w.words.shape[0]  # type: ignore[union-attr]
-        y = np.empty((M, N), np.float32) if out is None else out
-        usual = (
-            x, np.empty((M, (K + 63) // 64), np.uint64), w.panels, w.K, True, scale,
-            NONE if bias is None else bias, NONE if shift is None else shift,
-            NONE if row_scale is None else row_scale, given, y,
-        )  # fmt: skip
-        if M and type(w.K) is int:
+        K = w.K
+        floats: Any = NO_FLOATS
+        if isinstance(x, PackedRows):
+            words, signed = x.words, x.signed
+            fits = x.K == K and words.shape[1] == (K + 63) // 64
+        else:
+            floats, signed = x, True
+            words = np.empty((len(floats), (K + 63) // 64), np.uint64)
+            fits = True  # or the kernel says that it does not
+        M, N = words.shape[0], w.words.shape[0]
+        if M and fits and type(K) is int:
             threads = 1 if M * N * K < SMALLEST_WORK else get_threads()
+            y = empty((M, N), np.float32) if out is None else out
+            usual = (
+                floats, words, w.panels, K, signed, scale,
+                NONE if bias is None else bias, NONE if shift is None else shift,
+                NONE if row_scale is None else row_scale, given, y,
+            )  # fmt: skip
             if compiled.LINEAR.serial(*usual) if threads == 1 else compiled.LINEAR.threaded(*usual, threads):
                 return y
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, IndexError, TypeError, ValueError):
         pass
     return _linear(x, w, scale, bias, shift, row_scale, given, out)
 

@@ -5,6 +5,7 @@ Missing rows of the last panel are 0. Lines begin where lines of the cache do. T
 its layout is the words transposed.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,6 @@ def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArra
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """An array whose first element lies at a multiple of 64 bytes, as long as a line of the cache."""
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
-    memory = np.empty(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
+    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + 64, np.uint8)
+    start = -memory.__array_interface__["data"][0] % 64
+    return np.ndarray(shape, dtype, memory, start)

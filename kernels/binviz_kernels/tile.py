@@ -68,6 +68,7 @@ class Tile:
                     with otherwise:
                         emit(heights[1:])
             else:
+                self.fetch(heights[0])
                 flat, width = sums(heights[0]), self.shape.registers
                 finish([flat[i * width : (i + 1) * width] for i in range(heights[0])])
 
@@ -83,6 +84,13 @@ class Tile:
         return subtract_differing(
             self.builder, self.shape, height, start, words, self.row_length, self.panel, self.length, beside
         )
+
+    def fetch(self, height: int) -> None:
+        """Bring the place of a tile into the nearest cache while its sums are computed."""
+        for i in range(height):
+            for j in range(self.shape.registers):
+                there = self.builder.gep(self.out, [self.place(i, self.column(j))])
+                v.prefetch(self.builder, there, write=True)
 
     def ones_of_columns(self) -> list[v.Value]:
         """The number of ones of each weight row."""

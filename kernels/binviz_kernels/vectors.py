@@ -95,6 +95,12 @@ def sum_of_lanes(builder: ir.IRBuilder, x: Value) -> Value:
     return builder.extract_element(x, INT32(0))
 
 
+def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False) -> None:
+    """Bring the line of memory that holds an address into the nearest cache, to be read or written soon."""
+    nearest, data = INT32(3), INT32(1)
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, INT32(int(write)), nearest, data)
+
+
 def loop(
     builder: ir.IRBuilder, start: Value, stop: Value, step: int, state: list[Value],
     body: Callable[[Value, list[Value]], list[Value]],

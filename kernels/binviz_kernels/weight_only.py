@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled
-from binviz_kernels.checks import contiguous, optional_vector, output, vector
+from binviz_kernels.checks import NONE, contiguous, optional_vector, output, vector
 from binviz_kernels.gemm import operands
-from binviz_kernels.layer import NONE, Vector
+from binviz_kernels.layer import Vector
 from binviz_kernels.packing import PackedRows, PackedWeights
 
 

@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["", "lab", "activations", "errors", "attention"]
+PAGES = ["", "lab", "bits", "activations", "errors", "attention"]
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "start")
 
 
@@ -117,3 +117,35 @@ def test_the_menu_is_the_only_one(visitor):
     page.locator(".js-plotly-plot").first.hover()
     assert not page.locator(".modebar-btn:visible").count()
     assert not page.get_by_text("Deploy").count()
+
+
+def test_vectors_are_in_the_url_and_survive_a_look_at_another_part(visitor):
+    page = visitor.go("bits")
+    a, w = page.get_by_label("Activations a", exact=True), page.get_by_label("Weights w", exact=True)
+    a.fill("1 -1 1 0.5")
+    a.press("Enter")
+    page.get_by_text("list a has 4 numbers").wait_for()
+    w.fill("1 1 1 -1")
+    w.press("Enter")
+    page.wait_for_url(lambda url: "a=1+-1+1+0.5" in url and "w=1+1+1+-1" in url)
+    visitor.settle()
+    page.get_by_role("tab", name="Costs").click()
+    page.get_by_text("Rule bert-line.").wait_for()
+    page.get_by_role("tab", name="Bit by bit").click()
+    page.get_by_text("From products of numbers").wait_for()
+    visitor.settle()
+    assert page.get_by_label("Activations a", exact=True).input_value() == "1 -1 1 0.5"
+    assert page.get_by_label("Weights w", exact=True).input_value() == "1 1 1 -1"
+    assert not visitor.complaints
+
+
+def test_the_race_is_measured_here_and_stays(visitor):
+    page = visitor.page
+    page.goto(f"{visitor.address}/bits?part=Speed&shape=384+→+384")
+    page.get_by_role("button", name="Measure on this machine").click()
+    page.get_by_text("The roofline that explains").wait_for()
+    visitor.settle()
+    assert page.locator(".js-plotly-plot").count() == 2
+    assert page.get_by_text("of this core's limit").count() == 1
+    assert not visitor.complaints
+    assert all("localhost" in url for url in visitor.asked if not url.startswith(("data:", "blob:")))

@@ -6,6 +6,10 @@ import pytest
 from binviz import check
 
 
+def _differing(a, w):
+    return np.bitwise_count(a[:, None] ^ w[None]).sum(axis=-1, dtype=int)
+
+
 @pytest.mark.parametrize(
     ("exercise", "mistake", "said"),
     [
@@ -24,6 +28,22 @@ from binviz import check
         (check.ex_1_5, lambda x, alpha: x > alpha / 2, "alpha times"),
         (check.ex_1_6, lambda x, g: np.clip(2 - 2 * np.abs(x), 0, None), "from above"),
         (check.ex_1_7, lambda x, alpha, g: (g * (x > alpha / 2)).sum(), "slope"),
+        (check.ex_3_1, lambda a, w, K: 64 * a.shape[1] - 2 * _differing(a, w), "less than 64"),
+        (check.ex_3_1, lambda a, w, K: K - _differing(a, w), "count"),
+        (check.ex_3_2, lambda x: x - (x >> 1), "0x5555"),
+        (check.ex_3_2, lambda x: x & (x >> 1) & 0x5555555555555555, "pair"),
+        (check.ex_3_3, lambda words: words.reshape(-1, 64, words.shape[1])[:, ::1], "Panel p"),
+        (
+            check.ex_3_3,
+            lambda words: words[: len(words) // 64 * 64].T.reshape(-1, words.shape[1], 64),
+            "line k",
+        ),
+        (check.ex_3_4, lambda bits, floats: 64 * floats / bits, "32 times"),
+        (check.ex_3_4, lambda bits, floats: 32 * bits / floats, "32 times"),
+        (check.ex_3_5, lambda operations, moved, limit, bandwidth: limit, "smaller"),
+        (check.ex_3_5, lambda operations, moved, limit, bandwidth: bandwidth * moved / operations, "smaller"),
+        (check.ex_3_6, lambda share, ratio: 1 - share + share * ratio, "stays as it is"),
+        (check.ex_3_6, lambda share, ratio: 1 - share + share / ratio, "becomes"),
     ],
 )
 def test_a_mistake_is_caught_with_its_hint(exercise, mistake, said, capsys):

@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from binviz_dashboard import racing
 
 
 def npy(array) -> bytes:
@@ -78,6 +79,10 @@ def test_a_text_that_cannot_be_used(visit, page, text, said):
         ("start", {"model": "sst2-minilm.no-such-recipe"}),
         ("lab", {"binarizer": "nothing"}),
         ("lab", {"input": "nothing"}),
+        ("bits", {"codes": "three"}),
+        ("bits", {"part": "Costs", "network": "GPT-9"}),
+        ("bits", {"part": "Costs", "rule": "nothing"}),
+        ("bits", {"part": "A row of a model", "linear": "layers.9.query"}),
         ("activations", {"layer": "77"}),
         ("activations", {"tensor": "layers.*.nothing"}),
         ("errors", {"layer": "-1"}),
@@ -86,12 +91,12 @@ def test_a_text_that_cannot_be_used(visit, page, text, said):
         ("attention", {"head": "99"}),
         ("attention", {"model": "<script>alert(1)</script>"}),
     ],
-    ids=lambda part: part if isinstance(part, str) else next(iter(part)),
+    ids=lambda part: part if isinstance(part, str) else list(part)[-1],
 )
 def test_a_name_in_the_url_that_does_not_exist(visit, page, url):
     app = visit(page, **url)
     assert not app.exception
-    assert [warning.value for warning in app.warning if next(iter(url.values())) in warning.value]
+    assert [warning.value for warning in app.warning if list(url.values())[-1] in warning.value]
     assert len(app.warning) == 1
     assert app.get("plotly_chart")
 
@@ -107,3 +112,44 @@ def test_a_number_of_a_picture_that_does_not_exist(visit):
     app = visit("start", model="digits-vit.bit-w1a1", digit="99999")
     assert not app.exception
     assert app.get("plotly_chart")
+
+
+@pytest.mark.parametrize(
+    ("a", "w", "said"),
+    [
+        ("", "1", "list a is empty"),
+        ("1 2", "1", "list a has 2 numbers and list w has 1"),
+        ("1 x", "1 2", "no number"),
+        ("1 nan", "1 2", "finite"),
+        ("1 " * 17, "1 " * 17, "at most 16"),
+        ("<b>1</b>", "1", "no number"),
+    ],
+    ids=["empty", "lengths", "word", "nan", "many", "markup"],
+)
+def test_vectors_that_cannot_be_used(visit, a, w, said):
+    app = visit("bits")
+    app.text_input(key="a").set_value(a).run()
+    app.text_input(key="w").set_value(w).run()
+    assert said in one_line(app).lower()
+    app.text_input(key="a").set_value("1 -1").run()
+    app.text_input(key="w").set_value("1, 1").run()
+    assert not app.error
+    assert app.get("plotly_chart")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [{"row": "-1"}, {"row": "384"}, {"token": "many"}, {"part": "nothing"}],
+    ids=lambda url: "=".join(*url.items()),
+)
+def test_numbers_and_parts_that_do_not_exist(visit, url):
+    app = visit("bits", **({"part": "A row of a model"} | url))
+    assert not app.exception and not app.error
+    assert app.get("plotly_chart")
+
+
+def test_a_visitor_is_told_that_another_one_measures(visit, monkeypatch):
+    app = visit("bits", part="Speed")
+    with racing._turn:
+        app.button(key="measure").click().run()
+    assert "somebody else is measuring" in one_line(app).lower()

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 import pytest
 from binviz_dashboard import models
 
-PAGES = ["start", "lab", "activations", "errors", "attention"]
-WITH_MODELS = [page for page in PAGES if page != "lab"]
+PAGES = ["start", "lab", "bits", "activations", "errors", "attention"]
+WITH_MODELS = [page for page in PAGES if page not in ("lab", "bits")]
 MODELS = models.binary_names()
 
 
@@ -54,6 +54,11 @@ def test_every_chart_is_described(visit, page):
         ("lab", {"binarizer": "elastic-signed", "elastic-signed.bits": "2", "input": "Laplace", "seed": "3"}),
         ("lab", {"input": "uniform", "centre": "0.5"}),
         ("lab", {"input": "ReLU output"}),
+        ("bits", {"a": "1 -2 0.6", "w": "0 1 -1"}),
+        ("bits", {"codes": "0 and 1 (AND)"}),
+        ("bits", {"part": "A row of a model"}),
+        ("bits", {"part": "A row of a model", "model": "digits-vit.bit-w1a1", "digit": "3", "token": "5"}),
+        ("bits", {"part": "Costs", "rule": "bivit", "recipe": "bivit-mixed"}),
         ("activations", {}),
         ("activations", {"model": "digits-vit.bit-w1a1", "tensor": "layers.*.ffn_act"}),
         ("errors", {"measure": "signal to noise", "places": "binarizers", "layer": "1"}),
@@ -120,6 +125,60 @@ def test_learned_values_can_be_set_by_hand(visit):
     assert "fill_(0.8)" in charts(app)[0]["layout"]["meta"]["code"]
 
 
-def test_start_names_what_is_recorded_and_what_is_simulated(visit):
+def test_start_names_what_is_recorded_and_what_runs_on_bits(visit):
     labels = {metric.label for metric in visit("start").metric}
-    assert {"Accuracy, recorded", "Size of the file", "Time, simulated in float"} <= labels
+    assert {"Accuracy, recorded", "Size of the file", "Time, in float32", "Time, on bits"} <= labels
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_its_costs_and_its_rows(visit, name):
+    app = visit("bits", part="Costs", network=name)
+    assert not app.exception and not app.error
+    assert len(charts(app)) == 2
+    app = visit("bits", part="A row of a model", model=name)
+    assert not app.exception
+    assert len(charts(app)) == 1 or "no 1-bit linear layer" in app.error[0].value
+
+
+def test_a_rows_number_is_the_models(visit):
+    app = visit(
+        "bits", part="A row of a model", linear="layers.5.fc2", row="383", token="3", text="a good film"
+    )
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["From the bits"] == shown["The model says"]
+    assert "AND" in next(iter(shown))
+    assert "film" in app.main.markdown[0].value
+
+
+def test_a_row_and_a_token_that_another_choice_does_not_have(visit):
+    app = visit("bits", part="A row of a model", linear="layers.0.fc1", row="1535", token="5")
+    app.selectbox(key="linear").set_value("layers.0.query").run()
+    assert not app.exception
+    assert app.number_input(key="row").value == 383
+    app.selectbox(key="model").set_value("digits-vit.bit-w1a1").run()
+    assert not app.exception
+    assert app.number_input(key="row").value == 63
+
+
+def test_every_rule_is_printed_beside_its_figures(visit):
+    app = visit("bits", part="Costs")
+    for rule in app.selectbox(key="rule").options:
+        app.selectbox(key="rule").set_value(rule).run()
+        assert not app.exception
+        assert [metric.label for metric in app.metric] == [
+            f"Operations [rule {rule}]",
+            f"Memory [rule {rule}]",
+        ]
+        assert all(f"the rule {rule}:" in chart["layout"]["meta"]["alt"] for chart in charts(app))
+
+
+def test_the_race_is_run_on_demand(visit):
+    app = visit("bits", part="Speed", shape="384 → 384", rows="8")
+    assert not charts(app) and not app.metric
+    app.button(key="measure").click().run()
+    assert not app.exception and not app.error
+    assert len(charts(app)) == 2
+    assert app.metric[0].label == "1-bit layer, packing included"
+    app.selectbox(key="rows").set_value("128").run()  # the measurement stays until the next one
+    assert len(charts(app)) == 2
+    assert "8 rows, 384 → 384" in app.caption[-1].value

@@ -5,15 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from binviz_dashboard import lab, launch, looking, models, state
+from binviz_dashboard import counting, lab, launch, looking, meeting, models, racing, state
 
-from binviz import UserError, binarizers, plots
+from binviz import UserError, analysis, binarizers, costs, plots, zoo
+from binviz.bench import roofline
+from binviz.bench.timing import Spread
+from binviz.layers import BinaryLinear
 
 PACKAGE = Path(launch.__file__).parent
 THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 
-@pytest.mark.parametrize("module", [lab, looking, models, state], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [counting, lab, looking, meeting, models, racing, state], ids=lambda module: module.__name__
+)
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
@@ -47,6 +52,9 @@ def test_every_widget_has_a_key():
         "toggle",
         "number_input",
         "text_area",
+        "text_input",
+        "button",
+        "tabs",
         "segmented_control",
         "file_uploader",
     }
@@ -157,3 +165,100 @@ def test_families_keep_the_order_of_layers():
         "layers.*.q": ["layers.0.q", "layers.10.q"],
         "stem.conv": ["stem.conv"],
     }
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_counting_bits_is_multiplying_codes(signed):
+    rng = np.random.default_rng(0)
+    for length in range(1, 17):
+        texts = [" ".join(map(str, rng.normal(size=length).round(2))) for _ in range(2)]
+        step = meeting.step(*texts, signed=signed)
+        assert meeting.dot(step) == step.a_codes @ step.w_codes
+        assert meeting.in_words(step).endswith(rf"= {meeting.dot(step)}\end{{aligned}}")
+
+
+def test_a_zero_is_plus_one_and_a_half_is_not_above_a_half():
+    assert meeting.step("0 -0.0", "0 -0", signed=True).a_codes.tolist() == [1, 1]
+    assert meeting.step("0.5 0.51 -3", "0 -0 1", signed=False).a_codes.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("name", models.binary_names())
+def test_every_one_bit_linear_gives_the_models_own_numbers(name):
+    model = zoo.load(name).eval()
+    if "sst2" in name:
+        example = models.sentence("it was not good", name, zoo.load_tokenizer(name))
+    else:
+        example = models.digit(3)
+    if "cnn" in name:
+        with pytest.raises(UserError, match="only convolutions"):
+            meeting.places(model)
+        return
+    found = meeting.places(model)
+    assert {place.path for place in found.values()} == {
+        path for path, module in model.named_modules() if isinstance(module, BinaryLinear)
+    }
+    wanted = [each for place in found.values() for each in (*place.inputs, place.path)]
+    seen = analysis.capture(model, example.inputs, wanted)
+    for place in found.values():
+        last = seen[place.path].size // place.outputs - 1
+        for token, row in ((0, 0), (last, place.outputs - 1), (last // 2, 7)):
+            met = meeting.meet(model, place, seen, token, row)
+            assert met.output == met.models
+            assert met.dot == (2 * met.a_bits - 1 if met.signed else met.a_bits) @ (2 * met.w_bits - 1)
+            assert met.dot * met.scale + met.added == pytest.approx(met.output, rel=1e-4, abs=1e-4)
+
+
+def test_costs_by_layer_are_all_costs():
+    counted = counting.untrained("BERT-base", "bit-w1a2", tokens=16)
+    units = {"MiB": 2**20, "KiB": 2**10, "MB": 1e6, "kB": 1e3, "million": 1e6, "thousand": 1e3}
+    for rule in costs.rules.names():
+        under = counted.under(rule)
+        for what, total in (("operations", under.operations), ("memory", under.bytes)):
+            layers, amounts, unit = counting.by_layer(under, what)
+            factor = units[unit.split()[0]]
+            assert factor * sum(map(sum, amounts.values())) == pytest.approx(total)
+            assert all(len(values) == len(layers) for values in amounts.values())
+        assert rule in counting.about(rule)
+        assert all(rule in column for column in counting.table(under).columns[-2:])
+
+
+def test_two_visitors_do_not_measure_each_other(monkeypatch):
+    refused = []
+
+    def measure(rows, inputs, outputs, rounds):
+        with pytest.raises(UserError, match="somebody else"):
+            racing.race("768 → 768", 1, lambda share, text: None)
+        refused.append(rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(racing.roofline, "measure", measure)
+    for _ in range(2):  # the turn is given back
+        with pytest.raises(KeyboardInterrupt):
+            racing.race("768 → 768", 1, lambda share, text: None)
+    assert refused == [1, 1]
+
+
+def contest(rows, bits, torch_ratio=20.0):
+    steady = Spread(bits, 0.99 * bits, 1.01 * bits)
+    seconds = 2 * rows * 768 * 768 / 1e12
+    return roofline.Contest(
+        rows, 768, 768,
+        seconds={"binviz": Spread(seconds, seconds, seconds), "float32": Spread(20 * seconds, 1, 1),
+                 "bfloat16": Spread(9 * seconds, 1, 1)},
+        ratio={"float32": Spread(torch_ratio, 19.0, 21.0)},
+        limit=steady, float_limit=Spread(1e11, 1e11, 1e11),
+    )  # fmt: skip
+
+
+def test_a_race_is_judged_by_the_best_limit_that_was_seen():
+    race = racing.Race(contest(128, 2e12), [contest(1, 1e12)], 2e10, "a machine")
+    assert race.disturbed
+    assert race.limit == 2.02e12
+    theory, measured = racing.ratios(race)
+    assert theory["papers' operations"] == 64
+    assert theory["this core's limits"] == pytest.approx(20.2)
+    assert measured == {"torch float32 / ours": [20.0, 19.0, 21.0]}
+    assert racing.times(race)["torch float32"][1] == "20.0 times ours"
+    assert "50%" in racing.times(race)["1-bit layer, packing included"][1]
+    assert "a machine" in racing.explanation(race)
+    assert not racing.Race(contest(128, 2e12), [contest(1, 2e12)], 2e10, "").disturbed

@@ -235,3 +235,35 @@ def test_transparency_is_white_and_the_camera_rotation_applied():
     file = io.BytesIO()
     Image.new("RGB", (6, 4)).save(file, "JPEG", exif=exif)
     assert check.load_picture(file.getvalue()).shape == (6, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a is empty"),
+        (" ,; ", "a is empty"),
+        ("1 two 3", "'two', which is no number"),
+        ("1 nan", "finite"),
+        ("-inf", "finite"),
+        ("1e999", "finite"),
+        ("1 " * 17, "17 numbers"),
+        ("1,,x" + "y" * 10_000, "which is no number"),
+        ("0x10", "no number"),
+    ],
+    ids=["empty", "separators", "word", "nan", "infinite", "overflow", "many", "long", "hexadecimal"],
+)
+def test_bad_numbers_get_one_line(text, message):
+    with pytest.raises(UserError, match=message) as caught:
+        check.check_numbers(text, "a", most=16)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize("text", ["1 -2.5 0", "1,-2.5,0", " 1;\t-2.5\n0, ", "1.0 \u22122.5 -0"], ids=repr)
+def test_good_numbers(text):
+    assert check.check_numbers(text, "a", most=3) == [1, -2.5, 0]
+
+
+@given(st.text(max_size=60))
+def test_any_numbers_are_either_finite_or_refused_in_one_line(text):
+    values = line_or_value(lambda text: check.check_numbers(text, "a", most=16), text)
+    assert values is None or np.isfinite(values).all()

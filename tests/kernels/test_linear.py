@@ -105,3 +105,22 @@ def test_read_only_and_strided_vectors(signs):
     expected = linear(x, w, scale[::2].copy())
     x.flags.writeable = scale.flags.writeable = False
     np.testing.assert_array_equal(linear(x, w, scale[::2]), expected)
+
+
+@pytest.mark.parametrize("pack", [pack_rows, lambda x: x], ids=["packed rows", "floats"])
+def test_large_outputs_begin_with_a_line_of_the_cache(pack, signs):
+    x, w = signs(512, 64), pack_weights(signs(512, 64))
+    y = linear(pack(x), w, 0.5)
+    assert y.ctypes.data % 64 == 0 and y.flags.c_contiguous and y.flags.writeable
+    np.testing.assert_array_equal(y, naive.linear(x, w, 0.5))
+
+
+@pytest.mark.parametrize("K", [63, 65, 127], ids=lambda K: f"K{K}")
+def test_packed_rows_of_another_length_are_refused_at_every_call(K, signs):
+    w, x = pack_weights(signs(7, 64)), signs(5, 64)
+    vector = np.ones(7, np.float32)
+    linear(pack_rows(x), w, vector)  # from here on the kernel is compiled, and the short way to it is taken
+    with pytest.raises(ValueError, match="K differs"):
+        linear(pack_rows(signs(5, K)), w, vector)
+    with pytest.raises(ValueError, match="needs 1 words per row"):
+        linear(pack_rows(signs(5, 127))._replace(K=64), w, vector)

@@ -17,6 +17,7 @@ from transformers import (
 )
 
 import binviz
+from binviz.layers.tap import listening
 from binviz.packed.fold import NotFoldable, fold_encoder
 from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
 
@@ -62,7 +63,8 @@ def started(model, recipe, batch):
 
 @torch.no_grad()
 def fused(model):
-    packed = fuse_(copy.deepcopy(model), model)
+    packed = copy.deepcopy(model)
+    fuse_(packed, model)
     assert sum(isinstance(module, FusedLayers) for module in packed.modules()) == 1
     return packed
 
@@ -70,7 +72,7 @@ def fused(model):
 def forbid_layers(packed):
     """From now on, the layers themselves must not run."""
     (both,) = [module for module in packed.modules() if isinstance(module, FusedLayers)]
-    for layer in both.layers:
+    for layer in both.children():
         layer.forward = None
     return packed
 
@@ -137,6 +139,28 @@ def test_attention_maps_and_hidden_states_come_from_the_layers():
 
 
 @torch.no_grad()
+def test_what_listeners_hear_comes_from_the_layers():
+    model = text_model("bit-w1a1")
+    packed, ids = fused(model), torch.randint(60, (2, 9))
+    heard = [[], []]
+    for twin, values in zip((model, packed), heard, strict=True):
+        with listening(lambda module, part, value, values=values: values.append((part, value))):
+            twin(ids)
+    assert len(heard[0]) == len(heard[1]) > 20
+    assert [part for part, _ in heard[0]] == [part for part, _ in heard[1]]
+
+
+def test_the_layers_are_where_they_were():
+    model = text_model("bit-w1a1")
+    packed = fused(model)
+    assert [name for name, _ in packed.named_modules()] == [name for name, _ in model.named_modules()]
+    assert packed.state_dict().keys() == model.state_dict().keys()
+    assert len(packed.encoder.layer) == 2 and packed.encoder.layer[1].output.dense.weight.shape == (64, 103)
+    assert "BertLayer" in repr(packed)
+    assert_same(model, copy.deepcopy(packed), input_ids=torch.randint(60, (2, 9)))
+
+
+@torch.no_grad()
 def test_masks_that_differ_between_queries_go_to_the_layers():
     model = text_model("bit-w1a1")
     packed, ids = fused(model), torch.randint(60, (2, 9))
@@ -178,7 +202,7 @@ def test_long_inputs_go_to_the_layers():
 def test_other_recipes_stay_as_they_are(recipe):
     model = text_model(recipe)
     packed = copy.deepcopy(model)
-    assert fuse_(packed, model) is packed
+    fuse_(packed, model)
     assert not any(isinstance(module, FusedLayers) for module in packed.modules())
 
 

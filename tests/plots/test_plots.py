@@ -1,9 +1,10 @@
 import base64
 import re
+import subprocess
+import sys
 
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io as pio
 import pytest
 
 from binviz import plots
@@ -46,6 +47,39 @@ FIGURES = {
     ),
     "patch_attention-class-token": lambda: plots.patch_attention(
         X[:64].reshape(8, 8), None, MAP[:4, :4], MAP[:4, :4] > 1
+    ),
+    "bit_product": lambda: plots.bit_product([0.5, -1, 0], [1, 2, -3], [1, 0, 1], [1, 1, 0]),
+    "bit_product-and": lambda: plots.bit_product([0.6, 0], [1, -2], [1, 0], [1, 0], signed=False),
+    "bit_words": lambda: plots.bit_words(RNG.integers(0, 2, 384), RNG.integers(0, 2, 384)),
+    "bit_words-and": lambda: plots.bit_words(
+        RNG.integers(0, 2, 1500), RNG.integers(0, 2, 1500), signed=False
+    ),
+    "bit_words-one": lambda: plots.bit_words([1], [0]),
+    "roofline": lambda: plots.roofline(
+        [plots.Point(kind, str(m), 1e6 * m, 1e5, 1e-4) for kind in ("1-bit", "float32") for m in (1, 8)],
+        {"1-bit": 2.5e12, "float32": 1e11},
+        bandwidth=2e10,
+    ),
+    "ratios": lambda: plots.ratios({"operations": 64.0}, {"time": (20.0, 19.0, 22.0)}),
+    "costs": lambda: plots.costs(["0", "1"], {"1-bit": [1, 2], "float": [0, 3]}, "memory", "MiB", "bivit"),
+    "lines": lambda: plots.lines(
+        [1, 10, 100], {"a": [3, 2, 1], "b": [1, np.nan, 2]}, "n (number)", "e (%)", "xy"
+    ),
+    "moving_histogram": lambda: plots.moving_histogram(
+        [0, 10, 20], [plots.histogram(X * s, span=(-3, 3)) for s in (0.2, 0.5, 1)], "weight (value)"
+    ),
+    "bars": lambda: plots.bars(
+        ["p", "q"], {"a": [1.0, 2.0], "b": [3.0, 0.0]}, "place (name)", "error (%)", ".1f"
+    ),
+    "losses": lambda: plots.losses({"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])}),
+    "losses-none": lambda: plots.losses({}),
+    "courses": lambda: plots.courses(
+        {
+            "a": plots.Course([1, 5], LAYERS, np.arange(12.0).reshape(6, 2)),
+            "b": plots.Course([1], LAYERS[:2], [[0.1], [np.nan]]),
+        },
+        "flips",
+        "% of weights",
     ),
     "pictures": lambda: plots.pictures(
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
@@ -147,12 +181,53 @@ def test_sweeps_of_a_constant_are_finite(x):
         assert np.isfinite(sweep.errors).all()
 
 
-def test_templates_are_registered_and_notebooks_cannot_upload():
+def test_templates_are_registered():
     figure = go.Figure(layout={"template": "binviz_dark"})
     assert figure.layout.template.layout.plot_bgcolor == "rgba(0,0,0,0)"
-    assert pio.renderers["plotly_mimetype"].config["showSendToCloud"] is False
+
+
+def test_notebooks_cannot_upload_and_others_do_not_wait_for_notebooks():
+    script = """
+import importlib, sys
+from binviz import plots
+assert "nbformat" not in sys.modules
+import IPython, plotly.io
+importlib.reload(plots.theme)
+assert plotly.io.renderers["plotly_mimetype"].config["showSendToCloud"] is False
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_colours_differ_in_lightness_or_hue_for_colour_blind_readers():
     assert len(set(plots.theme.CATEGORICAL)) == len(plots.theme.CATEGORICAL) == 8
     assert plots.theme.FLOAT != plots.theme.BINARY
+
+
+def test_a_product_of_bits_says_the_dot_product():
+    a, w = RNG.normal(size=(2, 16))
+    bits = [(x >= 0).astype(int) for x in (a, w)]
+    signs = [2 * each - 1 for each in bits]
+    alt = plots.bit_product(a, w, *bits).layout.meta["alt"]
+    assert alt.endswith(f"the dot product is {signs[0] @ signs[1]}.")
+    alt = plots.bit_product(a, w, *bits, signed=False).layout.meta["alt"]
+    assert alt.endswith(f"the dot product is {bits[0] @ signs[1]}.")
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 384])
+def test_words_say_the_dot_product_and_count_the_ones_of_each(length):
+    a, w = RNG.integers(0, 2, (2, length))
+    figure = plots.bit_words(a, w)
+    assert figure.layout.meta["alt"].endswith(f"the dot product is {(2 * a - 1) @ (2 * w - 1)}.")
+    counted = [trace.text for trace in figure.data if trace.type == "scatter"]
+    assert [sum(map(int, texts)) for texts in counted] == [a.sum(), w.sum(), (a ^ w).sum()]
+    assert len(counted[0]) == -(-length // 64)
+    figure = plots.bit_words(a, w, signed=False)
+    assert figure.layout.meta["alt"].endswith(f"the dot product is {a @ (2 * w - 1)}.")
+
+
+def test_the_roof_is_memory_first_and_the_limit_then():
+    point = plots.Point("1-bit", "1", operations=1e9, bytes=1e6, seconds=1e-3)
+    roof, _ = plots.roofline([point], {"1-bit": 2e12}, bandwidth=1e10).data
+    np.testing.assert_allclose(roof.y, np.minimum(np.array(roof.x) * 1e10, 2e12) / 1e12)
+    assert roof.x[1] == 200
+    assert roof.y[-1] == 2

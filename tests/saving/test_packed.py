@@ -261,6 +261,16 @@ def set_padding(found):
     words |= 1 << 63  # rows are 16 wide
 
 
+def huge_and_empty(path):
+    empty = torch.zeros(0, 2**34, dtype=torch.uint64)
+    rewritten(path, lambda found: found.update({f"{QUERY}.bits": empty}))
+    changed("shapes", **{QUERY: [0, 2**40]})(path)
+
+
+def retyped(name, dtype):
+    return tensors(lambda found: found.update({name: found[name].view(dtype)}))
+
+
 class Explosive:
     """Unpickling it would write a file."""
 
@@ -290,6 +300,15 @@ DAMAGED = {
     "recipe of a list": (metadata(recipe=[1]), "not a recipe"),
     "recipe of null": (metadata(recipe=None), "has the unknown"),
     "recipe of version 2": (changed("recipe", version=2), "version 2 is unknown"),
+    "recipe of endless words": (
+        changed("recipe", weight={"binarizer": "x" * 5000}),
+        "no binarizer named 'xxx",
+    ),
+    "a switch of words": (
+        changed("config", output_hidden_states="x"),
+        "output_hidden_states is 'x', no number",
+    ),
+    "a switch of lists": (changed("config", chunk_size_feed_forward=[[]]), "chunk_size_feed_forward is"),
     "tokenizer of a list": (metadata(tokenizer=[]), "header is damaged"),
     "shapes of a list": (metadata(shapes=[]), "header is damaged"),
     "shapes of words": (changed("shapes", **{QUERY: ["a", "b"]}), "is damaged"),
@@ -300,10 +319,15 @@ DAMAGED = {
     "another number of rows": (changed("shapes", **{QUERY: [17, 16]}), "is damaged"),
     "a narrower K": (changed("shapes", **{QUERY: [16, 15]}), "is damaged|does not fit"),
     "a huge shape": (changed("shapes", **{QUERY: [2**40, 2**40]}), "is damaged"),
+    "a huge shape without rows": (huge_and_empty, "is damaged|does not fit"),
     "a shape of no layer": (changed("shapes", classifier=[3, 16]), "classifier has no bits"),
     "bits of floats": (
         tensors(lambda found: found.update({f"{QUERY}.bits": found[f"{QUERY}.bits"].float()})),
         "is damaged",
+    ),
+    "integers for floats": (
+        retyped("classifier.weight", torch.int32),
+        "classifier.weight int32 instead of float",
     ),
     "bits of three axes": (
         tensors(lambda found: found.update({f"{QUERY}.bits": found[f"{QUERY}.bits"][None]})),

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from binviz.errors import UserError
 from binviz.training.distill import bit_loss, hidden_loss, label_loss, logit_loss, task_loss
 
 
@@ -39,6 +40,25 @@ def test_one_logit_is_learned():
     assert loss.item() == pytest.approx(4.5)
     loss.backward()
     assert student.grad.tolist() == [[0.0], [-3.0]]
+
+
+def test_the_official_loss_of_one_logit_is_zero():
+    """Soft cross-entropy of one class, written as the official code has it: it and its gradient vanish everywhere."""
+    teacher = torch.tensor([[1.0], [5.0]])
+    for values in ([[1.0], [2.0]], [[-30.0], [1e4]]):
+        student = torch.tensor(values, requires_grad=True)
+        official = (-teacher.softmax(dim=-1) * student.log_softmax(dim=-1)).mean()
+        official.backward()
+        assert official.item() == 0 and student.grad.abs().max() == 0
+        ours = logit_loss(student, teacher)
+        assert ours.item() > 0 and torch.autograd.grad(ours, student)[0].abs().max() > 0
+
+
+def test_students_and_teachers_have_the_same_labels():
+    with pytest.raises(
+        UserError, match="the teacher gives 3 labels and the student 2; a teacher must be fine-tuned"
+    ):
+        bit_loss(Told([[0.0, 1.0, 2.0]]))(Told([[1.0, 2.0]]), {"labels": torch.tensor([1])})
 
 
 def test_hidden_loss_by_hand():

@@ -220,6 +220,44 @@ def test_no_number(tmp_path, spoil, message):
     fit(bert(), sentences, task_loss, CONFIG, path)
 
 
+def test_no_number_names_the_layer(tmp_path):
+    """Step and layer; the sign of an infinity is a number, so that the loss may look well."""
+    model = bert("bit-w1a1")
+
+    def overflow(step):
+        if step == 4:
+            with torch.no_grad():
+                model.bert.encoder.layer[0].intermediate.dense.bias[0] = math.inf
+        return sentences(step)
+
+    with pytest.raises(UserError) as caught:
+        fit(model, overflow, task_loss, CONFIG)
+    assert str(caught.value).startswith(
+        "the gradient is nan at step 5, first in bert.encoder.layer.0.intermediate.dense;"
+    )
+    float_model, bad = bert(None), torch.tensor(math.nan)
+    float_model.bert.encoder.layer[0].output.dense.bias.data[3] = bad
+    with pytest.raises(
+        UserError, match=r"loss is nan at step 1, first in bert\.encoder\.layer\.0\.output\.dense;"
+    ):
+        fit(float_model, sentences, task_loss, CONFIG)
+
+    class Root(nn.Module):
+        """The root of a first layer's output times zero: finite, but not its slope."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(2, 2), nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.last((self.first(x) * 0).sqrt())
+
+    root = Root()
+    with pytest.raises(UserError, match=r"^the gradient is nan at step 1, first in first\.bias; try a lower"):
+        fit(root, lambda step: {"x": torch.ones(1, 2)}, lambda model, batch: model(batch["x"]).sum(), CONFIG)
+    assert all(not module._forward_hooks for module in model.modules())
+
+
 # Precision, and what is left on the model.
 
 

@@ -1,0 +1,81 @@
+"""Every bundled binary model, packed, beside itself: do the bits answer as the floats do?
+
+    python -m binviz.bench.agreement --out agreement.json
+
+Over all 872 sentences of SST-2's validation split (from BINVIZ_MIRROR or the hub) and all 450 held-out digits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import binviz
+from binviz import zoo
+from binviz.analysis.agreement import Agreement, Collate, report
+from binviz.data import digits, glue
+from binviz.errors import UserError
+from binviz.training.evaluate import collate as pad
+from binviz.training.evaluate import encode
+
+HEADER = f"{'model':28} {'':24} {'codes that differ':>26} {'predictions':>14} {'largest logit gap':>18}"
+
+
+def task_of(name: str) -> tuple[Sequence[Any], Collate]:
+    """All examples of a bundled model's evaluation split, texts by length, and how they become a batch.
+
+    Raises:
+        UserError: no such model, or its data cannot be had.
+    """
+    task = zoo.describe(name).task
+    if task == "digits":
+        images, _ = digits.load("test")
+        return list(torch.as_tensor(images)), lambda part: {"pixel_values": torch.stack(list(part))}
+    tokenizer = binviz.load_tokenizer(name)
+    rows = encode(tokenizer, glue.load(task, "validation"), glue.task(task).max_length)
+    return sorted(rows, key=lambda row: len(row["input_ids"])), partial(pad, tokenizer)
+
+
+def line(name: str, against: str, found: Agreement) -> str:
+    """A line of the printed table."""
+    codes = f"{found.flips} of {found.compared}"
+    predictions = f"{found.disagreements} of {found.examples}"
+    return f"{name:28} {against:24} {codes:>26} {predictions:>14} {found.gap:>18.2e}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table, and write it as JSON with every site where told."""
+    parser = argparse.ArgumentParser(
+        prog="python -m binviz.bench.agreement", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--out", type=Path, help="a JSON file to write the results to")
+    parser.add_argument("--models", default="*", help="names of bundled models, such as 'digits-*'")
+    options = parser.parse_args(arguments)
+    results = {}
+    print(HEADER)
+    for name in zoo.names(options.models):
+        if zoo.describe(name).recipe == "float":
+            continue
+        try:
+            examples, collate = task_of(name)
+        except UserError as error:
+            print(f"{name:28} not compared: {error}")
+            continue
+        model = binviz.load(name)
+        found = report(model, binviz.pack(model), examples, collate)
+        for against, agreement in found.items():
+            print(line(name, against, agreement), flush=True)
+        results[name] = {against: asdict(agreement) for against, agreement in found.items()}
+    if options.out:
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""A record of the benchmark as tables for a terminal."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from binviz.bench.targets import Verdict, verdicts
+
+Record = dict[str, Any]
+MARKS = {
+    "%": "{:.0%}".format,
+    "x": "{:.3g}".format,
+    "s": lambda seconds: f"{seconds:.3f} s",
+}  # fmt: skip
+COLOURS = {"aim": "green", "must": "green", "missed": "red", "not measured": "dim"}
+
+
+def limit(record: Record) -> Table:
+    """The machine's own limit."""
+    speed = record["limit"]
+    return _table(
+        "The limit: XOR, popcount and addition on registers, one thread",
+        ["instructions", "T operations a second"],
+        [[record["form"], _spread({name: value / 1e12 for name, value in speed.items()})]],
+    )
+
+
+def products(record: Record) -> Table:
+    """Shares of the limit."""
+    rows = [
+        [f"{line['rows']} x {line['inputs']} -> {line['outputs']}", _time(line["seconds"]), _percent(line["share"])]
+        for line in record["products"]
+    ]  # fmt: skip
+    return _table("Products of bits, one thread", ["shape", "time", "share of the limit"], rows)
+
+
+def distances(record: Record) -> Table:
+    """Hamming distances beside other libraries'."""
+    rows = [
+        [f"{line['rows']} x {line['others']}, {line['bits']} bits", *_contest(line, ("numkong", "faiss"))]
+        for line in record["distances"]
+    ]
+    return _table(
+        "All Hamming distances, one thread; theirs over ours", ["codes", "ours", "numkong", "faiss"], rows
+    )
+
+
+def layers(record: Record) -> Table:
+    """Layers beside torch's."""
+    rows = [
+        [line["threads"], f"{line['inputs']} -> {line['outputs']}", line["rows"], *_contest(line, TORCH)]
+        for line in record["layers"]
+    ]
+    return _table(
+        "Linear layers with packing; torch's time over ours",
+        ["threads", "layer", "rows", "ours", *TORCH],
+        rows,
+    )
+
+
+def models(record: Record, title: str = "Whole models; torch's time over ours") -> Table:
+    """Models beside torch's."""
+    rows = [
+        [line["threads"], line["model"], line["recipe"], line["batch"], *_contest(line, TORCH)]
+        for line in record["models"]
+    ]
+    return _table(title, ["threads", "model", "recipe", "batch", "ours", *TORCH], rows)
+
+
+def restricted(record: Record) -> Table:
+    """The same where nobody has AVX-512."""
+    part = record["restricted"]
+    settings = ", ".join(f"{name}={value}" for name, value in part["restricted"].items())
+    table = models(part, "The same where nobody uses AVX-512")
+    table.caption = f"restricted by {settings}"
+    return table
+
+
+def steps(record: Record) -> Table:
+    """Training steps."""
+    rows = [
+        [line["threads"], f"{line['batch']} x {line['tokens']}", _time(line["seconds"]["float"]),
+         *(_spread(line["ratio"][kind]) for kind in ("binary", "distilled"))]
+        for line in record["steps"]
+    ]  # fmt: skip
+    return _table(
+        "A training step of MiniLM's size, over the float model's",
+        ["threads", "batch", "float model", "binary", "with its teacher"],
+        rows,
+    )
+
+
+def targets(record: Record) -> Table:
+    """Every target beside what was measured."""
+    return _table(
+        "Targets beside the worst that was measured",
+        ["what", "must", "aim", "measured", "at", "verdict"],
+        [_target(verdict) for verdict in verdicts(record)],
+    )
+
+
+TORCH = ("float32", "bfloat16", "int8")
+TABLES: dict[str, Callable[[Record], Table]] = {
+    "limit": limit,
+    "products": products,
+    "distances": distances,
+    "layers": layers,
+    "models": models,
+    "restricted": restricted,
+    "steps": steps,
+}
+
+
+def _table(title: str, columns: list[str], rows: Iterable[list[Any]]) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    return table
+
+
+def _target(verdict: Verdict) -> list[str]:
+    target, value = verdict.target, verdict.value
+    show = MARKS[target.unit]
+    text = {
+        "aim": "aim reached",
+        "must": f"must reached; {verdict.lacking or 0:.0%} short of the aim",
+        "missed": f"missed by {verdict.lacking or 0:.0%}",
+        "not measured": "not measured",
+    }[verdict.reached]
+    return [
+        target.what, show(target.must), show(target.aim), "" if value is None else show(value), verdict.where,
+        f"[{COLOURS[verdict.reached]}]{text}[/]",
+    ]  # fmt: skip
+
+
+def _contest(line: Record, others: Iterable[str]) -> list[str]:
+    ours = _time(line["seconds"]["binviz"])
+    return [ours, *(_spread(line["ratio"][name]) if name in line["ratio"] else "" for name in others)]
+
+
+def _time(spread: dict[str, float]) -> str:
+    return (
+        f"{spread['median'] * 1e6:,.1f} µs"
+        if spread["median"] < 1e-3
+        else f"{spread['median'] * 1e3:,.2f} ms"
+    )
+
+
+def _spread(spread: dict[str, float]) -> str:
+    return f"{spread['median']:.3g} ({spread['low']:.3g}-{spread['high']:.3g})"
+
+
+def _percent(spread: dict[str, float]) -> str:
+    return f"{spread['median']:.0%} ({spread['low']:.0%}-{spread['high']:.0%})"

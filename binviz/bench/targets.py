@@ -1,0 +1,141 @@
+"""What binviz is to reach on any machine, and what a run of the benchmark reached.
+
+Ratios are medians; where a target speaks of several shapes or numbers of threads, the worst of them counts.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+Record = dict[str, Any]
+Values = Iterable[tuple[float, str]]  # measured, and where
+
+
+class Target(NamedTuple):
+    """One row.
+
+    what: in words. must, aim: the two marks. values: what a record of `binviz.bench.run` has of it. unit: "%", "x" or
+    "s". least: whether the marks are the least that is wanted, or the most.
+    """
+
+    what: str
+    must: float
+    aim: float
+    values: Callable[[Record], Values]
+    unit: str = "x"
+    least: bool = True
+
+
+class Verdict(NamedTuple):
+    """A target beside the worst that was measured.
+
+    value, where: None and empty if nothing was. reached: "aim", "must", "missed" or "not measured". lacking: the share
+    of the next mark that is not reached, or None.
+    """
+
+    target: Target
+    value: float | None
+    where: str
+    reached: str
+    lacking: float | None
+
+
+def large_layers(kind: str) -> Callable[[Record], Values]:
+    """Layers of 128 rows and more: the time of one of torch's formats over ours."""
+    return lambda record: [
+        (line["ratio"][kind]["median"], _layer(line))
+        for line in record.get("layers", [])
+        if line["rows"] >= 128 and kind in line["ratio"]
+    ]
+
+
+def one_row(record: Record) -> Values:
+    """The layer 768 -> 768 of one row: float32's time over ours."""
+    return [
+        (line["ratio"]["float32"]["median"], _layer(line))
+        for line in record.get("layers", [])
+        if (line["rows"], line["inputs"], line["outputs"]) == (1, 768, 768)
+    ]
+
+
+def products(record: Record) -> Values:
+    """Products of 128 rows and more: their shares of the limit."""
+    return [
+        (line["share"]["median"], f"{line['rows']} x {line['inputs']} -> {line['outputs']}")
+        for line in record.get("products", [])
+        if line["rows"] >= 128 and line["inputs"] >= 768
+    ]
+
+
+def distances(record: Record) -> Values:
+    """At each shape the better of the other libraries: its time over ours."""
+    return [
+        (min(r["median"] for r in line["ratio"].values()), f"{line['rows']} x {line['others']}, {line['bits']} bits")
+        for line in record.get("distances", [])
+        if line["ratio"]
+    ]  # fmt: skip
+
+
+def bert(kind: str, restricted: bool = False) -> Callable[[Record], Values]:
+    """BERT-base, one text: the time of one of torch's formats over ours."""
+    return lambda record: [
+        (line["ratio"][kind]["median"], _threads(line))
+        for line in (record.get("restricted", {}) if restricted else record).get("models", [])
+        if (line["model"], line["batch"]) == ("BERT-base", 1) and kind in line["ratio"]
+    ]
+
+
+def training(kind: str) -> Callable[[Record], Values]:
+    """A training step's time over the float model's."""
+    return lambda record: [
+        (line["ratio"][kind]["median"], _threads(line)) for line in record.get("steps", [])
+    ]
+
+
+def importing(record: Record) -> Values:
+    """Seconds of the import."""
+    return [(record["imports"]["median"], "")] if "imports" in record else []
+
+
+TARGETS = (
+    Target("1-bit product, 128 rows and more: share of the limit", 0.85, 0.97, products, "%"),
+    Target("layer with packing, 128 rows and more: float32 over ours", 18, 21, large_layers("float32")),
+    Target("the same, bfloat16 over ours", 8.5, 10, large_layers("bfloat16")),
+    Target("the same, dynamic int8 over ours", 5, 5.5, large_layers("int8")),
+    Target("layer 768 -> 768, one row: float32 over ours", 8, 15, one_row),
+    Target("Hamming distances: the better of NumKong and faiss over ours", 1.4, 2, distances),
+    Target("BERT-base bit-w1a1, one text: float32 over ours", 15, 22, bert("float32")),
+    Target("the same, dynamic int8 over ours", 4, 6.5, bert("int8")),
+    Target("the same, nobody with AVX-512: float32 over ours", 5, 8, bert("float32", restricted=True)),
+    Target("training step of a binary model over its float model's", 1.5, 1.2, training("binary"), least=False),
+    Target("the same with its teacher", 1.5, 1.2, training("distilled"), least=False),
+    Target("import binviz beside torch", 0.5, 0.2, importing, "s", least=False),
+)  # fmt: skip
+
+
+def verdicts(record: Record) -> list[Verdict]:
+    """Every target beside what a record says.
+
+    >>> slow = verdicts({"imports": {"median": 0.4}})[-1]
+    >>> slow.reached, round(slow.lacking, 2), verdicts({})[-1].reached
+    ('must', 1.0, 'not measured')
+    """
+    return [_verdict(target, list(target.values(record))) for target in TARGETS]
+
+
+def _verdict(target: Target, values: list[tuple[float, str]]) -> Verdict:
+    if not values:
+        return Verdict(target, None, "", "not measured", None)
+    value, where = min(values) if target.least else max(values)
+    for mark, reached in ((target.must, "missed"), (target.aim, "must")):
+        lacking = (mark - value if target.least else value - mark) / mark
+        if lacking > 0:
+            return Verdict(target, value, where, reached, lacking)
+    return Verdict(target, value, where, "aim", None)
+
+
+def _threads(line: dict[str, Any]) -> str:
+    return f"{line['threads']} thread" + "s" * (line["threads"] > 1)
+
+
+def _layer(line: dict[str, Any]) -> str:
+    return f"{line['rows']} x {line['inputs']} -> {line['outputs']}, {_threads(line)}"

@@ -1,0 +1,293 @@
+r"""Layers that hold bits and multiply bits: the twins of `binviz.layers`, for use only.
+
+$$y = \underbrace{(q_x q_w^\top)}_{\text{in integers}} \odot (s_x s_w) + b$$
+
+with the codes and the order of float operations of the layer that they were made from, so the result is the same
+to the last bit. Only where the activation stays float is the sum one of floats, whose order differs: entry by
+entry here, in blocks in torch. Both are within K · 2⁻²⁴ · Σ|x| of the true sum (and so is their difference within
+twice that), before the scale.
+
+The state of a layer is what the packed file holds of it: `bits`, `scale`, `bias`, the activation's parameters.
+It stays on the CPU in float32, whatever is done to the model around it. Activations may be float16, bfloat16,
+float32 or float64; their codes are those of the numbers as they are, and the result has their type.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any, cast
+
+import numpy as np
+import torch
+from binviz_kernels import (
+    PackedFilters,
+    PackedWeights,
+    conv2d,
+    linear,
+    linear_weight_only,
+    pack_filters,
+    pack_planes,
+    pack_weights,
+    prepare,
+    unpack,
+)
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from binviz.binarizers import Code
+from binviz.errors import UserError
+from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.layers.tap import is_heard, tap
+from binviz.packed.codes import Codes, codes_of
+
+BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
+
+
+def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
+    """Words uint64 (rows, ceil(K/64)) and scale float32 (rows,) or () of a layer's weight, on the CPU."""
+    with torch.no_grad():
+        code = layer.weight_binarizer.encode(layer.weight.float())
+    words = pack_weights(code.q.flatten(1).cpu().numpy()).words
+    per_row = layer.weight_binarizer.scale_kind == "per_row"
+    return torch.from_numpy(words), _own(code.scale).reshape(-1 if per_row else ())
+
+
+class PackedLayer(nn.Module):
+    """A weight of signs as bits, with its scale.
+
+    Attributes:
+        shape: of the weight; the product of all but the first number is K.
+        bits: uint64 (rows, ceil(K/64)). scale: float32 (rows,) or ().
+        bias, output_scale: float32 (rows,) or None.
+        activation_binarizer: None keeps the activation float.
+    """
+
+    bits: Tensor
+    scale: Tensor
+    bias: nn.Parameter | None
+    output_scale: nn.Parameter | None
+
+    def __init__(self, layer: BinaryLayer) -> None:
+        super().__init__()
+        self.shape = tuple(layer.weight.shape)
+        bits, scale = pack_layer(layer)
+        self.register_buffer("bits", bits)
+        self.register_buffer("scale", scale)
+        for name in ("bias", "output_scale"):
+            value = getattr(layer, name, None)
+            value = (
+                None if value is None else nn.Parameter(value.detach().to("cpu", torch.float32, copy=True))
+            )
+            self.register_parameter(name, value)
+        binarizer = getattr(layer, "activation_binarizer", None)
+        self.activation_binarizer = None if binarizer is None else copy.deepcopy(binarizer).cpu().float()
+        self.requires_grad_(False).eval()
+
+    def _prepare(self) -> None:
+        """What the kernels need, from the bits and the scale."""
+        rows = self.shape[0]
+        self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])))
+        self._row_scales = np.ascontiguousarray(np.broadcast_to(self.scale.numpy(), (rows,)))
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._prepare()
+
+    def _apply(self, fn: Any, recurse: bool = True) -> PackedLayer:
+        """Bits have no other device or type to go to."""
+        return self
+
+    def _usable(self, x: Tensor, axis: int, size: int) -> Tensor:
+        """The input without its graph, if this layer can take it."""
+        if self.training:
+            raise UserError("a packed model is for use, not for training; call .eval() on it")
+        if not x.is_floating_point():
+            raise UserError(f"a packed layer takes floats, not {x.dtype}; call .float() on the input")
+        if x.device.type != "cpu":
+            raise UserError(
+                f"a packed layer computes on the CPU, not on {x.device}; call .cpu() on model and input"
+            )
+        if x.requires_grad and torch.is_grad_enabled():
+            raise UserError(
+                "a packed model has no gradients; take the model that it was packed from, or torch.no_grad()"
+            )
+        if x.ndim < -axis or x.shape[axis] != size:
+            raise UserError(f"this layer takes {size} numbers on axis {axis}, and got shape {tuple(x.shape)}")
+        return x.detach()
+
+    def _encode(self, x: Tensor) -> Codes:
+        assert self.activation_binarizer is not None
+        with torch.no_grad():
+            codes = codes_of(self.activation_binarizer, x)
+        if is_heard():
+            tap(self, "pre", x)
+            tap(self, "code", codes.code())
+        return codes
+
+
+class PackedLinear(PackedLayer):
+    """`BinaryLinear` on bits.
+
+    >>> from binviz import binarizers
+    >>> layer = BinaryLinear(3, 2, weight=binarizers.get("bnn"), activation=binarizers.get("bnn"), bias=False)
+    >>> _ = layer.weight.data.copy_(torch.tensor([[1.0, -1.0, 1.0], [0.5, 0.5, -0.5]]))
+    >>> packed = PackedLinear(layer)
+    >>> packed.bits.tolist(), packed(torch.tensor([2.0, 3.0, -4.0])).tolist()
+    ([[5], [3]], [-1.0, 3.0])
+    """
+
+    def __init__(self, layer: BinaryLinear) -> None:
+        super().__init__(layer)
+        self.out_features, self.in_features = self.shape
+        self._prepare()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        x = self._usable(x, -1, self.in_features)
+        scale, row_scale = self._row_scales, None
+        codes = Codes("floats", x, x.new_ones(()))
+        if self.activation_binarizer is not None:
+            codes = self._encode(x)
+            if self.activation_binarizer.scale_kind == "per_row":
+                row_scale = codes.scale.float().reshape(-1)
+            else:
+                scale = scale * codes.scale.float().numpy()
+        rows = _array(codes.values.reshape(-1, self.in_features))
+        plain = codes.kind != "floats" and self.output_scale is None  # the kernel ends with the bias
+        if codes.kind == "floats":
+            y = torch.from_numpy(linear_weight_only(rows, self._weights, scale))
+            y = y if row_scale is None else y.mul_(row_scale[:, None])
+        else:
+            operand = pack_planes(rows, codes.planes) if codes.kind == "levels" else rows
+            bias = self.bias.numpy() if plain and self.bias is not None else None
+            rows_by = None if row_scale is None else row_scale.numpy()
+            y = torch.from_numpy(linear(operand, self._weights, scale, bias, row_scale=rows_by))
+        if self.output_scale is not None:
+            y = y.mul_(self.output_scale)
+        if not plain and self.bias is not None:
+            y = y.add_(self.bias)
+        return y.view(*x.shape[:-1], self.out_features).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class PackedConv2d(PackedLayer):
+    """`BinaryConv2d` on bits. Dilated convolutions, the padding "same" and float activations have no kernel: the
+    weight is unpacked for each call there.
+
+    >>> from binviz import binarizers
+    >>> conv = BinaryConv2d(1, 1, 3, padding=1, bias=False, weight=binarizers.get("bnn"),
+    ...                     activation=binarizers.get("bnn", channel_axis=1))
+    >>> _ = conv.weight.data.fill_(1.0)
+    >>> PackedConv2d(conv)(torch.ones(1, 1, 3, 3))[0, 0].tolist()
+    [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
+    """
+
+    _filters: PackedFilters | None
+
+    def __init__(self, layer: BinaryConv2d) -> None:
+        super().__init__(layer)
+        self.in_channels, self.out_channels = layer.in_channels, layer.out_channels
+        self.kernel_size, self.stride, self.padding = layer.kernel_size, layer.stride, layer.padding
+        self.dilation, self.groups = layer.dilation, layer.groups
+        self._prepare()
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        plain = self.dilation == (1, 1) and not isinstance(self.padding, str)
+        self._filters = pack_filters(self._floats().numpy(), self.groups) if plain else None
+
+    def _floats(self) -> Tensor:
+        """The weight's codes, float32 (out, in/groups, h, w)."""
+        return torch.from_numpy(unpack(self._weights)).float().view(self.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H', W'); without B as well."""
+        if x.ndim == 3:
+            return self(x[None])[0]
+        x = self._usable(x, -3, self.in_channels)
+        weight_scale = self.scale.reshape(1, -1, 1, 1)
+        if self.activation_binarizer is None:
+            y = self._convolve(Codes("floats", x, x.new_ones(()))) * weight_scale
+        else:
+            codes = self._encode(x)
+            y = self._convolve(codes)
+            if self.activation_binarizer.scale_kind == "per_row":
+                y = y * weight_scale * codes.scale
+            else:
+                y = y * (weight_scale * codes.scale)
+        if self.output_scale is not None:
+            y = y * self.output_scale.view(1, -1, 1, 1)
+        y = y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+        return y.to(x.dtype)
+
+    def _convolve(self, codes: Codes) -> Tensor:
+        """Sums of codes times codes, whole numbers in float32."""
+        if codes.kind == "floats" or self._filters is None:
+            q = codes.values if codes.kind == "floats" else codes.code().q
+            return F.conv2d(
+                q.float(), self._floats(), None, self.stride, self.padding, self.dilation, self.groups
+            )
+        values = _array(codes.values)
+        if codes.kind != "levels":
+            return self._convolve_bits(values, self._filters)
+        # q = sum_p 2^p b_p, and of signed codes the highest plane counts -2^p
+        total = torch.zeros(())
+        for p in range(codes.planes):
+            worth = -(2**p) if values.dtype == np.int8 and p == codes.planes - 1 else 2**p
+            total = total + worth * self._convolve_bits((values >> p & 1).astype(bool), self._filters)
+        return total
+
+    def _convolve_bits(self, x: NDArray[Any], filters: PackedFilters) -> Tensor:
+        stride, padding = cast(tuple[int, int], self.stride), cast(tuple[int, int], self.padding)
+        return torch.from_numpy(conv2d(x, filters, 1.0, stride=stride, padding=padding))
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        )
+
+
+class PackedEmbedding(PackedLayer):
+    """`BinaryEmbedding` on bits: only the rows that are looked up are unpacked.
+
+    >>> from binviz import binarizers
+    >>> table = BinaryEmbedding(2, 2, weight=binarizers.get("bibert-weight"))
+    >>> _ = table.weight.data.copy_(torch.tensor([[0.5, 1.5], [-0.25, -0.75]]))
+    >>> PackedEmbedding(table)(torch.tensor([1, 0])).tolist()
+    [[0.5, -0.5], [-1.0, 1.0]]
+    """
+
+    def __init__(self, layer: BinaryEmbedding) -> None:
+        if layer.max_norm is not None:
+            raise UserError("an embedding with max_norm changes its rows as it runs; it cannot be packed")
+        super().__init__(layer)
+        self.num_embeddings, self.embedding_dim = self.shape
+        self.padding_idx = layer.padding_idx
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(...) token ids -> (..., embedding_dim)."""
+        words = F.embedding(ids, self.bits.view(torch.int64)).view(torch.uint64)
+        rows = PackedWeights(words.reshape(-1, words.shape[-1]).numpy(), self.embedding_dim)
+        q = torch.from_numpy(unpack(rows)).float().view(*ids.shape, self.embedding_dim)
+        code = Code(q, F.embedding(ids, self.scale[:, None]), q.new_zeros(()))
+        tap(self, "code", code)
+        return code.decode()
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+def _own(value: Tensor) -> Tensor:
+    """A copy in float32 on the CPU."""
+    return value.detach().to("cpu", torch.float32, copy=True)
+
+
+def _array(x: Tensor) -> NDArray[Any]:
+    """The tensor as NumPy has it, which knows no bfloat16."""
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()

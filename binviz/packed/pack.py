@@ -1,0 +1,100 @@
+"""A model that runs on bits, from one that multiplies its codes as floats.
+
+    packed = binviz.pack(model)
+    packed(**inputs).logits          # the same call, the same numbers
+
+Every binary layer is replaced by its packed twin (`binviz.packed.layers`). The two products of attention, whose
+operands both change with the input, stay those of `BinaryAttention`, which multiplies codes in float32.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from torch import nn
+
+from binviz.binarizers import Binarizer
+from binviz.errors import UserError
+from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.packed.fused import fuse_
+from binviz.packed.layers import BinaryLayer, PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
+
+
+def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
+    """A packed copy of a binary model, for use only: in eval mode, on the CPU, without gradients.
+
+    Codes are multiplied in integers, and scales follow in the order of the layer, so the outputs of the layers are
+    those of the model to the last bit; where a recipe keeps activations float, up to the order of a float sum
+    (`binviz.packed.layers`). Scales that start from the first batch start from the copy's own first one.
+
+    The encoder of a BERT or ViT whose weights and activations all have one bit runs as one call of the kernels
+    (`binviz.packed.fused`), many times faster. Its layer norms add in an order of their own: outputs may differ in
+    the last digits, and a code that lies next to its threshold may flip.
+
+    Args:
+        model: any network that `binarize_` has converted, or a binary layer. It is not changed, and shares nothing
+            with the copy.
+        fused: False runs every layer by itself, to the last bit.
+
+    Returns:
+        A model of the same class, which takes and returns the same; `save_packed` writes the same file of it.
+
+    Raises:
+        UserError: no binary layer in it, or one that cannot be packed.
+
+    >>> import torch
+    >>> from transformers import BertConfig, BertModel
+    >>> import binviz
+    >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+    ...                              intermediate_size=64, vocab_size=50)).eval()
+    >>> _ = binviz.binarize_(model, "bibert")
+    >>> ids = torch.tensor([[2, 7, 3]])
+    >>> torch.equal(binviz.pack(model, fused=False)(ids).last_hidden_state, model(ids).last_hidden_state)
+    True
+    """
+    layers = binary_layers(model)
+    if not layers:
+        packed = any(isinstance(module, PackedLayer) for module in model.modules())
+        raise UserError(
+            "this model is packed already"
+            if packed
+            else "this model has no binary layer; call binarize_ first"
+        )
+    check_packable(model)
+    twins = {id(layer): _twin(layer) for layer in layers.values()}
+    # deepcopy takes what stands in its memo for the copy: no weight of a binary layer is copied
+    packed = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()
+    if fused:
+        fuse_(packed, model)
+    return packed
+
+
+def binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:
+    """Path -> layer, in module order."""
+    return {
+        path: module
+        for path, module in model.named_modules()
+        if isinstance(module, BinaryLinear | BinaryConv2d | BinaryEmbedding)
+    }
+
+
+def check_packable(model: nn.Module) -> None:
+    """Refuse a model of which a weight is no sign, or an activation depends on the batch.
+
+    Raises:
+        UserError: it names the layer.
+    """
+    for path, module in model.named_modules():
+        if isinstance(module, Binarizer) and module.shifted:
+            raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")
+    for path, layer in binary_layers(model).items():
+        if layer.weight_binarizer.levels != (-1, 1):
+            raise UserError(f"{path} has weights of more than two values; only -1 and +1 can be packed")
+        if layer.weight.is_meta:
+            raise UserError(f"{path} has no weights yet (it is on the meta device); load them first")
+
+
+def _twin(layer: BinaryLayer) -> PackedLayer:
+    if isinstance(layer, BinaryLinear):
+        return PackedLinear(layer)
+    return PackedConv2d(layer) if isinstance(layer, BinaryConv2d) else PackedEmbedding(layer)

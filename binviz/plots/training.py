@@ -1,0 +1,95 @@
+"""Figures of recorded runs: the loss of several, and what moved in each layer, run beside run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from binviz.plots.figure import builder, describe, longest, sized
+from binviz.plots.theme import CATEGORICAL, SEQUENTIAL
+
+
+class Course(NamedTuple):
+    """What became of something in every layer.
+
+    steps: of the columns, rising. layers: names. values: (layers, steps).
+    """
+
+    steps: Sequence[int]
+    layers: Sequence[str]
+    values: Sequence[Sequence[float]]
+
+
+@builder
+def losses(runs: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> go.Figure:
+    """Loss against step, one line for each run; the axis of losses is logarithmic.
+
+    Args:
+        runs: name -> steps and losses, as many of one as of the other; a loss that is not finite leaves a gap.
+    """
+    figure, said = go.Figure(), []
+    for index, (name, (steps, values)) in enumerate(runs.items()):
+        numbers = [float(value) if np.isfinite(value) and value > 0 else None for value in values]
+        figure.add_scatter(
+            x=list(steps),
+            y=numbers,
+            name=name,
+            mode="lines",
+            line={"color": CATEGORICAL[index % len(CATEGORICAL)], "width": 2},
+            hovertemplate="step %{x}: %{y:.4g}<extra>" + name + "</extra>",
+        )
+        known = [number for number in numbers if number is not None]
+        if known:
+            said.append(f"{name} from {known[0]:.3g} to {known[-1]:.3g} in {steps[-1]} steps")
+    figure.update_xaxes(title="step (number)", rangemode="tozero")
+    figure.update_yaxes(
+        title="loss (unit of the run's loss, logarithmic)", type="log", exponentformat="power"
+    )
+    sized(figure, 360)
+    figure.update_layout(showlegend=True)
+    return describe(figure, alt=f"Loss: {'; '.join(said) or 'no points'}.")
+
+
+@builder
+def courses(runs: Mapping[str, Course], what: str, unit: str) -> go.Figure:
+    """One map for each run, a row for each layer and a column for each recorded step, on one scale of colours.
+
+    Args:
+        runs: name -> course.
+        what: is shown, such as "flips".
+        unit: of the values.
+    """
+    names = list(runs)
+    figure = make_subplots(rows=1, cols=len(names), subplot_titles=names, horizontal_spacing=0.03)
+    said, label_room = [], 0
+    for column, (name, course) in enumerate(runs.items(), start=1):
+        values = np.asarray(course.values, dtype=float).reshape(len(course.layers), len(course.steps))
+        figure.add_heatmap(
+            x=[str(step) for step in course.steps],
+            y=list(course.layers),
+            z=[[float(value) if np.isfinite(value) else None for value in row] for row in values],
+            coloraxis="coloraxis",
+            hovertemplate=f"%{{y}}, step %{{x}}: %{{z:.4g}} {unit}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        known = values[np.isfinite(values)]
+        if known.size:
+            said.append(f"{name} {known.min():.3g} to {known.max():.3g} in {len(course.layers)} layers")
+        label_room = max(label_room, longest(course.layers))
+    figure.update_xaxes(title="step (number)", type="category", showgrid=False, nticks=6, tickangle=0)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, showticklabels=False)
+    figure.update_yaxes(title="layer (name)", showticklabels=True, row=1, col=1)
+    rows = max((len(course.layers) for course in runs.values()), default=1)
+    sized(figure, 130 + max(160, 13 * rows), left=50 + label_room, right=90)
+    figure.update_layout(
+        coloraxis={
+            "colorscale": SEQUENTIAL,
+            "colorbar": {"title": {"text": f"{what} ({unit})", "side": "right"}, "thickness": 10},
+        }
+    )
+    return describe(figure, alt=f"{what.capitalize()} ({unit}): {'; '.join(said) or 'no points'}.")

@@ -1,0 +1,72 @@
+"""What moves in a binary model while it learns: flips of weights, learned scales, shifts and thresholds.
+
+Names of curves, where `layer` is canonical ("layers.0.query"), or a module path in other networks:
+
+    flips/<layer>      share of the layer's weights whose code changes in that one step
+    scale/<layer>      the learned scale alpha of its activations (of a vector: its mean)
+    shift/<layer>      mean magnitude of its learned shifts or thresholds
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from binviz.adapters import layout_of
+from binviz.binarizers import Binarizer
+from binviz.errors import UserError
+
+Codes = dict[str, Tensor]
+
+
+def layer_names(model: nn.Module) -> dict[str, str]:
+    """Module path -> canonical name of every layer that can be binary.
+
+    >>> layer_names(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2)))
+    {'1': '1'}
+    """
+    try:
+        layout = layout_of(model)
+    except UserError:
+        return {}
+    names = {path: name for name, path in layout.others.items()}
+    if layout.words is not None:
+        names[layout.words] = "embed"
+    for block in layout.blocks:
+        names |= {path: name for name, path in block.linears().items()}
+        for role in ("query", "key", "value", "attention"):
+            names[f"{block.attention}.binary.{role}"] = f"{block.name}.attention.{role}"
+    return names
+
+
+@torch.no_grad()
+def weight_codes(model: nn.Module) -> Codes:
+    """Module path -> the codes of its binary weights, as booleans."""
+    return {
+        path: module.weight_binarizer.encode(module.weight).q > 0
+        for path, module in model.named_modules()
+        if isinstance(getattr(module, "weight_binarizer", None), Binarizer)
+    }
+
+
+@torch.no_grad()
+def curves(model: nn.Module, before: Codes, names: dict[str, str]) -> dict[str, float]:
+    """One point of every curve, to four significant digits.
+
+    Args:
+        model: after a step.
+        before: its `weight_codes` before that step.
+        names: of its layers, see `layer_names`.
+    """
+    found = {
+        f"flips/{names.get(path, path)}": float((codes != before[path]).float().mean())
+        for path, codes in weight_codes(model).items()
+    }
+    for path, module in model.named_modules():
+        if not isinstance(module, Binarizer) or path.endswith("weight_binarizer"):
+            continue
+        path = path.removesuffix(".activation_binarizer")
+        for name, parameter in module.named_parameters(recurse=False):
+            kind, value = ("scale", parameter) if name in ("alpha", "scale") else ("shift", parameter.abs())
+            found[f"{kind}/{names.get(path, path)}"] = float(value.mean())
+    return {name: float(f"{value:.4g}") for name, value in found.items()}

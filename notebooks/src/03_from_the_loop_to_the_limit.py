@@ -1,0 +1,425 @@
+# %% [markdown]
+# # 03 · From the loop to the limit
+#
+# | | |
+# |---|---|
+# | **You will** | multiply bits in six ways, each measured on your machine: a Python loop, NumPy, a compiled loop, interleaved weights, registers filled by hand, and the processor's own limit; find out what becomes of "1/64 of the operations"; read a roofline; count a model's costs under two papers' rules |
+# | **Minutes** | 25 to read, 1 to run, 25 for the exercises |
+# | **Before this** | notebook 00; what a cache and a register are, roughly |
+# | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 4.1; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278); BiT [2205.13016](https://arxiv.org/abs/2205.13016); Roofline [10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785) |
+# | **Not reproduced** | no paper's speed: their machines, shapes and float baselines are others. Every time here is yours |
+# | **Runs on** | a laptop's CPU, offline; close what else is running |
+#
+# Papers say that a 1-bit network needs 1/64 of the operations. The code that came with them multiplies floats. This notebook
+# starts from the slowest way to multiply bits, ends at the fastest that the processor allows, and says at each step where the
+# factor comes from.
+
+# %%
+import itertools
+
+import binviz_kernels as bits
+import numpy as np
+import plotly.graph_objects as go
+from numba import njit
+
+from binviz import check, plots
+from binviz.bench import limit, machine, roofline
+from binviz.bench.timing import interleave, spread
+
+print(machine.describe()["cpu"], *machine.describe()["flags"])
+bits.set_threads(1)  # one thread everywhere, so that steps can be compared
+
+# %% [markdown]
+# ## 1. The task, and a loop
+#
+# A linear layer of BERT-base: 128 tokens of 768 values meet 768 rows of weights. Each of the 128 · 768 dot products multiplies
+# and adds 768 times. We count **one multiplication and one addition as two operations**, for bits as for floats, and compare
+# operations per second: so a slow way may be measured on a small piece of the task.
+
+# %%
+M, K, N = 128, 768, 768
+rng = np.random.default_rng(0)
+a, w = rng.choice([-1, 1], size=(M, K)).astype(np.int8), rng.choice([-1, 1], size=(N, K)).astype(np.int8)
+speed = {}
+
+
+def measure(name, function, dots=M * N, rounds=7):
+    """Operations per second of a function that computes so many dot products: the best round counts."""
+    seconds = min(interleave({name: function}, rounds)[name])
+    speed[name] = 2 * K * dots / seconds
+    print(f"{name}: {speed[name] / 1e9:,.2f} · 10⁹ operations per second")
+
+
+def loop(x, y):
+    total = 0
+    for i in range(len(x)):
+        total += x[i] * y[i]
+    return total
+
+
+x, y = a[0].tolist(), w[0].tolist()
+measure("Python loop", lambda: loop(x, y), dots=1)
+
+# %% [markdown]
+# ## 2. NumPy on words
+#
+# 64 codes become one word (notebook 00), and `np.bitwise_count` counts the ones of a whole array of words.
+#
+# ### Exercise 3.1 · all dot products at once
+# difficulty ●●○○○ · importance ●●●●● · 5 minutes
+#
+# `words_a` is (M, W) and `words_w` is (N, W), both uint64. Return the (M, N) dot products of their K codes, without a loop.
+#
+# <details><summary>A first step</summary>
+# <code>words_a[:, None, :] ^ words_w[None, :, :]</code> has the shape (M, N, W).
+# </details>
+
+
+# %%
+def numpy_dots(words_a, words_w, K):
+    # solution
+    differ = words_a[:, None, :] ^ words_w[None, :, :]
+    return K - 2 * np.bitwise_count(differ).sum(axis=-1, dtype=np.int64)
+
+
+# %%
+check.ex_3_1(numpy_dots)
+
+# %%
+words_a, words_w = bits.pack_rows(a > 0).words, bits.pack_rows(w > 0).words
+truth = a.astype(int) @ w.T.astype(int)
+assert np.array_equal(numpy_dots(words_a, words_w, K), truth)
+measure("NumPy", lambda: numpy_dots(words_a, words_w, K), rounds=3)
+
+# %% [markdown]
+# Each line of NumPy writes its whole result to memory before the next one reads it: here 9 MB of words that differ. A compiled
+# loop keeps a word in a register instead.
+#
+# ## 3. A compiled loop
+#
+# Numba compiles Python to machine code. It has no `bitwise_count`, but a count can be written with arithmetic, on all bits of
+# the word at once: first the ones of each *pair* of bits, then of each four, then of each eight. LLVM, the compiler underneath,
+# recognises these lines and puts the processor's own instruction in their place.
+#
+# ### Exercise 3.2 · ones of pairs
+# difficulty ●●●○○ · importance ●●○○○ · 5 minutes
+#
+# The first line. `x` is an integer; the result holds, in the place of each pair of bits, the number of its ones (0, 1 or 2).
+
+
+# %%
+PAIRS = 0x5555_5555_5555_5555
+
+
+def ones_of_pairs(x):
+    # solution
+    return x - ((x >> 1) & PAIRS)
+
+
+# %%
+check.ex_3_2(ones_of_pairs)
+
+# %%
+from binviz_kernels.portable import popcount  # the three lines, compiled
+
+
+@njit
+def compiled_dots(words_a, words_w, K):
+    out = np.empty((len(words_a), len(words_w)), np.int32)
+    for m in range(len(words_a)):
+        for n in range(len(words_w)):
+            differing = np.int32(0)
+            for k in range(words_a.shape[1]):
+                differing += np.int32(popcount(words_a[m, k] ^ words_w[n, k]))
+            out[m, n] = K - 2 * differing
+    return out
+
+
+assert np.array_equal(compiled_dots(words_a, words_w, K), truth)
+measure("compiled loop", lambda: compiled_dots(words_a, words_w, K))
+
+# %% [markdown]
+# ## 4. Panels: neighbours side by side
+#
+# A register of 512 bits holds words of several rows. In the loop above it would hold several words of *one* row, whose counts
+# must then be added across the register, which is slow. Better: let each lane of the register belong to another output. Then all
+# additions go straight down, and the sum of an output never leaves its lane. For that, word k of neighbouring outputs must lie
+# side by side in memory, in **panels** of 64 outputs.
+#
+# ### Exercise 3.3 · arrange the weights
+# difficulty ●●●○○ · importance ●●●●○ · 6 minutes
+#
+# From uint64 (N, W) to (P, W, 64), where `panels[p, k, j]` is word k of output 64·p + j. The last panel may not be full.
+
+
+# %%
+def arrange(words):
+    # solution
+    N, W = words.shape
+    padded = np.zeros((-(-N // 64) * 64, W), np.uint64)
+    padded[:N] = words
+    return np.ascontiguousarray(padded.reshape(-1, 64, W).transpose(0, 2, 1))
+
+
+# %%
+check.ex_3_3(arrange)
+
+
+# %%
+@njit
+def panel_dots(words_a, panels, K, N):
+    out = np.empty((len(words_a), N), np.int32)
+    sums = np.empty(64, np.uint64)
+    for m in range(len(words_a)):
+        for p in range(len(panels)):
+            sums[:] = 0
+            for k in range(words_a.shape[1]):
+                for j in range(64):  # neighbours: LLVM makes vector instructions of this loop
+                    sums[j] += popcount(words_a[m, k] ^ panels[p, k, j])
+            for j in range(min(64, N - 64 * p)):
+                out[m, 64 * p + j] = K - 2 * np.int32(sums[j])
+    return out
+
+
+panels = arrange(words_w)
+assert np.array_equal(panel_dots(words_a, panels, K, N), truth)
+measure("panels", lambda: panel_dots(words_a, panels, K, N))
+
+# %% [markdown]
+# ## 5. Registers filled by hand
+#
+# The sums above still travel between registers and memory, at every k. `binviz_kernels` writes the innermost loop in LLVM's own
+# language instead (read `binviz_kernels/sums.py`; it is short): the sums of 6 rows times 64 outputs stay in 24 registers from the
+# first k to the last. Each step loads 4 registers of weights, repeats one word of activations over a register, and does XOR,
+# popcount and an addition, 24 times.
+#
+# And the limit? Leave out all loads and stores, keep XOR, popcount and addition on registers, and time that. No product of bits
+# can be faster on this processor.
+
+# %%
+packed_a, packed_w = bits.pack_rows(a.astype(np.float32)), bits.pack_weights(w.astype(np.float32))
+out = np.empty((M, N), np.int32)
+assert np.array_equal(bits.xnor_gemm(packed_a, packed_w), truth)
+measure("registers by hand", lambda: bits.xnor_gemm(packed_a, packed_w, out))
+
+speed["the limit"] = max(limit.measure(rounds=10))
+print(f"the limit: {speed['the limit'] / 1e9:,.2f} · 10⁹ operations per second")
+
+# %% [markdown]
+# **Predict** before you run the next cell: how many times faster is the last step than the first? Which single step gains most?
+
+# %%
+names = list(speed)
+gained = ["", *(f"{speed[b] / speed[a]:.3g} times" for a, b in itertools.pairwise(names))]
+figure = go.Figure(
+    go.Bar(x=names, y=[speed[name] / 1e9 for name in names], text=gained, textposition="outside")
+)
+figure.update_xaxes(title="way to multiply bits (in the order above)")
+figure.update_yaxes(title="speed (10<sup>9</sup> operations per second)", type="log", dtick=1)
+figure.update_layout(template="binviz", margin={"l": 80, "b": 70, "t": 30})
+print(f"from the loop to the registers: {speed['registers by hand'] / speed['Python loop']:,.0f} times")
+print(f"share of the limit: {speed['registers by hand'] / speed['the limit']:.0%}")
+figure
+
+# %% [markdown]
+# ## 6. What becomes of 64
+#
+# A word of 64 codes takes one XNOR and one popcount where floats take 64 multiplications: that is the papers' 1/64. But a
+# processor does not multiply floats one by one either.
+#
+# - A register that holds 512 bits holds 16 floats of 32 bits. So 64 becomes **32**.
+# - A float instruction multiplies and adds 16 pairs at once. Bits need three instructions: XOR, popcount, addition.
+#
+# ### Exercise 3.4 · what is possible
+# difficulty ●●○○○ · importance ●●●●○ · 4 minutes
+#
+# A register of bits takes `cycles_bits` cycles for all its products and sums, one of float32 takes `cycles_floats`. How many times
+# faster are bits at best?
+
+
+# %%
+def possible(cycles_bits, cycles_floats):
+    # solution
+    return 32 * cycles_floats / cycles_bits
+
+
+# %%
+check.ex_3_4(possible)
+
+# %% [markdown]
+# On AMD's Zen 4, popcount takes a cycle and XOR and addition half a cycle each, two of them beside others: 1.5 together, and a
+# float instruction 1, which makes 21. On your machine both limits are measured in turns with a whole layer: `BinaryLinear` as it is
+# used, with float activations packed first, scale and bias after, beside torch's linear layer in three formats.
+
+# %%
+contest = roofline.measure(M, K, N, rounds=10)
+print(
+    f"limits: {contest.limit.high / 1e12:.2f} on bits, {contest.float_limit.high / 1e12:.3f} on float32, in 10¹² per second"
+)
+print(f"possible on this core: {contest.limit.high / contest.float_limit.high:.1f} times")
+for name, ratio in contest.ratio.items():
+    print(f"torch {name:9s} {1e6 * contest.seconds[name].median:8.1f} µs, {ratio.median:5.1f} times ours")
+print(f"binviz          {1e6 * contest.seconds['binviz'].median:8.1f} µs")
+if roofline.disturbed([contest]):
+    print("Something else was running: the limit was not steady. Run this cell again.")
+
+# %% [markdown]
+# Where the ratio to float32 is above what is possible, torch's float32 does not reach its own limit at this shape. bfloat16 and
+# int8 have instructions of their own, faster than float32's, and so the ratio to them is smaller. Which of the three is the honest
+# comparison? That of the format you would otherwise use.
+#
+# ## 7. The roofline
+#
+# A layer needs data, too. If it moves few bytes for many operations, instructions limit it; if it moves many, memory does. The
+# ratio of the two is its *intensity*, in operations per byte.
+#
+# ### Exercise 3.5 · under the roof
+# difficulty ●●○○○ · importance ●●●●○ · 4 minutes
+#
+# Operations per second that a layer can reach at most, from its operations, the bytes it moves, the limit of instructions
+# (operations per second) and the bandwidth of memory (bytes per second).
+
+
+# %%
+def attainable(operations, moved, limit, bandwidth):
+    # solution
+    return min(limit, bandwidth * operations / moved)
+
+
+# %%
+check.ex_3_5(attainable)
+
+# %% [markdown]
+# **Predict:** with one token instead of 128, each weight is used once. Does the 1-bit layer then stand under the slanted part of
+# the roof or under the flat one? And the float32 layer?
+
+# %%
+kinds = {"binviz": "1-bit", "float32": "float32", "bfloat16": "bfloat16"}
+contests = [contest if rows == M else roofline.measure(rows, K, N, rounds=5) for rows in (1, 8, M, 512)]
+points = [
+    plots.Point(
+        kind,
+        f"{c.rows}",
+        c.operations,
+        roofline.bytes_moved(name, c.rows, K, N),
+        c.seconds[name].median,
+    )
+    for name, kind in kinds.items()
+    for c in contests
+]
+limits = {
+    "1-bit": max(c.limit.high for c in contests),
+    "float32": max(c.float_limit.high for c in contests),
+}
+plots.roofline(points, limits, roofline.bandwidth(rounds=4))
+
+# %% [markdown]
+# The numbers beside the points are tokens. Bits have a higher roof *and* stand further to the right, because their weights take
+# fewer bytes; activations come and go as floats in both. The slanted line is memory beyond the caches: a small layer that stays in a
+# cache may lie above it. At one token the call from Python takes about as long as the product.
+#
+# ## 8. A whole model
+#
+# Not everything in a transformer is a product of codes: embeddings, softmax, normalizations and additions stay.
+#
+# ### Exercise 3.6 · Amdahl's law
+# difficulty ●●○○○ · importance ●●●●● · 3 minutes
+#
+# A share of a model's time becomes `ratio` times faster, the rest stays as it is. How many times faster is the whole?
+
+
+# %%
+def whole(share, ratio):
+    # solution
+    return 1 / (1 - share + share / ratio)
+
+
+# %%
+check.ex_3_6(whole)
+
+# %%
+import torch
+
+import binviz
+from binviz import costs
+
+torch.set_num_threads(1)
+float_model, student = binviz.load("sst2-minilm.float"), binviz.load("sst2-minilm.bit-w1a1")
+packed = binviz.pack(student)
+inputs = binviz.load_tokenizer("sst2-minilm.float")(["A warm and funny film. " * 10], return_tensors="pt")
+tokens = inputs["input_ids"].shape[1]
+
+
+def runs(model):
+    return lambda: model(**inputs).logits
+
+
+with torch.inference_mode():
+    print("equal answers:", torch.equal(runs(packed)(), runs(student)()))
+    times = interleave({"float": runs(float_model), "1-bit": runs(packed)}, rounds=7)
+    # The float model's linear layers alone, on inputs of the right shapes
+    layers = [layer for layer in float_model.modules() if isinstance(layer, torch.nn.Linear)]
+    rows = [(layer, torch.randn(tokens, layer.in_features)) for layer in layers[:-2]]
+    alone = interleave({"linear": lambda: [layer(x) for layer, x in rows]}, rounds=7)["linear"]
+seconds = {name: spread(samples).median for name, samples in (times | {"linear": alone}).items()}
+share = min(seconds["linear"] / seconds["float"], 1)
+print(
+    f"{tokens} tokens: float {1e3 * seconds['float']:.1f} ms, on bits {1e3 * seconds['1-bit']:.1f} ms,",
+    end=" ",
+)
+print(f"{seconds['float'] / seconds['1-bit']:.1f} times")
+print(f"linear layers take {share:.0%} of the float model's time;", end=" ")
+print(f"were they 64 times faster and nothing else, it would be {whole(share, 64):.1f} times")
+
+# %% [markdown]
+# So the last factor is lost to everything that is not a product. A packed engine wins it back by doing these parts better too: by
+# leaving out what a threshold can replace, and by doing a layer in one call.
+#
+# ## 9. What papers count
+#
+# Operations and bytes are counted on paper, and every paper has its rule. binviz prints the rule beside each figure. First one model,
+# layer by layer, counted by what binviz runs and stores:
+
+# %%
+counted = costs.of(binviz.load("digits-vit.bit-w1a1"), rule="everything")
+counted
+
+# %% [markdown]
+# Now BERT-base as BiT and others count it, and as the rule above does. Which of the two includes positions, biases and
+# normalizations?
+
+# %%
+import transformers
+
+bert = costs.of(transformers.BertConfig(), "bit-w1a1", tokens=128)
+for rule in ("bert-line", "everything"):
+    print("\n".join(bert.under(rule).summary()), end="\n\n")
+
+# %% [markdown]
+# ## Summary
+#
+# - From a Python loop to full registers a product of bits becomes many thousand times faster, and most of that has nothing to
+#   do with bits: compiling, keeping sums in registers, and laying data out as the registers want it.
+# - XOR, popcount and addition on registers are a limit that can be measured. A good kernel comes close to it.
+# - "1/64 of the operations" counts a word as one. Between two good kernels it becomes 32 for the width of registers, less
+#   because bits need more instructions, and less again in a whole model.
+# - One token at a time, memory and the call decide, not arithmetic.
+#
+# **Claims and what we saw**
+#
+# | claim | where | here | same setting? |
+# |---|---|---|---|
+# | 58 times faster convolutions | XNOR-Net, section 4.1 | the ratios to three formats printed in part 6 | no: a linear layer, another processor, and torch as baseline |
+# | 56 times fewer operations, BERT-base | BiT, BiBERT | 56.2 under their rule, 64.0 under "everything" | yes, it is arithmetic |
+# | 28 to 31 times less memory, BERT-base | BiPFT, BiBERT | 31.1 under their rule; every tensor of the file: part 9 | yes, it is arithmetic |
+#
+# **Next:** the dashboard's page *Bits and speed* shows the same with sliders.
+
+# %% [markdown]
+# ## References
+#
+# - M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi: XNOR-Net, [1603.05279](https://arxiv.org/abs/1603.05279)
+# - Z. Liu, B. Wu, W. Luo, X. Yang, W. Liu, K.-T. Cheng: Bi-Real Net, [1808.00278](https://arxiv.org/abs/1808.00278)
+# - Z. Liu and others: BiT, Robustly Binarized Multi-distilled Transformer, [2205.13016](https://arxiv.org/abs/2205.13016)
+# - H. Qin and others: BiBERT, [2203.06390](https://arxiv.org/abs/2203.06390); X. Xing and others: BiPFT, [2312.08937](https://arxiv.org/abs/2312.08937)
+# - S. Williams, A. Waterman, D. Patterson: Roofline, an insightful visual performance model for multicore architectures, [10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785)

@@ -1,0 +1,314 @@
+"""The benchmark's arithmetic and its refusals; never how fast anything is."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from typer.testing import CliRunner
+
+from binviz import cli
+from binviz.bench import (
+    distances,
+    imports,
+    kernels,
+    limit,
+    machine,
+    models,
+    products,
+    quiet,
+    records,
+    restricted,
+    run,
+    steps,
+    targets,
+    timing,
+)
+from binviz.errors import UserError
+from binviz.training.loop import TrainConfig
+
+CPUINFO = """\
+processor\t: 0
+model name\t: Example 9000
+flags\t\t: fpu popcnt avx2 avx512f
+processor\t: 1
+model name\t: Another
+"""
+
+
+def test_contestants_take_turns_and_each_round_starts_with_the_next():
+    calls = []
+    names = "abc"
+    functions = {name: (lambda name=name: calls.append(name)) for name in names}
+    samples = timing.interleave(functions, rounds=3, seconds=0.0)
+    assert {name: len(times) for name, times in samples.items()} == dict.fromkeys(names, 3)
+    assert "".join(calls) == "abc" + "abc" + "abc" + "bca" + "cab"
+
+
+def test_a_fast_function_is_called_more_often(monkeypatch):
+    monkeypatch.setattr(timing, "_time", lambda function, calls: calls * function())
+    samples = timing.interleave({"fast": lambda: 0.001, "slow": lambda: 1.0}, rounds=2, seconds=0.1)
+    assert samples == {"fast": [pytest.approx(0.001)] * 2, "slow": [1.0] * 2}
+
+
+def test_ratios_are_taken_round_by_round():
+    # The machine is ten times slower in the second round: the ratio does not move.
+    assert timing.ratio([2.0, 20.0, 2.0], [1.0, 10.0, 1.0]) == (2.0, 2.0, 2.0)
+
+
+def test_the_machine_is_described_from_its_cpuinfo(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text(CPUINFO)
+    described = machine.describe(file)
+    assert described["cpu"] == "Example 9000"
+    assert described["flags"] == ["popcnt", "avx2", "avx512f"]
+    assert machine.describe(tmp_path / "none")["cpu"]
+    json.dumps(described)
+
+
+@pytest.fixture
+def no_clock(monkeypatch):
+    """Every contestant is called once and takes a second; nobody's number of threads is touched."""
+
+    def one_second_each(functions, *_):
+        assert all(function() is not None for function in functions.values())
+        return {name: [1.0] for name in functions}
+
+    for program in (kernels, products, distances, models, steps):
+        monkeypatch.setattr(program, "interleave", one_second_each)
+    for program in (kernels, models, steps):
+        monkeypatch.setattr(program, "set_threads", lambda threads: None)
+
+
+@pytest.fixture
+def small(monkeypatch, no_clock):
+    """The whole program, but everything in it is small, and nothing takes a process of its own."""
+    monkeypatch.setattr(kernels, "LAYERS", [(64, 32)])
+    monkeypatch.setattr(kernels, "ROWS", [3])
+    monkeypatch.setattr(products, "SHAPES", [(3, 64, 32)])
+    monkeypatch.setattr(distances, "SHAPES", [(3, 32, 64)])
+    monkeypatch.setattr(models, "CASES", {"BERT-base": models.Case(small_bert, ("bit-w1a1",), (1, 2))})
+    monkeypatch.setattr(steps, "minilm", small_bert)
+    monkeypatch.setattr(restricted, "available", lambda: False)
+    monkeypatch.setattr(imports, "measure", lambda rounds: {"median": 0.1, "low": 0.1, "high": 0.1})
+    monkeypatch.setattr(quiet, "speedup", lambda rounds: 1.9)
+
+
+def small_bert():
+    return transformers.BertForSequenceClassification(
+        transformers.BertConfig(
+            vocab_size=1000, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+        )
+    )
+
+
+def small_vit():
+    return transformers.ViTForImageClassification(
+        transformers.ViTConfig(
+            hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32
+        )
+    )
+
+
+def test_every_contestant_computes_the_layer():
+    for function in kernels.contestants(3, 64, 32).values():
+        assert function().shape == (3, 32)
+
+
+@pytest.mark.parametrize(("make", "classes"), [(small_bert, 2), (small_vit, 2)], ids=["text", "pictures"])
+def test_every_contestant_computes_the_model(make, classes):
+    built = models.build(models.Case(make, ("bibert", "bivit-w1a1"), (3,)))
+    assert list(built)[:4] == ["bibert", "bivit-w1a1", "float32", "bfloat16"]
+    with torch.inference_mode():
+        for function in models.contestants(built, 3).values():
+            assert function().shape == (3, classes)
+
+
+def test_recipes_of_one_model_are_lines_beside_the_same_torch(no_clock, monkeypatch):
+    case = models.Case(small_bert, ("bibert", "bivit-w1a1"), (2,))
+    monkeypatch.setattr(models, "CASES", {"small": case})
+    lines = models.measure("small", models.build(case), threads=1, batch=2, rounds=1)
+    assert [line["recipe"] for line in lines] == ["bibert", "bivit-w1a1"]
+    assert all(set(line["seconds"]) >= {"binviz", "float32", "bfloat16"} for line in lines)
+    assert all("bibert" not in line["seconds"] and "binviz" not in line["ratio"] for line in lines)
+
+
+def test_a_step_trains(monkeypatch):
+    monkeypatch.setattr(steps, "CONFIG", TrainConfig(steps=1, lr=0.1))
+    torch.manual_seed(0)
+    ids = torch.randint(1000, (4, 8))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": torch.arange(4) % 2}
+    model = small_bert()
+    before = model.classifier.weight.detach().clone()
+    taken = steps.contestants(model, batch)
+    assert list(taken) == ["float", "binary", "distilled"]
+    assert all(np.isfinite(take()) for take in taken.values())
+    assert not torch.equal(model.classifier.weight, before)
+
+
+def test_distances_agree_among_the_libraries_that_are_installed():
+    functions = distances.contestants(3, 5, 128)
+    ours = functions.pop("binviz")()
+    assert ours.shape == (3, 5)
+    for function in functions.values():
+        np.testing.assert_array_equal(np.asarray(function()), ours)
+
+
+def test_the_limit_is_a_speed():
+    assert limit.OPERATIONS > 0
+    assert limit.measure(rounds=2).median > 0
+
+
+def test_a_share_is_the_limits_time_over_ours_for_as_many_operations(no_clock):
+    result = products.measure(3, 64, 32, 1)
+    assert result["share"]["median"] == pytest.approx(2 * 3 * 64 * 32 / limit.OPERATIONS)
+
+
+def test_the_import_is_measured_in_a_new_process():
+    assert 0 < imports.measure(rounds=1)["median"] < 60
+
+
+def test_everything_is_measured_printed_and_written(small, tmp_path):
+    place = tmp_path / "folder" / "bench.json"
+    shown = CliRunner().invoke(cli.app, ["bench", "--out", str(place), "--threads", "1"])
+    assert shown.exit_code == 0, shown.output
+    record = records.read(place)
+    assert (record["busy"], set(record["two_threads_over_one"])) == (False, {1.9})
+    (layer,) = record["layers"]
+    assert layer["ratio"]["float32"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+    assert [(line["batch"], line["threads"]) for line in record["models"]] == [(1, 1), (2, 1)]
+    assert len(record["products"]) == len(record["distances"]) == len(record["steps"]) == 1
+    for text in ("64 -> 32", "3 x 64 -> 32", "3 x 32, 64 bits", "BERT-base", "missed by", "aim reached"):
+        assert text in shown.output
+
+
+def test_a_quick_run_measures_less(small, tmp_path):
+    shown = CliRunner().invoke(cli.app, ["bench", "--quick", "--out", str(tmp_path / "quick.json")])
+    assert shown.exit_code == 0, shown.output
+    record = records.read(tmp_path / "quick.json")
+    assert record["quick"] and {line["batch"] for line in record["models"]} == {1}
+
+
+@pytest.mark.parametrize("when", [0, 3], ids=["before", "in between"])
+def test_a_busy_machine_is_refused(when, small, monkeypatch, tmp_path):
+    looks = iter([1.9] * when + [1.2] * 9)
+    monkeypatch.setattr(quiet, "speedup", lambda rounds: next(looks))
+    with pytest.raises(UserError, match=r"only 1\.20 times as fast as one.*--busy"):
+        run.command(quick=True, out=tmp_path / "out.json", threads=("1",), busy=False)
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_busy_machine_is_measured_if_asked_to(small, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(quiet, "speedup", lambda rounds: 1.2)
+    run.command(quick=True, out=tmp_path / "out.json", threads=("1",), busy=True)
+    assert records.read(tmp_path / "out.json")["busy"] is True
+    assert "these numbers are nobody's" in capsys.readouterr().out
+
+
+def test_one_core_cannot_be_looked_at_and_is_not_refused(monkeypatch):
+    monkeypatch.setattr(quiet, "usable_cores", lambda: 1)
+    assert quiet.speedup(1) is None
+    quiet.insist([None, None])
+
+
+@pytest.mark.parametrize("threads", ["0", "100000", "-1", "1.5", "two", "²"])
+def test_numbers_of_threads_that_are_refused(threads):
+    with pytest.raises(UserError, match="--threads takes numbers from 1 to"):
+        run.command(quick=True, out=None, threads=(threads,), busy=False)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(quiet, "speedup", lambda rounds: pytest.fail("it measured"))
+    with pytest.raises(UserError, match="cannot write"):
+        run.command(quick=True, out=tmp_path, threads=("1",), busy=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write"):
+        run.command(quick=True, out=tmp_path / "file" / "bench.json", threads=("1",), busy=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"machine": 1}', "[" * 100_000], ids=range(5))
+def test_what_is_no_record_is_refused(text, tmp_path):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UserError, match=r"x\.json is no record of a benchmark"):
+        records.read(tmp_path / "x.json")
+    with pytest.raises(UserError, match="is no record of a benchmark"):
+        records.read(tmp_path / "none.json")
+
+
+def test_nobody_uses_avx512_where_it_is_forbidden():
+    settings = restricted.environment()
+    on = {name for name in settings["NUMBA_CPU_FEATURES"].split(",") if name.startswith("+")}
+    assert not any(word in name for name in on for word in ("avx512", "avx10", "amx"))
+    program = (
+        "import numpy as np, binviz_kernels as k; from binviz.bench import restricted; "
+        "w = k.pack_weights(np.eye(70)); print(k.linear(np.eye(70, dtype=np.float32), w, 1.0)[0, 0], "
+        "restricted.wide_registers(), k.forms.CHOSEN.name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | settings, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["70.0", "False", "avx2"] or not restricted.available()
+
+
+def test_a_restricted_run_is_a_process_of_its_own(monkeypatch):
+    line = {"model": "BERT-base"}
+    program = f"import json; print(json.dumps({{'models': [{line!r}]}}))"
+    python = subprocess.run
+
+    def instead(command, **options):
+        assert options["env"]["ATEN_CPU_CAPABILITY"] == "avx2"
+        return python([sys.executable, "-c", program], **options)
+
+    monkeypatch.setattr(subprocess, "run", instead)
+    assert restricted.measure((1,), 1) == {"models": [line]}
+    program = "raise SystemExit('no such thing')"
+    with pytest.raises(UserError, match="failed: no such thing"):
+        restricted.measure((1,), 1)
+
+
+def a_record(**parts):
+    return {"products": [], "layers": [], "distances": [], "models": [], "steps": []} | parts
+
+
+def layer_line(rows, threads, **ratios):
+    ratio = {kind: {"median": value} for kind, value in ratios.items()}
+    return {"rows": rows, "inputs": 768, "outputs": 768, "threads": threads, "ratio": ratio}
+
+
+def test_the_worst_layer_counts_and_one_row_for_itself():
+    lines = [
+        layer_line(1, 1, float32=9.0),
+        layer_line(128, 1, float32=20.0),
+        layer_line(1024, 2, float32=17.1),
+    ]
+    found = {v.target.what: v for v in targets.verdicts(a_record(layers=lines))}
+    large, one = (found[what] for what in found if "float32" in what and what.startswith("layer"))
+    assert (large.value, large.where, large.reached) == (17.1, "1024 x 768 -> 768, 2 threads", "missed")
+    assert large.lacking == pytest.approx(0.05)
+    assert (one.value, one.reached, one.lacking) == (9.0, "must", pytest.approx(0.4))
+    assert all(v.reached == "not measured" for v in found.values() if v not in (large, one))
+
+
+def test_the_better_of_the_other_libraries_counts():
+    ratio = {"numkong": {"median": 3.0}, "faiss": {"median": 1.5}}
+    line = {"rows": 1, "others": 2, "bits": 64, "ratio": ratio}
+    found = targets.verdicts(a_record(distances=[line, line | {"ratio": {}}]))
+    (hamming,) = (v for v in found if v.value is not None)
+    assert (hamming.value, hamming.reached) == (1.5, "must")
+
+
+@pytest.mark.parametrize(("value", "reached"), [(0.1, "aim"), (0.2, "aim"), (0.3, "must"), (0.6, "missed")])
+def test_less_is_better_where_time_is_spent(value, reached):
+    verdict = targets.verdicts(a_record(imports={"median": value}))[-1]
+    assert (verdict.value, verdict.reached) == (value, reached)
+
+
+def test_shipped_records_are_of_quiet_machines():
+    for name, record in records.shipped().items():
+        assert not record["busy"] and not record["quick"], name
+        assert all(v.value is not None for v in targets.verdicts(record)), name

@@ -1,0 +1,203 @@
+"""The runner: what is run, in which order, what is skipped, and how it goes on."""
+
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from binviz import cli, recipes
+from binviz.errors import UserError
+from binviz.evidence import runs
+from binviz.evidence.claims import Claim
+from binviz.experiments import bit, registry, report
+from binviz.experiments.cells import Cell, Experiment, reproduce
+from binviz.training.loop import TrainConfig
+from binviz.training.stages import Problem, Stage
+from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+
+
+def stage(recipe, **options):
+    return lambda seed: Stage(recipe, TrainConfig(steps=3, lr=1e-2, seed=seed), **options)
+
+
+def start(task, seed):
+    torch.manual_seed(seed)
+    return DigitsCNN(DigitsCNNConfig(width=4, depth=1)), None
+
+
+def batch(step):
+    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(step))
+    return {"pixel_values": images, "labels": (images.mean((1, 2, 3)) > 0).long()}
+
+
+def judge(model):
+    held_out = batch(1000)
+    correct = (model(held_out["pixel_values"]).logits.argmax(-1) == held_out["labels"]).numpy()
+    return {"accuracy": float(correct.mean())}, correct
+
+
+def experiment():
+    return Experiment(
+        name="toy",
+        cells=(
+            Cell("signs.late", 2, stage("xnor"), "signs.half"),
+            Cell("signs.float", 1, stage("float")),
+            Cell("signs.half", 1, stage("bit-w1a2"), "signs.float"),
+            Cell("signs.frozen", 1, stage("bit-w1a1", frozen=("alpha", "beta")), "signs.float"),
+        ),
+        claims=(Claim("Nothing is lost", "nobody", "signs.late", "signs.float", margin=0.5),),
+        start=start,
+        problem=lambda task, tokenizer, seed: Problem(task, batch, judge, {"train": "0"}, batch(1001)),
+        settings={"width": 4},
+        notes="three steps each",
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_tokenizer(monkeypatch):
+    monkeypatch.setattr("binviz.load_tokenizer", lambda place: None)
+
+
+def cells_of(records):
+    return [run.cell for run in records]
+
+
+def test_order_of_priority(tmp_path):
+    found = cells_of(reproduce(experiment(), tmp_path))
+    assert found == ["signs.float", "signs.half", "signs.frozen", "signs.late"]
+    assert cells_of(reproduce(experiment(), tmp_path)) == []
+    assert sorted(path.name for path in (tmp_path / "runs/toy").iterdir()) == sorted(
+        f"{name}.seed0.json" for name in found
+    )
+    late = runs.read(tmp_path / "runs/toy/signs.late.seed0.json")
+    assert late.config["teacher"] == "signs.half" and late.config["identity"]["width"] == 4
+
+
+def test_a_teacher_is_run_first(tmp_path):
+    assert cells_of(reproduce(experiment(), tmp_path, "*.late", seed=3)) == [
+        "signs.float",
+        "signs.half",
+        "signs.late",
+    ]
+    assert cells_of(reproduce(experiment(), tmp_path, "*.h*", seed=3)) == []
+
+
+def test_a_shipped_record_is_skipped_but_trained_where_a_student_needs_its_model(tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped"
+    list(reproduce(experiment(), tmp_path / "a", "*.half"))
+    (tmp_path / "a/runs").rename(shipped)
+    monkeypatch.setattr(runs, "SHIPPED", shipped)
+    assert cells_of(reproduce(experiment(), tmp_path / "b", "*.half")) == []
+    assert cells_of(reproduce(experiment(), tmp_path / "b", "*.late")) == [
+        "signs.float",
+        "signs.half",
+        "signs.late",
+    ]
+
+
+def test_a_killed_cell_goes_on(tmp_path, monkeypatch):
+    wanted = list(reproduce(experiment(), tmp_path / "unbroken"))
+    toy, calls = experiment(), []
+
+    def problem(task, tokenizer, seed):
+        def failing(step):
+            calls.append(step)
+            if len(calls) == 8:  # in the third cell
+                raise KeyboardInterrupt
+            return batch(step)
+
+        return Problem(task, failing, judge, {"train": "0"}, batch(1001))
+
+    broken = Experiment(**(vars(toy) | {"problem": problem}))
+    with pytest.raises(KeyboardInterrupt):
+        list(reproduce(broken, tmp_path / "broken"))
+    found = list(reproduce(toy, tmp_path / "broken"))
+    assert cells_of(found) == ["signs.frozen", "signs.late"]
+    for run, other in zip(found, wanted[2:], strict=True):
+        assert (run.metrics, run.predictions, run.curves) == (other.metrics, other.predictions, other.curves)
+
+
+def test_frozen_scales_stay_where_they_start(tmp_path):
+    frozen, learned = (
+        Experiment(**(vars(experiment()) | {"cells": (experiment().cells[1], cell)}))
+        for cell in (experiment().cells[3], Cell("signs.frozen", 1, stage("bit-w1a1"), "signs.float"))
+    )
+    for chosen, moves in ((frozen, False), (learned, True)):
+        *_, run = reproduce(chosen, tmp_path / str(moves))
+        scales = [curve for name, curve in run.curves.items() if name.startswith(("scale/", "shift/"))]
+        assert scales and any(len(set(curve)) > 1 for curve in scales) == moves
+
+
+def test_no_such_cell(tmp_path):
+    with pytest.raises(
+        UserError, match=r"no cell of toy matches 'mnli.\*'; its cells: signs.late, signs.float"
+    ):
+        list(reproduce(experiment(), tmp_path, "mnli.*"))
+
+
+def test_no_such_experiment():
+    with pytest.raises(UserError, match="no experiment 'bort'; choose one of: bit"):
+        registry.get("bort")
+
+
+# BiT's cells and claims.
+
+
+def test_every_name_is_known_and_unique():
+    names = [cell.name for cell in bit.EXPERIMENT.cells]
+    assert len(set(names)) == len(names)
+    for cell in bit.EXPERIMENT.cells:
+        assert cell.teacher == "" or cell.teacher in names
+        assert (cell.teacher == "") == (cell.row == "float") == (cell.stage(0).name == "float")
+    for claim in bit.EXPERIMENT.claims:
+        assert {claim.better, claim.worse} <= set(names)
+
+
+@pytest.mark.parametrize("task", bit.BUDGETS)
+def test_rows_of_the_first_groups_cost_the_same(task):
+    cells = {cell.row: cell for cell in bit.EXPERIMENT.cells if cell.task == task}
+
+    def steps(cell):
+        """Of a cell and of all binary cells it stands on."""
+        below = bit.EXPERIMENT.cell(cell.teacher)
+        return cell.stage(0).train.steps + (0 if below.row == "float" else steps(below))
+
+    rows = [row for row, cell in cells.items() if row not in ("float", "bit-w1a2.half") and cell.group != 4]
+    assert {steps(cells[row]) for row in rows} == {bit.BUDGETS[task]["steps"]}
+
+
+def test_an_ablation_takes_one_thing_away():
+    whole = recipes.get("bit-w1a1")
+    for recipe, fields in (
+        (bit.ONE_SET, {"name", "nonneg_activation", "attention"}),
+        (bit.GELU, {"name", "ffn_activation"}),
+    ):
+        assert {key for key, value in vars(recipe).items() if value != getattr(whole, key)} == fields
+    levels = {
+        role: getattr(bit.ONE_SET, role).make(1).levels for role in ("activation", "attention", "value")
+    }
+    assert set(levels.values()) == {(-1, 1)}
+
+
+def test_the_list_as_text(tmp_path):
+    said = CliRunner().invoke(
+        cli.app, ["reproduce", "bit", "--list", "--cell", "sst2.*", "--out", str(tmp_path)]
+    )
+    assert said.exit_code == 0, said.output
+    assert "sst2.bit-w1a1.two-step" in said.output and "mrpc.float  " not in said.output
+    assert "sst2.float                   accuracy 0.8911" in said.output
+
+
+def test_verdicts_as_text(tmp_path):
+    list(reproduce(experiment(), tmp_path))
+    text = report.verdicts(experiment(), tmp_path)
+    assert "signs.late against signs.float: Nothing is lost" in text
+    assert report.verdicts(experiment()).startswith("not run")
+
+
+def test_shipped_records_are_of_known_cells_and_clean_commits():
+    for (name, _), run in bit.EXPERIMENT.records().items():
+        assert bit.EXPERIMENT.cell(name).name == name
+        assert run.code["dirty"] is False
+        assert len(json.dumps(vars(run))) < 100_000

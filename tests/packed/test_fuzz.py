@@ -1,0 +1,139 @@
+"""Damaged files: what the fuzzer does to them, that it notices what is wrong, and 500 of them."""
+
+import os
+import stat
+import sys
+
+import pytest
+import torch
+
+import binviz
+from binviz.bench import fuzz
+from binviz.bench.mutations import KINDS, boundaries, mutation
+from binviz.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def files():
+    return fuzz.originals()
+
+
+@pytest.fixture
+def path(files, tmp_path):
+    place = tmp_path / "model.safetensors"
+    place.write_bytes(files[0])
+    return place
+
+
+def test_five_hundred_damaged_files():
+    found = list(fuzz.outcomes(500))
+    assert [outcome.number for outcome in found] == list(range(500))
+    assert {outcome.kind for outcome in found} == {kind.__name__ for kind in KINDS}
+    assert [outcome for outcome in found if not outcome.right] == []
+    assert {outcome.result for outcome in found} == {"refused", "loaded"}
+
+
+def test_damage_is_the_same_each_time_and_mostly_damage(files):
+    for file in files:
+        one, two = ([mutation(file, 0, number) for number in range(110)] for _ in range(2))
+        assert one == two
+        assert sum(damaged != file for _, damaged in one) > 90
+    assert mutation(files[0], 0, 5) != mutation(files[0], 1, 5)
+
+
+def test_truncation_at_every_boundary_is_refused(files, tmp_path):
+    path = tmp_path / "model.safetensors"
+    for file in files:
+        places = boundaries(file)
+        assert {0, 7, 8, 9, len(file) - 1} <= set(places) and max(places) < len(file)
+        for place in places:
+            path.write_bytes(file[:place])
+            with pytest.raises(UserError, match="cannot be read"):
+                binviz.load_packed(path)
+
+
+def test_an_undamaged_file_is_loaded(files, path):
+    for file in files:
+        path.write_bytes(file)
+        assert fuzz.attempt(path) == ("loaded", "")
+
+
+def raising(error):
+    def load(path):
+        raise error
+
+    return load
+
+
+WRONG = {
+    "another error": (raising(KeyError("a")), "KeyError"),
+    "a panic": (raising(BaseException("a")), "BaseException"),
+    "two lines": (raising(UserError("a\nb")), "no clear line"),
+    "an endless line": (raising(UserError("a" * 1000)), "no clear line"),
+    "memory": (raising(UserError("is damaged: can't allocate memory")), "out of memory"),
+    "no model": (lambda path: torch.nn.Linear(1, 1), "KeyError"),
+}
+
+
+@pytest.mark.parametrize(("load", "result"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_noticed(path, monkeypatch, load, result):
+    monkeypatch.setattr("binviz.packed.load_packed", load)
+    assert fuzz.attempt(path)[0] == result
+
+
+@pytest.mark.parametrize("name", ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight"])
+def test_a_number_that_is_not_the_file_s_is_noticed(path, monkeypatch, name):
+    model = binviz.load_packed(path)
+    model.get_parameter(name).data.view(-1)[1] -= 3
+    monkeypatch.setattr("binviz.packed.load_packed", lambda path: model)
+    assert fuzz.attempt(path) == ("another tensor", name)
+
+
+def test_a_model_that_does_not_answer_is_noticed(path, monkeypatch):
+    model = binviz.load_packed(path)
+    model.bert.pooler.forward = lambda hidden: 1 / 0
+    monkeypatch.setattr("binviz.packed.load_packed", lambda path: model)
+    assert fuzz.attempt(path)[0] == "no answer"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="runs a shell script")
+def test_a_process_that_dies_or_hangs_is_followed_by_another(tmp_path, monkeypatch, capsys):
+    script = tmp_path / "worker"
+    script.write_text(
+        "#!/bin/sh\n"
+        'case "$4" in\n'
+        """0,0,4) echo ready; echo '[0, "truncated", "refused", ""]'; kill -9 $$;;\n"""
+        """0,2,4) echo ready; echo '[2, "bit_flips", "loaded", ""]'; exec sleep 60;;\n"""
+        "esac\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(sys, "executable", str(script))
+    found = list(fuzz.outcomes(4, seconds=2.0))
+    assert [(outcome.number, outcome.result) for outcome in found] == [
+        (0, "refused"),
+        (1, "crash"),
+        (2, "loaded"),
+        (3, "timeout"),
+    ]
+    assert found[1].detail == "the process ended with status -9"
+    with pytest.raises(RuntimeError, match="did not start"):
+        list(fuzz.outcomes(1, first=9))
+    monkeypatch.setattr(fuzz, "outcomes", lambda *arguments: iter(found))
+    with pytest.raises(SystemExit, match="True"):
+        fuzz.main(["--count", "4"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1 header_length: crash: the process ended with status -9"
+    assert lines[3].split() == ["truncated", "1", "0", "0"]
+
+
+def test_memory_is_limited(tmp_path):
+    """In a process of its own: a gigabyte more than the limit cannot be had."""
+    import subprocess
+
+    code = (
+        "import torch; from binviz.bench.fuzz import limit_memory; limit_memory(1 << 28)\n"
+        "try: torch.zeros(1 << 30)\n"
+        "except RuntimeError as error: print('allocate' in str(error))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True"]
