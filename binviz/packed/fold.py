@@ -14,6 +14,7 @@ scale per row, ones that are no range.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -135,9 +136,9 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
     require(bool((scores.diff() >= 0).all()), "scores that fall as their products grow")
     if attention.attention_on == "scores":
         binarizer = require_sign(attention.attention, BiBERTAttention)
-        ones = int((binarizer.encode(scores).q > 0).sum())
+        least = head + 2 - 2 * int((binarizer.encode(scores).q > 0).sum())
         return {
-            "score_least": np.full(head + 1, head + 2 - 2 * ones, np.int32),
+            "score_least": np.full(head + 1, least, np.int32),
             "exponentials": None,
             "share": 0.0,
         }
@@ -150,9 +151,8 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
             binarizer.method == "quarter" and binarizer.scale_kind == "none", "descent, or a scale per row"
         )
         require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
-        ones = (ratios >= binarizer.beta).sum(1)
-        least = dots + 2 - 2 * ones
-        return {"score_least": least.numpy().astype(np.int32), "exponentials": None, "share": 0.0}
+        reached = dots + 2 - 2 * (ratios >= binarizer.beta).sum(1)
+        return {"score_least": reached.numpy().astype(np.int32), "exponentials": None, "share": 0.0}
     require(getattr(binarizer, "beta", None) is None, "a shift of probabilities")
     table = torch.zeros(head + 1, 2 * head + 3)
     table[:, 2::2] = ratios
@@ -177,7 +177,7 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
     layer, attention = part(block.layer), part(block.attention)
     kind = type(layer).__name__
     require(kind in POST_NORM + PRE_NORM, f"{kind} is not known")
-    binary = getattr(attention, "binary", None)
+    binary: Any = getattr(attention, "binary", None)
     require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
     signs = ElasticSigned, BNN
     for role in ("query", "key", "value"):
@@ -213,8 +213,9 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
         input_least=least.numpy(),
         qkv=[linear.weights for linear in qkv],
         qkv_range=[
-            fold(hidden, True, lambda dot, one=one, role=role: codes(getattr(binary, role), one.outputs(dot)))
-            for one, role in zip(qkv, ("query", "key", "value"), strict=True)
+            fold(hidden, True, lambda dot: codes(binary.query, qkv[0].outputs(dot))),
+            fold(hidden, True, lambda dot: codes(binary.key, qkv[1].outputs(dot))),
+            fold(hidden, True, lambda dot: codes(binary.value, qkv[2].outputs(dot))),
         ],
         **score_terms(binary, head, scaling),  # type: ignore[arg-type]
         context_range=fold(

@@ -51,9 +51,9 @@ class FusedLayers(nn.ModuleList):
         """(B, L, D) -> (B, L, D)."""
         recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
         if not recorded and not heard() and not self.training and fits(hidden_states):
-            allowed = True if attention_mask is None else allowed_keys(attention_mask, hidden_states)
-            if allowed is not None:
-                keys = None if allowed is True else allowed.numpy()
+            allowed = None if attention_mask is None else allowed_keys(attention_mask, hidden_states)
+            if attention_mask is None or allowed is not None:
+                keys = None if allowed is None else allowed.numpy()
                 y, _ = encoder(hidden_states.detach().contiguous().numpy(), self.weights, keys)
                 return torch.from_numpy(y)
         for layer in self.children():

@@ -63,10 +63,10 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     check_packable(model)
     twins = {id(layer): _twin(layer) for layer in layers.values()}
     # deepcopy takes what stands in its memo for the copy: no weight of a binary layer is copied
-    packed = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()
+    twin = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()
     if fused:
-        fuse_(packed, model)
-    return packed
+        fuse_(twin, model)
+    return twin
 
 
 def binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:

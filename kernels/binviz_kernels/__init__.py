@@ -17,6 +17,7 @@ For activations in {0, 1}, AND marks the weights that are added or subtracted at
 | `pack_planes`, `planes_gemm` | codes of 2 and 4 bits (also in `linear`) |
 | `linear_weight_only` | float activations, 1-bit weights |
 | `pack_filters`, `conv2d` | convolutions |
+| `encoder.encoder`, `encoder.prepare_encoder` | all layers of a BERT or ViT in one call (twin: `naive_encoder`) |
 | `set_threads`, `get_threads` | how many threads large products use |
 
 Every function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`. Results are the same

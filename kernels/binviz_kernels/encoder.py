@@ -180,7 +180,7 @@ def prepare_encoder(
             ]
             for layer in layers
         ]
-        tables = [layer.exponentials if softmax else layer.score_least for layer in layers]
+        tables: list[Any] = [layer.exponentials if softmax else layer.score_least for layer in layers]
         terms = Terms(
             np.stack(vectors).astype(np.float32),
             np.array(ranges).astype(np.uint32),
@@ -243,9 +243,9 @@ def unpack_codes(words: Words, weights: PackedEncoder) -> Codes:
         return np.unpackbits(words.view(np.uint8), axis=-1, count=columns, bitorder="little").view(np.bool_)
 
     inputs = bits(words.inputs, weights.terms.vectors.shape[2])
-    columns = bits(words.heads, weights.padded).reshape(4, -1, heads, weights.padded // heads)
-    columns = columns[..., : weights.head].reshape(4, -1, weights.inner)
-    return Codes(inputs[1:], columns[:3], columns[3], inputs[0], bits(words.ffn, weights.hidden))
+    padded = bits(words.heads, weights.padded).reshape(4, -1, heads, weights.padded // heads)
+    *qkv, context = padded[..., : weights.head].reshape(4, -1, weights.inner)
+    return Codes(inputs[1:], np.stack(qkv), context, inputs[0], bits(words.ffn, weights.hidden))
 
 
 def encoder_rows(

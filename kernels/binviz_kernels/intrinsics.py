@@ -293,7 +293,8 @@ def pack_word(typing, x, m, k):
                 return builder.icmp_unsigned("!=", values, zero)
             return builder.fcmp_ordered(">=", values, zero)
 
-        return word_of(context, builder, signature.args[0], *arguments, nonnegative)
+        x, m, k = arguments
+        return word_of(context, builder, signature.args[0], x, m, k, nonnegative)
 
     return types.uint64(x, types.int64, types.int64), emit
 
@@ -303,19 +304,19 @@ def compare_word(typing, x, m, k, least):
     """Whether entries k to k + 63 of row m of x reach a limit, x[m, k] ≥ least[k]; or ≥ least, if that is a number."""
 
     def emit(context, builder, signature, arguments):
-        *place, least = arguments
+        x, m, k, least = arguments
 
         def reached(values, load):
             if isinstance(signature.args[3], types.Array):
                 array = context.make_array(signature.args[3])(context, builder, least)
-                limits = load(array.data, arguments[2])
+                limits = load(array.data, k)
             else:
                 limits = v.broadcast(builder, least, 64)
             if isinstance(values.type.element, ir.IntType):
                 return builder.icmp_signed(">=", values, limits)
             return builder.fcmp_ordered(">=", values, limits)
 
-        return word_of(context, builder, signature.args[0], *place, reached)
+        return word_of(context, builder, signature.args[0], x, m, k, reached)
 
     return types.uint64(x, types.int64, types.int64, least), emit
 

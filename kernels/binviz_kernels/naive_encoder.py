@@ -81,8 +81,9 @@ def row_codes(scores: NDArray[np.int64], allowed: Bits, d: int, layer: EncoderLa
     if not allowed.any():
         return allowed
     best = scores[allowed].max()
-    if layer.exponentials is None:
+    if layer.score_least is not None:
         return allowed & (scores >= layer.score_least[(best + d) // 2])
+    assert layer.exponentials is not None
     exponentials = np.where(allowed, layer.exponentials[(best + d) // 2, scores + d + 2], np.float32(0))
     return exponentials > np.float32(layer.share) * sum_in_order(exponentials, 16)
 

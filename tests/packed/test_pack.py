@@ -68,12 +68,13 @@ def test_a_loss_and_embeddings(models):
         binary(models, "electra", "bibert"),
         models.inputs("electra") | {"labels": torch.tensor([0, 2])},
     )
-    assert torch.equal(binviz.pack(model)(**given).loss, model(**given).loss)
+    packed = binviz.pack(model, fused=False)
+    assert torch.equal(packed(**given).loss, model(**given).loss)
     embedded = {
         "inputs_embeds": model.get_input_embeddings()(given["input_ids"]).detach(),
         "attention_mask": given["attention_mask"],
     }
-    assert torch.equal(binviz.pack(model)(**embedded).logits, model(**given).logits)
+    assert torch.equal(packed(**embedded).logits, model(**given).logits)
 
 
 @pytest.mark.parametrize("name", ["bert", "swin", "cnn", "sequential"])
@@ -81,7 +82,7 @@ def test_the_model_is_left_alone(models, name):
     model, given = binary(models, name).train(), models.inputs(name)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     frozen = [parameter.requires_grad for parameter in model.parameters()]
-    packed = binviz.pack(model)
+    packed = binviz.pack(model, fused=False)
     assert not packed.training and model.training
     assert frozen == [parameter.requires_grad for parameter in model.parameters()]
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
@@ -110,7 +111,7 @@ def test_what_is_packed_and_what_stays(models):
 def test_a_model_in_half_becomes_one_in_float32(models, dtype):
     """Its weights are packed as a file would, and products are exact again."""
     model = binary(models).to(dtype)
-    found = binviz.pack(model)
+    found = binviz.pack(model, fused=False)
     assert {value.dtype for value in found.parameters()} == {torch.float32}
     given = models.inputs("bert")
     assert torch.equal(models.logits(found, given), models.logits(model.float(), given))
@@ -138,7 +139,7 @@ def test_a_head_that_shares_the_table(models):
     binviz.binarize_(model, "bit-w1a1")
     given = models.inputs("bert")
     wanted = models.logits(model, given)
-    assert torch.equal(models.logits(binviz.pack(model), given), wanted)
+    assert torch.equal(models.logits(binviz.pack(model, fused=False), given), wanted)
 
 
 def test_a_layer_that_stands_in_two_places():
@@ -163,7 +164,7 @@ def test_one_file(models, tmp_path, name, recipe):
     stored = sum(value.numel() * value.element_size() for value in packed.state_dict().values())
     assert stored == packed_bytes(model) == packed_bytes(packed)
     given = models.inputs(name)
-    again = binviz.pack(binviz.load(tmp_path / "other.safetensors"))
+    again = binviz.pack(binviz.load(tmp_path / "other.safetensors"), fused=False)
     assert torch.equal(models.logits(again, given), models.logits(model, given))
 
 
@@ -194,7 +195,7 @@ def test_the_same_codes_are_seen(models, name):
 def test_two_threads_at_once(models):
     model = binary(models, "vit", "bivit-w1a1")
     packed, inputs = binviz.pack(model), [models.inputs("vit", 5), models.inputs("vit", 9)]
-    wanted, found = [models.logits(model, given) for given in inputs], [[], []]
+    wanted, found = [models.logits(packed, given) for given in inputs], [[], []]
     threads = [
         threading.Thread(
             target=lambda i=i: found[i].extend(models.logits(packed, inputs[i]) for _ in range(10))
