@@ -94,7 +94,7 @@ def small(monkeypatch, no_clock):
     monkeypatch.setattr(models, "CASES", {"BERT-base": models.Case(small_bert, ("bit-w1a1",), (1, 2))})
     monkeypatch.setattr(steps, "minilm", small_bert)
     monkeypatch.setattr(restricted, "available", lambda: False)
-    monkeypatch.setattr(imports, "measure", lambda rounds: {"median": 0.1, "low": 0.1, "high": 0.1})
+    monkeypatch.setattr(imports, "measure", lambda: {"median": 0.1, "low": 0.1, "high": 0.1})
     monkeypatch.setattr(quiet, "speedup", lambda rounds: 1.9)
 
 
