@@ -220,6 +220,10 @@ figure.update_layout(template="binviz", margin={"l": 80, "b": 70, "t": 30})
 print(f"from the loop to the registers: {speed['registers by hand'] / speed['Python loop']:,.0f} times")
 in_turns = products.measure(M, K, N, rounds=15)["share"]
 print(f"share of the limit, both measured in turns: {in_turns['median']:.0%}")
+if in_turns["high"] - in_turns["low"] > 0.1 * in_turns["median"]:
+    print(
+        "Something else was running: the rounds differ by more than a tenth. Measure again when the machine is idle."
+    )
 figure
 
 # %% [markdown]
