@@ -1,1 +1,1 @@
-"""Measured speed. Each module is a program: `python -m binviz.bench.kernels` is what `make bench` runs."""
+"""Measured speed: `run` is `binviz bench`; its parts, and what else is measured here, stand in a module each."""

@@ -1,6 +1,7 @@
 """All-pairs Hamming distances beside NumKong's and faiss', where they are installed (`pip install binviz[bench]`)."""
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -36,8 +37,7 @@ def contestants(rows: int, others: int, bits: int) -> dict[str, Callable[[], obj
         packed, their_out = numkong.hammings_pack(y), numkong.zeros((rows, others), dtype="uint32")
         functions["numkong"] = lambda: numkong.hammings_packed(x, packed, out=their_out)
     if find_spec("faiss"):
-        import faiss
-
+        faiss: Any = import_module("faiss")  # its types know no hammings
         faiss.omp_set_num_threads(1)
         faiss_out = np.empty((rows, others), np.int32)
 

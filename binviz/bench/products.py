@@ -26,10 +26,7 @@ def measure(rows: int, inputs: int, outputs: int, rounds: int) -> dict[str, Any]
     random = np.random.default_rng(0)
     a = binviz_kernels.pack_rows(random.standard_normal((rows, inputs)))
     w = binviz_kernels.pack_weights(random.standard_normal((outputs, inputs)))
-    out = np.empty((rows, outputs), np.int32)
-    times = interleave(
-        {"product": lambda: binviz_kernels.xnor_gemm(a, w, out), "limit": limit.loop()}, rounds
-    )
+    times = interleave({"product": lambda: binviz_kernels.xnor_gemm(a, w), "limit": limit.loop()}, rounds)
     fastest = 2 * rows * inputs * outputs / limit.OPERATIONS
     share = ratio([seconds * fastest for seconds in times["limit"]], times["product"])
     return {

@@ -47,8 +47,11 @@ def command(quick: bool, out: Path | None, threads: tuple[str, ...], busy: bool)
         if name in report.TABLES:
             console.print(report.TABLES[name](record))
 
-    with console.status("measuring; leave the machine alone"):
-        record = measure(chosen, quick, busy, tell)
+    # Nothing turns on the screen meanwhile: it would take its time from what is measured.
+    console.print(
+        f"Measuring takes about {'one minute' if quick else 'five minutes'}; leave the machine alone.\n"
+    )
+    record = measure(chosen, quick, busy, tell)
     console.print(report.targets(record))
     if record["busy"]:
         console.print("[red]This machine was busy: these numbers are nobody's.[/]")
@@ -121,7 +124,7 @@ def parts(threads: tuple[int, ...], quick: bool, rounds: int, few: int) -> dict[
         found["restricted"] = lambda: restricted.measure(threads, few)
     return found | {
         "steps": lambda: [steps.measure(t, few) for t in threads],
-        "imports": lambda: imports.measure(few),
+        "imports": imports.measure,
     }
 
 

@@ -4,6 +4,7 @@ A kernel says whether the sizes of its arguments fit together, and does nothing 
 the threads compute stand in `blocks`.
 """
 
+import numpy as np
 from numba import prange
 
 from binviz_kernels.blocks import (
@@ -107,8 +108,10 @@ def arrange_rows_threaded(words, panels, threads):
 
 
 def linear_rows(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out):
-    """A linear layer of words uint64 [M, W]; or of x float32 [M, K], packed into these words."""
+    """A linear layer of words uint64 [M, W]; or of x float32 [M, K], which is packed first."""
     M, N = out.shape
+    if x.shape[0] > 0:
+        words = np.empty((M, (K + 63) // 64), np.uint64)
     if not layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
         return False
     layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, 0, M, 0, N)
@@ -118,6 +121,8 @@ def linear_rows(x, words, panels, K, signed, scale, bias, shift, row_scale, give
 def linear_rows_threaded(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out, threads):
     """The same, an equal share to each thread."""
     M, N = out.shape
+    if x.shape[0] > 0:
+        words = np.empty((M, (K + 63) // 64), np.uint64)
     if not layer_fits(x, words, panels, K, scale, bias, shift, row_scale, given, M, N):
         return False
     if x.shape[0] > 0 and 12 * threads > M:  # each thread has some columns of all rows

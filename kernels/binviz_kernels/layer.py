@@ -14,7 +14,7 @@ from binviz_kernels.planes import PackedPlanes, planes_gemm
 from binviz_kernels.threads import get_threads
 
 Vector = NDArray[np.float32] | float
-NO_FLOATS = np.empty((0, 0), np.float32)
+NO_FLOATS, NO_WORDS = np.empty((0, 0), np.float32), np.empty((0, 0), np.uint64)
 
 
 def linear(
@@ -61,16 +61,13 @@ def linear(
     try:
         # The usual case in as few steps as possible: arrays of the right types, which the kernel insists on,
         # and of sizes that fit, which it looks at itself. Everything else is looked at more closely below.
-        K = w.K
-        floats: Any = NO_FLOATS
+        K, N = w.K, w.words.shape[0]
+        floats: Any = x
+        words, signed, fits = NO_WORDS, True, True  # or the kernel says that it does not
         if isinstance(x, PackedRows):
-            words, signed = x.words, x.signed
+            floats, words, signed = NO_FLOATS, x.words, x.signed
             fits = x.K == K and words.shape[1] == (K + 63) // 64
-        else:
-            floats, signed = x, True
-            words = np.empty((len(floats), (K + 63) // 64), np.uint64)
-            fits = True  # or the kernel says that it does not
-        M, N = words.shape[0], w.words.shape[0]
+        M = words.shape[0] or floats.shape[0]
         if M and fits and type(K) is int:
             threads = 1 if M * N * K < SMALLEST_WORK else get_threads()
             y = empty((M, N), np.float32) if out is None else out
@@ -112,13 +109,13 @@ def _linear(x: Any, w: Any, scale: Any, bias: Any, shift: Any, row_scale: Any, g
         return layer_of_planes(x, w, scale, bias, shift, row_scale, given, out)
     a, floats = x, NO_FLOATS
     if isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 2 and x.size:
-        # The kernel packs them, each thread its own rows.
+        # The kernel packs them, each thread its own rows; here only their length is looked at.
         floats = contiguous(x)
-        a = PackedRows(np.empty((x.shape[0], -(-x.shape[1] // 64)), np.uint64), x.shape[1])
+        a = PackedRows(np.empty((0, -(-x.shape[1] // 64)), np.uint64), x.shape[1])
     elif not isinstance(x, PackedRows):
         a = pack_rows(x)
     rows, panels = operands(a, w)
-    M, N = rows.shape[0], w.words.shape[0]
+    M, N = len(rows) or len(floats), w.words.shape[0]
     out = output(out, (M, N), np.float32)
     vectors = terms(scale, bias, shift, row_scale, M, N)
     if not rows.flags.writeable:  # the kernel only reads them

@@ -86,9 +86,9 @@ class Tile:
         )
 
     def fetch(self, height: int) -> None:
-        """Bring the place of a tile into the nearest cache while its sums are computed."""
+        """Bring the place of a tile into the nearest cache while its sums are computed; bits need too little of it."""
         for i in range(height):
-            for j in range(self.shape.registers):
+            for j in range(0 if self.out.type.pointee == v.BYTE else self.shape.registers):
                 there = self.builder.gep(self.out, [self.place(i, self.column(j))])
                 v.prefetch(self.builder, there, write=True)
 

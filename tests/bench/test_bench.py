@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from binviz_kernels import forms
 from typer.testing import CliRunner
 
 from binviz import cli
@@ -94,7 +95,7 @@ def small(monkeypatch, no_clock):
     monkeypatch.setattr(models, "CASES", {"BERT-base": models.Case(small_bert, ("bit-w1a1",), (1, 2))})
     monkeypatch.setattr(steps, "minilm", small_bert)
     monkeypatch.setattr(restricted, "available", lambda: False)
-    monkeypatch.setattr(imports, "measure", lambda rounds: {"median": 0.1, "low": 0.1, "high": 0.1})
+    monkeypatch.setattr(imports, "measure", lambda: {"median": 0.1, "low": 0.1, "high": 0.1})
     monkeypatch.setattr(quiet, "speedup", lambda rounds: 1.9)
 
 
@@ -240,19 +241,26 @@ def test_what_is_no_record_is_refused(text, tmp_path):
         records.read(tmp_path / "none.json")
 
 
-def test_nobody_uses_avx512_where_it_is_forbidden():
+def test_nothing_that_is_set_allows_avx512():
     settings = restricted.environment()
     on = {name for name in settings["NUMBA_CPU_FEATURES"].split(",") if name.startswith("+")}
     assert not any(word in name for name in on for word in ("avx512", "avx10", "amx"))
+
+
+@pytest.mark.parametrize("forbidden", [True, False], ids=["forbidden", "allowed"])
+def test_512_bit_registers_are_seen_where_they_are_allowed_alone(forbidden, tmp_path):
+    if forms.CHOSEN.name != "avx512":
+        pytest.skip("this processor has none that the kernels use")
     program = (
         "import numpy as np, binviz_kernels as k; from binviz.bench import restricted; "
-        "w = k.pack_weights(np.eye(70)); print(k.linear(np.eye(70, dtype=np.float32), w, 1.0)[0, 0], "
-        "restricted.wide_registers(), k.forms.CHOSEN.name)"
+        "k.xnor_gemm(k.pack_rows(np.eye(70)), k.pack_weights(np.eye(70))); "
+        "print(restricted.wide_registers(), k.forms.CHOSEN.name)"
     )
+    settings = {"NUMBA_CACHE_DIR": str(tmp_path)} | (restricted.environment() if forbidden else {})
     done = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | settings, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["70.0", "False", "avx2"] or not restricted.available()
+    assert done.stdout.split() == (["False", "avx2"] if forbidden else ["True", "avx512"])
 
 
 def test_a_restricted_run_is_a_process_of_its_own(monkeypatch):
