@@ -11,7 +11,16 @@
 # | **Runs on** | a laptop's CPU, offline |
 #
 # A **binarized** network stores each weight as one bit and computes with bits. Everything else in this course is about
-# two questions: *how does it compute*, which this notebook answers, and *how can it learn at all*, which the next ones do.
+# two questions: *how does it compute*, and *how can it learn at all*.
+#
+# | notebook | question |
+# |---|---|
+# | 00, this one | how do bits replace products? |
+# | [01](01_what_a_binarizer_does.ipynb) | what does one bit lose, and what is a surrogate? |
+# | [02](02_how_a_sign_can_learn.ipynb) | why can a sign learn at all? |
+# | [03](03_from_the_loop_to_the_limit.ipynb) | how fast can bits be, and what stops them? |
+# | [04](04_two_sets_and_elasticity.ipynb) | which two values, and how large? |
+# | [05](05_many_teachers.ipynb) | one step from float to one bit, or several? |
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one prints the first value that is
 # wrong, with a hint. Complete solutions are in the folder `solutions`.

@@ -436,7 +436,7 @@ binarizers.check_binarizer(Bell, derivative=lambda x: math.exp(-(x**2)))
 # | the best scale is the mean magnitude | XNOR-Net, section 3.1 | derived, and the minimum of the curve | yes, it is arithmetic |
 # | a start at 4 times the mean suits non-negative inputs | BiT's official code | 22 % ones on ReLU, 12 % on softmax, 0 % on uniform inputs | random inputs, not BERT's |
 #
-# **Next:** notebook 02 puts binarizers into a small network and watches its latent weights.
+# **Next:** [notebook 02](02_how_a_sign_can_learn.ipynb): why a sign can learn at all, and what its latent weights do meanwhile.
 
 # %% [markdown]
 # ## References
