@@ -9,6 +9,7 @@ from binviz.check.notebook_01 import ex_1_1, ex_1_2, ex_1_3, ex_1_4, ex_1_5, ex_
 from binviz.check.notebook_02 import ex_2_1, ex_2_2, ex_2_3, ex_2_4, ex_2_5, ex_2_6
 from binviz.check.notebook_03 import ex_3_1, ex_3_2, ex_3_3, ex_3_4, ex_3_5, ex_3_6
 from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_4_6
+from binviz.check.notebook_05 import ex_5_1, ex_5_2, ex_5_3, ex_5_4
 
 __all__ = [
     "Case",
@@ -41,6 +42,10 @@ __all__ = [
     "ex_4_4",
     "ex_4_5",
     "ex_4_6",
+    "ex_5_1",
+    "ex_5_2",
+    "ex_5_3",
+    "ex_5_4",
     "exercise",
     "tally",
 ]

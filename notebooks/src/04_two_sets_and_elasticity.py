@@ -203,7 +203,7 @@ plots.lines(
 )
 
 # %% [markdown]
-# With two tokens the switch is at 1 and nothing is ever above it: **dead**. With six, 38 % of all rows are empty.
+# With two tokens the switch is at 1 and nothing is ever above it: **dead**. With six, nearly half of all rows are empty.
 #
 # This has happened to us. The first 1-bit model for these sentences was trained on batches of similar length, and the first one held
 # 32 sentences of at most six tokens. When the start was taken from 256 sentences of mixed length instead, whose longest has 50:
