@@ -18,6 +18,8 @@ PAGES = {
     "lab-attention": "lab?binarizer=bivit-attention&input=softmax+rows&spread=2.0",
     "lab-weights": "lab?binarizer=bit-weight&input=weights+of+a+model",
     "lab-elastic": "lab?binarizer=elastic-signed&elastic-signed.bits=2&by_hand=true",
+    "training": "training?beside=bit%3A+sst2.bibert",
+    "training-live": "training?part=Live+on+the+digits",
     "bits": "bits",
     "bits-and": "bits?codes=0+and+1+(AND)",
     "bits-row": "bits?part=A+row+of+a+model&linear=layers.0.fc2&token=2",

@@ -54,6 +54,17 @@ def sized(
     return figure.update_layout(height=height, margin={"l": left, "r": right, "t": top, "b": bottom})
 
 
+def log_axis(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
+    """A logarithmic axis that names powers of ten, and 2 and 5 times them where there are few."""
+    numbers = np.asarray(values, dtype=float)
+    decades = np.log10(numbers[np.isfinite(numbers) & (numbers > 0)])
+    if not decades.size:
+        return {"type": "log"}
+    powers = 10.0 ** np.arange(np.floor(decades.min()), np.ceil(decades.max()) + 1)
+    ticks = powers if np.ptp(decades) > 2.5 else np.outer(powers, [1, 2, 5]).ravel()
+    return {"type": "log", "tickvals": ticks.tolist(), "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
 def longest(labels: Sequence[str]) -> int:
     """Pixels that the longest label takes, roughly.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import builder, describe, longest, sized
+from binviz.plots.figure import builder, describe, log_axis, longest, sized
 from binviz.plots.summaries import Histogram, spread
 from binviz.plots.theme import CATEGORICAL
 
@@ -42,10 +41,8 @@ def lines(
         )
         if known.size:
             said.append(f"{name} goes from {known[0]:.3g} to {known[-1]:.3g}")
-    figure.update_xaxes(title=x_title, **(_log_axis(x) if "x" in log else {}))
-    figure.update_yaxes(
-        title=y_title, **(_log_axis(np.concatenate([*curves.values()])) if "y" in log else {})
-    )
+    figure.update_xaxes(title=x_title, **(log_axis(x) if "x" in log else {}))
+    figure.update_yaxes(title=y_title, **(log_axis(np.concatenate([*curves.values()])) if "y" in log else {}))
     # A row of the legend holds about five short names.
     sized(figure, 380, top=44 + 20 * (longest([" " * sum(len(name) + 6 for name in curves)]) // 640))
     return describe(figure, alt=f"{y_title} against {x_title}: {'; '.join(said)}.")
@@ -136,12 +133,3 @@ def _colours(names: Mapping[str, Sequence[float]]) -> list[str]:
 
 def _log10(values: np.ndarray) -> np.ndarray:
     return np.log10(values, out=np.full(values.shape, -np.inf), where=values > 0)
-
-
-def _log_axis(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
-    """A logarithmic axis that names powers of ten, and 2 and 5 times them where there are few."""
-    numbers = np.asarray(values, dtype=float)
-    decades = np.log10(numbers[np.isfinite(numbers) & (numbers > 0)])
-    powers = 10.0 ** np.arange(np.floor(decades.min()), np.ceil(decades.max()) + 1)
-    ticks = powers if np.ptp(decades) > 2.5 else np.outer(powers, [1, 2, 5]).ravel()
-    return {"type": "log", "tickvals": ticks.tolist(), "ticktext": [f"{tick:g}" for tick in ticks]}

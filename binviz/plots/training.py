@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe, longest, sized
+from binviz.plots.figure import builder, describe, log_axis, longest, sized
 from binviz.plots.theme import CATEGORICAL, SEQUENTIAL
 
 
@@ -46,9 +46,8 @@ def losses(runs: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> go.Figu
         if known:
             said.append(f"{name} from {known[0]:.3g} to {known[-1]:.3g} in {steps[-1]} steps")
     figure.update_xaxes(title="step (number)", rangemode="tozero")
-    figure.update_yaxes(
-        title="loss (unit of the run's loss, logarithmic)", type="log", exponentformat="power"
-    )
+    every = [value for _, values in runs.values() for value in values]
+    figure.update_yaxes(title="loss (unit of the run's loss, logarithmic)", **log_axis(every))
     sized(figure, 360)
     figure.update_layout(showlegend=True)
     return describe(figure, alt=f"Loss: {'; '.join(said) or 'no points'}.")

@@ -27,6 +27,7 @@ page = st.navigation(
         "": [st.Page("views/start.py", title="Start", icon=":material/play_arrow:", default=True)],
         "Learn": [
             st.Page("views/lab.py", title="Binarizer lab", icon=":material/tune:"),
+            st.Page("views/training.py", title="Training", icon=":material/trending_down:"),
             st.Page("views/bits.py", title="Bits and speed", icon=":material/speed:"),
         ],
         "Look inside": [

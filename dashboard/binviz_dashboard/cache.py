@@ -20,12 +20,26 @@ from torch import nn
 from binviz import analysis, zoo
 from binviz.costs import Costs
 from binviz.packed import pack
+from binviz.playground import latent
 from binviz.plots import Histogram
 from binviz_dashboard import counting, lab, looking, meeting, models
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
 torch.set_num_threads(1)
+
+
+#: Binarizers for the live net, in the order of the menu.
+LIVE_WEIGHTS = [
+    "bnn",
+    "xnor-weight",
+    "bibert-weight",
+    "bit-weight",
+    "bivit-weight",
+    "bireal-weight",
+    "recu-weight",
+]
+LIVE_ACTIVATIONS = ["bnn", "bireal-activation", "reactnet-activation", "elastic-signed", "elastic-unsigned"]
 
 
 class Shared(NamedTuple):
@@ -125,3 +139,9 @@ def costs(name: str, recipe: str, tokens: int) -> Costs:
     if name in counting.CONFIGURATIONS:
         return counting.untrained(name, recipe, tokens)
     return counting.bundled(model(name).model, tokens)
+
+
+@st.cache_resource(max_entries=64, show_spinner="A few seconds of training")
+def trained(settings: latent.Settings) -> list[latent.Snapshot]:
+    """Snapshots of a live net, from before the first step to the last."""
+    return list(latent.train(settings))

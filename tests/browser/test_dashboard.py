@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["", "lab", "bits", "activations", "errors", "attention"]
+PAGES = ["", "lab", "training", "bits", "activations", "errors", "attention"]
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "start")
 
 

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 import pytest
 from binviz_dashboard import models
 
-PAGES = ["start", "lab", "bits", "activations", "errors", "attention"]
-WITH_MODELS = [page for page in PAGES if page not in ("lab", "bits")]
+PAGES = ["start", "lab", "training", "bits", "activations", "errors", "attention"]
+WITH_MODELS = [page for page in PAGES if page not in ("lab", "training", "bits")]
 MODELS = models.binary_names()
 
 
@@ -59,6 +59,8 @@ def test_every_chart_is_described(visit, page):
         ("bits", {"part": "A row of a model"}),
         ("bits", {"part": "A row of a model", "model": "digits-vit.bit-w1a1", "digit": "3", "token": "5"}),
         ("bits", {"part": "Costs", "rule": "bivit", "recipe": "bivit-mixed"}),
+        ("training", {"beside": "bit: sst2.bibert", "moved": "scales"}),
+        ("training", {"part": "Live on the digits", "clip": "true"}),
         ("activations", {}),
         ("activations", {"model": "digits-vit.bit-w1a1", "tensor": "layers.*.ffn_act"}),
         ("errors", {"measure": "signal to noise", "places": "binarizers", "layer": "1"}),
@@ -182,3 +184,26 @@ def test_the_race_is_run_on_demand(visit):
     app.selectbox(key="rows").set_value("128").run()  # the measurement stays until the next one
     assert len(charts(app)) == 2
     assert "8 rows, 384 → 384" in app.caption[-1].value
+
+
+def test_two_runs_stand_side_by_side_with_what_differs(visit):
+    app = visit("training", run="bit: sst2.bit-w1a1", beside="bit: sst2.bibert")
+    assert len(charts(app)[0]["data"]) == len(charts(app)[1]["data"]) == 2
+    settings = app.dataframe[0].value
+    assert {"distillation", "label_weight"} <= set(settings["setting"])
+
+
+def test_a_run_without_flips_says_so(visit):
+    app = visit("training", run="sst2: sst2.float", beside="bit: sst2.bit-w1a1")
+    assert len(app.info) == 1
+    assert len(charts(app)[1]["data"]) == 1
+
+
+def test_a_net_that_keeps_its_first_signs_flips_nothing(visit):
+    visit("training", part="Live on the digits", frozen="true")
+    app = visit(
+        "training", part="Live on the digits", frozen="true"
+    )  # the second visitor is served from memory
+    assert not app.exception
+    values = {metric.label: metric.value for metric in app.metric}
+    assert values["Signs that flip in a step, at the end"] == "0.00%"

@@ -65,7 +65,8 @@ with right:
     )
     charts.show(figure, "sizes")
 st.caption(
-    "The 1-bit model runs on bits here: its layers pack what they read and count bits in machine words. Both times are "
-    "the median of three warm runs on one thread of this machine. The pages under *Look inside* run it in float, on the "
-    "values that its bits stand for. How much bits gain grows with the width of the layers: see *Bits and speed*."
+    "The 1-bit model runs on bits here: its layers pack what they read and count bits in machine words. Both times "
+    "are the median of three warm runs on one thread of this machine. The pages under *Look inside* run it in float, "
+    "on the values that its bits stand for. How much bits gain grows with the width of the layers: see *Bits and "
+    "speed*."
 )

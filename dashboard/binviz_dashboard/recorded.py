@@ -1,0 +1,93 @@
+"""Recorded runs as the page shows them; no Streamlit here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from binviz import plots
+from binviz.evidence.runs import Run
+
+#: What moves in a binary model -> the first word of its curves' names, a factor and a unit.
+MOVING = {
+    "flips": ("flips", 100.0, "% of a layer's weights in one step"),
+    "scales": ("scale", 1.0, "alpha, unit of the activation"),
+    "shifts and thresholds": ("shift", 1.0, "mean magnitude, unit of the activation"),
+}
+
+
+def titles(runs: Iterable[Run]) -> dict[str, Run]:
+    """Title -> run, for every run with a curve.
+
+    >>> run = Run("bit", "sst2.bit-w1a1", 1, {}, "", {}, {}, 1.0, curves={"step": [1], "loss": [0.5]})
+    >>> list(titles([run]))
+    ['bit: sst2.bit-w1a1, seed 1']
+    """
+    return {
+        f"{run.experiment}: {run.cell}" + (f", seed {run.seed}" if run.seed else ""): run
+        for run in runs
+        if run.curves.get("loss")
+    }
+
+
+def losses(shown: Mapping[str, Run]) -> dict[str, tuple[Any, Any]]:
+    """Steps and losses of each run, as `plots.losses` takes them."""
+    return {title: (run.curves["step"], run.curves["loss"]) for title, run in shown.items()}
+
+
+def courses(shown: Mapping[str, Run], what: str) -> dict[str, plots.Course]:
+    """What became of one of `MOVING` in every layer of the runs that recorded it, as `plots.courses` takes it."""
+    prefix, factor, _ = MOVING[what]
+    found = {}
+    for title, run in shown.items():
+        curves = {
+            name.partition("/")[2]: [factor * value for value in values]
+            for name, values in run.curves.items()
+            if name.startswith(f"{prefix}/")
+        }
+        if curves:
+            found[title] = plots.Course(run.curves["watched"], list(curves), list(curves.values()))
+    return found
+
+
+def numbers(run: Run) -> dict[str, str]:
+    """How a run ended, for reading.
+
+    >>> numbers(Run("e", "c", 0, {"train": {"steps": 9}}, "", {}, {"accuracy": 0.5}, 90.0))
+    {'accuracy': '50.0 %', 'steps': '9', 'time': '1.5 min'}
+    """
+    found = {
+        name: f"{100 * value:.1f} %" if name == "accuracy" else f"{value:.3f}"
+        for name, value in run.metrics.items()
+    }
+    steps = run.config.get("train", {}).get("steps")
+    return found | ({"steps": f"{steps:,}"} if steps else {}) | {"time": f"{run.seconds / 60:.1f} min"}
+
+
+def differences(first: Run, second: Run) -> pd.DataFrame:
+    """Settings in which two runs differ, one row each."""
+    settings = [
+        flat({**run.config.get("identity", {}), **run.config.get("train", {})}) for run in (first, second)
+    ]
+    names = list(dict.fromkeys([*settings[0], *settings[1]]))
+    rows = [
+        (name, *(str(each.get(name, "-")) for each in settings))
+        for name in names
+        if settings[0].get(name) != settings[1].get(name)
+    ]
+    return pd.DataFrame(rows, columns=["setting", "first", "second"])
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """A dictionary of dictionaries as one, with dotted names.
+
+    >>> flat({"a": {"b": 1}, "c": 2})
+    {'a.b': 1, 'c': 2}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inside = flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+        found |= inside
+    return found
