@@ -13,6 +13,7 @@ from binviz_kernels import vectors as v
 from binviz_kernels.sums import PANEL, shape_of
 from binviz_kernels.tile import Beside, Tile, by_column, each
 
+MASKED = 16  # neighbours that are compared at once
 AHEAD = 1024  # floats, as many as a tile packs while one comes from memory
 
 
@@ -311,7 +312,7 @@ def compare_word(typing, x, m, k, least):
                 array = context.make_array(signature.args[3])(context, builder, least)
                 limits = load(array.data, k)
             else:
-                limits = v.broadcast(builder, least, 64)
+                limits = v.broadcast(builder, least, MASKED)
             if isinstance(values.type.element, ir.IntType):
                 return builder.icmp_signed(">=", values, limits)
             return builder.fcmp_ordered(">=", values, limits)
@@ -324,32 +325,43 @@ def compare_word(typing, x, m, k, least):
 def word_of(context, builder, type_, x, m, k, compare):
     """Emit `compare(values, load)` of entries k to k + 63 of row m of x, and make a word of the bits.
 
-    `load(pointer, k)` loads as many neighbours as there are entries.
+    `load(pointer, k)` loads as many neighbours as there are entries. A few at a time: a processor makes a mask of
+    one register's comparisons in one instruction, but not of several registers'.
     """
     array = context.make_array(type_)(context, builder, x)
     K = builder.extract_value(array.shape, 1)
     at = builder.add(builder.mul(m, K), k)
-    lanes = v.vector(array.data.type.pointee, 64)
+    lanes = v.vector(array.data.type.pointee, MASKED)
     remaining = builder.sub(K, k)
-    whole = builder.icmp_signed(">=", remaining, v.INT64(64))
-    with builder.if_else(whole, likely=True) as (then, otherwise):
+
+    def word(load_at):
+        """The bits of all parts, each with its loads."""
+        word = v.INT64(0)
+        for first in range(0, 64, MASKED):
+            mask, load = load_at(first)
+            bits = compare(load(array.data, at), load)
+            bits = bits if mask is None else builder.and_(bits, mask)
+            some = builder.zext(builder.bitcast(bits, ir.IntType(MASKED)), v.INT64)
+            word = builder.or_(word, builder.shl(some, v.INT64(first)))
+        return word
+
+    def whole(first):
+        return None, lambda pointer, at: v.load(builder, pointer, builder.add(at, v.INT64(first)), lanes)
+
+    def part(first):
+        mask = v.masked(builder, MASKED, builder.sub(remaining, v.INT64(first)))
+        zeros = v.constant(lanes, 0)
+        return mask, lambda pointer, at: v.masked_load(
+            builder, pointer, builder.add(at, v.INT64(first)), mask, zeros
+        )
+
+    enough = builder.icmp_signed(">=", remaining, v.INT64(64))
+    with builder.if_else(enough, likely=True) as (then, otherwise):
         with then:
-
-            def load_all(pointer, at):
-                return v.load(builder, pointer, at, lanes)
-
-            all_bits = builder.bitcast(compare(load_all(array.data, at), load_all), v.INT64)
-            after_all = builder.block
+            all_bits, after_all = word(whole), builder.block
         with otherwise:
-            mask = v.masked(builder, 64, remaining)
-
-            def load_some(pointer, at):
-                return v.masked_load(builder, pointer, at, mask, v.constant(lanes, 0))
-
-            bits = compare(load_some(array.data, at), load_some)
-            some_bits = builder.bitcast(builder.and_(bits, mask), v.INT64)
-            after_some = builder.block
-    word = builder.phi(v.INT64)
-    word.add_incoming(all_bits, after_all)
-    word.add_incoming(some_bits, after_some)
-    return word
+            some_bits, after_some = word(part), builder.block
+    result = builder.phi(v.INT64)
+    result.add_incoming(all_bits, after_all)
+    result.add_incoming(some_bits, after_some)
+    return result
