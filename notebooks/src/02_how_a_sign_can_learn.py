@@ -480,7 +480,7 @@ plots.lines(
 # |---|---|---|---|
 # | the straight-through estimator is biased | 1308.3432 | counted: its bias is above zero with every slope | exact, on a net of six units |
 # | its low variance makes up for that | 1308.3432 | yes, more so with more units | digits instead of MNIST, one hidden layer |
-# | latent weights beyond ±1 should be put back | BNN, section 1.3 | with a large start it saves the net, with a small one nothing lies out there | one small net, one seed |
+# | latent weights beyond ±1 should be put back | BNN, section 1.3 | with a large start it helped much, with a small one next to nothing lies out there | one small net, one seed |
 #
 # **Next:** [notebook 03](03_from_the_loop_to_the_limit.ipynb) makes the bits run; notebook 04 asks which two values, and how large.
 

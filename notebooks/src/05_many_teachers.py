@@ -218,7 +218,7 @@ figure = plots.bars(recorded, series, "row of the matrix (name)", "accuracy (% o
 figure.update_xaxes(tickangle=-40).update_layout(height=460, margin_b=140)
 
 # %% [markdown]
-# A row that has not been run on a task has no bar. Beside it, what was *published* for BERT-base (accuracy in percent on the development sets; the
+# A row that has not been run on a task has no bar. Beside it, what was *published* for BERT-base (scores in percent on the development sets, as printed; the
 # rows marked with a star were distilled in one step):
 
 # %%
@@ -226,7 +226,7 @@ print(f"{'':12s} bits of weights, embeddings, activations    SST-2   MRPC")
 for row in papers.glue():
     if not row.augmentation:
         print(f"{row.model:12s} {row.bits!s:40s} {row.scores['sst2']:9.1f} {row.scores['mrpc']:6.1f}")
-print("source:", papers.glue()[0].source)
+print("\n".join(sorted({f"source: {row.source}" for row in papers.glue() if not row.augmentation})))
 
 # %% [markdown]
 # ## 5. Is a difference a difference?
