@@ -14,6 +14,7 @@ from binviz_kernels.encoder import PackedEncoder, encoder
 from torch import Tensor, nn
 
 from binviz.adapters import layout_of
+from binviz.errors import UserError
 from binviz.layers.attention import FORBIDDEN
 from binviz.layers.tap import heard
 from binviz.packed.fold import NotFoldable, fold_encoder
@@ -90,7 +91,7 @@ def fuse_(packed: nn.Module, model: nn.Module) -> None:
     """
     try:
         weights = fold_encoder(model, LONGEST)
-    except NotFoldable:
+    except (NotFoldable, UserError):  # also a single layer, or a network of which nothing is known
         return
     path = layout_of(model).blocks[0].layer.rpartition(".")[0]
     owner, _, name = path.rpartition(".")
