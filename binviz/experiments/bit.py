@@ -37,6 +37,11 @@ ONE_SET = bit.W1A1.but(
     attention=Choice("elastic-signed", {"learn_shift": True}),
 )
 GELU = bit.W1A1.but("bit-w1a1-gelu", ffn_activation=None)
+#: What shows where the gap to float lies.
+FLOAT_ACTIVATIONS = bit.W1A1.but(
+    "bit-w1a32", activation=None, nonneg_activation=None, query=None, key=None, value=None, attention=None
+)
+FLOAT_WORDS = bit.W1A1.but("bit-w1a1-float-words", embedding=None)
 
 
 def _config(task: str, seed: int) -> GlueConfig:
@@ -166,9 +171,16 @@ _GAP: dict[str, tuple[str, dict[str, Any]]] = {
     "hidden-4": ("Hidden states that weigh 4 times as much", {"hidden_weight": 4.0}),
     "scale-lr-100": ("Scales that learn 100 times as fast", {"scale_lr": 1e-2}),
     "long": ("Three times as many steps", {"share": 3.0}),
+    "float-activations": ("Activations of 32 bits, beside binary weights,", {"recipe": FLOAT_ACTIVATIONS}),
+    "float-words": ("Word embeddings of 32 bits", {"recipe": FLOAT_WORDS}),
 }
 _GAP_CELLS = [
-    _cell(f"sst2.bit-w1a1.{row}", 4, "bit-w1a1", why=f"{why[0].lower()}{why[1:]}", **changes)
+    _cell(
+        f"sst2.bit-w1a1.{row}",
+        4,
+        why=f"{why[0].lower()}{why[1:]}".rstrip(","),
+        **{"recipe": "bit-w1a1"} | changes,
+    )
     for row, (why, changes) in _GAP.items()
 ]
 _GAP_CELLS += [
