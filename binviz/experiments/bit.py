@@ -262,7 +262,7 @@ EXPERIMENT = Experiment(
     problem=problem,
     settings={"start": glue.START, "pieces": PIECES, "positions": POSITIONS},
     notes=(
-        "Every binary row of a task takes as many optimisation steps: "
+        "Every binary row of a task but the long ones takes as many optimisation steps: "
         + ", ".join(f"{task} {budget['steps']}" for task, budget in BUDGETS.items())
         + ". The reported model is the last step's; the validation split is looked at once."
     ),
