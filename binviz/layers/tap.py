@@ -26,11 +26,6 @@ def tap(module: nn.Module, part: str, value: Any) -> None:
         listener(module, part, value)
 
 
-def is_heard() -> bool:
-    """Whether this thread has a listener, for whom a value must be made that the layer itself does not need."""
-    return _listener.get() is not None
-
-
 def heard() -> bool:
     """Whether this thread has a listener.
 

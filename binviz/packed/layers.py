@@ -39,7 +39,7 @@ from torch.nn import functional as F
 from binviz.binarizers import Code
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
-from binviz.layers.tap import is_heard, tap
+from binviz.layers.tap import heard, tap
 from binviz.packed.codes import Codes, codes_of
 
 BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
@@ -121,7 +121,7 @@ class PackedLayer(nn.Module):
         assert self.activation_binarizer is not None
         with torch.no_grad():
             codes = codes_of(self.activation_binarizer, x)
-        if is_heard():
+        if heard():
             tap(self, "pre", x)
             tap(self, "code", codes.code())
         return codes
