@@ -254,7 +254,7 @@ def settle(dots, start, width, doubts):
     """Products int32 [N] become 0 where the code is 1, and −1 elsewhere."""
     doubtful = 0
     for n in range(dots.shape[0]):
-        doubtful += np.uint32(dots[n] - np.uint32(doubts[0, n])) < np.uint32(doubts[1, n])
+        doubtful += int(np.uint32(dots[n] - np.uint32(doubts[0, n])) < np.uint32(doubts[1, n]))
     for n in range(dots.shape[0]):
         code = np.uint32(dots[n] - start[n]) < width[n]
         if doubtful > 0:

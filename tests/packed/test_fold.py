@@ -116,7 +116,7 @@ def test_gelu_of_large_negatives_is_minus_zero():
     assert inside(torch.tensor([-40, -2, 0, 40]), ones)[:, 0].tolist() == [True, False, True, True]
 
 
-@pytest.mark.parametrize("scale", [0.0012, 0.01, -0.01, 0.025])
+@pytest.mark.parametrize("scale", [0.0012, 0.005, -0.005, 0.01])
 def test_gelu_where_it_rounds_to_zero_or_not(scale):
     dots, bias = products(6000), torch.linspace(-0.05, 0.05, 50)
     y = torch.nn.functional.gelu(dots.float()[:, None] * scale + bias)
