@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from binviz_kernels import PackedWeights, pack_weights
-from binviz_kernels.encoder import EncoderLayer, PackedEncoder, Range, prepare_encoder
+from binviz_kernels.encoder import Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
 from torch import Tensor, nn
 
 from binviz.adapters import Block, layout_of
@@ -68,6 +68,45 @@ def range_of(dots: Tensor, bits: Tensor) -> Range:
     width = (end - start + 1) % 2**32
     width = torch.where(bits.all(0), 2**32 - 1, torch.where(bits.any(0), width, 0))
     return Range(start.numpy().astype(np.int32), width.numpy().astype(np.uint32))
+
+
+def range_and_doubts(dots: Tensor, bits: Tensor) -> tuple[Range, Doubts | None]:
+    """The range in which the bits are 1 but for a few integers close to one end of it, and these.
+
+    GELU of about −5.5 is such a place: there torch's rounding makes −0.0, whose sign is +1, of some numbers and not
+    of others.
+
+    Args:
+        dots: int64 [T], ascending, every second integer that can occur.
+        bits: bool [T, N], one column per output.
+
+    Raises:
+        NotFoldable: the integers from the first exception to the last are more than 64.
+
+    >>> column = torch.tensor([True, True, False, True, False, False, False, True])
+    >>> ones, doubts = range_and_doubts(torch.arange(-7, 8, 2), column[:, None])
+    >>> ones
+    Range(start=array([7], dtype=int32), width=array([4294967289], dtype=uint32))
+    >>> doubts.start, doubts.width, doubts.codes
+    (array([-3], dtype=int32), array([1], dtype=uint32), array([0], dtype=uint64))
+    """
+    filled, several = bits.clone(), (bits & ~bits.roll(1, 0)).sum(0) > 1
+    start, width = np.zeros((2, bits.shape[1]), np.int64)
+    codes = np.zeros(bits.shape[1], np.uint64)
+    for n in several.nonzero()[:, 0].tolist():
+        ones = bits[:, n].nonzero()[:, 0].numpy()
+        # The zeros between two ones, and those from the last one round to the first; the longest stay
+        zeros = np.append(np.diff(ones), ones[0] + len(bits) - ones[-1]) - 1
+        zeros[zeros.argmax()] = 0
+        places = zeros.nonzero()[0]
+        require(zeros[-1] == 0, "the integers whose bit is 1 are no range")
+        first, last = ones[places[0]] + 1, ones[places[-1] + 1] - 1
+        require(last - first < 64, "too many integers whose bit follows no range")
+        filled[first : last + 1, n] = True
+        start[n], width[n] = dots[first], dots[last] - dots[first] + 1
+        codes[n] = sum(1 << i for i, bit in enumerate(bits[first : last + 1, n].tolist()) if bit)
+    doubts = Doubts(start.astype(np.int32), width.astype(np.uint32), codes)
+    return range_of(dots, filled), doubts if several.any() else None
 
 
 def products(K: int, signed: bool = True) -> Tensor:
@@ -209,6 +248,10 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
     def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
         return binarizer.encode(values).q
 
+    dots = products(hidden)
+    fc1_range, doubts = range_and_doubts(
+        dots, codes(fc2.inputs, activation(fc1.outputs(dots.float()[:, None]))) > 0
+    )
     folded = EncoderLayer(
         input_least=least.numpy(),
         qkv=[linear.weights for linear in qkv],
@@ -228,13 +271,14 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
         attention_bias=before.bias.detach().numpy(),
         ffn_least=least_input(fc1.inputs, hidden).numpy(),
         fc1=fc1.weights,
-        fc1_range=fold(hidden, True, lambda dot: codes(fc2.inputs, activation(fc1.outputs(dot)))),
+        fc1_range=fc1_range,
         fc2=fc2.weights,
         fc2_signed=fc2.inputs.levels == (-1, 1),
         fc2_scale=fc2.scale.numpy(),
         fc2_bias=fc2.bias.numpy(),
         ffn_gain=after.weight.detach().numpy(),
         ffn_bias=after.bias.detach().numpy(),
+        fc1_doubts=doubts,
     )
     return folded, head, before.eps, kind in PRE_NORM
 

@@ -33,6 +33,20 @@ class Range(NamedTuple):
     width: NDArray[np.uint32]
 
 
+class Doubts(NamedTuple):
+    """For each output a few integers whose codes follow no rule, and are listed one by one.
+
+    Attributes:
+        start: int32 [N], the first of them.
+        width: uint32 [N], how many integers there are from the first to the last; 0 is none.
+        codes: uint64 [N]; bit i is the code of start + 2i, so at most 128 wide.
+    """
+
+    start: NDArray[np.int32]
+    width: NDArray[np.uint32]
+    codes: NDArray[np.uint64]
+
+
 class EncoderLayer(NamedTuple):
     """One layer: D inputs, heads of d columns, F hidden units of the feed-forward part.
 
@@ -53,6 +67,7 @@ class EncoderLayer(NamedTuple):
         fc1, fc1_range: weights [F, D].
         fc2, fc2_signed, fc2_scale, fc2_bias: weights [D, F]; whether its inputs are ±1 or {0, 1}.
         ffn_gain, ffn_bias: float32 [D], of the layer norm after the feed-forward part; or before it.
+        fc1_doubts: what does not follow fc1_range; None if everything does.
     """
 
     input_least: Floats
@@ -76,6 +91,7 @@ class EncoderLayer(NamedTuple):
     fc2_bias: Floats
     ffn_gain: Floats
     ffn_bias: Floats
+    fc1_doubts: Doubts | None = None
 
 
 class Codes(NamedTuple):
@@ -180,6 +196,12 @@ def prepare_encoder(
             ]
             for layer in layers
         ]
+        none = np.zeros((3, layers[0].fc2.K), np.uint64)
+        doubts = [
+            none if d is None else [d.start.view(np.uint32), d.width, d.codes]
+            for d in (layer.fc1_doubts for layer in layers)
+        ]
+        doubtful = any(layer.fc1_doubts for layer in layers)
         tables: list[Any] = [layer.exponentials if softmax else layer.score_least for layer in layers]
         terms = Terms(
             np.stack(vectors).astype(np.float32),
@@ -187,6 +209,7 @@ def prepare_encoder(
             np.zeros((0, head + 1), np.int32) if softmax else np.stack(tables).astype(np.int32),
             np.stack(tables).astype(np.float32) if softmax else np.zeros((0, head + 1, 1), np.float32),
             np.array([layer.share for layer in layers], np.float32),
+            np.array(doubts, np.uint64) if doubtful else none[None, :, :0],
         )
     except ValueError as error:
         raise ValueError(f"the layers of an encoder must be equally large: {error}") from error
@@ -291,7 +314,8 @@ ENCODER = Kernel(
     encoder_rows, encoder_rows_threaded,
     FLOATS_OUT, read(types.uint8, 2), PANELS, PANELS, PANELS, PANELS,
     _kinds(
-        Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 1)
+        Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 1),
+        (types.uint64, 3),
     ),
     _kinds(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2)),
     COUNT, COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,

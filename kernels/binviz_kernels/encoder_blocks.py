@@ -47,6 +47,8 @@ class Terms(NamedTuple):
         exponentials: float32 [layers or 0, d + 1, 2d + 3]; [(s + d) // 2, t + d + 2] is exp(score t − score s), for
             −d ≤ t ≤ s with s − t even, all else 0.
         share: float32 [layers]; scores are 1 whose exponential is above this share of the row's sum.
+        doubts: uint64 [layers, 3, F], or [1, 3, 0] for none: the codes of fc1 for doubts[:, 1] integers from
+            doubts[:, 0] on, counted modulo 2^32, are the bits of doubts[:, 2], one for every second integer.
     """
 
     vectors: Any
@@ -54,6 +56,7 @@ class Terms(NamedTuple):
     score_least: Any
     exponentials: Any
     share: Any
+    doubts: Any
 
 
 class Words(NamedTuple):
@@ -247,6 +250,21 @@ def attend(allowed, form, terms, words, layer, d, N, L, u0, u1):
 
 
 @inner
+def settle(dots, start, width, doubts):
+    """Products int32 [N] become 0 where the code is 1, and −1 elsewhere."""
+    doubtful = 0
+    for n in range(dots.shape[0]):
+        doubtful += int(np.uint32(dots[n] - np.uint32(doubts[0, n])) < np.uint32(doubts[1, n]))
+    for n in range(dots.shape[0]):
+        code = np.uint32(dots[n] - start[n]) < width[n]
+        if doubtful > 0:
+            away = np.uint64(np.uint32(dots[n] - np.uint32(doubts[0, n])))
+            if away < doubts[1, n]:
+                code = (doubts[2, n] >> (away >> np.uint64(1))) & np.uint64(1) != 0
+        dots[n] = 0 if code else -1
+
+
+@inner
 def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, norm_first, epsilon, m0, m1):
     """Rows m0..m1: attention's K outputs into x float32 [M, D], then the feed-forward part, and its into x."""
     D, vectors, layers = x.shape[1], terms.vectors[layer], terms.vectors.shape[0]
@@ -256,6 +274,7 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, n
     start, width = terms.ranges[layer, 0, 4 * N :], terms.ranges[layer, 1, 4 * N :]
     F, ffn_in = start.shape[0], words.inputs[0]
     normed, y = np.empty((1, D), np.float32), np.empty((BLOCK, D), np.float32)
+    dots = np.empty((BLOCK, terms.doubts.shape[2]), np.int32)
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
         scaled(
@@ -270,7 +289,13 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, n
             else:
                 normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, x, m)
                 pack(x, m, vectors[FFN_LEAST], ffn_in[m])
-        comparisons(ffn_in, fc1, D, True, start, width, words.ffn, first, last, 0, F)
+        if terms.doubts.shape[2] == 0:
+            comparisons(ffn_in, fc1, D, True, start, width, words.ffn, first, last, 0, F)
+        else:
+            products(ffn_in[first:last], fc1, D, True, dots, 0, last - first, 0, F)
+            for m in range(last - first):
+                settle(dots[m], start, width, terms.doubts[layer])
+                pack(dots, m, np.int32(0), words.ffn[first + m])
         scaled(words.ffn, fc2, F, fc2_signed, vectors[FC2_SCALE], vectors[FC2_BIAS], y, first, last)
         for m in range(first, last):
             for k in range(D):

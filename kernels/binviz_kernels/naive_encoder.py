@@ -45,7 +45,12 @@ def encoder(
         else:
             normed = x = layer_norm(x, layer.attention_gain, layer.attention_bias, epsilon)
         ffn_in = normed >= layer.ffn_least
-        ffn = in_range(dots(ffn_in, layer.fc1, signed=True), layer.fc1_range)
+        products = dots(ffn_in, layer.fc1, signed=True)
+        ffn = in_range(products, layer.fc1_range)
+        if layer.fc1_doubts is not None:
+            start, width, codes = layer.fc1_doubts
+            listed = codes >> ((products - start) // 2).clip(0, 63).astype(np.uint64) & 1
+            ffn = np.where((products - start) % 2**32 < width, listed == 1, ffn)
         y = dots(ffn, layer.fc2, layer.fc2_signed).astype(np.float32)
         x = y * layer.fc2_scale + layer.fc2_bias + x
         if not norm_first:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from binviz_kernels import get_threads, pack_weights, set_threads
 from binviz_kernels.encoder import (
+    Doubts,
     EncoderLayer,
     Range,
     encoder,
@@ -25,6 +26,13 @@ def some_range(random, N: int, widest: int) -> Range:
     which = random.integers(0, 6, N)
     start, width = (np.choose(which, values) for values in zip(*kinds, strict=True))
     return Range(start.astype(np.int32), width.astype(np.uint32))
+
+
+def some_doubts(random, F: int) -> Doubts:
+    """Up to 64 integers of some outputs."""
+    width = random.choice([0, 1, 7, 127], F)
+    codes = random.integers(0, 2**63, F).astype(np.uint64) * np.uint64(2) + np.uint64(1)
+    return Doubts(random.integers(-9, 3, F).astype(np.int32), width.astype(np.uint32), codes)
 
 
 def some_layer(random, D: int, heads: int, d: int, F: int, attention: str, three: bool) -> EncoderLayer:
@@ -92,6 +100,7 @@ def check(y, codes, packed, expected, bits):
 def test_lengths(form, L, attention, norm_first):
     random = np.random.default_rng(L)
     layers = [some_layer(random, 70, 2, 24, 90, attention, True) for _ in range(2)]
+    layers[0] = layers[0]._replace(fc1_doubts=some_doubts(random, 90))
     options = {"head": 24, "norm_first": norm_first, "epsilon": EPSILON}
     packed = prepare_encoder(layers, **options)
     x, allowed = random.standard_normal((3, L, 70)).astype(np.float32), some_mask(random, 3, L)
@@ -106,6 +115,8 @@ def test_lengths(form, L, attention, norm_first):
 def test_sizes(form, D, heads, d, F, attention):
     random = np.random.default_rng(D)
     layers = [some_layer(random, D, heads, d, F, attention, False)]
+    if d != 1:
+        layers = [layers[0]._replace(fc1_doubts=some_doubts(random, F))]
     options = {"head": d, "norm_first": False, "epsilon": EPSILON}
     packed = prepare_encoder(layers, **options)
     x = random.standard_normal((2, 9, D)).astype(np.float32)

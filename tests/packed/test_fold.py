@@ -18,6 +18,7 @@ from binviz.packed.fold import (
     fold,
     least_input,
     products,
+    range_and_doubts,
     range_of,
     require_sign,
     score_terms,
@@ -113,6 +114,26 @@ def test_gelu_of_large_negatives_is_minus_zero():
     assert inside(torch.tensor([-40, -2, 0, 40]), ones)[:, 0].tolist() == [False, False, False, True]
     ones = fold(40, True, lambda dot: binarizers.get("bnn").encode(torch.nn.functional.gelu(dot)).q)
     assert inside(torch.tensor([-40, -2, 0, 40]), ones)[:, 0].tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("scale", [0.0012, 0.005, -0.005, 0.01])
+def test_gelu_where_it_rounds_to_zero_or_not(scale):
+    dots, bias = products(6000), torch.linspace(-0.05, 0.05, 50)
+    y = torch.nn.functional.gelu(dots.float()[:, None] * scale + bias)
+    bits = binarizers.get("bnn").encode(y).q > 0
+    ones, doubts = range_and_doubts(dots, bits)
+    assert doubts is not None
+    away = dots[:, None].numpy() - doubts.start.astype(np.int64)
+    listed = (away >= 0) & (away < doubts.width)
+    code = doubts.codes >> (away // 2).clip(0, 63).astype(np.uint64) & 1 == 1
+    np.testing.assert_array_equal(np.where(listed, code, inside(dots, ones)), bits)
+    assert 0 < listed.sum() < 64 * 50
+
+
+def test_too_many_exceptions_are_no_range():
+    column = torch.arange(200) % 2 == 0
+    with pytest.raises(NotFoldable, match="too many"):
+        range_and_doubts(products(199), column[:, None])
 
 
 @pytest.mark.parametrize(
