@@ -138,9 +138,10 @@ def test_a_killed_process_goes_on_to_the_same_numbers(here, tmp_path):
     wanted = glue.train(config(binary_steps=6), tmp_path / "unbroken")
     script = f"""
 import os, signal
-from dataclasses import replace
 from pathlib import Path
+import torch
 from binviz.training import glue, loop
+torch.set_num_threads({torch.get_num_threads()})  # the order of sums depends on it
 config = glue.GlueConfig(**{asdict(config(binary_steps=6))!r})
 taken, original = [], loop.observe.curves
 def die(*args):
