@@ -25,11 +25,14 @@ Collate = Callable[[Sequence[Any]], Mapping[str, Tensor]]
 
 
 class Way(NamedTuple):
-    """A model, how many examples it sees at once, and on how many of torch's threads it runs."""
+    """A model, how many examples it sees at once, on how many of torch's threads it runs, and whether its codes are
+    listened to: a packed model whose layers are fused runs them one by one while somebody listens.
+    """
 
     model: nn.Module
     batch_size: int = 32
     threads: int = 1
+    listen: bool = True
 
 
 class _Seen(NamedTuple):
@@ -123,7 +126,7 @@ def _observe(way: Way, reference: nn.Module, examples: Sequence[Any], collate: C
     chosen = {
         name: site
         for name, site in sites(reference, layout).items()
-        if name.endswith(".code") and has(way.model, site.module)
+        if way.listen and name.endswith(".code") and has(way.model, site.module)
     }
     batches = [
         collate(examples[start : start + way.batch_size]) for start in range(0, len(examples), way.batch_size)
@@ -159,10 +162,11 @@ def report(
     """A packed model's agreement with the model, and beside it the model's own with itself.
 
     Returns:
-        "packed", "batch 1 against 32", "one thread against two".
+        "packed" (answers alone), "packed, layer by layer", "batch 1 against 32", "one thread against two".
     """
     others = {
-        "packed": Way(packed),
+        "packed": Way(packed, listen=False),
+        "packed, layer by layer": Way(packed),
         "batch 1 against 32": Way(model, batch_size=1),
         "one thread against two": Way(model, threads=2),
     }

@@ -45,7 +45,7 @@ def task_of(name: str) -> tuple[Sequence[Any], Collate]:
 
 def line(name: str, against: str, found: Agreement) -> str:
     """A line of the printed table."""
-    codes = f"{found.flips} of {found.compared}"
+    codes = f"{found.flips} of {found.compared}" if found.compared else "-"
     predictions = f"{found.disagreements} of {found.examples}"
     return f"{name:28} {against:24} {codes:>26} {predictions:>14} {found.gap:>18.2e}"
 
