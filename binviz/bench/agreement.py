@@ -10,18 +10,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import binviz
 from binviz import zoo
 from binviz.analysis.agreement import Agreement, Collate, report
+from binviz.bench.fused_codes import compare, fused_layers
 from binviz.data import digits, glue
 from binviz.errors import UserError
+from binviz.packed.fold import NotFoldable
 from binviz.training.evaluate import collate as pad
 from binviz.training.evaluate import encode
 
@@ -43,11 +46,36 @@ def task_of(name: str) -> tuple[Sequence[Any], Collate]:
     return sorted(rows, key=lambda row: len(row["input_ids"])), partial(pad, tokenizer)
 
 
+def with_fused_codes(
+    found: dict[str, Agreement], model: nn.Module, examples: Sequence[Any], collate: Collate
+) -> dict[str, Agreement]:
+    """A report whose line "packed" has the codes of the fused layers, and one more of each layer given equal inputs.
+
+    It stays as it is where the layers of the model are not fused.
+    """
+    try:
+        layers = fused_layers(model)
+    except (NotFoldable, UserError):
+        return found
+    if not layers:
+        return found
+    nothing = Agreement(0, {}, 0, 0.0)
+    equal_inputs = end_to_end = nothing
+    for start in range(0, len(examples), 32):
+        batch = collate(examples[start : start + 32])
+        compared = compare(model, layers, batch)
+        equal_inputs += replace(nothing, codes=compared.equal_inputs)
+        end_to_end += replace(nothing, codes=compared.end_to_end)
+    answers = replace(found["packed"], codes=end_to_end.codes)
+    return {**found, "packed": answers, "packed, equal inputs": equal_inputs}
+
+
 def line(name: str, against: str, found: Agreement) -> str:
     """A line of the printed table."""
     codes = f"{found.flips} of {found.compared}" if found.compared else "-"
-    predictions = f"{found.disagreements} of {found.examples}"
-    return f"{name:28} {against:24} {codes:>26} {predictions:>14} {found.gap:>18.2e}"
+    predictions = f"{found.disagreements} of {found.examples}" if found.examples else "-"
+    gap = f"{found.gap:.2e}" if found.examples else "-"
+    return f"{name:28} {against:24} {codes:>26} {predictions:>14} {gap:>18}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -69,7 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{name:28} not compared: {error}")
             continue
         model = binviz.load(name)
-        found = report(model, binviz.pack(model), examples, collate)
+        found = with_fused_codes(
+            report(model, binviz.pack(model), examples, collate), model, examples, collate
+        )
         for against, agreement in found.items():
             print(line(name, against, agreement), flush=True)
         results[name] = {against: asdict(agreement) for against, agreement in found.items()}
