@@ -93,7 +93,8 @@ def build(settings: Settings) -> nn.Sequential:
     >>> sum(parameter.numel() for parameter in build(Settings()).parameters() if parameter.ndim > 1)
     4736
     """
-    torch.manual_seed(settings.seed)
+    # Of its own: torch's is everybody's, and others may draw from it meanwhile
+    generator = torch.Generator().manual_seed(settings.seed)
 
     def layer(before: int, wide: int, activation: str | None) -> BinaryLinear:
         return BinaryLinear(
@@ -111,8 +112,10 @@ def build(settings: Settings) -> nn.Sequential:
         nn.BatchNorm1d(10),
     )
     for weight in latent_weights(net):
-        if settings.spread is not None:
-            nn.init.normal_(weight, std=settings.spread)
+        if settings.spread is None:
+            nn.init.kaiming_uniform_(weight, a=5**0.5, generator=generator)  # as `nn.Linear` does
+        else:
+            nn.init.normal_(weight, std=settings.spread, generator=generator)
         weight.requires_grad_(not settings.frozen)
     return net
 
