@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from binviz import plots
 from binviz.evidence.runs import Run
 
-#: What moves in a binary model -> the first word of its curves' names, a factor and a unit.
+
+class Moving(NamedTuple):
+    """Something that moves in a binary model.
+
+    prefix: first word of its curves' names. shown: what becomes of a curve. unit: of that.
+    """
+
+    prefix: str
+    shown: Callable[[np.ndarray], np.ndarray]
+    unit: str
+
+
 MOVING = {
-    "flips": ("flips", 100.0, "% of a layer's weights in one step"),
-    "scales": ("scale", 1.0, "alpha, unit of the activation"),
-    "shifts and thresholds": ("shift", 1.0, "mean magnitude, unit of the activation"),
+    "flips": Moving("flips", lambda share: 100 * share, "% of a layer's weights in one step"),
+    "scales": Moving(
+        "scale", lambda scale: 100 * (scale / scale[0] - 1), "% of change since the first recorded step"
+    ),
+    "shifts and thresholds": Moving("shift", lambda shift: shift, "mean magnitude, unit of the activation"),
 }
 
 
@@ -39,13 +53,13 @@ def losses(shown: Mapping[str, Run]) -> dict[str, tuple[Any, Any]]:
 
 def courses(shown: Mapping[str, Run], what: str) -> dict[str, plots.Course]:
     """What became of one of `MOVING` in every layer of the runs that recorded it, as `plots.courses` takes it."""
-    prefix, factor, _ = MOVING[what]
+    moving = MOVING[what]
     found = {}
     for title, run in shown.items():
         curves = {
-            name.partition("/")[2]: [factor * value for value in values]
+            name.partition("/")[2]: list(moving.shown(np.asarray(values, dtype=float)))
             for name, values in run.curves.items()
-            if name.startswith(f"{prefix}/")
+            if name.startswith(f"{moving.prefix}/")
         }
         if curves:
             found[title] = plots.Course(run.curves["watched"], list(curves), list(curves.values()))

@@ -33,7 +33,7 @@ def of_records() -> None:
     charts.show(plots.losses(recorded.losses(shown)), "losses")
     courses = recorded.courses(shown, what)
     if courses:
-        charts.show(plots.courses(courses, what, recorded.MOVING[what][2]), "courses")
+        charts.show(plots.courses(courses, what, recorded.MOVING[what].unit), "courses")
     for name in shown.keys() - courses.keys():
         st.info(f"{name} has no {what} on record: a float model has none, and older runs kept only the loss.")
     if len(shown) == 2:
