@@ -63,12 +63,14 @@ class TrainConfig:
 class History:
     """Curves of a run.
 
-    steps, loss: the mean loss between two records (at most 200), and the step each ends at. watched: the
-    steps (at most 40) of the points in `curves`, whose names `binviz.training.observe` explains.
+    steps, loss: the mean loss between two records (at most 200), and the step each ends at. accuracy: the share of
+    right answers in the same batches, each before the model learned from it; empty where labels are no classes.
+    watched: the steps (at most 40) of the points in `curves`, whose names `binviz.training.observe` explains.
     """
 
     steps: list[int]
     loss: list[float]
+    accuracy: list[float] = field(default_factory=list)
     watched: list[int] = field(default_factory=list)
     curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -132,6 +134,29 @@ def held_interrupts() -> Iterator[list[int]]:
         yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def last_logits(model: nn.Module) -> Iterator[list[Tensor | None]]:
+    """Within the block the list's only entry is the logits that the model last gave, or None.
+
+    >>> layer = nn.Linear(1, 2)
+    >>> with last_logits(layer) as seen:
+    ...     _ = layer(torch.zeros(3, 1))
+    >>> seen
+    [None]
+    """
+    seen: list[Tensor | None] = [None]
+
+    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        logits = getattr(output, "logits", None)
+        seen[0] = None if logits is None else logits.detach()
+
+    handle = model.register_forward_hook(keep)
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def _check_settings(saved: dict[str, Any] | None, now: dict[str, Any], path: Path) -> None:
@@ -209,16 +234,14 @@ def fit(
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
     optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    history, step, total, counted = History([], []), 0, 0.0, 0
+    history, step, total, counted, right, asked = History([], []), 0, 0.0, 0, 0, 0
     if resume is not None and resume.exists():
         state = checkpoint.load(resume, model, optimizer)
         _check_settings(state.get("config"), settings, resume)
-        step, total, counted, history = (
-            state["step"],
-            state["total"],
-            state["counted"],
-            History(**state["history"]),
+        step, total, counted, right, asked = (
+            state[name] for name in ("step", "total", "counted", "right", "asked")
         )
+        history = History(**state["history"])
     net, optimizer = accelerator.prepare(model, optimizer)
     net.train()
     record = max(1, math.ceil(config.steps / 200))
@@ -228,13 +251,13 @@ def fit(
     def store() -> None:
         history.seconds = time.perf_counter() - started
         if resume is not None and accelerator.is_main_process:
-            state = {"step": step, "total": total, "counted": counted, "history": vars(history)}
-            state["config"] = settings
+            sums = {"total": total, "counted": counted, "right": right, "asked": asked}
+            state = {"step": step, **sums, "history": vars(history), "config": settings}
             checkpoint.save(resume, model, optimizer.optimizer, state)
 
     quiet = not accelerator.is_main_process
     bar = tqdm(total=config.steps, initial=step, desc=label, disable=quiet, mininterval=1.0)
-    with bar, held_interrupts() as interrupts:
+    with bar, held_interrupts() as interrupts, last_logits(model) as logits:
         while step < config.steps:
             for binarizer in binarizers:
                 binarizer.set_progress(step / config.steps)
@@ -259,12 +282,16 @@ def fit(
                 for name, point in observe.curves(model, before, names).items():
                     history.curves.setdefault(name, []).append(point)
             total, counted = total + value, counted + 1
+            answers = observe.right_answers(logits[0], batch.get("labels"))
+            right, asked = right + answers[0], asked + answers[1]
             bar.update()
             if step % record == 0 or step == config.steps:
                 history.steps.append(step)
                 history.loss.append(round(total / counted, 5))
                 bar.set_postfix(loss=f"{total / counted:.3f}", refresh=False)
-                total, counted = 0.0, 0
+                if asked:
+                    history.accuracy.append(round(right / asked, 5))
+                total, counted, right, asked = 0.0, 0, 0, 0
             if step % config.checkpoint_every == 0 and step < config.steps:
                 store()
             if interrupts and step < config.steps:

@@ -40,6 +40,22 @@ def layer_names(model: nn.Module) -> dict[str, str]:
 
 
 @torch.no_grad()
+def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, int]:
+    """How many examples have their largest logit at their label, and of how many; (0, 0) where there are no classes.
+
+    Args:
+        logits: (B, C).
+        labels: (B,) int64.
+
+    >>> right_answers(torch.tensor([[0.0, 1.0], [3.0, 2.0]]), torch.tensor([1, 1]))
+    (1, 2)
+    """
+    if logits is None or labels is None or logits.shape[-1] == 1:
+        return 0, 0
+    return int((logits.argmax(-1) == labels).sum()), len(labels)
+
+
+@torch.no_grad()
 def weight_codes(model: nn.Module) -> Codes:
     """Module path -> the codes of its binary weights, as booleans."""
     return {

@@ -189,6 +189,7 @@ def run_stage(
         curves={
             "step": history.steps,
             "loss": history.loss,
+            **({"accuracy": history.accuracy} if history.accuracy else {}),
             "watched": history.watched,
             **history.curves,
         },

@@ -125,7 +125,8 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path, make, batch_of, loss_of, c
     found = fit(model, lambda step: seen.append(step) or batch_of(step), loss_of, config, path)
     assert seen == list(range(8, STEPS))
     assert same(model, unbroken)
-    assert (found.steps, found.loss) == (wanted.steps, wanted.loss)
+    assert (found.steps, found.loss, found.accuracy) == (wanted.steps, wanted.loss, wanted.accuracy)
+    assert len(found.accuracy) == len(found.steps)
 
 
 def test_ctrl_c_where_nothing_is_saved():
@@ -325,6 +326,29 @@ def test_a_point_of_the_curve_is_the_mean_since_the_one_before():
     ends = [0, *history.steps]
     wanted = [sum(losses[a:b]) / (b - a) for a, b in pairwise(ends)]
     assert history.loss == pytest.approx(wanted, abs=1e-5)
+
+
+def test_accuracy_is_that_of_the_batch_before_the_step_learns_from_it():
+    seen = []
+
+    def loss_of(model, batch):
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        logits = model(**inputs).logits
+        seen.append((logits.argmax(-1) == batch["labels"]).double().mean().item())
+        return nn.functional.cross_entropy(logits, batch["labels"])
+
+    history = fit(bert(dropout=0.0), sentences, loss_of, CONFIG)
+    assert history.accuracy == pytest.approx(seen, abs=1e-5)
+    assert 0 < sum(seen) < STEPS
+
+
+def test_without_classes_there_is_no_accuracy():
+    def numbers(step):
+        return sentences(step) | {"labels": torch.rand(4)}
+
+    model = bert()
+    model.classifier = nn.Linear(16, 1)
+    assert fit(model, numbers, task_loss, CONFIG).accuracy == []
 
 
 # Checkpoints that do not belong.
