@@ -114,6 +114,7 @@ def test_one_command_trains_a_chain(here, tmp_path):
     assert {name.partition("/")[0] for name in run.curves} == {
         "step",
         "loss",
+        "accuracy",
         "watched",
         "flips",
         "scale",
