@@ -20,7 +20,7 @@ from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.speed import Point, ratios, roofline
 from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
-from binviz.plots.training import Course, courses, losses
+from binviz.plots.training import Course, courses, progress
 
 __all__ = [
     "Course",
@@ -44,11 +44,11 @@ __all__ = [
     "histogram",
     "layer_errors",
     "lines",
-    "losses",
     "moving_histogram",
     "ones_of_heads",
     "patch_attention",
     "pictures",
+    "progress",
     "ratios",
     "roofline",
     "scale_sweep",

@@ -1,4 +1,4 @@
-"""Figures of recorded runs: the loss of several, and what moved in each layer, run beside run."""
+"""Figures of recorded runs: a number of several, and what moved in each layer, run beside run."""
 
 from __future__ import annotations
 
@@ -25,15 +25,22 @@ class Course(NamedTuple):
 
 
 @builder
-def losses(runs: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> go.Figure:
-    """Loss against step, one line for each run; the axis of losses is logarithmic.
+def progress(
+    runs: Mapping[str, tuple[Sequence[int], Sequence[float]]], what: str, unit: str, log: bool = False
+) -> go.Figure:
+    """A number against the step, one line for each run.
 
     Args:
-        runs: name -> steps and losses, as many of one as of the other; a loss that is not finite leaves a gap.
+        runs: name -> steps and values, as many of one as of the other; a value that is not finite, or not positive
+            where the axis is logarithmic, leaves a gap.
+        what: is shown, such as "loss".
+        unit: of the values.
+        log: their axis is logarithmic.
     """
     figure, said = go.Figure(), []
     for index, (name, (steps, values)) in enumerate(runs.items()):
-        numbers = [float(value) if np.isfinite(value) and value > 0 else None for value in values]
+        shown = [np.isfinite(value) and (value > 0 or not log) for value in values]
+        numbers = [float(value) if one else None for value, one in zip(values, shown, strict=True)]
         figure.add_scatter(
             x=list(steps),
             y=numbers,
@@ -47,10 +54,10 @@ def losses(runs: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> go.Figu
             said.append(f"{name} from {known[0]:.3g} to {known[-1]:.3g} in {steps[-1]} steps")
     figure.update_xaxes(title="step (number)", rangemode="tozero")
     every = [value for _, values in runs.values() for value in values]
-    figure.update_yaxes(title="loss (unit of the run's loss, logarithmic)", **log_axis(every))
+    figure.update_yaxes(title=f"{what} ({unit})", **(log_axis(every) if log else {}))
     sized(figure, 360)
     figure.update_layout(showlegend=True)
-    return describe(figure, alt=f"Loss: {'; '.join(said) or 'no points'}.")
+    return describe(figure, alt=f"{what.capitalize()}: {'; '.join(said) or 'no points'}.")
 
 
 @builder

@@ -46,9 +46,39 @@ def titles(runs: Iterable[Run]) -> dict[str, Run]:
     }
 
 
+#: Points of a run's curve of accuracy that are averaged; one alone is of a few dozen examples.
+SMOOTHED = 25
+
+
 def losses(shown: Mapping[str, Run]) -> dict[str, tuple[Any, Any]]:
-    """Steps and losses of each run, as `plots.losses` takes them."""
+    """Steps and losses of each run, as `plots.progress` takes them."""
     return {title: (run.curves["step"], run.curves["loss"]) for title, run in shown.items()}
+
+
+def accuracies(shown: Mapping[str, Run]) -> dict[str, tuple[Any, Any]]:
+    """Steps and training accuracy in percent, the mean of the last `SMOOTHED` points, of each run that recorded it.
+
+    >>> run = Run("e", "c", 0, {}, "", {}, {}, 1.0, curves={"step": list(range(26)), "accuracy": [0.0] * 25 + [1.0]})
+    >>> accuracies({"a": run})["a"]
+    ([24, 25], [0.0, 4.0])
+    """
+    found = {}
+    for title, run in shown.items():
+        points = run.curves.get("accuracy", ())
+        if len(points) >= SMOOTHED:
+            means = np.convolve(points, np.full(SMOOTHED, 100 / SMOOTHED), mode="valid").round(4)
+            found[title] = (list(run.curves["step"][SMOOTHED - 1 :]), means.tolist())
+    return found
+
+
+def missing(shown: Iterable[str], found: Iterable[str], what: str) -> list[str]:
+    """A line for each run of which something was not found.
+
+    >>> missing(["a", "b"], ["b"], "flips")
+    ['a has no flips on record.']
+    """
+    there = set(found)
+    return [f"{name} has no {what} on record." for name in shown if name not in there]
 
 
 def courses(shown: Mapping[str, Run], what: str) -> dict[str, plots.Course]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from binviz_dashboard import counting, lab, launch, looking, meeting, models, racing, state
+from binviz_dashboard import counting, lab, launch, looking, meeting, models, racing, recorded, state
 
 from binviz import UserError, analysis, binarizers, costs, plots, zoo
 from binviz.bench import roofline
@@ -17,7 +17,9 @@ THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 
 @pytest.mark.parametrize(
-    "module", [counting, lab, looking, meeting, models, racing, state], ids=lambda module: module.__name__
+    "module",
+    [counting, lab, looking, meeting, models, racing, recorded, state],
+    ids=lambda module: module.__name__,
 )
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -71,8 +71,11 @@ FIGURES = {
     "bars": lambda: plots.bars(
         ["p", "q"], {"a": [1.0, 2.0], "b": [3.0, 0.0]}, "place (name)", "error (%)", ".1f"
     ),
-    "losses": lambda: plots.losses({"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])}),
-    "losses-none": lambda: plots.losses({}),
+    "progress": lambda: plots.progress({"a": ([1, 2], [0.0, np.nan]), "b": ([5], [0.9])}, "accuracy", "%"),
+    "progress-log": lambda: plots.progress(
+        {"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])}, "loss", "unit of the loss", log=True
+    ),
+    "progress-none": lambda: plots.progress({}, "loss", "unit of the loss", log=True),
     "courses": lambda: plots.courses(
         {
             "a": plots.Course([1, 5], LAYERS, np.arange(12.0).reshape(6, 2)),

@@ -30,19 +30,31 @@ def of_records() -> None:
             ended = recorded.numbers(run)
             for column, (label, value) in zip(st.columns(len(ended)), ended.items(), strict=True):
                 column.metric(label.capitalize(), value)
-    charts.show(plots.losses(recorded.losses(shown)), "losses")
+    loss, accuracy = st.columns(2, gap="large")
+    with loss:
+        figure = plots.progress(
+            recorded.losses(shown), "loss", "unit of the run's loss, logarithmic", log=True
+        )
+        charts.show(figure, "losses")
+    with accuracy:
+        answers = recorded.accuracies(shown)
+        if answers:
+            charts.show(plots.progress(answers, "accuracy", "% of training examples"), "accuracies")
+        for line in recorded.missing(shown, answers, "accuracy of its training batches"):
+            st.info(line)
     courses = recorded.courses(shown, what)
     if courses:
         charts.show(plots.courses(courses, what, recorded.MOVING[what].unit), "courses")
-    for name in shown.keys() - courses.keys():
-        st.info(f"{name} has no {what} on record: a float model has none, and older runs kept only the loss.")
+    for line in recorded.missing(shown, courses, f"{what} (a float model has none)"):
+        st.info(line)
     if len(shown) == 2:
         table = recorded.differences(*shown.values())
         st.dataframe(table, hide_index=True, alt="Settings in which the two runs differ.")
     st.caption(
-        "A flip is a weight whose code changes in one step. Metrics are those of the last step on the validation "
-        "split, which is looked at once, so there is no curve of them. Losses of different kinds are not comparable: "
-        "BiT's sums distances of hidden states, a float model's is the cross-entropy of its labels."
+        "A flip is a weight whose code changes in one step. The numbers above are the last step's on the validation "
+        "split, which is looked at once. The curve of accuracy is that of the training batches, each before the model "
+        f"learned from it, the mean of {recorded.SMOOTHED} points. Losses of different kinds are not comparable: BiT's "
+        "sums distances of hidden states, a float model's is the cross-entropy of its labels."
     )
 
 
