@@ -125,6 +125,25 @@ def test_sizes(form, D, heads, d, F, attention):
     np.testing.assert_array_equal(x, before)
 
 
+def test_what_stood_in_its_memory_does_not_matter(form, attention, monkeypatch):
+    random = np.random.default_rng(5)
+    packed = prepare_encoder(
+        [some_layer(random, 70, 2, 24, 90, attention, True)], head=24, norm_first=False, epsilon=EPSILON
+    )
+    x = random.standard_normal((2, 9, 70)).astype(np.float32)
+    y, words = encoder(x, packed)  # compiles
+    made = []
+
+    def poisoned(shape, dtype):
+        made.append(np.full(shape, 0xA5A5A5A5A5A5A5A5, dtype))
+        return made[-1]
+
+    monkeypatch.setattr(np, "empty", poisoned)
+    again, words_again = encoder(x, packed)
+    assert len(made) == 2
+    check(again, words_again, packed, y, unpack_codes(words, packed))
+
+
 @pytest.mark.skipif(get_threads() < 2, reason="one thread only")
 def test_threads_change_nothing(form, norm_first, monkeypatch):
     monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)
