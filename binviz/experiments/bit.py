@@ -41,6 +41,14 @@ GELU = bit.W1A1.but("bit-w1a1-gelu", ffn_activation=None)
 FLOAT_ACTIVATIONS = bit.W1A1.but(
     "bit-w1a32", activation=None, nonneg_activation=None, query=None, key=None, value=None, attention=None
 )
+_OPTIMAL = Choice("elastic-signed", {"init": "paper"})
+OPTIMAL_START = bit.W1A1.but(
+    "bit-w1a1-optimal-start",
+    activation=Choice("elastic-signed", {"learn_shift": True, "init": "paper"}),
+    query=_OPTIMAL,
+    key=_OPTIMAL,
+    value=_OPTIMAL,
+)
 FLOAT_WORDS = bit.W1A1.but("bit-w1a1-float-words", embedding=None)
 
 
@@ -167,6 +175,10 @@ def _matrix(task: str, group: int, ablations: int, bits: int) -> list[Cell]:
 _GAP: dict[str, tuple[str, dict[str, Any]]] = {
     "scale-lr-10": ("Scales that learn 10 times as fast", {"scale_lr": 1e-3}),
     "lr-2.5": ("Weights that learn 2.5 times as fast", {"lr": 2.5}),
+    "optimal-start": (
+        "Signed scales that start at their optimum, not at twice that as in the official code,",
+        {"recipe": OPTIMAL_START},
+    ),
     "no-hidden": ("Logits without hidden states", {"hidden_weight": 0.0}),
     "hidden-4": ("Hidden states that weigh 4 times as much", {"hidden_weight": 4.0}),
     "scale-lr-100": ("Scales that learn 100 times as fast", {"scale_lr": 1e-2}),
