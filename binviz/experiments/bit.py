@@ -211,19 +211,40 @@ _GAP_CELLS += [
         share=1.5,
         why="two steps, together three times the steps",
     ),
+    _cell(
+        "sst2.bit-w1a4.half",
+        4,
+        "bit-w1a4",
+        share=0.5,
+        why="teacher of the two-step student through 4 bits: half the steps",
+    ),
+    _cell(
+        "sst2.bit-w1a1.two-step-a4",
+        4,
+        "bit-w1a1",
+        "bit-w1a4.half",
+        share=0.5,
+        why="two steps, the first to 4 bits in place of 2",
+    ),
 ]
 _GAP_CLAIMS = [
     Claim(f"{why} close part of the gap to float", "asked here", f"sst2.bit-w1a1.{row}", "sst2.bit-w1a1")
     for row, (why, _) in _GAP.items()
 ]
-_GAP_CLAIMS.append(
+_GAP_CLAIMS += [
     Claim(
         "Two steps are better than one, with three times the optimisation steps",
         "asked here",
         "sst2.bit-w1a1.two-step-long",
         "sst2.bit-w1a1.long",
-    )
-)
+    ),
+    Claim(
+        "Two steps are better than one if the first goes to 4 bits",
+        "asked here",
+        "sst2.bit-w1a1.two-step-a4",
+        "sst2.bit-w1a1",
+    ),
+]
 
 
 def _claims(task: str) -> list[Claim]:
