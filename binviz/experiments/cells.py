@@ -15,7 +15,6 @@ from typing import Any
 from torch import nn
 
 import binviz
-from binviz import zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.claims import Claim
@@ -123,12 +122,9 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         model, tokenizer = experiment.start(cell.task, seed)
     else:
         teacher = experiment.cell(cell.teacher)
-        place: Path | str = out / f"{teacher.name}.seed{seed}"
-        if not Path(place).is_dir():
-            if teacher.bundled in zoo.names():
-                place = teacher.bundled
-            else:
-                yield from _run(experiment, teacher, out, seed)
+        place: Path | str = teacher.bundled or out / f"{teacher.name}.seed{seed}"
+        if not (teacher.bundled or Path(place).is_dir()):
+            yield from _run(experiment, teacher, out, seed)
         model, tokenizer = binviz.load(place), binviz.load_tokenizer(place)
     run, _ = run_stage(
         experiment.problem(cell.task, tokenizer, seed),

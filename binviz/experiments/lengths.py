@@ -68,9 +68,11 @@ def measure(folder: Path, factor: float) -> runs.Run:
         factor: 1 leaves the model as it is.
 
     Raises:
-        UserError: no model there, or no data.
+        UserError: no model there, a name that is not a cell's, or no data.
     """
     cell, _, seed = folder.name.rpartition(".seed")
+    if not (cell and seed.isdigit()):
+        raise UserError(f"{folder.name} is not named as a trained cell is, such as sst2.bit-w1a2.seed0")
     model, tokenizer, examples = (
         binviz.load(folder),
         binviz.load_tokenizer(folder),
@@ -79,13 +81,14 @@ def measure(folder: Path, factor: float) -> runs.Run:
     if factor != 1:
         scale_attention_(model, factor)
     started = time.perf_counter()
-    logits, labels = glue_logits(model, tokenizer, examples), np.asarray(examples.labels)
-    lengths = np.array([len(row["input_ids"]) for row in encode(tokenizer, examples, 128)])
+    longest, labels = glue.task("sst2").max_length, np.asarray(examples.labels)
+    logits = glue_logits(model, tokenizer, examples, longest)
+    lengths = np.array([len(row["input_ids"]) for row in encode(tokenizer, examples, longest)])
     correct = logits.argmax(-1) == labels
     return runs.Run(
         experiment="lengths",
         cell=f"{cell}.attention-{factor:g}",
-        seed=int(seed or 0),
+        seed=int(seed),
         config={"model": cell, "attention_scale_times": factor},
         selection="none: a trained model is looked at again",
         data={"validation": examples.sha256},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from binviz.evidence import runs
-from binviz.evidence.claims import judge
+from binviz.evidence.claims import LEVEL, Finding, judge
 from binviz.experiments.cells import Experiment
 
 
@@ -35,13 +35,23 @@ def cells(experiment: Experiment, out: Path | None = None, pattern: str = "*", s
 
 
 def verdicts(experiment: Experiment, out: Path | None = None) -> str:
-    """The claims with their verdicts and what they rest on."""
+    """The claims with their verdicts, what was measured in points of accuracy, and where they stand."""
     records = experiment.records(out)
-    rows = []
-    for claim in experiment.claims:
-        found = judge(claim, records)
-        measured = f"{found.difference:+.1%}, p {found.p:.2g}" if found.seeds else ""
-        rows.append(
-            f"{found.verdict:8} {claim.better} against {claim.worse}: {claim.text} {measured}".rstrip()
-        )
-    return "\n".join(rows)
+    return "\n".join(verdict(judge(claim, records)) for claim in experiment.claims)
+
+
+def verdict(found: Finding) -> str:
+    """A verdict in one line. A difference that is within noise does not contradict a claim that it fails.
+
+    >>> from binviz.evidence.claims import Claim
+    >>> verdict(Finding(Claim("a beats b", "page 1", "a", "b"), "fails", -0.02, 0.3, 1))
+    'fails, within noise  a against b: a beats b (page 1): -2.0 points, p 0.3, 1 seed'
+    """
+    claim, said = found.claim, str(found.verdict)
+    measured = ""
+    if found.seeds:
+        within = said == "fails" and not claim.margin and found.p >= LEVEL
+        said = "fails, within noise" if within else said
+        p = "" if claim.margin else f", p {found.p:.2g}"
+        measured = f": {100 * found.difference:+.1f} points{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
+    return f"{said:20} {claim.better} against {claim.worse}: {claim.text} ({claim.source}){measured}"

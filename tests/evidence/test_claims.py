@@ -88,6 +88,39 @@ def test_seeds_that_contradict_each_other():
     assert found.verdict == "fails"
 
 
+def test_the_side_of_the_mean_counts():
+    """Of three seeds, 11 examples are gained in all and 30 lost in one each: ahead in the mean, behind in the count."""
+    gained, lost, same = [1] * 11, [0] * 30, [1] * 59
+    pairs = {}
+    for seed in range(3):
+        first = gained + [0 if i % 3 == seed else 1 for i in range(30)] + same
+        second = [0] * 11 + [1] * len(lost) + same
+        pairs |= records(run("a", first, seed=seed), run("b", second, seed=seed))
+    found = judge(CLAIM, pairs)
+    assert found.difference > 0 and found.p < 0.05
+    assert found.verdict == "weak"
+
+
+def test_more_seeds_make_a_margin_surer():
+    random = np.random.default_rng(0)
+
+    def pairs(seeds):
+        """80 of 1000 examples more are wrong in the mean, others in each seed."""
+        found = {}
+        for seed in range(seeds):
+            worse = random.random(1000) < 0.9
+            found |= records(
+                run("a", list(worse & (random.random(1000) < 0.911)), seed=seed),
+                run("b", list(worse), seed=seed),
+            )
+        return judge(Claim("", "", "a", "b", margin=0.1), found)
+
+    one, nine = pairs(1), pairs(9)
+    assert nine.difference == pytest.approx(-0.08, abs=0.01)
+    assert nine.verdict == "holds"
+    assert one.seeds == 1 and nine.seeds == 9
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -2,18 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from binviz import cli, recipes
+import binviz
+from binviz import cli, recipes, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.claims import Claim
 from binviz.experiments import bit, registry, report
 from binviz.experiments.cells import Cell, Experiment, reproduce
 from binviz.training.loop import TrainConfig
-from binviz.training.stages import Problem, Stage
+from binviz.training.stages import Problem, Stage, calibrate
 from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
 
 
@@ -170,7 +172,7 @@ def test_rows_of_the_first_groups_cost_the_same(task):
 def test_an_ablation_takes_one_thing_away():
     whole = recipes.get("bit-w1a1")
     for recipe, fields in (
-        (bit.ONE_SET, {"name", "nonneg_activation", "attention"}),
+        (bit.ONE_SET, {"name", "nonneg_activation", "attention", "ffn_activation"}),
         (bit.GELU, {"name", "ffn_activation"}),
     ):
         assert {key for key, value in vars(recipe).items() if value != getattr(whole, key)} == fields
@@ -178,6 +180,28 @@ def test_an_ablation_takes_one_thing_away():
         role: getattr(bit.ONE_SET, role).make(1).levels for role in ("activation", "attention", "value")
     }
     assert set(levels.values()) == {(-1, 1)}
+
+
+def test_no_ablation_is_dead():
+    """Behind no linear layer are all codes the same; attention's own may be, where one set has no 0."""
+    ids = torch.randint(5, 9000, (4, 12), generator=torch.Generator().manual_seed(0))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    for recipe in (bit.ONE_SET, bit.GELU, bit.BNN, bit.DOREFA):
+        student = zoo.load("sst2-minilm.float")
+        binviz.binarize_(student, recipe)
+        calibrate(student, batch)
+        codes = binviz.analysis.capture(
+            student, batch, ["*_in.code", "*ffn_act.code", "*context.code", "words.code"]
+        )
+        constant = [name for name in codes if np.ptp(codes.flat(name)) == 0]
+        assert not constant, recipe.name
+
+
+@pytest.mark.parametrize("name", ["bibert", "bit-w1a1", "bnn-threshold", "dorefa"])
+def test_every_row_has_word_embeddings_of_one_bit(name):
+    stage = bit.EXPERIMENT.cell(f"sst2.{name}").stage(0)
+    recipe = recipes.get(stage.recipe) if isinstance(stage.recipe, str) else stage.recipe
+    assert recipe.embedding is not None
 
 
 def test_the_list_as_text(tmp_path):

@@ -53,6 +53,11 @@ def test_the_command(monkeypatch, tmp_path, capsys):
     assert run.metrics["accuracy_1_16"] == 0.5
 
 
+def test_a_name_that_is_no_cells(tmp_path):
+    with pytest.raises(UserError, match=r"^mymodel is not named"):
+        lengths.measure(tmp_path / "mymodel", 1.0)
+
+
 def test_a_folder_that_is_not_there_is_one_line(capsys):
     with pytest.raises(SystemExit):
         lengths.main(["/nowhere/sst2.x.seed0"])
