@@ -65,7 +65,7 @@ class Snapshot(NamedTuple):
     """Where training stands after `step` steps.
 
     loss: of the last batch (nan before the first). accuracy: on the 450 held-out digits. flips: share of the
-    first layer's signs that changed in a step, the mean since the last snapshot. outside: share of its latent
+    first layer's codes that changed in a step, the mean since the last snapshot. outside: share of its latent
     weights beyond -1 and +1. latent: histogram of them, what lies beyond `span` in the outermost bins.
     """
 
@@ -145,7 +145,7 @@ def train(settings: Settings, snapshots: int = 40, span: float = 1.5) -> Iterato
     optimizer = torch.optim.Adam(trained, settings.lr)
     every = max(1, settings.steps // snapshots)
     generator = torch.Generator().manual_seed(settings.seed)
-    loss, flips, before = torch.tensor(float("nan")), 0, latents[0].detach() >= 0
+    loss, flips, before = torch.tensor(float("nan")), 0, _codes(net)
 
     for step in range(settings.steps + 1):
         if step % every == 0 or step == settings.steps:
@@ -170,13 +170,19 @@ def train(settings: Settings, snapshots: int = 40, span: float = 1.5) -> Iterato
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        with torch.no_grad():
-            if settings.clip:
+        if settings.clip:
+            with torch.no_grad():
                 for latent in latents:
                     latent.clamp_(-1, 1)
-            now = latents[0] >= 0
+        now = _codes(net)
         flips += int((now != before).sum())
         before = now
+
+
+@torch.no_grad()
+def _codes(net: nn.Sequential) -> Tensor:
+    """Whether each weight of the first layer is +1; some binarizers take the sign after subtracting a mean."""
+    return net[0].weight_binarizer.encode(net[0].weight).q > 0  # type: ignore[union-attr, operator]
 
 
 @torch.no_grad()

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -19,6 +20,27 @@ def test_the_first_snapshot_is_the_untrained_net():
 @pytest.mark.parametrize(("steps", "snapshots", "at"), [(10, 5, [0, 2, 4, 6, 8, 10]), (7, 2, [0, 3, 6, 7])])
 def test_snapshots_come_evenly_and_at_the_end(steps, snapshots, at):
     assert [s.step for s in latent.train(Settings(steps=steps), snapshots)] == at
+
+
+def test_flips_are_of_codes_where_these_are_signs_about_a_mean(monkeypatch):
+    """BiT's weights have the sign of their distance from the mean, which moves with every step."""
+    seen, build = [], latent.build
+
+    def watched(settings):
+        net = build(settings)
+
+        def keep(net, inputs):
+            if net.training:
+                seen.append(net[0].weight.detach().clone())
+
+        net.register_forward_pre_hook(keep)
+        return net
+
+    monkeypatch.setattr(latent, "build", watched)
+    reported = [s.flips for s in latent.train(Settings(weight="bit-weight", steps=8), snapshots=8)]
+    codes = [weight >= weight.mean() for weight in seen]
+    flips = [float((after != before).float().mean()) for before, after in pairwise(codes)]
+    assert reported[1:8] == pytest.approx(flips) and sum(flips) > 0
 
 
 def test_flips_are_means_over_the_steps_between_snapshots():

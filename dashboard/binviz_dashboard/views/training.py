@@ -105,8 +105,8 @@ def live() -> None:
             charts.show(plots.lines(steps, {name: values}, "step (number)", f"{name} (%)"), name.split()[0])
     st.caption(
         "64 pixels, 64 hidden units, 10 answers; both matrices are 1-bit, only the normalizations are float. Weights "
-        "close to 0 flip; those far away hardly ever do. Keep the first signs to see how far normalization alone gets. "
-        "Trained on one thread of this machine when these settings were first asked for."
+        "near their threshold flip; those far away hardly ever do. Keep the first signs to see how far normalization "
+        "alone gets. Trained on one thread of this machine when these settings were first asked for."
     )
 
 
