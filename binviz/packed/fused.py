@@ -7,6 +7,7 @@ queries, very long inputs, training) the layers do, one by one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -45,6 +46,12 @@ class FusedLayers(nn.ModuleList):
 
     def __iter__(self) -> Iterator[nn.Module]:
         return iter([self])
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """One layer, or a plain list of some."""
+        if isinstance(index, slice):
+            return nn.ModuleList(list(self._modules.values())[index])
+        return super().__getitem__(index)
 
     def forward(
         self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **options: Any
@@ -90,11 +97,32 @@ def fuse_(packed: nn.Module, model: nn.Module) -> None:
         model: where it comes from, with its latent weights.
     """
     try:
+        blocks = layout_of(model).blocks
+        path = blocks[0].layer.rpartition(".")[0] if blocks else ""
+        if not holds_only(model.get_submodule(path), [model.get_submodule(block.layer) for block in blocks]):
+            return
         weights = fold_encoder(model, LONGEST)
     except (NotFoldable, UserError):  # also a single layer, or a network of which nothing is known
         return
-    path = layout_of(model).blocks[0].layer.rpartition(".")[0]
     owner, _, name = path.rpartition(".")
     parent, layers = packed.get_submodule(owner), packed.get_submodule(path)
-    config = next(module.config for module in packed.modules() if hasattr(module, "config"))
+    config = nearest_config(packed, owner)
     setattr(parent, name, FusedLayers(layers.children(), weights, config).train(packed.training))
+
+
+def holds_only(layers: nn.Module, blocks: list[nn.Module]) -> bool:
+    """Whether it is a list of these very modules, each once and in this order; `children()` would hide a repetition.
+
+    >>> one, two = nn.Tanh(), nn.Tanh()
+    >>> [holds_only(nn.ModuleList(held), [one, two]) for held in ([one, two], [one, two, one], [one], [two, one])]
+    [True, False, False, False]
+    """
+    return type(layers) is nn.ModuleList and list(map(id, layers)) == list(map(id, blocks))
+
+
+def nearest_config(model: nn.Module, path: str) -> Any:
+    """The configuration of the module at this path or of the innermost one around it that has one, else None."""
+    config = None
+    for part in ["", *accumulate(path.split("."), "{}.{}".format)]:
+        config = getattr(model.get_submodule(part), "config", None) or config
+    return config

@@ -222,3 +222,86 @@ def test_what_keeps_its_layers():
     network = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(3)])
     with pytest.raises(NotFoldable, match="no encoder"):
         fold_encoder(network, 64)
+
+
+class Towers(torch.nn.Module):
+    """Two encoders in one model."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = (text_model("bit-w1a1") for _ in range(2))
+
+    def forward(self, ids):
+        return self.a(ids).last_hidden_state, self.b(ids).last_hidden_state
+
+
+def layer_shared():
+    model = text_model("bit-w1a1")
+    model.encoder.layer[1] = model.encoder.layer[0]
+    return model
+
+
+def layer_between():
+    model = text_model("bit-w1a1")
+    model.encoder.layer.insert(1, ScaledDown())
+    return model
+
+
+def layers_with_their_own_forward():
+    model = text_model("bit-w1a1")
+    model.encoder.layer = torch.nn.Sequential(*model.encoder.layer)
+    return model
+
+
+class ScaledDown(torch.nn.Module):
+    def forward(self, hidden_states, *_, **__):
+        return hidden_states / 3 - 0.1
+
+
+@pytest.mark.parametrize("make", [Towers, layer_shared, layer_between, layers_with_their_own_forward])
+@torch.no_grad()
+def test_lists_of_other_modules_than_the_blocks_stay(make):
+    model, ids = make(), torch.randint(60, (2, 9))
+    packed = binviz.pack(model)
+    assert not any(isinstance(module, FusedLayers) for module in packed.modules())
+    expected, got = model(ids), packed(ids)
+    outputs = (expected, got) if isinstance(got, tuple) else ((expected[0],), (got[0],))
+    assert all(torch.equal(one, other) for one, other in zip(*outputs, strict=True))
+
+
+class Wrapped(torch.nn.Module):
+    """A model inside of another, which has a configuration of its own, or none."""
+
+    def __init__(self, model, **config):
+        super().__init__()
+        self.model = model
+        vars(self).update(config)
+
+    def forward(self, *inputs, **options):
+        return self.model(*inputs, **options)
+
+
+@pytest.mark.parametrize("config", [{}, {"config": None}, {"config": BertConfig(output_hidden_states=True)}])
+@torch.no_grad()
+def test_the_nearest_configuration_counts(config):
+    model = Wrapped(text_model("bit-w1a1"), **config).eval()
+    assert_same(model, forbid_layers(fused(model)), input_ids=torch.randint(60, (2, 9)))
+
+
+@torch.no_grad()
+def test_layers_without_any_configuration():
+    model = text_model("bit-w1a1")
+    packed, hidden = copy.deepcopy(model), torch.randn(2, 9, 64)
+    for module in packed.modules():
+        vars(module).pop("config", None)
+    fuse_(packed, model)
+    (both,) = [module for module in forbid_layers(packed).modules() if isinstance(module, FusedLayers)]
+    assert both(hidden).shape == hidden.shape
+
+
+def test_parts_of_the_list():
+    layers = fused(text_model("bit-w1a1")).encoder.layer
+    first, second = layers.children()
+    assert layers[0] is first and layers[-1] is second
+    assert type(layers[:1]) is torch.nn.ModuleList
+    assert list(layers[:1]) == [first] and list(layers[::-1]) == [second, first]
