@@ -20,8 +20,8 @@ For activations in {0, 1}, AND marks the weights that are added or subtracted at
 | `encoder.encoder`, `encoder.prepare_encoder` | all layers of a BERT or ViT in one call (twin: `naive_encoder`) |
 | `set_threads`, `get_threads` | how many threads large products use |
 
-Every function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`. Results are the same
-on every processor and any number of threads. To see how a product comes about, read `portable`, then `sums`.
+Every other function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`. Results are the
+same on every processor and any number of threads. To see how a product comes about, read `portable`, then `sums`.
 
 >>> import numpy as np
 >>> from binviz_kernels import pack_rows, pack_weights, xnor_gemm

@@ -2,7 +2,8 @@ r"""A whole encoder on bits: every layer of a BERT or ViT with 1-bit weights and
 
 Floats are only what the residual sums and layer norms need. Where a product of codes is followed by scale, bias,
 activation, shift and a comparison, all that is left of them is a range of integers (`Range`), made beforehand by
-trying every integer there can be; so the bits are those of the float expressions, however these round.
+trying every integer there can be; so those bits are the float expressions', however these round. What is left to floats
+(residual sums, layer norms, the sum of a softmax) is rounded in an order of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from binviz_kernels.checks import contiguous
 from binviz_kernels.encoder_blocks import INPUT_LEAST, Terms, Words, attend, feed_forward, project, rows_of
 from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, read, written
 from binviz_kernels.packing import PackedWeights, pack_rows, unpack
-from binviz_kernels.panels import arrange
+from binviz_kernels.panels import aligned, arrange
 
 Floats = NDArray[np.float32]
 
@@ -153,11 +154,15 @@ def prepare_encoder(
         epsilon: of the layer norms.
 
     Raises:
-        ValueError: there is no layer, or one differs in shape from the first.
+        ValueError: there is no layer, its parts do not fit together, or it differs in shape from the first.
     """
     inner = layers[0].attn_out.K if layers else 0
     if not layers or inner % head:
         raise ValueError("an encoder needs layers, and heads that divide their columns")
+    for layer in layers:
+        _check_sizes(layer, head)
+    if len({layer.fc2_signed for layer in layers}) > 1:
+        raise ValueError("the layers of an encoder must have the same kind of codes before fc2")
 
     def whole(values: NDArray[Any]) -> NDArray[Any]:
         """Columns [..., N] of the heads, each head filled up with zeros to a multiple of 32."""
@@ -167,7 +172,9 @@ def prepare_encoder(
 
     def stack(weights: Sequence[PackedWeights], layout: Callable[..., Any] = lambda bits: bits) -> Any:
         bits = (layout(unpack(w, signed=False)) for w in weights)
-        return np.concatenate([arrange(pack_rows(b.astype(bool)).words) for b in bits])
+        panels = [arrange(pack_rows(b.astype(bool)).words) for b in bits]
+        together = aligned((sum(map(len, panels)), *panels[0].shape[1:]), panels[0].dtype)
+        return np.concatenate(panels, out=together)
 
     softmax = layers[0].exponentials is not None
     try:
@@ -217,6 +224,45 @@ def prepare_encoder(
     return PackedEncoder(panels, terms, head, inner, hidden, layers[0].fc2_signed, norm_first, epsilon)
 
 
+def _check_sizes(layer: EncoderLayer, head: int) -> None:
+    """Every part of a layer has the size that the kernels take it to have.
+
+    Raises:
+        ValueError: one has not.
+    """
+    D, inner, F = len(layer.attn_out_scale), layer.attn_out.K, layer.fc2.K
+
+    def insist(name: str, got: tuple[int, ...], *wanted: tuple[int, ...]) -> None:
+        if got not in wanted:
+            raise ValueError(
+                f"{name} of an encoder layer has shape {got}, not {' or '.join(map(str, wanted))}"
+            )
+
+    weights = {"attn_out": (D, inner), "fc1": (F, D), "fc2": (D, F)}
+    for name, shape in weights.items():
+        insist(name, (getattr(layer, name).words.shape[0], getattr(layer, name).K), shape)
+    for w in layer.qkv:
+        insist("qkv", (w.words.shape[0], w.K), (inner, D))
+    insist("qkv", (len(layer.qkv), len(layer.qkv_range)), (3, 3))
+    ranges = {"qkv_range": inner, "context_range": inner, "fc1_range": F}
+    for name, length in ranges.items():
+        for of in layer.qkv_range if name == "qkv_range" else [getattr(layer, name)]:
+            insist(name, (len(of.start), len(of.width)), (length, length))
+    if layer.fc1_doubts is not None:
+        doubts = layer.fc1_doubts
+        insist("fc1_doubts", (len(doubts.start), len(doubts.width), len(doubts.codes)), (F, F, F))
+    insist("input_least", layer.input_least.shape, (1, D), (3, D))
+    for name in ("attn_out_scale", "attn_out_bias", "attention_gain", "attention_bias", "ffn_least", "fc2_scale",
+                 "fc2_bias", "ffn_gain", "ffn_bias"):  # fmt: skip
+        insist(name, getattr(layer, name).shape, (D,))
+    if layer.exponentials is not None:
+        insist("exponentials", layer.exponentials.shape, (head + 1, 2 * head + 3))
+    elif layer.score_least is None:
+        raise ValueError("an encoder layer needs exponentials or score_least")
+    else:
+        insist("score_least", layer.score_least.shape, (head + 1,))
+
+
 def encoder(
     x: Floats, weights: PackedEncoder, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[Floats, Words]:
@@ -238,7 +284,9 @@ def encoder(
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 3 or x.shape[2] != D:
         raise ValueError(f"x must be a float32 array [B, L, {D}]")
     B, L, _ = x.shape
-    if allowed is not None and (allowed.dtype != np.bool_ or allowed.shape != (B, L)):
+    if allowed is not None and not (
+        isinstance(allowed, np.ndarray) and allowed.dtype == np.bool_ and allowed.shape == (B, L)
+    ):
         raise ValueError(f"allowed must be None or a bool array of shape {(B, L)}")
     keys = np.zeros((B, -(-L // 64) * 64), np.uint8)
     keys[:, :L] = 1 if allowed is None else allowed

@@ -194,6 +194,46 @@ def test_empty_batches():
     assert encoder(np.empty((0, 7, 64), np.float32), packed)[0].shape == (0, 7, 64)
 
 
+@pytest.mark.parametrize(
+    ("field", "damaged"),
+    [
+        ("fc1_range", Range(np.zeros(20_000, np.int32), np.zeros(20_000, np.uint32))),
+        ("context_range", Range(np.zeros(64, np.int32), np.zeros(63, np.uint32))),
+        ("fc1", pack_weights(np.ones((128, 32)))),
+        ("fc2", pack_weights(np.ones((65, 128)))),
+        ("qkv", [pack_weights(np.ones((64, 32)))] * 3),
+        ("qkv", [pack_weights(np.ones((64, 64)))] * 2),
+        ("exponentials", np.zeros((5, 9), np.float32)),
+        ("exponentials", None),
+        ("fc1_doubts", Doubts(np.zeros(7, np.int32), np.zeros(7, np.uint32), np.zeros(7, np.uint64))),
+        ("input_least", np.zeros((2, 64), np.float32)),
+        ("ffn_gain", np.zeros(65, np.float32)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_layer_whose_parts_do_not_fit(field, damaged):
+    layer = some_layer(np.random.default_rng(6), 64, 2, 32, 128, "softmax", True)
+    with pytest.raises(ValueError, match=f"{field}|score_least"):
+        prepare_encoder([layer._replace(**{field: damaged})], head=32, norm_first=False, epsilon=EPSILON)
+
+
+def test_layers_with_other_codes():
+    layer = some_layer(np.random.default_rng(6), 64, 2, 32, 128, "softmax", True)
+    with pytest.raises(ValueError, match="same kind of codes"):
+        prepare_encoder(
+            [layer, layer._replace(fc2_signed=not layer.fc2_signed)],
+            head=32,
+            norm_first=False,
+            epsilon=EPSILON,
+        )
+
+
+def test_panels_begin_with_a_line_of_the_cache():
+    layers = [some_layer(np.random.default_rng(6), 64, 2, 32, 128, "softmax", True)] * 2
+    packed = prepare_encoder(layers, head=32, norm_first=False, epsilon=EPSILON)
+    assert {panels.__array_interface__["data"][0] % 64 for panels in packed.panels} == {0}
+
+
 def test_bad_input():
     random = np.random.default_rng(6)
     small, large = (some_layer(random, D, 2, 32, 128, "softmax", True) for D in (64, 96))
@@ -206,6 +246,8 @@ def test_bad_input():
         encoder(x[:, :, :5], packed)
     with pytest.raises(ValueError, match=r"bool array of shape \(2, 5\)"):
         encoder(x, packed, np.ones((2, 4), bool))
+    with pytest.raises(ValueError, match=r"bool array of shape \(2, 5\)"):
+        encoder(x, packed, [[True] * 5] * 2)
     with pytest.raises(ValueError, match="equally large"):
         prepare_encoder([small, large], **options)
     with pytest.raises(ValueError, match="heads that divide"):
