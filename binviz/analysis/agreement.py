@@ -47,7 +47,8 @@ class Agreement:
     """What was compared and what differs.
 
     examples: how many. codes: site -> (codes that differ, codes compared), padding left out.
-    disagreements: examples whose largest logits stand at different labels. gap: largest difference of a logit.
+    disagreements: examples whose largest logits stand at different labels, or of which one is no number. gap: largest
+    difference of a logit; nan if there was such a one.
     """
 
     examples: int
@@ -64,7 +65,7 @@ class Agreement:
                 for name, (flips, compared) in more.codes.items()
             },
             self.disagreements + more.disagreements,
-            max(self.gap, more.gap),
+            float(np.maximum(self.gap, more.gap)),  # a nan stays
         )
 
     @property
@@ -109,6 +110,7 @@ def agreement(
 
 
 def _compare(one: _Seen, other: _Seen) -> Agreement:
+    nothing = np.isnan(one.logits).any(-1) | np.isnan(other.logits).any(-1)
     return Agreement(
         examples=len(one.logits),
         codes={
@@ -116,7 +118,7 @@ def _compare(one: _Seen, other: _Seen) -> Agreement:
             for name in one.codes
             if name in other.codes
         },
-        disagreements=int((one.logits.argmax(-1) != other.logits.argmax(-1)).sum()),
+        disagreements=int((nothing | (one.logits.argmax(-1) != other.logits.argmax(-1))).sum()),
         gap=float(np.abs(one.logits - other.logits).max()),
     )
 

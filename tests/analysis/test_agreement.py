@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -90,6 +91,15 @@ def test_a_model_that_shows_no_codes_is_compared_by_its_answers():
     found = agreement(Way(network()), {"closed": Way(Closed(network()))}, EXAMPLES, stack)["closed"]
     assert (found.codes, found.disagreements) == ({}, 0)
     assert found.gap == pytest.approx(0.5, abs=1e-6)
+
+
+def test_answers_that_are_no_numbers_do_not_agree():
+    class Nothing(nn.Module):
+        def forward(self, input):  # noqa: A002
+            return torch.full((len(input), 3), float("nan"))
+
+    found = agreement(Way(network()), {"nothing": Way(Nothing())}, EXAMPLES, stack)["nothing"]
+    assert found.disagreements == 70 and np.isnan(found.gap)
 
 
 def test_threads_are_set_back_after_an_error(monkeypatch):
