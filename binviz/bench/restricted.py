@@ -65,7 +65,8 @@ def measure(threads: tuple[int, ...], rounds: int) -> dict[str, Any]:
             env=os.environ | environment() | {"NUMBA_CACHE_DIR": folder}, capture_output=True, text=True,
         )  # fmt: skip
     if done.returncode:
-        raise UserError(f"the measurement without AVX-512 failed: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        raise UserError(f"the measurement without AVX-512 failed: {said[-1]}")
     return json.loads(done.stdout)
 
 
