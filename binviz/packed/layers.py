@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -32,6 +33,7 @@ from binviz_kernels import (
     prepare,
     unpack,
 )
+from binviz_kernels.checks import packed_words, padding_is_zero
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,6 +54,19 @@ def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     words = pack_weights(code.q.flatten(1).cpu().numpy()).words
     per_row = layer.weight_binarizer.scale_kind == "per_row"
     return torch.from_numpy(words), _own(code.scale).reshape(-1 if per_row else ())
+
+
+def without_graph(x: Tensor, parameters: Iterable[Tensor]) -> Tensor:
+    """The same numbers without their graph, which ends at bits.
+
+    Raises:
+        UserError: a gradient is wanted, of x or a parameter.
+    """
+    if torch.is_grad_enabled() and any(value.requires_grad for value in (x, *parameters)):
+        raise UserError(
+            "a packed model has no gradients; take the model that it was packed from, or torch.no_grad()"
+        )
+    return x.detach()
 
 
 class PackedLayer(nn.Module):
@@ -77,10 +92,7 @@ class PackedLayer(nn.Module):
         self.register_buffer("scale", scale)
         for name in ("bias", "output_scale"):
             value = getattr(layer, name, None)
-            value = (
-                None if value is None else nn.Parameter(value.detach().to("cpu", torch.float32, copy=True))
-            )
-            self.register_parameter(name, value)
+            self.register_parameter(name, None if value is None else nn.Parameter(_own(value)))
         binarizer = getattr(layer, "activation_binarizer", None)
         self.activation_binarizer = None if binarizer is None else copy.deepcopy(binarizer).cpu().float()
         self.requires_grad_(False).eval()
@@ -91,8 +103,16 @@ class PackedLayer(nn.Module):
         self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])))
         self._row_scales = np.ascontiguousarray(np.broadcast_to(self.scale.numpy(), (rows,)))
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        name, errors = f"{prefix}bits", rest[-1]
+        if name in state_dict:
+            K = math.prod(self.shape[1:])
+            try:  # before anything is overwritten
+                padding_is_zero(name, packed_words(name, state_dict[name].cpu().numpy(), K), K)
+            except (TypeError, ValueError) as error:
+                errors.append(str(error))
+                return
+        super()._load_from_state_dict(state_dict, prefix, *rest)
         self._prepare()
 
     def _apply(self, fn: Any, recurse: bool = True) -> PackedLayer:
@@ -109,13 +129,9 @@ class PackedLayer(nn.Module):
             raise UserError(
                 f"a packed layer computes on the CPU, not on {x.device}; call .cpu() on model and input"
             )
-        if x.requires_grad and torch.is_grad_enabled():
-            raise UserError(
-                "a packed model has no gradients; take the model that it was packed from, or torch.no_grad()"
-            )
         if x.ndim < -axis or x.shape[axis] != size:
             raise UserError(f"this layer takes {size} numbers on axis {axis}, and got shape {tuple(x.shape)}")
-        return x.detach()
+        return without_graph(x, self.parameters())
 
     def _encode(self, x: Tensor) -> Codes:
         assert self.activation_binarizer is not None
@@ -161,7 +177,7 @@ class PackedLinear(PackedLayer):
             y = y if row_scale is None else y.mul_(row_scale[:, None])
         else:
             operand = pack_planes(rows, codes.planes) if codes.kind == "levels" else rows
-            bias = self.bias.numpy() if plain and self.bias is not None else None
+            bias = self.bias.detach().numpy() if plain and self.bias is not None else None
             rows_by = None if row_scale is None else row_scale.numpy()
             y = torch.from_numpy(linear(operand, self._weights, scale, bias, row_scale=rows_by))
         if self.output_scale is not None:

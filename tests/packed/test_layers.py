@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+from torch import nn
 
 from binviz import binarizers
 from binviz.errors import UserError
@@ -223,6 +224,21 @@ def test_loaded_bits_are_the_ones_that_count():
     assert torch.equal(packed(x), other(x))
 
 
+@pytest.mark.parametrize("make", [linear, conv])
+@pytest.mark.parametrize("assign", [False, True])
+def test_damaged_bits_are_not_loaded(make, assign):
+    packed = nn.Sequential(pack(make()))
+    before = {name: value.clone() for name, value in packed.state_dict().items()}
+    bits = before["0.bits"].clone()
+    bits[1, -1] = 2**62
+    wrong = {"padding": bits, "type": before["0.bits"].float(), "size": before["0.bits"][:, :0]}
+    for damaged in wrong.values():
+        with pytest.raises(RuntimeError, match=r"0\.bits"):
+            packed.load_state_dict(before | {"0.bits": damaged}, assign=assign)
+        assert all(torch.equal(value, before[name]) for name, value in packed.state_dict().items())
+    packed.load_state_dict(before, assign=assign)
+
+
 def test_copies():
     for layer, x in ((linear(), awkward(3, 65)), (conv(), awkward(2, 4, 5, 5))):
         assert torch.equal(copy.deepcopy(pack(layer))(x), layer(x))
@@ -253,6 +269,19 @@ def test_refusals(given, message):
     with pytest.raises(UserError, match=message) as caught:
         pack(layer)(x)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["elastic shifted", "xnor", "unsigned 2 bits", None])
+@pytest.mark.parametrize("make", [linear, conv])
+def test_parameters_have_no_gradients_either(make, name):
+    layer, x = make(name, output_scale=True), awkward(2, 65) if make is linear else awkward(2, 4, 5, 5)
+    packed = pack(layer)
+    wanted = packed(x)
+    packed.requires_grad_(True)
+    with pytest.raises(UserError, match="has no gradients"):
+        packed(x)
+    with torch.no_grad():
+        assert torch.equal(packed(x), wanted)
 
 
 def test_training_is_refused():
