@@ -1,7 +1,8 @@
 """All layers of an encoder as one call of the kernels, in the place of the layers.
 
-What the kernels cannot show or do (attention maps, hidden states, what a listener hears, masks that differ between
-queries, very long inputs, training) the layers do, one by one.
+What the kernels cannot show or do (attention maps, hidden states, what a listener or a forward hook inside the
+layers hears, masks that differ between queries, very long inputs, training) the layers do, one by one. So they do
+from the moment that a state is loaded into the model, whose numbers are not the folded ones.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from binviz.errors import UserError
 from binviz.layers.attention import FORBIDDEN
 from binviz.layers.tap import heard
 from binviz.packed.fold import NotFoldable, fold_encoder
+from binviz.packed.layers import without_graph
 
 #: Positions up to which context codes are folded; longer inputs run layer by layer.
 LONGEST = 1024
+#: Where the hooks are from that transformers leaves on a model of which maps or states were asked once.
+CAPTURING = "transformers.utils.output_capturing"
 RECORDED = ("output_attentions", "output_hidden_states")
 
 
@@ -39,8 +43,11 @@ class FusedLayers(nn.ModuleList):
 
     def __init__(self, layers: Iterable[nn.Module], weights: PackedEncoder, config: Any) -> None:
         super().__init__(layers)
-        self.weights = weights
+        self.weights: PackedEncoder | None = weights
         self.config = config
+        # Walking through the modules takes long beside a short input, so they are listed once
+        self.parts = tuple(part for layer in self.children() for part in layer.modules())
+        self.floats = tuple(self.parameters())
 
     __repr__ = nn.Module.__repr__
 
@@ -57,16 +64,48 @@ class FusedLayers(nn.ModuleList):
         self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **options: Any
     ) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
-        recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
-        if not recorded and not heard() and not self.training and fits(hidden_states):
+        if (
+            self.weights is not None
+            and not self._observed(options)
+            and not self.training
+            and fits(hidden_states)
+        ):
             allowed = None if attention_mask is None else allowed_keys(attention_mask, hidden_states)
             if attention_mask is None or allowed is not None:
                 keys = None if allowed is None else allowed.numpy()
-                y, _ = encoder(hidden_states.detach().contiguous().numpy(), self.weights, keys)
+                x = without_graph(hidden_states, self.floats)
+                y, _ = encoder(x.contiguous().numpy(), self.weights, keys)
                 return torch.from_numpy(y)
         for layer in self.children():
             hidden_states = layer(hidden_states, attention_mask, *rest, **options)
         return hidden_states
+
+    def _observed(self, options: dict[str, Any]) -> bool:
+        """Whether anyone wants to see what is inside."""
+        recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
+        return recorded or heard() or hooked(self.parts)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self.weights = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def hooked(parts: Iterable[nn.Module]) -> bool:
+    """Whether a forward hook is on any of these but those that transformers leaves there for good.
+
+    >>> layer = nn.Tanh()
+    >>> hooked([layer])
+    False
+    >>> handle = layer.register_forward_pre_hook(print)
+    >>> hooked([layer])
+    True
+    """
+    return any(
+        getattr(hook, "__module__", None) != CAPTURING
+        for part in parts
+        if part._forward_hooks or part._forward_pre_hooks
+        for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())
+    )
 
 
 def fits(x: Tensor) -> bool:

@@ -1,6 +1,7 @@
 """Fused encoders against the fake-quantized model: the same outputs, and the layers where they have to run."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from transformers import (
 )
 
 import binviz
+from binviz.errors import UserError
 from binviz.layers.tap import listening
 from binviz.packed.fold import NotFoldable, fold_encoder
 from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
@@ -305,3 +307,66 @@ def test_parts_of_the_list():
     assert layers[0] is first and layers[-1] is second
     assert type(layers[:1]) is torch.nn.ModuleList
     assert list(layers[:1]) == [first] and list(layers[::-1]) == [second, first]
+
+
+@torch.no_grad()
+def test_loaded_weights_count():
+    model, other = text_model("bibert"), text_model("bibert")
+    for parameter in other.parameters():
+        parameter.neg_()
+    ids = torch.randint(60, (2, 9))
+    for load in (
+        lambda packed, state: packed.load_state_dict(state),
+        lambda packed, state: packed.load_state_dict(state, assign=True),
+        lambda packed, state: torch.nn.ModuleDict({"inside": packed}).load_state_dict(
+            {f"inside.{name}": value for name, value in state.items()}
+        ),
+    ):
+        packed = binviz.pack(model)
+        load(packed, binviz.pack(other).state_dict())
+        assert torch.equal(packed(ids).last_hidden_state, other(ids).last_hidden_state)
+
+
+HOOKS = {
+    "after a layer": (lambda packed: packed.encoder.layer[1], "register_forward_hook"),
+    "before a layer": (lambda packed: packed.encoder.layer[0], "register_forward_pre_hook"),
+    "after an activation": (
+        lambda packed: packed.encoder.layer[0].intermediate.intermediate_act_fn,
+        "register_forward_hook",
+    ),
+    "before a linear": (lambda packed: packed.encoder.layer[0].output.dense, "register_forward_pre_hook"),
+}
+
+
+@pytest.mark.parametrize(("where", "register"), HOOKS.values(), ids=HOOKS)
+@torch.no_grad()
+def test_hooks_are_called(where, register):
+    packed = copy.deepcopy(binviz.pack(text_model("bit-w1a1")))
+    ids, calls = torch.randint(60, (2, 9)), []
+    handle = getattr(where(packed), register)(partial(lambda *given: calls.append(given)))
+    packed(ids)
+    assert len(calls) == 1
+    handle.remove()
+    forbid_layers(packed)(ids)
+
+
+@torch.no_grad()
+def test_what_transformers_leaves_on_the_layers_does_not_slow_them():
+    packed, ids = fused(text_model("bit-w1a1")), torch.randint(60, (2, 9))
+    packed(ids, output_attentions=True)
+    assert any(layer._forward_hooks for layer in packed.encoder.layer.modules())
+    forbid_layers(packed)(ids)
+
+
+def test_gradients_are_refused_as_by_the_layers():
+    packed = binviz.pack(text_model("bit-w1a1"))
+    hidden = torch.randn(1, 5, 64, requires_grad=True)
+    with pytest.raises(UserError, match="has no gradients"):
+        packed(inputs_embeds=hidden)
+    with torch.no_grad():
+        packed(inputs_embeds=hidden)
+    packed.encoder.requires_grad_(True)
+    with pytest.raises(UserError, match="has no gradients"):
+        packed(inputs_embeds=hidden.detach())
+    with torch.no_grad():
+        forbid_layers(packed)(inputs_embeds=hidden)
