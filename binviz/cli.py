@@ -118,6 +118,8 @@ def train_glue(
         sources = {name: context.get_parameter_source(name) for name in values}
         given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
         from_file = configs.read(config, task)
+        if "binary_steps" in given:
+            from_file.pop("binary_epochs", None)
         values |= {key: value for key, value in from_file.items() if key not in given}
     _say(glue.train(glue.GlueConfig(**values), out), out)
 

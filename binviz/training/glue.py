@@ -27,6 +27,7 @@ from binviz.evidence import runs
 from binviz.training import evaluate
 from binviz.training.batches import LengthBuckets
 from binviz.training.loop import Batch, TrainConfig
+from binviz.training.settings import check_numbers
 from binviz.training.stages import Problem, check_stages, run_stages
 from binviz.training.vocabulary import choose_pieces, cut_vocabulary
 
@@ -59,6 +60,9 @@ class GlueConfig:
         dropout: of the binary stages; the float stage keeps the model's own.
         precision: "bf16" or "no".
         seed: of everything.
+
+    Raises:
+        UserError: a number out of range.
     """
 
     task: str
@@ -79,6 +83,15 @@ class GlueConfig:
     dropout: float = 0.0
     precision: str = "bf16"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            self,
+            positive=("epochs", "lr", "binary_steps", "binary_lr", "scale_lr", "batch_size"),
+            not_negative=("binary_epochs", "hidden_weight", "label_weight", "pieces", "positions"),
+        )
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout must be at least 0 and less than 1, not {self.dropout}")
 
 
 def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]:
@@ -185,6 +198,7 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
     per_epoch = (
         batches / Accelerator(mixed_precision="no").num_processes
     )  # each process takes batches of its own
+    binary_steps = max(1, round(config.binary_epochs * per_epoch))
     common = {"batch_size": config.batch_size, "seed": config.seed, "precision": config.precision}
     return run_stages(
         problem,
@@ -194,9 +208,9 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         experiment=experiment,
         config=asdict(config),
         identify={"start": config.start, "pieces": config.pieces, "positions": config.positions},
-        float_stage=TrainConfig(steps=round(config.epochs * per_epoch), lr=config.lr, **common),  # type: ignore[arg-type]
+        float_stage=TrainConfig(steps=max(1, round(config.epochs * per_epoch)), lr=config.lr, **common),  # type: ignore[arg-type]
         binary_stage=TrainConfig(
-            steps=round(config.binary_epochs * per_epoch) or config.binary_steps,
+            steps=binary_steps if config.binary_epochs else config.binary_steps,
             lr=config.binary_lr,
             scale_lr=config.scale_lr,
             **common,  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training.batches import LengthBuckets
 from binviz.training.loop import Batch, TrainConfig
+from binviz.training.settings import check_numbers
 from binviz.training.stages import Problem, check_stages, run_stages
 from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
 
@@ -40,6 +41,9 @@ class ImagesConfig:
         label_weight: of the labels' cross-entropy in the binary stages.
         precision: "bf16" or "no".
         seed: of everything.
+
+    Raises:
+        UserError: a number out of range.
     """
 
     arch: str = "vit"
@@ -54,6 +58,13 @@ class ImagesConfig:
     label_weight: float = 1.0
     precision: str = "no"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            self,
+            positive=("steps", "lr", "binary_steps", "binary_lr", "batch_size"),
+            not_negative=("weight_decay", "hidden_weight", "label_weight"),
+        )
 
 
 def start_model(arch: str, seed: int) -> nn.Module:

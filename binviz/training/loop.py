@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.training import checkpoint, nonfinite, observe
+from binviz.training.settings import check_numbers
 
 Batch = Mapping[str, Any]
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -50,11 +51,11 @@ class TrainConfig:
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("steps", "lr", "batch_size", "scale_lr", "clip", "checkpoint_every"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} must be greater than 0, not {getattr(self, name)}")
-        if self.seed < 0:
-            raise UserError(f"seed must not be negative: {self.seed}")
+        check_numbers(
+            self,
+            positive=("steps", "lr", "batch_size", "scale_lr", "clip", "checkpoint_every"),
+            not_negative=("weight_decay", "warmup"),
+        )
         if self.precision not in ("no", "bf16"):
             raise UserError(f"precision is 'no' or 'bf16', not {self.precision!r}")
 

@@ -224,6 +224,12 @@ def test_a_start_with_another_vocabulary(here, tmp_path):
         (["--stages", "float,bit-w1a3"], "no recipe named 'bit-w1a3'"),
         (["--distillation", "best"], "no distillation 'best'"),
         (["--config", "nothing.toml"], "cannot read the configuration"),
+        (["--seed", "-1"], "seed must be at least 0"),
+        (["--seed", str(2**70)], "seed must be at least 0 and less than 2**63"),
+        (["--epochs", "nan"], "epochs must be greater than 0"),
+        (["--epochs", "inf"], "epochs must be greater than 0 and at most"),
+        (["--lr", "0"], "lr must be greater than 0"),
+        (["--pieces", "-1"], "pieces must be at least 0"),
     ],
     ids=lambda value: value[1] if isinstance(value, list) else "",
 )
@@ -231,6 +237,35 @@ def test_a_mistake_is_answered_before_anything_is_loaded(here, tmp_path, words, 
     said = CliRunner().invoke(cli.app, ["train", "glue", "--out", str(tmp_path), *words])
     assert isinstance(said.exception, UserError) and message in str(said.exception)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed = -1", "seed must be at least 0 and less than 2**63, not -1"),
+        (f"seed = {2**70}", "seed must be at least 0 and less than 2**63"),
+        ("epochs = nan", "epochs must be greater than 0 and at most 1e+09, not nan"),
+        (f"epochs = 1{400 * '0'}", "epochs must be greater than 0 and at most 1e+09"),
+        ("binary_epochs = inf", "binary_epochs must be at least 0 and at most 1e+09, not inf"),
+        ("binary_steps = 0", "binary_steps must be greater than 0"),
+        ("batch_size = 0", "batch_size must be greater than 0"),
+        ("binary_lr = nan", "binary_lr must be greater than 0"),
+        ("scale_lr = -1.0", "scale_lr must be greater than 0"),
+        ("positions = -1", "positions must be at least 0"),
+        ("dropout = 2.0", "dropout must be at least 0 and less than 1, not 2.0"),
+        ("dropout = 1.0", "dropout must be at least 0 and less than 1"),
+        ("dropout = nan", "dropout must be at least 0"),
+        ("label_weight = -1.0", "label_weight must be at least 0"),
+        ("hidden_weight = nan", "hidden_weight must be at least 0"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_numbers_out_of_range_in_a_file(here, tmp_path, text, message):
+    (tmp_path / "bad.toml").write_text(text)
+    words = ["train", "glue", "--config", str(tmp_path / "bad.toml"), "--out", str(tmp_path / "out")]
+    said = CliRunner().invoke(cli.app, words)
+    assert isinstance(said.exception, UserError) and message in str(said.exception)
+    assert "\n" not in str(said.exception) and not (tmp_path / "out").exists()
 
 
 # Configuration files.
@@ -274,6 +309,16 @@ def test_options_go_before_the_file(here, tmp_path):
     run = runs.read(tmp_path / "runs/glue/sst2.float+bibert.seed0.json")
     assert run.config["batch_size"] == 8
     assert run.curves["step"] == [1, 2]  # 0.4 epochs of 5 batches
+    words[-1] = str(tmp_path / "steps")
+    said = CliRunner().invoke(cli.app, [*words, "--binary-steps", "3"])
+    assert said.exit_code == 0, said.output
+    run = runs.read(tmp_path / "steps/runs/glue/sst2.float+bibert.seed0.json")
+    assert run.curves["step"] == [1, 2, 3]
+
+
+def test_less_than_a_step_is_one(here, tmp_path):
+    records = glue.train(config(stages=("float", "bibert"), epochs=0.001, binary_epochs=0.001), tmp_path)
+    assert [run.curves["step"] for run in records.values()] == [[1], [1]]
 
 
 @pytest.mark.parametrize(
