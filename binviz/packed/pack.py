@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import nn
 
 from binviz.binarizers import Binarizer
@@ -29,7 +30,12 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
 
     The encoder of a BERT or ViT whose weights and activations all have one bit runs as one call of the kernels
     (`binviz.packed.fused`), many times faster. Its layer norms add in an order of their own: outputs may differ in
-    the last digits, and a code that lies next to its threshold may flip.
+    the last digits, and a code that lies next to its threshold may flip. Its weights are fixed here: what is edited in
+    place afterwards, a parameter or the list of layers, it does not see (`fused=False` does). After the packed model's
+    load_state_dict the layers run one by one.
+
+    The copy computes in float32, also that of a model in float16 or bfloat16, and is meant to stay there:
+    the packed layers do, whatever is done to the rest.
 
     Args:
         model: any network that `binarize_` has converted, or a binary layer. It is not changed, and shares nothing
@@ -42,7 +48,6 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     Raises:
         UserError: no binary layer in it, or one that cannot be packed.
 
-    >>> import torch
     >>> from transformers import BertConfig, BertModel
     >>> import binviz
     >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -65,8 +70,13 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     # deepcopy takes what stands in its memo for the copy: no weight of a binary layer is copied
     twin = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()
     if fused:
-        fuse_(twin, model)
+        fuse_(twin, model if _in_float32(model) else copy.deepcopy(model).cpu().float())
     return twin
+
+
+def _in_float32(model: nn.Module) -> bool:
+    """Whether the model computes in float32 on the CPU, as its packed copy does."""
+    return all(value.dtype == torch.float32 and value.device.type == "cpu" for value in model.parameters())
 
 
 def binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:

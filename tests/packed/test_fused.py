@@ -358,6 +358,16 @@ def test_what_transformers_leaves_on_the_layers_does_not_slow_them():
     forbid_layers(packed)(ids)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@torch.no_grad()
+def test_models_in_other_floats(recipe, dtype):
+    model = text_model(recipe).to(dtype)
+    packed = forbid_layers(binviz.pack(model))
+    assert {value.dtype for value in model.parameters()} == {dtype}
+    assert_same(model.float(), packed, input_ids=torch.randint(60, (2, 20)))
+
+
 def test_gradients_are_refused_as_by_the_layers():
     packed = binviz.pack(text_model("bit-w1a1"))
     hidden = torch.randn(1, 5, 64, requires_grad=True)
