@@ -7,8 +7,12 @@ through the very modules of the model, and the integers whose bit is 1 are writt
 $$\mathrm{bit} = 1 \iff (\mathrm{dot} - \mathrm{start}) \bmod 2^{32} < \mathrm{width},$$
 
 which may go round and so covers "at least", "at most", "between" and "not between". The bits are those of the model
-however its floats round. `NotFoldable` says why that is impossible: a binarizer that looks at the whole tensor, a
-scale per row, ones that are no range.
+however its floats round, but for two ties. BiT's probabilities are compared as $e > \alpha/2 \cdot \sum e$ and not
+as the quotient, which may round to the other side. And torch's GELU rounds differently in vectors and in what is
+left over at their end, so next to a threshold the model's own code depends on where a number lies in memory.
+
+`NotFoldable` says why folding is impossible: a binarizer that looks at the whole tensor, a scale per row, ones that
+are no range.
 """
 
 from __future__ import annotations
