@@ -364,7 +364,9 @@ print(
 print("bundled model, from 4/50 = 0.080 to", ", ".join(f"{alpha:.3f}" for alpha in learned))
 
 records = registry.get("bit").records()
-print("\nscales that learn ten times as fast, and signed ones that start at half the value (experiment `bit`, seed 0):")
+print(
+    "\nscales that learn ten times as fast, and signed ones that start at half the value (experiment `bit`, seed 0):"
+)
 for cell in ("sst2.bit-w1a1", "sst2.bit-w1a1.scale-lr-10", "sst2.bit-w1a1.optimal-start"):
     run = records.get((cell, 0))
     print(f"  {cell:28s}", "not run" if run is None else f"accuracy {run.metrics['accuracy']:.1%}")

@@ -315,7 +315,8 @@ shown = {
     "4 bits": "sst2.bit-w1a4.attention-1",
 }
 accuracies = {
-    title: [100 * looks[cell].metrics[f"accuracy_{name}"] for name in pieces.values()] for title, cell in shown.items()
+    title: [100 * looks[cell].metrics[f"accuracy_{name}"] for name in pieces.values()]
+    for title, cell in shown.items()
 }
 for title, cell in shown.items():
     print(f"{title:18s} all 872 sentences: {looks[cell].metrics['accuracy']:.1%}")
