@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import send_to_device
+from accelerate.utils import gather_object, send_to_device
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -160,12 +160,23 @@ def last_logits(model: nn.Module) -> Iterator[list[Tensor | None]]:
         handle.remove()
 
 
-def _check_settings(saved: dict[str, Any] | None, now: dict[str, Any], path: Path) -> None:
-    for name, value in (saved or {}).items():
-        if name != "checkpoint_every" and now.get(name) != value:
+def _check_state(saved: Any, fresh: dict[str, Any], path: Path) -> None:
+    """Raise UserError unless a checkpoint's state has the fields and the settings of a fresh one."""
+
+    def kinds(fields: Any) -> Any:
+        return isinstance(fields, dict) and {name: type(value) for name, value in fields.items()}
+
+    if kinds(saved) != kinds(fresh) or kinds(saved["history"]) != kinds(fresh["history"]):
+        raise UserError(f"{path} is not a checkpoint of this run; delete it to start again")
+    was, now = saved["config"], fresh["config"]
+    for name in {**was, **now}:
+        if name != "checkpoint_every" and was.get(name) != now.get(name):
             raise UserError(
-                f"{path} belongs to a run with {name} {value}, now it is {now.get(name)}; delete it to start again"
+                f"{path} belongs to a run with {name} {was.get(name)}, now it is {now.get(name)}; "
+                "delete it to start again"
             )
+    if saved["step"] not in range(now["steps"]):
+        raise UserError(f"{path} has a step {saved['step']} of {now['steps']}; delete it to start again")
 
 
 def _autocast(device: torch.device, config: TrainConfig) -> torch.autocast:
@@ -203,7 +214,8 @@ def fit(
     """Train `model` in place for `config.steps` steps and leave it in eval mode, on the device it came from.
 
     Args:
-        model: its parameters that require a gradient are trained.
+        model: its parameters that require a gradient are trained. For several processes it has seen a batch, so
+            that scales which start from data are the same in all.
         batch_of: the batch of a step; depends on nothing but the step. Tensors are moved to the device. Each
             of several processes takes batches of its own, so that n of them see n batches a step.
         loss_of: scalar loss of a model on a batch.
@@ -219,7 +231,7 @@ def fit(
 
     Raises:
         UserError: the loss or its gradient is no longer a number; interrupted (the line says how to go on);
-            the checkpoint cannot be written, or belongs to other settings.
+            the checkpoint cannot be written, is none of this loop, or belongs to other settings.
 
     >>> layer = nn.Linear(1, 1)
     >>> history = fit(layer, lambda step: {"x": torch.ones(4, 1)},
@@ -235,14 +247,14 @@ def fit(
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
     optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    history, step, total, counted, right, asked = History([], []), 0, 0.0, 0, 0, 0
+    sums: dict[str, Any] = {"total": 0.0, "counted": 0, "right": 0, "asked": 0}
+    state = {"step": 0, **sums, "history": vars(History([], [])), "config": settings}
     if resume is not None and resume.exists():
-        state = checkpoint.load(resume, model, optimizer)
-        _check_settings(state.get("config"), settings, resume)
-        step, total, counted, right, asked = (
-            state[name] for name in ("step", "total", "counted", "right", "asked")
-        )
-        history = History(**state["history"])
+        saved = checkpoint.load(resume, model, optimizer)
+        _check_state(saved, state, resume)
+        state = saved
+    step, total, counted, right, asked = (state[name] for name in ("step", *sums))
+    history = History(**state["history"])
     net, optimizer = accelerator.prepare(model, optimizer)
     net.train()
     record = max(1, math.ceil(config.steps / 200))
@@ -251,7 +263,7 @@ def fit(
 
     def store() -> None:
         history.seconds = time.perf_counter() - started
-        if resume is not None and accelerator.is_main_process:
+        if resume is not None:
             sums = {"total": total, "counted": counted, "right": right, "asked": asked}
             state = {"step": step, **sums, "history": vars(history), "config": settings}
             checkpoint.save(resume, model, optimizer.optimizer, state)
@@ -295,7 +307,8 @@ def fit(
                 total, counted, right, asked = 0.0, 0, 0, 0
             if step % config.checkpoint_every == 0 and step < config.steps:
                 store()
-            if interrupts and step < config.steps:
+            # Ctrl-C reaches several processes at several times; all of them stop after the same step.
+            if step < config.steps and any(gather_object([bool(interrupts)])):
                 store()
                 advice = "; the same command goes on from here" if resume is not None else ""
                 raise UserError(f"stopped at step {step} of {config.steps}{advice}")

@@ -1,7 +1,6 @@
 """`binviz train glue` from end to end, on a generated data set and a tiny model."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -169,21 +168,10 @@ glue.train(config, Path({str(tmp_path / "killed")!r}))
         assert (run.metrics, run.predictions) == (wanted[stage].metrics, wanted[stage].predictions)
 
 
-def test_two_processes(here, tmp_path):
-    """`accelerate launch` on two processes of this machine: one record, written once, of twice the examples."""
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
-    launch += ["--machine_rank=0", "--mixed_precision=no", "--dynamo_backend=no", "-m", "binviz.cli"]
-    # the launcher's own --cpu would start one process; this variable puts both on the CPU, with gloo
+def test_two_processes(here, tmp_path, launch):
+    """One record, written once, of twice the examples."""
     words = [*COMMAND, "--stages", "float,bit-w1a1", "--precision", "no", "--out", str(tmp_path)]
-    threads = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(
-        [sys.executable, *launch, *words],
-        env=os.environ | threads,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    launch("-m", "binviz.cli", *words)
     run = runs.read(tmp_path / "runs/glue/sst2.float.seed0.json")
     assert run.curves["step"] == [1, 2]  # 40 examples in batches of twice 8
     assert binviz.load(tmp_path / "sst2.float+bit-w1a1.seed0").binviz_recipe.name == "bit-w1a1"

@@ -2,15 +2,19 @@
 
 import copy
 import errno
+import json
 import math
 import signal
 import threading
 import warnings
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import binviz
@@ -186,6 +190,36 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     fit(model, lambda step: seen.append(step) or sentences(step), task_loss, CONFIG, path)
     assert seen[0] == 6
     assert same(model, unbroken)
+
+
+def test_two_processes_go_on_to_the_same_numbers(tmp_path, launch):
+    """With dropout, and Ctrl-C in one of the two. One process alone does not go on from where two stopped."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import signal, sys
+from functools import partial
+from pathlib import Path
+from accelerate import Accelerator
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_loop import CONFIG, UserError, bert, failing, fit, same, sentences, task_loss
+path, second = Path({str(tmp_path / "run.checkpoint")!r}), Accelerator().process_index == 1
+student = partial(bert, "bibert", dropout=0.5)
+unbroken, resumed = student(), student()
+wanted = fit(unbroken, sentences, task_loss, CONFIG)
+interrupt = failing(sentences, 2 * 6 + 1, lambda: second and signal.raise_signal(signal.SIGINT))
+try:
+    fit(student(), interrupt, task_loss, CONFIG, path)
+except UserError as error:
+    stopped = str(error)
+found = fit(resumed, sentences, task_loss, CONFIG, path)
+if not second:
+    print(stopped, same(unbroken, resumed), found.loss == wanted.loss, sep="\\n")
+""")
+    stopped, *equal = launch(str(script)).splitlines()
+    assert stopped == "stopped at step 7 of 12; the same command goes on from here"
+    assert equal == ["True", "True"]
+    with pytest.raises(UserError, match="a run with 2 processes, now it is 1; delete it"):
+        fit(bert("bibert"), sentences, task_loss, CONFIG, tmp_path / "run.checkpoint")
 
 
 # What is no number.
@@ -393,6 +427,67 @@ def test_checkpoints_that_cannot_be_resumed(tmp_path, content):
     with pytest.raises(UserError, match=r"cannot be resumed .*; delete it to start again") as caught:
         fit(bert(), sentences, task_loss, CONFIG, path)
     assert "\n" not in str(caught.value)
+
+
+def rewritten(path, change):
+    """The checkpoint with its state and tensors, as dictionaries, changed in place or replaced."""
+    with safe_open(path, framework="pt") as file:
+        state, tensors = json.loads(file.metadata()["state"]), load_file(path)
+    state = change(state, tensors) or state
+    save_file(tensors, path, {"state": json.dumps(state)})
+
+
+def without(start):
+    def change(state, tensors):
+        for name in [name for name in tensors if name.startswith(start)]:
+            del tensors[name]
+
+    return change
+
+
+FOREIGN = {
+    "a field missing": lambda state, tensors: {key: state[key] for key in state if key != "right"},
+    "a field too many": lambda state, tensors: state | {"epoch": 3},
+    "a step of words": lambda state, tensors: state | {"step": "three"},
+    "a step before the first": lambda state, tensors: state | {"step": -1},
+    "a step after the last": lambda state, tensors: state | {"step": STEPS + 1},
+    "an unknown curve": lambda state, tensors: state["history"].update(speed=[]),
+    "no history": lambda state, tensors: state | {"history": None},
+    "a list": lambda state, tensors: [state],
+    "no settings": lambda state, tensors: {key: state[key] for key in state if key != "config"},
+    "empty settings": lambda state, tensors: state | {"config": {}},
+    "no optimizer": without("optimizer."),
+    "half an optimizer": without("optimizer.exp_avg_sq.bert.encoder"),
+    "no random state": without("rng"),
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_readable_but_no_checkpoint_of_this_run(tmp_path, change):
+    path = tmp_path / "run.checkpoint"
+    with pytest.raises(RuntimeError):
+        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
+    rewritten(path, change)
+    with pytest.raises(UserError, match=r"; delete it to start again$") as caught:
+        fit(bert(), sentences, task_loss, CONFIG, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path):
+    def loss_of(model, batch):
+        return model(**batch).hidden_states[-1].square().mean()
+
+    def batch_of(step):
+        ids = sentences(step)["input_ids"]
+        return {"input_ids": ids, "output_hidden_states": True}
+
+    unbroken, path = bert(), tmp_path / "run.checkpoint"
+    fit(unbroken, batch_of, loss_of, CONFIG)
+    with pytest.raises(RuntimeError):
+        fit(bert(), failing(batch_of, 7, killed), loss_of, CONFIG, path)
+    model = bert()
+    fit(model, batch_of, loss_of, CONFIG, path)
+    assert same(model, unbroken)
 
 
 def test_a_checkpoint_holds_no_pickle(tmp_path):
