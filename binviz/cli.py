@@ -6,11 +6,14 @@ import logging
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from binviz.errors import UserError
+
+if TYPE_CHECKING:
+    from binviz.evidence.runs import Run
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them."
@@ -26,10 +29,14 @@ Out = Annotated[
 Stages = Annotated[str, typer.Option(help="'float' and names of recipes, separated by commas.")]
 
 
-def _say(runs: dict[str, Any], out: Path) -> None:
+def _result(run: Run) -> str:
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
+    return f"{metrics} ({run.seconds / 60:.1f} min)"
+
+
+def _say(runs: dict[str, Run], out: Path) -> None:
     for stage, run in runs.items():
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
-        typer.echo(f"{stage}: {metrics} ({run.seconds / 60:.1f} min)")
+        typer.echo(f"{stage}: {_result(run)}")
     typer.echo(f"models and records are in {out}")
 
 
@@ -63,8 +70,7 @@ def list_everything(
     typer.echo("binarizers\n  " + " ".join(binarizers.names()))
     typer.echo("recorded runs")
     for run in runs.runs(records and records / "runs"):
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
-        typer.echo(f"  {run.experiment}/{run.cell} seed {run.seed}: {metrics} ({run.seconds / 60:.1f} min)")
+        typer.echo(f"  {run.experiment}/{run.cell} seed {run.seed}: {_result(run)}")
 
 
 @train_app.command("images")
@@ -156,12 +162,13 @@ def evaluate(
     from binviz import zoo
     from binviz.training.evaluate import evaluate_named
 
-    if task is None and not Path(name).exists():
-        task = zoo.describe(name).task
+    bundled = None if Path(name).exists() else zoo.describe(name)
+    if task is None and bundled:
+        task = bundled.task
     if task is None:
         raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
     for metric, value in evaluate_named(name, task, packed=packed).items():
-        recorded = zoo.describe(name).metrics.get(metric) if name in zoo.names() else None
+        recorded = bundled.metrics.get(metric) if bundled and bundled.task == task else None
         beside = "" if recorded is None else f"   recorded {recorded:.4f}"
         typer.echo(f"{metric} {value:.4f}{beside}")
 

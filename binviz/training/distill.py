@@ -4,7 +4,8 @@ $$L = -\frac1{BC}\sum_{b,c} p^{T}_{bc}\log p^{S}_{bc} \;+\; \sum_{l=0}^{L}\mathr
 
 over the logits' softmax at temperature 1 and every hidden state (the embedding's output and each layer's).
 Departures from the official code: padding is left out of the mean squared error; a single logit
-(regression) is matched by its squared distance, where the soft cross-entropy of one class is zero.
+(regression) is matched by its squared distance, where the soft cross-entropy of one class is zero;
+the teacher's dropout is off, where the official one for GLUE runs in training mode.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from binviz.data import glue
+from binviz.errors import UserError
 
 
 def encode(
@@ -97,18 +98,25 @@ def evaluate_named(name: str, task: str, *, packed: bool = False) -> dict[str, f
         packed: run on bits, by `binviz.pack`.
 
     Raises:
-        UserError: unknown model or task, a float model to be packed, or data not to be had.
+        UserError: unknown model or task, a model that takes other inputs or gives another number of labels, a
+            float model to be packed, or data not to be had.
     """
     import binviz
     from binviz.data import digits
     from binviz.training.images import image_logits
 
-    model = binviz.load(name)
+    model: Any = binviz.load(name)
+    takes, labels = ("pixel_values", 10) if task == "digits" else ("input_ids", glue.task(task).num_labels)
+    if (model.main_input_name, model.config.num_labels) != (takes, labels):
+        raise UserError(
+            f"{name} takes {model.main_input_name} and gives {model.config.num_labels} labels; "
+            f"{task} has {takes} and {labels} labels"
+        )
     if packed:
         model = binviz.pack(model)
     if task == "digits":
-        images, labels = digits.load("test")
-        return {"accuracy": float((image_logits(model, torch.as_tensor(images)).argmax(-1) == labels).mean())}
+        images, digit = digits.load("test")
+        return {"accuracy": float((image_logits(model, torch.as_tensor(images)).argmax(-1) == digit).mean())}
     examples = glue.load(task, "validation")
     logits = glue_logits(model, binviz.load_tokenizer(name), examples, glue.task(task).max_length)
     return glue_metrics(task, np.asarray(examples.labels), logits)
