@@ -18,7 +18,7 @@ MODELS = ("sst2-minilm.bit-w1a1", "digits-vit.bit-w1a1", "digits-cnn.bit-w1a1")
 PROGRAM = """
 import json, sys, time
 times = [time.perf_counter()]
-def lap(*_): times.append(time.perf_counter())
+def lap(): times.append(time.perf_counter())
 import torch
 lap()
 from transformers import AutoImageProcessor, AutoTokenizer, BertForSequenceClassification, ViTForImageClassification

@@ -51,8 +51,8 @@ def of_records() -> None:
         table = recorded.differences(*shown.values())
         st.dataframe(table, hide_index=True, alt="Settings in which the two runs differ.")
     st.caption(
-        "A flip is a weight whose code changes in one step. The numbers above are the last step's on the validation "
-        "split, which is looked at once. The curve of accuracy is that of the training batches, each before the model "
+        "A flip is a weight whose code changes in one step. The numbers above are the last step's on the examples "
+        "kept for evaluation. The curve of accuracy is that of the training batches, each before the model "
         f"learned from it, the mean of {recorded.SMOOTHED} points. Losses of different kinds are not comparable: BiT's "
         "sums distances of hidden states, a float model's is the cross-entropy of its labels."
     )
