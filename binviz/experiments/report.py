@@ -41,17 +41,17 @@ def verdicts(experiment: Experiment, out: Path | None = None) -> str:
 
 
 def verdict(found: Finding) -> str:
-    """A verdict in one line. A difference that is within noise does not contradict a claim that it fails.
+    """A verdict in two lines. A difference that is within noise does not contradict a claim that it fails.
 
     >>> from binviz.evidence.claims import Claim
-    >>> verdict(Finding(Claim("a beats b", "page 1", "a", "b"), "fails", -0.02, 0.3, 1))
-    'fails, within noise  a against b: a beats b (page 1): -2.0 points, p 0.3, 1 seed'
+    >>> print(verdict(Finding(Claim("a beats b", "page 1", "a", "b"), "fails", -0.02, 0.3, 1)))
+    fails, within noise   -2.0 points, p 0.3, 1 seed       a against b
+        a beats b (page 1)
     """
-    claim, said = found.claim, str(found.verdict)
-    measured = ""
+    claim, said, measured = found.claim, str(found.verdict), ""
     if found.seeds:
         within = said == "fails" and not claim.margin and found.p >= LEVEL
         said = "fails, within noise" if within else said
         p = "" if claim.margin else f", p {found.p:.2g}"
-        measured = f": {100 * found.difference:+.1f} points{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
-    return f"{said:20} {claim.better} against {claim.worse}: {claim.text} ({claim.source}){measured}"
+        measured = f"{100 * found.difference:+5.1f} points{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
+    return f"{said:20} {measured:33} {claim.better} against {claim.worse}\n    {claim.text} ({claim.source})"

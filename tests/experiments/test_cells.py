@@ -216,7 +216,7 @@ def test_the_list_as_text(tmp_path):
 def test_verdicts_as_text(tmp_path):
     list(reproduce(experiment(), tmp_path))
     text = report.verdicts(experiment(), tmp_path)
-    assert "signs.late against signs.float: Nothing is lost" in text
+    assert "signs.late against signs.float\n    Nothing is lost" in text
     assert report.verdicts(experiment()).startswith("not run")
 
 
