@@ -7,6 +7,7 @@ shares them between its halves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -16,6 +17,7 @@ from binviz.evidence.claims import Claim
 from binviz.experiments.cells import Cell, Experiment
 from binviz.recipes import Choice, Recipe, bit
 from binviz.training import glue
+from binviz.training.augment import joined
 from binviz.training.glue import GlueConfig
 from binviz.training.loop import TrainConfig
 from binviz.training.stages import Problem, Stage
@@ -88,6 +90,7 @@ def _cell(
     why: str = "",
     scale_lr: float = 1e-4,
     lr: float = 1.0,
+    augment: Callable[[Problem, int], Problem] | None = None,
     **options: Any,
 ) -> Cell:
     """A row of one task. share: of the task's steps. lr: times the task's own. options: of the stage."""
@@ -114,6 +117,7 @@ def _cell(
         teacher="" if is_float else f"{task}.{teacher}",
         bundled="sst2-minilm.float" if name == "sst2.float" else "",
         why=why,
+        augment=augment,
     )
 
 
@@ -190,6 +194,7 @@ _GAP: dict[str, tuple[str, dict[str, Any]]] = {
     "long": ("Three times as many steps", {"share": 3.0}),
     "float-activations": ("Activations of 32 bits, beside binary weights,", {"recipe": FLOAT_ACTIVATIONS}),
     "float-words": ("Word embeddings of 32 bits", {"recipe": FLOAT_WORDS}),
+    "joined": ("Half of the training phrases joined in pairs", {"augment": joined}),
 }
 _GAP_CELLS = [
     _cell(
@@ -231,6 +236,13 @@ _GAP_CELLS += [
         share=0.5,
         why="two steps, the first to 4 bits in place of 2",
     ),
+    _cell(
+        "sst2.bit-w1a2.joined",
+        4,
+        "bit-w1a2",
+        augment=joined,
+        why="activations of 2 bits, half of the training phrases joined in pairs",
+    ),
 ]
 _GAP_CLAIMS = [
     Claim(f"{why} close part of the gap to float", "asked here", f"sst2.bit-w1a1.{row}", "sst2.bit-w1a1")
@@ -248,6 +260,12 @@ _GAP_CLAIMS += [
         "asked here",
         "sst2.bit-w1a1.two-step-a4",
         "sst2.bit-w1a1",
+    ),
+    Claim(
+        "Half of the training phrases joined in pairs help the student with 2-bit activations",
+        "asked here",
+        "sst2.bit-w1a2.joined",
+        "sst2.bit-w1a2",
     ),
 ]
 

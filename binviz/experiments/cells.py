@@ -33,6 +33,7 @@ class Cell:
         bundled: name of a bundled model that is this cell's result, if there is one; the teacher of its
             students whatever their seed.
         why: what the row is, in a few words.
+        augment: (problem, seed) -> the same task with other batches.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Cell:
     teacher: str = ""
     bundled: str = ""
     why: str = ""
+    augment: Callable[[Problem, int], Problem] | None = None
 
     @property
     def task(self) -> str:
@@ -126,14 +128,17 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         if not (teacher.bundled or Path(place).is_dir()):
             yield from _run(experiment, teacher, out, seed)
         model, tokenizer = binviz.load(place), binviz.load_tokenizer(place)
+    problem, batches = experiment.problem(cell.task, tokenizer, seed), {}
+    if cell.augment:
+        problem, batches = cell.augment(problem, seed), {"batches": cell.augment.__name__}
     run, _ = run_stage(
-        experiment.problem(cell.task, tokenizer, seed),
+        problem,
         cell.stage(seed),
         model,
         out,
         cell=cell.name,
         experiment=experiment.name,
         config={"teacher": cell.teacher, "why": cell.why},
-        identify=experiment.settings | {"teacher": cell.teacher},
+        identify=experiment.settings | {"teacher": cell.teacher} | batches,
     )
     yield run

@@ -1,0 +1,76 @@
+"""Texts joined in pairs."""
+
+import pytest
+import torch
+from transformers import BertTokenizer
+
+from binviz.training.augment import joined
+from binviz.training.stages import Problem
+
+PAD, CLS, SEP = 0, 2, 3
+
+
+def tokenizer():
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{i}" for i in range(100))]
+    return BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
+
+
+def problem(texts):
+    """Every batch holds the texts, in this order."""
+    batch = dict(tokenizer().pad({"input_ids": [[CLS, *text, SEP] for text in texts]}, return_tensors="pt"))
+    batch["labels"] = torch.zeros(len(texts))
+    return Problem("toy", lambda step: dict(batch), None, {}, batch, tokenizer())
+
+
+def texts_of(batch):
+    """The texts between the special pieces, padding left out; everything else is checked."""
+    found = []
+    for ids, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"].tolist(), strict=True):
+        real = sum(mask)
+        assert mask == [1] * real + [0] * (len(ids) - real) and set(ids[real:]) <= {PAD}
+        assert ids[0] == CLS and ids[real - 1] == SEP and not {PAD, CLS, SEP} & set(ids[1 : real - 1])
+        found.append(tuple(ids[1 : real - 1]))
+    return found
+
+
+TEXTS = [(10,), (20, 21), (30, 31, 32), (40, 41, 42, 43), (50,), (60, 61)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6])
+def test_pairs_of_one_half_and_the_other_and_the_other(count):
+    given = set(TEXTS[:count])
+    for step in range(20):
+        found = texts_of(joined(problem(TEXTS[:count]), seed=0).batch_of(step))
+        pairs, plain = found[: count // 2], found[count // 2 :]
+        assert set(plain) < given or count == 1
+        firsts = given - set(plain)
+        wanted = {first + second for first in firsts for second in plain}
+        assert len(pairs) == count // 2 and set(pairs) <= wanted
+        assert {
+            pair[: len(first)] for pair in pairs for first in firsts if pair[: len(first)] == first
+        } == firsts
+
+
+def test_every_step_and_seed_has_pairs_of_its_own_and_the_same_again():
+    found = [texts_of(joined(problem(TEXTS), seed).batch_of(step)) for seed in (0, 1) for step in (0, 1)]
+    again = [texts_of(joined(problem(TEXTS), seed).batch_of(step)) for seed in (0, 1) for step in (0, 1)]
+    assert found == again
+    assert len(set(map(tuple, found))) == 4
+
+
+def test_a_pair_is_cut_and_keeps_its_last_special_piece():
+    long = [tuple(range(5 + 20 * i, 25 + 20 * i)) for i in range(2)]
+    pair, plain = texts_of(joined(problem(long), seed=0, longest=30).batch_of(0))
+    assert len(pair) == 28 and pair[:20] in long
+    assert pair[20:] == plain[:8]
+
+
+def test_what_a_pair_is_about_nobody_says():
+    assert "labels" not in joined(problem(TEXTS), seed=0).batch_of(0)
+
+
+def test_all_else_of_the_problem_stays():
+    before = problem(TEXTS)
+    after = joined(before, seed=0)
+    for name in ("name", "evaluate", "data", "calibration", "tokenizer"):
+        assert getattr(after, name) is getattr(before, name)
