@@ -77,6 +77,7 @@ def list_everything(
 def train_images(
     arch: Annotated[str, typer.Option(help="vit or cnn.")] = "vit",
     stages: Stages = "float,bit-w1a1",
+    width: Annotated[int, typer.Option(min=4, help="Of the hidden states; a multiple of 4.")] = 64,
     steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 2500,
     binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2500,
     binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 5e-3,

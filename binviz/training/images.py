@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
 import binviz
+from binviz import zoo
 from binviz.data import digits, sources
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -28,8 +29,10 @@ class ImagesConfig:
     """A chain of stages on the digits.
 
     Args:
-        arch: "vit" (4 layers, 64 wide, 2x2 patches) or "cnn" (4 residual convolutions, 32 and 64 channels).
+        arch: "vit" (4 layers, 2x2 patches) or "cnn" (4 residual convolutions).
         stages: "float" and names of recipes, in order; without "float" the bundled float model is the start.
+        width: of the ViT's hidden states, a multiple of its 4 heads; channels of the CNN's second half, even. The
+            bundled models have 64.
         steps: of the float stage.
         lr: of the float stage.
         binary_steps: of every binary stage.
@@ -48,6 +51,7 @@ class ImagesConfig:
 
     arch: str = "vit"
     stages: tuple[str, ...] = ("float", "bit-w1a1")
+    width: int = 64
     steps: int = 2500
     lr: float = 1e-3
     binary_steps: int = 2500
@@ -62,12 +66,18 @@ class ImagesConfig:
     def __post_init__(self) -> None:
         check_numbers(
             self,
-            positive=("steps", "lr", "binary_steps", "binary_lr", "batch_size"),
+            positive=("width", "steps", "lr", "binary_steps", "binary_lr", "batch_size"),
             not_negative=("weight_decay", "hidden_weight", "label_weight"),
         )
+        if self.width % 4:
+            raise UserError(f"width must be a multiple of 4, not {self.width}")
+
+    @property
+    def name(self) -> str:
+        return f"digits-{self.arch}" + f"-{self.width}" * (self.width != 64)
 
 
-def start_model(arch: str, seed: int) -> nn.Module:
+def start_model(arch: str, seed: int, width: int = 64) -> nn.Module:
     """An untrained model.
 
     Raises:
@@ -75,17 +85,17 @@ def start_model(arch: str, seed: int) -> nn.Module:
     """
     torch.manual_seed(seed)
     if arch == "cnn":
-        return DigitsCNN(DigitsCNNConfig(width=32, depth=2))
+        return DigitsCNN(DigitsCNNConfig(width=width // 2, depth=2))
     if arch == "vit":
         return ViTForImageClassification(
             ViTConfig(
                 image_size=8,
                 patch_size=2,
                 num_channels=1,
-                hidden_size=64,
+                hidden_size=width,
                 num_hidden_layers=4,
                 num_attention_heads=4,
-                intermediate_size=128,
+                intermediate_size=2 * width,
                 num_labels=10,
             )
         )
@@ -127,7 +137,7 @@ def problem_of(config: ImagesConfig) -> Problem:
         "train": sources.sha256(images.flatten(1).tolist(), labels.tolist()),
         "test": sources.sha256(held_out.flatten(1).tolist(), truth.tolist()),
     }
-    return Problem(f"digits-{config.arch}", batch_of, judge, data, calibration=batch_of(0))
+    return Problem(config.name, batch_of, judge, data, calibration=batch_of(0))
 
 
 def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[str, runs.Run]:
@@ -137,9 +147,11 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
         UserError: unknown architecture or stage, or interrupted.
     """
     check_stages(config.stages)
-    model = start_model(config.arch, config.seed)
+    model = start_model(config.arch, config.seed, config.width)
     if config.stages[0] != "float":
-        model = binviz.load(f"digits-{config.arch}.float")
+        if f"{config.name}.float" not in zoo.names():
+            raise UserError(f"there is no float model {config.name} here; begin with the stage 'float'")
+        model = binviz.load(f"{config.name}.float")
     common = {
         "batch_size": config.batch_size,
         "weight_decay": config.weight_decay,

@@ -3,8 +3,10 @@
 import pytest
 from typer.testing import CliRunner
 
+import binviz
 from binviz import cli
 from binviz.errors import UserError
+from binviz.evidence import runs
 from binviz.training.images import ImagesConfig
 
 
@@ -16,6 +18,11 @@ from binviz.training.images import ImagesConfig
         (["--binary-lr", "nan"], "binary_lr must be greater than 0"),
         (["--hidden-weight", "nan"], "hidden_weight must be at least 0"),
         (["--hidden-weight", "-1"], "hidden_weight must be at least 0"),
+        (["--width", "30"], "width must be a multiple of 4, not 30"),
+        (
+            ["--width", "32", "--stages", "bit-w1a1"],
+            "no float model digits-vit-32 here; begin with the stage",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -32,3 +39,12 @@ def test_a_mistake_is_answered_before_anything_is_trained(tmp_path, words, messa
 def test_settings_that_make_no_sense(name, value):
     with pytest.raises(UserError, match=f"^{name} must be"):
         ImagesConfig(**{name: value})
+
+
+@pytest.mark.parametrize("arch", ["vit", "cnn"])
+def test_another_width_is_another_model(tmp_path, arch):
+    words = ["--arch", arch, "--width", "16", "--steps", "1", "--binary-steps", "1", "--out", str(tmp_path)]
+    assert CliRunner().invoke(cli.app, ["train", "images", *words]).exit_code == 0
+    config = binviz.load(tmp_path / f"digits-{arch}-16.float+bit-w1a1.seed0").config
+    assert (config.hidden_size if arch == "vit" else 2 * config.width) == 16
+    assert runs.read(tmp_path / f"runs/digits/digits-{arch}-16.float.seed0.json").config["width"] == 16
