@@ -2,7 +2,6 @@
 
 import copy
 import errno
-import json
 import math
 import signal
 import threading
@@ -13,8 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 import binviz
@@ -383,119 +380,6 @@ def test_without_classes_there_is_no_accuracy():
     model = bert()
     model.classifier = nn.Linear(16, 1)
     assert fit(model, numbers, task_loss, CONFIG).accuracy == []
-
-
-# Checkpoints that do not belong.
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"lr": 1e-3}, "lr 0.002, now it is 0.001"),
-        ({"seed": 5}, "seed 4, now it is 5"),
-        ({"steps": 20}, "steps 12"),
-    ],
-    ids=lambda value: str(value),
-)
-def test_other_settings(tmp_path, change, message):
-    path = tmp_path / "run.checkpoint"
-    with pytest.raises(RuntimeError):
-        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
-    other = TrainConfig(**({"steps": STEPS, "lr": 2e-3, "checkpoint_every": 3, "seed": 4} | change))
-    with pytest.raises(UserError, match=f"{message}.*; delete it to start again"):
-        fit(bert(), sentences, task_loss, other, path)
-
-
-def test_how_often_it_is_saved_is_no_setting_of_the_run(tmp_path):
-    path = tmp_path / "run.checkpoint"
-    with pytest.raises(RuntimeError):
-        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
-    often = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=1, seed=4)
-    assert fit(bert(), sentences, task_loss, often, path).steps[-1] == STEPS
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not a checkpoint", None], ids=["empty", "garbage", "another model"]
-)
-def test_checkpoints_that_cannot_be_resumed(tmp_path, content):
-    path = tmp_path / "run.checkpoint"
-    if content is None:
-        with pytest.raises(RuntimeError):
-            fit(cnn(), failing(images, 7, killed), task_loss, CONFIG, path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"cannot be resumed .*; delete it to start again") as caught:
-        fit(bert(), sentences, task_loss, CONFIG, path)
-    assert "\n" not in str(caught.value)
-
-
-def rewritten(path, change):
-    """The checkpoint with its state and tensors, as dictionaries, changed in place or replaced."""
-    with safe_open(path, framework="pt") as file:
-        state, tensors = json.loads(file.metadata()["state"]), load_file(path)
-    state = change(state, tensors) or state
-    save_file(tensors, path, {"state": json.dumps(state)})
-
-
-def without(start):
-    def change(state, tensors):
-        for name in [name for name in tensors if name.startswith(start)]:
-            del tensors[name]
-
-    return change
-
-
-FOREIGN = {
-    "a field missing": lambda state, tensors: {key: state[key] for key in state if key != "right"},
-    "a field too many": lambda state, tensors: state | {"epoch": 3},
-    "a step of words": lambda state, tensors: state | {"step": "three"},
-    "a step before the first": lambda state, tensors: state | {"step": -1},
-    "a step after the last": lambda state, tensors: state | {"step": STEPS + 1},
-    "an unknown curve": lambda state, tensors: state["history"].update(speed=[]),
-    "no history": lambda state, tensors: state | {"history": None},
-    "a list": lambda state, tensors: [state],
-    "no settings": lambda state, tensors: {key: state[key] for key in state if key != "config"},
-    "empty settings": lambda state, tensors: state | {"config": {}},
-    "no optimizer": without("optimizer."),
-    "half an optimizer": without("optimizer.exp_avg_sq.bert.encoder"),
-    "no random state": without("rng"),
-}
-
-
-@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
-def test_readable_but_no_checkpoint_of_this_run(tmp_path, change):
-    path = tmp_path / "run.checkpoint"
-    with pytest.raises(RuntimeError):
-        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
-    rewritten(path, change)
-    with pytest.raises(UserError, match=r"; delete it to start again$") as caught:
-        fit(bert(), sentences, task_loss, CONFIG, path)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path):
-    def loss_of(model, batch):
-        return model(**batch).hidden_states[-1].square().mean()
-
-    def batch_of(step):
-        ids = sentences(step)["input_ids"]
-        return {"input_ids": ids, "output_hidden_states": True}
-
-    unbroken, path = bert(), tmp_path / "run.checkpoint"
-    fit(unbroken, batch_of, loss_of, CONFIG)
-    with pytest.raises(RuntimeError):
-        fit(bert(), failing(batch_of, 7, killed), loss_of, CONFIG, path)
-    model = bert()
-    fit(model, batch_of, loss_of, CONFIG, path)
-    assert same(model, unbroken)
-
-
-def test_a_checkpoint_holds_no_pickle(tmp_path):
-    path = tmp_path / "run.checkpoint"
-    with pytest.raises(RuntimeError):
-        fit(bert(), failing(sentences, 7, killed), task_loss, CONFIG, path)
-    length = int.from_bytes(path.read_bytes()[:8], "little")
-    assert path.read_bytes()[8:9] == b"{" and length < path.stat().st_size
 
 
 # Learning rates.

@@ -1,0 +1,126 @@
+"""The file from which a run goes on: whose it is, and what is said where it is not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from binviz.errors import UserError
+from binviz.training.loop import TrainConfig, fit
+
+STEPS = 12
+CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3, seed=4)
+
+
+def net(width=4):
+    """Its last layer is not used, so it has no gradient."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, width), nn.Dropout(), nn.Linear(width, 2), nn.Linear(2, 2))
+
+
+def batch(step):
+    return {"x": torch.randn(5, 3, generator=torch.Generator().manual_seed(step))}
+
+
+def loss_of(model, given):
+    return model[:3](given["x"]).square().mean()
+
+
+def checkpoint(path, model):
+    """The checkpoint of a run that was killed in its eighth step."""
+
+    def until_killed(step):
+        if step == 7:
+            raise RuntimeError("killed")
+        return batch(step)
+
+    with pytest.raises(RuntimeError):
+        fit(model, until_killed, loss_of, CONFIG, path)
+    return path
+
+
+def refused(path, model, config=CONFIG):
+    with pytest.raises(UserError, match=r"; delete it to start again$") as caught:
+        fit(model, batch, loss_of, config, path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": 1e-3}, "lr 0.002, now it is 0.001"),
+        ({"seed": 5}, "seed 4, now it is 5"),
+        ({"steps": 20}, "steps 12, now it is 20"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_other_settings(tmp_path, change, message):
+    assert message in refused(checkpoint(tmp_path / "run", net()), net(), replace(CONFIG, **change))
+
+
+def test_how_often_it_is_saved_is_no_setting_of_the_run(tmp_path):
+    often = replace(CONFIG, checkpoint_every=1)
+    assert fit(net(), batch, loss_of, often, checkpoint(tmp_path / "run", net())).steps[-1] == STEPS
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_no_safetensors_file(tmp_path, content):
+    (tmp_path / "run").write_bytes(content)
+    assert "cannot be resumed" in refused(tmp_path / "run", net())
+
+
+def test_another_model(tmp_path):
+    assert "cannot be resumed" in refused(checkpoint(tmp_path / "run", net(8)), net())
+
+
+def without(start):
+    def change(state, tensors):
+        for name in [name for name in tensors if name.startswith(start)]:
+            del tensors[name]
+
+    return change
+
+
+FOREIGN = {
+    "a field missing": lambda state, tensors: {key: state[key] for key in state if key != "right"},
+    "a field too many": lambda state, tensors: state | {"epoch": 3},
+    "a step of words": lambda state, tensors: state | {"step": "three"},
+    "a step before the first": lambda state, tensors: state | {"step": -1},
+    "a step after the last": lambda state, tensors: state | {"step": STEPS + 1},
+    "an unknown curve": lambda state, tensors: state["history"].update(speed=[]),
+    "no history": lambda state, tensors: state | {"history": None},
+    "a list": lambda state, tensors: [state],
+    "no settings": lambda state, tensors: {key: state[key] for key in state if key != "config"},
+    "empty settings": lambda state, tensors: state | {"config": {}},
+    "no optimizer": without("optimizer."),
+    "half an optimizer": without("optimizer.exp_avg_sq.2"),
+    "no random state": without("rng"),
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_readable_but_no_checkpoint_of_this_run(tmp_path, change):
+    path = checkpoint(tmp_path / "run", net())
+    with safe_open(path, framework="pt") as file:
+        state, tensors = json.loads(file.metadata()["state"]), load_file(path)
+    state = change(state, tensors) or state
+    save_file(tensors, path, {"state": json.dumps(state)})
+    refused(path, net())
+
+
+def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path):
+    unbroken, resumed = net(), net()
+    fit(unbroken, batch, loss_of, CONFIG)
+    fit(resumed, batch, loss_of, CONFIG, checkpoint(tmp_path / "run", net()))
+    for wanted, found in zip(unbroken.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(wanted, found)
+
+
+def test_it_holds_no_pickle(tmp_path):
+    content = checkpoint(tmp_path / "run", net()).read_bytes()
+    assert content[8:9] == b"{" and int.from_bytes(content[:8], "little") < len(content)
