@@ -297,7 +297,7 @@ figure = plots.bars(
     "claim: first minus second (cells)",
     "difference in accuracy (percentage points)",
 )
-figure.update_xaxes(tickangle=-40).update_layout(barmode="stack", height=540, margin_b=240, margin_l=120)
+figure.update_xaxes(tickangle=-90).update_layout(barmode="stack", height=640, margin_b=330)
 
 # %% [markdown]
 # ## 6. Why two bits can be worse than one
@@ -361,8 +361,8 @@ for size, whole, binary in zip(sizes, *wide.values(), strict=True):
 plots.lines(sizes, wide, "width of the ViT (units, logarithmic)", "accuracy (% of 450 digits)", log="x")
 
 # %% [markdown]
-# It shrinks, with every doubling by half or more. Of everything tried here nothing else closes so much of the gap: a 1-bit unit says little, and a wide
-# net has many of them. (One seed; the float models are not equally good, and the widest one is past its best.)
+# It shrinks: every doubling takes away about half of it, or more. Nothing else that was tried here does so much: a 1-bit unit says little, and a wide net
+# has many of them. (One seed; the float models are not equally good, and the widest one is past its best.)
 #
 # To run what is missing, or all of it on your machine: `binviz reproduce bit --cell 'sst2.*'`. What is recorded is skipped; a run that was
 # interrupted goes on.

@@ -8,7 +8,7 @@ from binviz.bench.first_answer import MODELS, PARTS, PROGRAM, main, measure
 
 def test_parts_are_told_apart(monkeypatch, capsys):
     """The program itself runs in `make bench`: its imports alone take seconds."""
-    assert PROGRAM.count("lap()") == len(PARTS)
+    assert PROGRAM.count("\nlap()") == len(PARTS)
     ast.parse(PROGRAM)
     monkeypatch.setattr(first_answer, "PROGRAM", "print([5, 4, 3, 0.25, 0.5, 0.125])")
     found = measure(MODELS[0], rounds=1)
