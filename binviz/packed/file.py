@@ -215,7 +215,7 @@ def load_packed(path: str | Path) -> nn.Module:
 
 def _unpack(words: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     k = math.prod(shape[1:])
-    if words.dtype != np.uint64 or words.shape != (shape[0], math.ceil(k / 64)):
+    if words.dtype != np.uint64 or words.shape != (shape[0], -(-k // 64)):
         raise ValueError(f"packed weight of shape {shape} has words {words.dtype} {words.shape}")
     padding_is_zero("packed weight", words, k)
     return torch.from_numpy(unpack(PackedWeights(words, k))).float().view(shape)

@@ -315,6 +315,7 @@ DAMAGED = {
     "shapes of a number": (changed("shapes", **{QUERY: 16}), "is damaged"),
     "an empty shape": (changed("shapes", **{QUERY: []}), "is damaged"),
     "negative shapes": (changed("shapes", **{QUERY: [16, -4, -4]}), "is damaged"),
+    "a shape beyond floats": (changed("shapes", **{QUERY: [16, *[9] * 1000]}), "is damaged"),
     "another K": (changed("shapes", **{QUERY: [16, 65]}), "is damaged"),
     "another number of rows": (changed("shapes", **{QUERY: [17, 16]}), "is damaged"),
     "a narrower K": (changed("shapes", **{QUERY: [16, 15]}), "is damaged|does not fit"),
