@@ -47,8 +47,10 @@ FAMILIES = (
     ),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
 )
-#: Settings that could fetch code or weights: attention kernels and backbones are named in them.
+#: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
+#: changes no result, but refuses sentences whose length is no multiple of it.
 UNWANTED = (
+    "chunk_size_feed_forward",
     *("attn_implementation", "experts_implementation"),
     *("backbone", "backbone_config", "backbone_kwargs", "use_pretrained_backbone", "use_timm_backbone"),
 )
@@ -213,6 +215,9 @@ def _check_switches(config: Any) -> None:
     for name, usual in vars(PreTrainedConfig()).items():
         if isinstance(usual, int) and not isinstance(getattr(config, name), int):
             raise UserError(f"the configuration's {name} is {str(getattr(config, name))[:40]!r}, no number")
+    heads = getattr(config, "num_attention_heads", 1)
+    if min(heads if isinstance(heads, list) else [heads]) < 1:
+        raise UserError(f"the configuration's num_attention_heads is {heads}, and must be at least 1")
 
 
 @contextmanager

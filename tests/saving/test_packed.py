@@ -308,7 +308,7 @@ DAMAGED = {
         changed("config", output_hidden_states="x"),
         "output_hidden_states is 'x', no number",
     ),
-    "a switch of lists": (changed("config", chunk_size_feed_forward=[[]]), "chunk_size_feed_forward is"),
+    "a switch of lists": (changed("config", output_hidden_states=[[]]), "output_hidden_states is"),
     "tokenizer of a list": (metadata(tokenizer=[]), "header is damaged"),
     "shapes of a list": (metadata(shapes=[]), "header is damaged"),
     "shapes of words": (changed("shapes", **{QUERY: ["a", "b"]}), "is damaged"),
@@ -342,6 +342,11 @@ DAMAGED = {
     "a scale of another shape": (
         tensors(lambda found: found.update({f"{QUERY}.scale": torch.ones(16)})),
         "does not fit",
+    ),
+    "fewer than no heads": (changed("config", num_attention_heads=-1), "num_attention_heads is -1, and must"),
+    "no heads": (
+        changed("config", num_attention_heads=0),
+        "configuration .*cannot be used|must be at least 1",
     ),
     "huge": (changed("config", hidden_size=2**15, intermediate_size=2**16), "does not fit"),
     "huger": (changed("config", hidden_size=10**12), "a size of 1000000000000"),

@@ -269,6 +269,15 @@ def test_attention_kernels_named_in_a_configuration_are_not_fetched(models, tmp_
     assert same_state(binviz.load(tmp_path), model)
 
 
+def test_a_loaded_model_takes_sentences_of_any_length(models, tmp_path):
+    """Transformers' layers in chunks refuse a length that is no multiple of the chunk's."""
+    model = binary(models)
+    binviz.save(model, tmp_path)
+    values("config.json", chunk_size_feed_forward=1000)(tmp_path)
+    given = models.inputs("bert")
+    assert torch.equal(models.logits(binviz.load(tmp_path), given), models.logits(model, given))
+
+
 BACKBONE = {"backbone": "evil/repo", "use_timm_backbone": False, "use_pretrained_backbone": True}
 
 
