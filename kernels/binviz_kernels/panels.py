@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled, forms
-from binviz_kernels.sums import PANEL
 
 
 def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArray[Any]:
@@ -31,12 +30,14 @@ def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArra
            [0, 0, 0]], dtype=uint32)
     """
     form = form or forms.CHOSEN
-    if form.name == "portable":
+    if not form.line:
         return np.ascontiguousarray(words.T)
-    P, lines, _ = form.shape(*words.shape)
-    panels = aligned((P, lines, PANEL), np.uint32)
-    compiled.ARRANGE(words.size * 64, words, panels)
-    return panels.view(form.dtype)
+    panels = aligned(form.shape(*words.shape), form.dtype)
+    if form.tables:
+        compiled.ARRANGE_BYTES(words.size * 64, words, panels.view(np.uint8))
+    else:
+        compiled.ARRANGE(words.size * 64, words, panels.view(np.uint32))
+    return panels
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
