@@ -21,12 +21,12 @@ from binviz_kernels.intrinsics import (
     tile_columns,
     tile_rows,
 )
-from binviz_kernels.tables import WORD_TABLES, make_tables
+from binviz_kernels.tables import TABLE, WORD_TABLES, bytes_of_step, make_tables
 
 inner = njit(nogil=True)
 
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
-TABLES = 1 << 16  # bytes of tables that do so
+TABLES = 1 << 14  # bytes of tables that do so
 
 
 @inner
@@ -75,7 +75,10 @@ def block_rows(panels, W, M):
 def new_tables(panels, rows, W):
     """Memory for the tables of some rows of W words; none where nothing is looked up."""
     if panels.ndim == 4:
-        return np.empty((rows, 2 * W, WORD_TABLES), np.uint8)
+        size = rows * 2 * W * WORD_TABLES
+        memory = np.empty(size + 64, np.uint8)
+        start = -memory.ctypes.data % 64  # a table that lies in two lines of the cache is read twice as slowly
+        return memory[start : start + size].reshape(rows, 2 * W, WORD_TABLES)
     return np.empty((0, 0, 0), np.uint8)
 
 
@@ -195,9 +198,10 @@ def pairs(a, b, out, start, stop):
 def arrange(words, panels, start, stop):
     """Panels start..stop: a line with the number of ones of each row, then lines of 32 bits of each.
 
-    Where products are looked up, a line is four times 16 rows, and of these the first bytes, the second ones and so on.
+    Where products are looked up, a line is one or several steps (`tables`).
     """
     N, W = words.shape
+    octets = panels.view(np.uint8)
     for p in range(start, stop):
         for i in range(64):
             n, ones = 64 * p + i, np.uint64(0)
@@ -205,14 +209,17 @@ def arrange(words, panels, start, stop):
                 word = words[n, w] if n < N else np.uint64(0)
                 ones += portable.popcount(word)
                 if panels.ndim == 4:
+                    many = bytes_of_step(panels)
                     for b in range(8):
-                        panels[p, 1 + 2 * w + b // 4, i // 16, b % 4 * 16 + i % 16] = word >> np.uint64(8 * b)
+                        step, place = b % 4 // many, i // TABLE * many + b % many
+                        at = (4 * step * many + place) * TABLE + i % TABLE
+                        octets[p, 1 + 2 * w + b // 4, at // 64, at % 64] = word >> np.uint64(8 * b)
                 else:
                     panels[p, 1 + 2 * w, i] = np.uint32(word)
                     panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))
             if panels.ndim == 4:
                 for b in range(4):
-                    panels[p, 0, i // 16, i % 16 * 4 + b] = ones >> np.uint64(8 * b)
+                    octets[p, 0, i // 16, i % 16 * 4 + b] = ones >> np.uint64(8 * b)
             else:
                 panels[p, 0, i] = ones
     return True

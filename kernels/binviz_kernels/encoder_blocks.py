@@ -136,7 +136,7 @@ def arrange_head(words, panels):
             for w in range(words.shape[1]):
                 panels[w, n] = words[n, w]
     elif panels.ndim == 4:
-        arrange(words, panels.view(np.uint8), 0, panels.shape[0])
+        arrange(words, panels, 0, panels.shape[0])
     else:
         arrange(words, panels.view(np.uint32), 0, panels.shape[0])
 

@@ -41,7 +41,8 @@ COUNT, FLAG = types.int64, types.boolean
 FLOATS, INTS, WIDTHS = read(types.float32, 1), read(types.int32, 1), read(types.uint32, 1)
 FLOAT_MATRIX, INT_MATRIX = read(types.float32, 2), read(types.int32, 2)
 OCTETS, WORDS = read(types.uint8, 2), read(types.uint64, 2)
-PANELS_OUT, OCTET_PANELS_OUT = written(types.uint32, 3), written(types.uint8, 4)
+PANELS_OUT = written(types.uint32, 3)
+STEPS_32_OUT, STEPS_64_OUT = written(types.uint8, 4), written(types.int8, 4)
 FLOATS_OUT, INTS_OUT, WORDS_OUT = written(types.float32, 2), written(types.int32, 2), written(types.uint64, 2)
 
 

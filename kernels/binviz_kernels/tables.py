@@ -18,9 +18,9 @@ they were equal:
 
 Sums are kept in bytes while these cannot overflow, then in 16 bits, then in 32.
 
-A table is repeated in no register: each 16 bytes of one have a table of their own, that of the next 8 weights. So a
-register of 64 bytes has 4 sums for each of 16 outputs, which are added in the end. In a panel, 16 outputs' first bytes
-follow one another, then their second, third and fourth ones, and then those of the next 16 outputs.
+No table is repeated in a register: each 16 bytes look up in a table of their own, that of the next 8 weights. So a
+register of 32 bytes has 2 sums for each of 16 outputs, which are added in the end. A *step* is one register: the first
+bytes of 16 outputs, their second ones, as many as a register holds; then those of the next 16 outputs, up to 64.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ from binviz_kernels.sums import PANEL, Shape, shape_of
 TABLE = 16  # bytes of a table, and outputs whose weights follow one another
 WORD_TABLES = 8 * TABLE  # bytes of tables for 32 bits of a row
 NIBBLES = list(range(TABLE))
-MOST_PLANES = 4  # with more, the tables of 32 bits could overflow a byte
+MOST_PLANES = 5  # with more, two tables could overflow a byte
 
 
 def look_up(builder: ir.IRBuilder, table: v.Value, places: v.Value) -> v.Value:
@@ -62,7 +62,7 @@ def subtract_looked_up(
     builder: ir.IRBuilder, shape: Shape, rows: int, start: list[v.Value], tables: v.Value, panel: v.Value,
     length: v.Value, planes: v.Value,
 ) -> list[v.Value]:  # fmt: skip
-    """Emit the loop over the 32-bit words of a row.
+    """Emit the loop over the steps of a row.
 
     Args:
         builder: where the program stands.
@@ -71,40 +71,40 @@ def subtract_looked_up(
         start: what the sums start with, row by row, a vector of int32 for each register of neighbouring outputs.
         tables: int8*, those of the first row.
         panel: int8*, the first byte of the first output.
-        length: int64, words of a weight row.
-        planes: int64, bits of an activation, 4 at most.
+        length: int64, 32-bit words of a weight row.
+        planes: int64, bits of an activation, MOST_PLANES at most.
 
     Returns:
         The start less what was looked up for each row and output.
     """
     bytes_, words = v.vector(v.BYTE, shape.width), v.vector(v.INT16, shape.width // 2)
     groups = shape.columns // TABLE
-    parts = TABLE * 4 // shape.width  # registers of weights for a group's words
+    parts = TABLE * 4 // shape.width  # steps of a word
+    steps = builder.mul(length, v.INT64(parts))
     row_of = [builder.gep(tables, [builder.mul(length, v.INT64(WORD_TABLES * i))]) for i in range(rows)]
-    # The largest entry of a table is 4 · (2^planes − 1), and a word adds two tables for each part
+    # The largest entry of a table is 4 · (2^planes − 1). A step adds two to a byte, a word eight to an output
     largest = builder.sub(builder.shl(v.INT64(1), planes), v.INT64(1))
-    in_bytes, in_words = (
-        builder.udiv(v.INT64(most // (8 * parts)), largest) for most in (2**8 - 1, 2**16 - 1)
-    )
+    in_bytes = builder.udiv(v.INT64((2**8 - 1) // 8), largest)
+    in_words = builder.udiv(v.INT64((2**16 - 1) * parts // 32), largest)
 
     def end_of(first: v.Value, many: v.Value, last: v.Value) -> v.Value:
         end = builder.add(first, many)
         return builder.select(builder.icmp_signed("<", end, last), end, last)
 
-    def word(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
-        line, place = (builder.mul(k, v.INT64(size)) for size in (4 * PANEL, WORD_TABLES))
-        for part in range(parts):
-            weights = []
-            for group in range(groups):
-                at = builder.add(line, v.INT64(4 * TABLE * group + shape.width * part))
-                weights.append(halves(builder, v.load(builder, panel, at, bytes_)))
-            for half in range(2):
-                at = builder.add(place, v.INT64(shape.width * (2 * part + half)))
-                for i in range(rows):
-                    table = v.load(builder, row_of[i], at, bytes_)
-                    for group in range(groups):
-                        n = i * groups + group
-                        sums[n] = builder.add(sums[n], look_up(builder, table, weights[group][half]))
+    def step(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
+        """Two lookups for each row and output."""
+        line, place = (builder.mul(k, v.INT64(size)) for size in (4 * shape.width, 2 * shape.width))
+        weights = [
+            halves(builder, v.load(builder, panel, builder.add(line, v.INT64(shape.width * group)), bytes_))
+            for group in range(groups)
+        ]
+        for half in range(2):
+            for i in range(rows):
+                at = builder.add(place, v.INT64(shape.width * half))
+                table = v.load(builder, row_of[i], at, bytes_)
+                for group in range(groups):
+                    n = i * groups + group
+                    sums[n] = builder.add(sums[n], look_up(builder, table, weights[group][half]))
         return sums
 
     def flush(last: v.Value, k: v.Value, totals: list[v.Value]) -> list[v.Value]:
@@ -113,38 +113,52 @@ def subtract_looked_up(
         Of two neighbouring bytes the upper one is added by itself, and both together as they are.
         """
         zeros = [v.constant(bytes_, 0)] * (rows * groups)
-        sums = v.loop(builder, k, end_of(k, in_bytes, last), 1, zeros, word)
+        sums = v.loop(builder, k, end_of(k, in_bytes, last), 1, zeros, step)
         both = [builder.bitcast(s, words) for s in sums]
         upper = [builder.lshr(s, v.constant(words, 8)) for s in both]
         return [builder.add(total, s) for total, s in zip(totals, both + upper, strict=True)]
 
     def subtract(k: v.Value, totals: list[v.Value]) -> list[v.Value]:
         """Sum 16-bit numbers while they cannot overflow, then subtract them from the 32-bit totals."""
-        end = end_of(k, in_words, length)
+        end = end_of(k, in_words, steps)
         zeros = [v.constant(words, 0)] * (2 * rows * groups)
         sums = v.loop(builder, k, end, in_bytes, zeros, lambda k, sums: flush(end, k, sums))
         outputs = []
         for both, upper in zip(sums[: rows * groups], sums[rows * groups :], strict=True):
-            lower = builder.sub(both, builder.shl(upper, v.constant(words, 8)))
-            outputs += outputs_of(builder, shape, lower, upper)
+            outputs += outputs_of(builder, shape, both, upper)
         return [builder.sub(total, some) for total, some in zip(totals, outputs, strict=True)]
 
-    return v.loop(builder, v.INT64(0), length, in_words, start, subtract)
+    return v.loop(builder, v.INT64(0), steps, in_words, start, subtract)
 
 
-def outputs_of(builder: ir.IRBuilder, shape: Shape, lower: v.Value, upper: v.Value) -> list[v.Value]:
-    """Vectors of int32 [lanes] for 16 outputs, from the 16-bit sums of every second one and of those between."""
-    integers, half = v.vector(v.INT32, shape.lanes), TABLE // 2
-    found = []
-    for first in range(0, TABLE, shape.lanes):
-        total = v.constant(integers, 0)
-        for part in range(shape.width // TABLE):  # where the same outputs come again
-            order = [
-                part * half + n // 2 + n % 2 * lower.type.count for n in range(first, first + shape.lanes)
-            ]
-            total = builder.add(total, builder.zext(shuffled(builder, lower, upper, order), integers))
-        found.append(total)
-    return found
+def outputs_of(builder: ir.IRBuilder, shape: Shape, both: v.Value, upper: v.Value) -> list[v.Value]:
+    """Vectors of int32 [lanes] for 16 outputs, from the 16-bit sums of a register of bytes.
+
+    Args:
+        both: of each two neighbouring bytes, the sum of lower + 256 · upper.
+        upper: the sum of the upper byte.
+    """
+    half = TABLE // 2
+    while both.type.count > half:  # add the sums of the same outputs, half to half
+        count = both.type.count // 2
+        both, upper = (
+            builder.add(*(shuffled(builder, x, x, list(range(i, i + count))) for i in (0, count)))
+            for x in (both, upper)
+        )
+    lower = builder.sub(both, builder.shl(upper, v.constant(upper.type, 8)))
+    order = [n // 2 + n % 2 * half for n in range(TABLE)]
+    return [
+        builder.zext(
+            shuffled(builder, lower, upper, order[first : first + shape.lanes]), v.vector(v.INT32, shape.lanes)
+        )
+        for first in range(0, TABLE, shape.lanes)
+    ]
+
+
+@intrinsic
+def bytes_of_step(typing, panels):
+    """How many bytes of a row a step reads."""
+    return types.int64(panels), lambda context, builder, *_: v.INT64(shape_of(panels).width // TABLE)
 
 
 @intrinsic

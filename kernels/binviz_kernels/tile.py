@@ -54,11 +54,14 @@ class Tile:
             row = builder.mul(row, v.INT64(WORD_TABLES // 4))
         self.words = builder.gep(pointers[0], [builder.mul(self.m, row)])
         # Panel n // 64 begins with the ones of its 64 weight rows.
-        # What follows has one word for each row, in either order
         lines = builder.mul(builder.lshr(self.n, v.INT64(6)), builder.add(self.length, v.INT64(1)))
-        first = builder.add(builder.mul(lines, v.INT64(PANEL)), builder.and_(self.n, v.INT64(PANEL - 1)))
-        self.ones = builder.gep(pointers[1], [first])
-        self.panel = builder.gep(self.ones, [v.INT64(PANEL)])
+        first, column = builder.mul(lines, v.INT64(PANEL)), builder.and_(self.n, v.INT64(PANEL - 1))
+        self.ones = builder.gep(pointers[1], [builder.add(first, column)])
+        self.panel = builder.gep(pointers[1], [builder.add(first, v.INT64(PANEL))])
+        if self.tables:
+            self.panel = builder.bitcast(self.panel, v.BYTE.as_pointer())
+            column = builder.mul(column, v.INT64(self.shape.width // TABLE))
+        self.panel = builder.gep(self.panel, [column])
         self.out = pointers[2]
 
     def each_height(
@@ -96,11 +99,9 @@ class Tile:
 
     def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value) -> list[v.Value]:
         """The start less the differing bits of the tile's rows, those of plane p counted 2^p times."""
-        tables, panel = (
-            self.builder.bitcast(pointer, v.BYTE.as_pointer()) for pointer in (self.words, self.panel)
-        )
+        tables = self.builder.bitcast(self.words, v.BYTE.as_pointer())
         return subtract_looked_up(
-            self.builder, self.shape, height, start, tables, panel, self.length, planes
+            self.builder, self.shape, height, start, tables, self.panel, self.length, planes
         )
 
     def fetch(self, height: int) -> None:
@@ -118,18 +119,20 @@ class Tile:
 
     def bits_of_columns(self, k: v.Value) -> list[tuple[v.Value, v.Value]]:
         """For each register of outputs an int32 that holds bit k of a weight row, and how far it is from the top bit."""
-        builder, lanes = self.builder, self.shape.lanes
-        line = builder.gep(self.panel, [builder.mul(builder.lshr(k, v.INT64(5)), v.INT64(PANEL))])
-        bit = builder.and_(k, v.INT64(31))
-        if self.tables:  # bytes of 16 outputs side by side
-            place = builder.mul(builder.lshr(bit, v.INT64(3)), v.INT64(TABLE))
-            line = builder.gep(builder.bitcast(line, v.BYTE.as_pointer()), [place])
+        builder, lanes, width = self.builder, self.shape.lanes, self.shape.width
+        log = (width // 2).bit_length() - 1 if self.tables else 5  # bits of a step, or of a word
+        line = builder.mul(builder.lshr(k, v.INT64(log)), v.INT64(4 * width if self.tables else PANEL))
+        bit = builder.and_(k, v.INT64(2**log - 1))
+        if self.tables:
+            byte = builder.lshr(bit, v.INT64(3))
+            line = builder.add(line, builder.mul(byte, v.INT64(TABLE)))
             bit = builder.and_(bit, v.INT64(7))
+        line = builder.gep(self.panel, [line])
         left = v.broadcast(builder, builder.trunc(builder.sub(v.INT64(31), bit), v.INT32), lanes)
         pairs = []
         for first in range(0, self.shape.columns, lanes):
             if self.tables:
-                at = v.INT64(first // TABLE * 4 * TABLE + first % TABLE)
+                at = v.INT64(first // TABLE * width + first % TABLE)
                 bits = builder.zext(v.load(builder, line, at, v.vector(v.BYTE, lanes)), left.type)
             else:
                 bits = v.load(builder, line, v.INT64(first), left.type)
