@@ -104,3 +104,15 @@ def choose(features: set[str], wanted: str | None = None) -> Form:
 
 
 CHOSEN = choose(processor_features(), os.environ.get("BINVIZ_KERNELS"))
+
+
+def for_bits(bits: int) -> Form:
+    """The form for products with codes of so many bits.
+
+    Counting, each bit costs as much as the first; looking up, several cost about what one does.
+
+    >>> for_bits(1) is CHOSEN
+    True
+    """
+    tables = FORMS["avx512bw"]
+    return tables if bits > 1 and CHOSEN.name == "avx512" and tables.needs <= processor_features() else CHOSEN

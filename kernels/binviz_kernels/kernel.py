@@ -36,6 +36,11 @@ def written(element: types.Type, axes: int) -> types.Array:
     return types.Array(element, axes, "C")
 
 
+def named(names: type, *kinds: tuple[types.Type, int]) -> types.NamedTuple:
+    """The type of a named tuple of arrays, each given by its elements and axes."""
+    return types.NamedTuple(tuple(written(element, axes) for element, axes in kinds), names)
+
+
 PANELS = None  # stands for the panels' type, which differs between forms
 COUNT, FLAG = types.int64, types.boolean
 FLOATS, INTS, WIDTHS = read(types.float32, 1), read(types.int32, 1), read(types.uint32, 1)

@@ -6,6 +6,7 @@ its layout is the words transposed.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,13 @@ def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArra
     else:
         compiled.ARRANGE(words.size * 64, words, panels.view(np.uint32))
     return panels
+
+
+def arrange_together(matrices: Sequence[NDArray[np.uint64]], form: forms.Form | None = None) -> NDArray[Any]:
+    """Lay out several matrices of words one after the other, in panels."""
+    panels = [arrange(words, form) for words in matrices]
+    together = aligned((sum(map(len, panels)), *panels[0].shape[1:]), panels[0].dtype)
+    return np.concatenate(panels, out=together)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
