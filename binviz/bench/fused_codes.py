@@ -1,6 +1,6 @@
-"""The bits inside fused layers beside the codes of the layers that they replace.
+"""The codes inside fused layers beside the codes of the layers that they replace.
 
-A fused call shows the bits of its last layer only, so here every layer is a fused call of its own.
+A fused call shows the codes of its last layer only, so here every layer is a fused call of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from binviz_kernels.encoder import Codes, PackedEncoder, encoder, prepare_encoder, unpack_codes
+from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder, unpack_code_words
+from binviz_kernels.encoder import Codes, PackedEncoder, encoder, unpack_codes
 from numpy.typing import NDArray
 from torch import nn
 
 from binviz.adapters import layout_of
 from binviz.analysis.capture import Captured, capture
-from binviz.packed.fold import fold_layer
+from binviz.packed.fold import fold_blocks
 from binviz.packed.fused import LONGEST
 
 #: Site -> (codes that differ, codes compared)
@@ -30,21 +31,29 @@ class Compared(NamedTuple):
     end_to_end: Flips
 
 
+Packed = PackedEncoder | PackedCodeEncoder
+
+
 @torch.no_grad()
-def fused_layers(model: nn.Module) -> list[PackedEncoder]:
+def fused_layers(model: nn.Module) -> list[Packed]:
     """Every layer of a binarized BERT or ViT as an encoder of its own.
 
     Raises:
         binviz.packed.fold.NotFoldable: a layer runs as it is.
     """
-    folded = (fold_layer(model, block, LONGEST) for block in layout_of(model).blocks)
-    return [
-        prepare_encoder([layer], head=head, norm_first=norm_first, epsilon=epsilon)
-        for layer, head, epsilon, norm_first in folded
-    ]
+    return [fold_blocks(model, [block], LONGEST) for block in layout_of(model).blocks]
 
 
-def compare(model: nn.Module, layers: list[PackedEncoder], batch: Mapping[str, Any]) -> Compared:
+def codes_of(x: NDArray[np.float32], layer: Packed, allowed: Any) -> tuple[NDArray[np.float32], Codes]:
+    """What leaves a fused layer, and the codes inside it."""
+    if isinstance(layer, PackedEncoder):
+        y, words = encoder(x, layer, allowed)
+        return y, unpack_codes(words, layer)
+    y, code_words = code_encoder(x, layer, allowed)
+    return y, unpack_code_words(code_words, layer)
+
+
+def compare(model: nn.Module, layers: list[Packed], batch: Mapping[str, Any]) -> Compared:
     """Codes of one batch; padding does not count. Attention's own codes are not among what the kernels show.
 
     Args:
@@ -57,10 +66,10 @@ def compare(model: nn.Module, layers: list[PackedEncoder], batch: Mapping[str, A
     compared = Compared({}, {})
 
     def run(x: NDArray[np.float32], i: int, flips: Flips) -> NDArray[np.float32]:
-        y, words = encoder(x, layers[i], allowed)
-        for site, bits in _by_site(unpack_codes(words, layers[i]), x.shape, layers[i].head).items():
+        y, inside = codes_of(x, layers[i], allowed)
+        for site, codes in _by_site(inside, x.shape, layers[i].head).items():
             name = f"layers.{i}.{site}.code"
-            flips[name] = _count(captured, name, bits)
+            flips[name] = _count(captured, name, codes)
         return y
 
     x = captured["layers.0.resid_in"]
@@ -70,22 +79,22 @@ def compare(model: nn.Module, layers: list[PackedEncoder], batch: Mapping[str, A
     return compared
 
 
-def _by_site(codes: Codes, shape: tuple[int, ...], head: int) -> dict[str, NDArray[np.bool_]]:
-    """The bits under the names of `binviz.analysis.capture`, and in its shapes."""
+def _by_site(codes: Codes, shape: tuple[int, ...], head: int) -> dict[str, NDArray[Any]]:
+    """The codes under the names of `binviz.analysis.capture`, and in its shapes."""
     B, L, _ = shape
     inputs = np.broadcast_to(codes.inputs, (3, *codes.inputs.shape[1:]))
     projected = codes.qkv.reshape(3, B, L, -1, head).transpose(0, 1, 3, 2, 4)
     rows = {"context": codes.context, "ffn_in": codes.ffn_in, "ffn_act": codes.ffn}
     return {
-        **{f"{role}_in": bits.reshape(B, L, -1) for role, bits in zip("qkv", inputs, strict=True)},
+        **{f"{role}_in": some.reshape(B, L, -1) for role, some in zip("qkv", inputs, strict=True)},
         **dict(zip("qkv", projected, strict=True)),
-        **{site: bits.reshape(B, L, -1) for site, bits in rows.items()},
+        **{site: some.reshape(B, L, -1) for site, some in rows.items()},
     }
 
 
-def _count(captured: Captured, name: str, bits: NDArray[np.bool_]) -> tuple[int, int]:
-    counted = captured.counted(name)
-    differ = bits != (captured[name] > 0)
+def _count(captured: Captured, name: str, codes: NDArray[Any]) -> tuple[int, int]:
+    counted, expected = captured.counted(name), captured[name]
+    differ = codes != (expected > 0 if codes.dtype == np.bool_ else expected)
     if counted is None:
         return int(differ.sum()), differ.size
     return int(differ[np.broadcast_to(counted, differ.shape)].sum()), len(captured.flat(name))

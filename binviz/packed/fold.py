@@ -17,12 +17,20 @@ are no range.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from binviz_kernels import PackedWeights, pack_weights
+from binviz_kernels.code_encoder import (
+    CodeLayer,
+    CodeLinear,
+    Elastic,
+    PackedCodeEncoder,
+    largest_score,
+    prepare_code_encoder,
+)
 from binviz_kernels.encoder import Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
 from torch import Tensor, nn
 
@@ -124,15 +132,15 @@ def fold(K: int, signed: bool, codes: Callable[[Tensor], Tensor]) -> Range:
     return range_of(dots, codes(dots.float()[:, None]) > 0)
 
 
-def require_sign(binarizer: Binarizer | None, *kinds: type[Binarizer]) -> Binarizer:
-    """The binarizer, if it is one bit of each entry by itself, with a scale that is known beforehand.
+def require_bits(binarizer: Binarizer | None, bits: int, *kinds: type[Binarizer]) -> Binarizer:
+    """The binarizer, if it makes so many bits of each entry by itself, with a scale that is known beforehand.
 
     Raises:
         NotFoldable: it is not, or its scale starts with the first batch.
     """
     require(type(binarizer) in kinds, f"{type(binarizer).__name__} is not foldable here")
     assert binarizer is not None
-    require(binarizer.bits == 1, "codes of several bits")
+    require(binarizer.bits == bits and not binarizer.shifted, f"codes of other than {bits} bits")
     require(bool(getattr(binarizer, "initialized", True)), "a scale that no batch has started yet")
     return binarizer
 
@@ -149,15 +157,15 @@ def least_input(binarizer: Binarizer, features: int) -> Tensor:
 
 
 class Linear:
-    """A binary linear whose inputs are one bit: its weights, and its outputs as a function of the products."""
+    """A binary linear whose inputs are codes: its weights, and its outputs as a function of the products."""
 
-    def __init__(self, layer: nn.Module, *kinds: type[Binarizer]) -> None:
+    def __init__(self, layer: nn.Module, bits: int, *kinds: type[Binarizer]) -> None:
         require(type(layer) is BinaryLinear, "a linear is not binary")
         assert isinstance(layer, BinaryLinear)
         require(layer.output_scale is None, "an output scale")
         on_cpu = layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu"
         require(on_cpu, "weights that are not float32 on the CPU")
-        self.inputs = require_sign(layer.activation_binarizer, *kinds)
+        self.inputs = require_bits(layer.activation_binarizer, bits, *kinds)
         code = layer.weight_binarizer.encode(layer.weight)
         self.weights: PackedWeights = pack_weights(code.q.numpy())
         # y = dot · (weight scale · input scale) + bias, as BinaryLinear computes it
@@ -178,7 +186,7 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
     scores = dots.float() * scale * scaling
     require(bool((scores.diff() >= 0).all()), "scores that fall as their products grow")
     if attention.attention_on == "scores":
-        binarizer = require_sign(attention.attention, BiBERTAttention)
+        binarizer = require_bits(attention.attention, 1, BiBERTAttention)
         least = head + 2 - 2 * int((binarizer.encode(scores).q > 0).sum())
         return {
             "score_least": np.full(head + 1, least, np.int32),
@@ -187,7 +195,7 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
         }
     # exp(score t − score s), row s, column t ≤ s
     ratios = (scores - scores[:, None]).exp().tril()
-    binarizer = require_sign(attention.attention, BiViTAttention, ElasticUnsigned)
+    binarizer = require_bits(attention.attention, 1, BiViTAttention, ElasticUnsigned)
     if isinstance(binarizer, BiViTAttention):
         # p ≥ beta · max p: the sum of the row has no part in it, unless floats round at a tie
         require(
@@ -210,11 +218,32 @@ def require_affine(norm: nn.Module) -> nn.LayerNorm:
     return norm  # type: ignore[return-value]
 
 
-def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLayer, int, float, bool]:
-    """One layer as integers and ranges, the size of a head, the norms' epsilon and whether they come first.
+class Parts(NamedTuple):
+    """What a layer of an encoder that the kernels know consists of.
+
+    Attributes:
+        binary: its attention. head: columns of a head. scaling: of scores.
+        qkv, attn_out, fc1, fc2: linears. activation: between the last two.
+        norms: that of attention and that of the feed-forward part. norm_first: whether they come before these.
+    """
+
+    binary: BinaryAttention
+    head: int
+    scaling: float
+    qkv: list[Linear]
+    attn_out: Linear
+    fc1: Linear
+    fc2: Linear
+    activation: Callable[[Tensor], Tensor]
+    norms: tuple[nn.LayerNorm, nn.LayerNorm]
+    norm_first: bool
+
+
+def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
+    """The parts of a layer whose activations are codes of so many bits.
 
     Raises:
-        NotFoldable: it has to run as it is.
+        NotFoldable: it is another layer.
     """
     part = model.get_submodule
     layer, attention = part(block.layer), part(block.attention)
@@ -224,31 +253,42 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
     require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
     signs = ElasticSigned, BNN
     for role in ("query", "key", "value"):
-        require_sign(getattr(binary, role), *signs)
-    qkv = [Linear(part(path), *signs) for path in (block.query, block.key, block.value)]
-    attn_out, fc1 = (Linear(part(path), *signs) for path in (block.attn_out, block.fc1))
-    fc2 = Linear(part(block.fc2), *signs, ElasticUnsigned)
+        require_bits(getattr(binary, role), bits, *signs)
+    qkv = [Linear(part(path), bits, *signs) for path in (block.query, block.key, block.value)]
+    attn_out, fc1 = (Linear(part(path), bits, *signs) for path in (block.attn_out, block.fc1))
+    fc2 = Linear(part(block.fc2), bits, *signs, ElasticUnsigned)
     inner, scaling = qkv[0].scale.numel(), float(attention.scaling)  # type: ignore[arg-type]
     head = round(scaling**-2)
     require(
         head**-0.5 == scaling and inner % head == 0,
         "scores that are not divided by the root of the head size",
     )
-
-    hidden = attn_out.weights.words.shape[0]
-    least = torch.stack([least_input(linear.inputs, hidden) for linear in qkv])
-    if (least == least[0]).all():
-        least = least[:1]
-    # context = dot · (attention scale · value scale), then the next layer's code
-    context_scale = scale_of(binary.attention, 1) * scale_of(binary.value, 1)
-    activation = getattr(part(block.act[0]), block.act[1])
     if kind in PRE_NORM:
         norms = layer.layernorm_before, layer.layernorm_after
     else:
         norms = layer.attention.output.LayerNorm, layer.output.LayerNorm  # type: ignore[union-attr]
     before, after = (require_affine(norm) for norm in norms)  # type: ignore[arg-type]
     require(before.eps == after.eps, "norms with different epsilons")
+    activation = getattr(part(block.act[0]), block.act[1])
+    return Parts(
+        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), kind in PRE_NORM
+    )
 
+
+def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
+    """One layer of one-bit activations as integers and ranges.
+
+    Raises:
+        NotFoldable: it has to run as it is.
+    """
+    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _ = parts
+    inner = qkv[0].scale.numel()
+    hidden = attn_out.weights.words.shape[0]
+    least = torch.stack([least_input(linear.inputs, hidden) for linear in qkv])
+    if (least == least[0]).all():
+        least = least[:1]
+    # context = dot · (attention scale · value scale), then the next layer's code
+    context_scale = scale_of(binary.attention, 1) * scale_of(binary.value, 1)
     def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
         return binarizer.encode(values).q
 
@@ -256,7 +296,7 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
     fc1_range, doubts = range_and_doubts(
         dots, codes(fc2.inputs, activation(fc1.outputs(dots.float()[:, None]))) > 0
     )
-    folded = EncoderLayer(
+    return EncoderLayer(
         input_least=least.numpy(),
         qkv=[linear.weights for linear in qkv],
         qkv_range=[
@@ -284,12 +324,64 @@ def fold_layer(model: nn.Module, block: Block, longest: int) -> tuple[EncoderLay
         ffn_bias=after.bias.detach().numpy(),
         fc1_doubts=doubts,
     )
-    return folded, head, before.eps, kind in PRE_NORM
+
+
+def elastic_of(binarizer: Binarizer, features: int) -> Elastic:
+    """An elastic binarizer's shift and alpha."""
+    beta = getattr(binarizer, "beta", None)
+    shift = torch.zeros(features) if beta is None else beta.detach().expand(features)
+    return Elastic(shift.numpy(), float(scale_of(binarizer, features)))
+
+
+def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
+    """One layer whose activations are codes of several bits: what stands between its products, as numbers.
+
+    Raises:
+        NotFoldable: it has to run as it is.
+    """
+    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _ = parts
+    inner, hidden = qkv[0].scale.numel(), attn_out.scale.numel()
+    require(largest_score(head, bits) < 2**15, "scores that do not fit 16 bits")
+    require(type(activation) is nn.ReLU, "another activation than a ReLU")
+    probs = require_bits(binary.attention, bits, ElasticUnsigned)
+    require(binary.attention_on == "probs", "codes of scores")
+    require(type(fc2.inputs) is ElasticUnsigned, "codes of both signs after the ReLU")
+    roles = [binary.query, binary.key, binary.value, probs]
+    for binarizer in [*roles, attn_out.inputs, fc1.inputs, *(linear.inputs for linear in qkv)]:
+        require(type(binarizer) in (ElasticSigned, ElasticUnsigned), "codes that are not elastic")
+    for binarizer in roles:
+        require(getattr(binarizer, "beta", None) is None, "a shift of queries, keys, values or probabilities")
+    alphas = [scale_of(binarizer, 1) for binarizer in roles]  # type: ignore[arg-type]
+    inputs = [elastic_of(linear.inputs, hidden) for linear in qkv]
+    if all(i.alpha == inputs[0].alpha and (i.shift == inputs[0].shift).all() for i in inputs):
+        inputs = inputs[:1]
+
+    def linear(folded: Linear) -> CodeLinear:
+        return CodeLinear(folded.weights, folded.scale.contiguous().numpy(), folded.bias.numpy())
+
+    return CodeLayer(
+        inputs=inputs,
+        qkv=[linear(projection) for projection in qkv],
+        heads=(float(alphas[0]), float(alphas[1]), float(alphas[2])),
+        step=float(alphas[0] * alphas[1]) * scaling,
+        probs=float(alphas[3]),
+        context_factor=float(alphas[3] * alphas[2]),
+        context=elastic_of(attn_out.inputs, inner),
+        attn_out=linear(attn_out),
+        attention_gain=before.weight.detach().numpy(),
+        attention_bias=before.bias.detach().numpy(),  # type: ignore[union-attr]
+        ffn_in=elastic_of(fc1.inputs, hidden),
+        fc1=linear(fc1),
+        ffn=elastic_of(fc2.inputs, fc1.scale.numel()),
+        fc2=linear(fc2),
+        ffn_gain=after.weight.detach().numpy(),
+        ffn_bias=after.bias.detach().numpy(),  # type: ignore[union-attr]
+    )
 
 
 @torch.no_grad()
-def fold_encoder(model: nn.Module, longest: int) -> PackedEncoder:
-    """All layers of a binarized BERT or ViT as integers and ranges.
+def fold_encoder(model: nn.Module, longest: int) -> PackedEncoder | PackedCodeEncoder:
+    """All layers of a binarized BERT or ViT, for one call.
 
     Args:
         model: on the CPU, in float32, as `binarize_` made it; it is not changed.
@@ -298,11 +390,25 @@ def fold_encoder(model: nn.Module, longest: int) -> PackedEncoder:
     Raises:
         NotFoldable: some part of it has to run as it is.
     """
-    blocks = layout_of(model).blocks
+    return fold_blocks(model, layout_of(model).blocks, longest)
+
+
+def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> PackedEncoder | PackedCodeEncoder:
+    """The same for some of its layers."""
     require(bool(blocks), "no encoder")
-    folded, heads, epsilons, first = zip(
-        *(fold_layer(model, block, longest) for block in blocks), strict=True
-    )
-    for what in (heads, epsilons, first, [layer.fc2_signed for layer in folded]):
+    first = getattr(model.get_submodule(blocks[0].query), "activation_binarizer", None)
+    bits = getattr(first, "bits", 1)
+    parts = [parts_of(model, block, bits) for block in blocks]
+    for what in (
+        [part.head for part in parts],
+        [part.norms[0].eps for part in parts],
+        [part.norm_first for part in parts],
+        [part.fc2.inputs.levels for part in parts],
+    ):
         require(len(set(what)) == 1, "layers that differ")
-    return prepare_encoder(folded, head=heads[0], norm_first=first[0], epsilon=epsilons[0])
+    options: dict[str, Any] = {
+        "head": parts[0].head, "norm_first": parts[0].norm_first, "epsilon": parts[0].norms[0].eps,
+    }  # fmt: skip
+    if bits == 1:
+        return prepare_encoder([fold_layer(part, longest) for part in parts], **options)
+    return prepare_code_encoder([fold_code_layer(part, bits) for part in parts], bits=bits, **options)

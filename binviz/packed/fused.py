@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 import torch
+from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder
 from binviz_kernels.encoder import PackedEncoder, encoder
 from torch import Tensor, nn
 
@@ -41,9 +42,9 @@ class FusedLayers(nn.ModuleList):
         config: of the model, which may ask for attention maps or hidden states.
     """
 
-    def __init__(self, layers: Iterable[nn.Module], weights: PackedEncoder, config: Any) -> None:
+    def __init__(self, layers: Iterable[nn.Module], weights: PackedEncoder | PackedCodeEncoder, config: Any) -> None:
         super().__init__(layers)
-        self.weights: PackedEncoder | None = weights
+        self.weights: PackedEncoder | PackedCodeEncoder | None = weights
         self.config = config
         # Walking through the modules takes long beside a short input, so they are listed once
         self.parts = tuple(part for layer in self.children() for part in layer.modules())
@@ -74,7 +75,11 @@ class FusedLayers(nn.ModuleList):
             if attention_mask is None or allowed is not None:
                 keys = None if allowed is None else allowed.numpy()
                 x = without_graph(hidden_states, self.floats)
-                y, _ = encoder(x.contiguous().numpy(), self.weights, keys)
+                values = x.contiguous().numpy()
+                if isinstance(self.weights, PackedEncoder):
+                    y, _ = encoder(values, self.weights, keys)
+                else:
+                    y, _ = code_encoder(values, self.weights, keys)
                 return torch.from_numpy(y)
         for layer in self.children():
             hidden_states = layer(hidden_states, attention_mask, *rest, **options)

@@ -33,6 +33,7 @@ from binviz_kernels.code_encoder_blocks import (
     feed_forward,
     project,
 )
+from binviz_kernels.encoder import Codes
 from binviz_kernels.encoder_blocks import rows_of
 from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, named, read
 from binviz_kernels.packing import PackedWeights
@@ -269,6 +270,22 @@ def code_encoder(
             weights.norm_first, weights.epsilon,
         )  # fmt: skip
     return y.reshape(B, L, D), words
+
+
+def unpack_code_words(words: CodeWords, weights: PackedCodeEncoder) -> Codes:
+    """The codes that `code_encoder` returns, as int8 arrays."""
+
+    def codes(words: NDArray[np.uint64], columns: int, signed: bool) -> NDArray[np.int8]:
+        planes = words.reshape(*words.shape[:-1], weights.bits, -1).view(np.uint8)
+        ones = np.unpackbits(planes, axis=-1, count=columns, bitorder="little")
+        # Σ 2^p b_p, of signed codes the highest plane counts −2^p
+        worth = 2 ** np.arange(weights.bits)
+        worth[-1] *= -1 if signed else 1
+        return (np.moveaxis(ones, -2, -1) @ worth).astype(np.int8)
+
+    D, F = weights.terms.inputs.shape[2], weights.terms.hidden.shape[2]
+    ffn_in, *inputs = codes(words.inputs, D, True)
+    return Codes(np.stack(inputs), words.heads[:3], words.heads[3], ffn_in, codes(words.ffn, F, False))
 
 
 def code_encoder_rows(

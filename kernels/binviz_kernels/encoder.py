@@ -96,21 +96,21 @@ class EncoderLayer(NamedTuple):
 
 
 class Codes(NamedTuple):
-    """Every bit inside one layer, M rows in all.
+    """Every code inside one layer, M rows in all: bool where codes are bits, else int8.
 
     Attributes:
-        inputs: bool [3 or 1, M, D], of query, key and value.
-        qkv: bool [3, M, N].
-        context: bool [M, N].
-        ffn_in: bool [M, D].
-        ffn: bool [M, F].
+        inputs: [3 or 1, M, D], of query, key and value.
+        qkv: [3, M, N].
+        context: [M, N].
+        ffn_in: [M, D].
+        ffn: [M, F].
     """
 
-    inputs: NDArray[np.bool_]
-    qkv: NDArray[np.bool_]
-    context: NDArray[np.bool_]
-    ffn_in: NDArray[np.bool_]
-    ffn: NDArray[np.bool_]
+    inputs: NDArray[Any]
+    qkv: NDArray[Any]
+    context: NDArray[Any]
+    ffn_in: NDArray[Any]
+    ffn: NDArray[Any]
 
 
 class PackedEncoder(NamedTuple):

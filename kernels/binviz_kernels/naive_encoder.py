@@ -123,7 +123,7 @@ def code_encoder(
     head: int,
     norm_first: bool,
     epsilon: float,
-) -> tuple[Floats, dict[str, NDArray[np.int64]]]:
+) -> tuple[Floats, Codes]:
     """The encoder of codes of several bits: float32 [B, L, D] -> the same, and the last layer's codes."""
     B, L, D = x.shape
     allowed = np.ones((B, L), bool) if allowed is None else allowed
@@ -159,8 +159,7 @@ def code_encoder(
         x = linear(ffn, layer.fc2) + x
         if not norm_first:
             x = layer_norm(x, layer.ffn_gain, layer.ffn_bias, epsilon)
-    codes = {"inputs": inputs, "heads": np.stack([*qkv, context_codes]), "ffn_in": ffn_in, "ffn": ffn}
-    return x.reshape(B, L, D), codes
+    return x.reshape(B, L, D), Codes(inputs, qkv, context_codes, ffn_in, ffn)
 
 
 def levels(x: Floats, alpha: float, low: int, high: int) -> NDArray[np.int64]:

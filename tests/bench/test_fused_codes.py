@@ -34,8 +34,9 @@ def text_model(recipe="bit-w1a1"):
     return model
 
 
-def test_all_codes_but_those_of_attention_are_compared_and_padding_is_not():
-    model = text_model()
+@pytest.mark.parametrize("recipe", ["bit-w1a1", "bit-w1a2", "bit-w1a4"])
+def test_all_codes_but_those_of_attention_are_compared_and_padding_is_not(recipe):
+    model = text_model(recipe)
     for flips in compare(model, fused_layers(model), BATCH):
         assert all(differ == 0 for differ, _ in flips.values())
         expected = {n for n in binviz.analysis.names(model) if n.startswith("layers") and n.endswith(".code")}

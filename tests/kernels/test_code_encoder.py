@@ -10,6 +10,7 @@ from binviz_kernels.code_encoder import (
     code_encoder,
     largest_score,
     prepare_code_encoder,
+    unpack_code_words,
 )
 from binviz_kernels.naive_encoder import code_encoder as naive_code_encoder
 
@@ -49,23 +50,11 @@ def some_layer(random, D: int, heads: int, d: int, F: int, bits: int, three: boo
     )
 
 
-def codes_of(words, bits: int, signed: bool, K: int):
-    """Planes [..., M, bits · W] as whole numbers [..., M, K]."""
-    planes = words.reshape(*words.shape[:-1], bits, -1)
-    ones = np.unpackbits(planes.view(np.uint8), axis=-1, count=K, bitorder="little").astype(int)
-    worth = 2 ** np.arange(bits)
-    worth[-1] *= -1 if signed else 1
-    return np.moveaxis(ones, -2, -1) @ worth
-
-
-def check(result, bits, expected, codes):
+def check(result, packed, expected, codes):
     y, words = result
     np.testing.assert_array_equal(y, expected)
-    D, F = y.shape[2], codes["ffn"].shape[1]
-    np.testing.assert_array_equal(codes_of(words.inputs[1:], bits, True, D), codes["inputs"])
-    np.testing.assert_array_equal(words.heads, codes["heads"])
-    np.testing.assert_array_equal(codes_of(words.inputs[0], bits, True, D), codes["ffn_in"])
-    np.testing.assert_array_equal(codes_of(words.ffn, bits, False, F), codes["ffn"])
+    for name, got, want in zip(codes._fields, unpack_code_words(words, packed), codes, strict=True):
+        np.testing.assert_array_equal(got, want, err_msg=name)
 
 
 def some_mask(random, B: int, L: int):
@@ -91,9 +80,9 @@ def test_every_float_and_every_code(form, bits, D, heads, d, F, L, norm_first):
     x, allowed = random.standard_normal((3, L, D)).astype(np.float32), some_mask(random, 3, L)
     before = x.copy()
     expected, codes = naive_code_encoder(x, layers, allowed, **options)
-    for name, values in codes.items():
+    for name, values in codes._asdict().items():
         assert len(np.unique(values)) > 2, name  # the test's numbers use the levels
-    check(code_encoder(x, packed, allowed), bits, expected, codes)
+    check(code_encoder(x, packed, allowed), packed, expected, codes)
     np.testing.assert_array_equal(x, before)
 
 
@@ -109,7 +98,7 @@ def test_threads_change_nothing(monkeypatch):
     for threads in (1, 2):
         set_threads(threads)
         try:
-            check(code_encoder(x, packed, allowed), 2, *expected)
+            check(code_encoder(x, packed, allowed), packed, *expected)
         finally:
             set_threads(None)
 

@@ -20,7 +20,7 @@ from binviz.packed.fold import (
     products,
     range_and_doubts,
     range_of,
-    require_sign,
+    require_bits,
     score_terms,
 )
 
@@ -98,7 +98,7 @@ def test_ranges_are_the_codes_of_the_layers_outputs(activation, binarizer, signe
     torch.manual_seed(0)
     layer = adversarial(signed)
     kinds = type(layer.activation_binarizer)
-    folded = Linear(layer, kinds)
+    folded = Linear(layer, 1, kinds)
     ones = fold(K, signed, lambda dot: binarizer.encode(activation(folded.outputs(dot))).q)
     dots = products(K, signed)
     y = outputs_of(layer, dots)
@@ -194,21 +194,21 @@ def test_score_terms_give_the_codes_of_attention(name, head):
 
 
 def test_what_is_not_folded():
-    assert require_sign(binarizers.get("bnn"), binarizers.bnn.BNN)
+    assert require_bits(binarizers.get("bnn"), 1, binarizers.bnn.BNN)
     for binarizer, reason in (
         (None, "NoneType"),
         (binarizers.get("xnor-activation"), "XNOR"),
-        (binarizers.get("elastic-signed", bits=2), "several bits"),
+        (binarizers.get("elastic-signed", bits=2), "other than 1"),
         (binarizers.get("elastic-signed"), "no batch"),
     ):
         with pytest.raises(NotFoldable, match=reason):
-            require_sign(binarizer, binarizers.bnn.BNN, binarizers.elastic.ElasticSigned)
+            require_bits(binarizer, 1, binarizers.bnn.BNN, binarizers.elastic.ElasticSigned)
     with pytest.raises(NotFoldable, match="not binary"):
-        Linear(nn.Linear(3, 3), binarizers.bnn.BNN)
+        Linear(nn.Linear(3, 3), 1, binarizers.bnn.BNN)
     layer = adversarial(True)
     layer.output_scale = nn.Parameter(torch.ones(len(SCALES)))
     with pytest.raises(NotFoldable, match="output scale"):
-        Linear(layer, binarizers.bnn.BNN)
+        Linear(layer, 1, binarizers.bnn.BNN)
 
 
 @torch.no_grad()

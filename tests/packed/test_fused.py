@@ -23,7 +23,7 @@ from binviz.layers.tap import listening
 from binviz.packed.fold import NotFoldable, fold_encoder
 from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
 
-RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1"]
+RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1", "bit-w1a2", "bit-w1a4"]
 #: Sums of floats are added in another order than torch's; codes next to their threshold may differ then.
 CLOSE = 1e-4
 
@@ -199,7 +199,7 @@ def test_long_inputs_go_to_the_layers():
         both(torch.zeros(1, LONGEST + 1, 64))
 
 
-@pytest.mark.parametrize("recipe", ["bit-w1a2", "xnor", "reactnet", "bipft-b", "bivit-mixed", "bnn"])
+@pytest.mark.parametrize("recipe", ["xnor", "reactnet", "bipft-b", "bivit-mixed", "bnn"])
 @torch.no_grad()
 def test_other_recipes_stay_as_they_are(recipe):
     model = text_model(recipe)
