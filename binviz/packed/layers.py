@@ -42,7 +42,7 @@ from binviz.binarizers import Code
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
 from binviz.layers.tap import heard, tap
-from binviz.packed.codes import Codes, codes_of
+from binviz.packed.codes import Codes, codes_of, planes_of
 
 BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
 
@@ -99,8 +99,9 @@ class PackedLayer(nn.Module):
 
     def _prepare(self) -> None:
         """What the kernels need, from the bits and the scale."""
-        rows = self.shape[0]
-        self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])))
+        rows, levels = self.shape[0], getattr(self.activation_binarizer, "levels", (-1, 1))
+        bits = 1 if levels == (-1, 1) else planes_of(levels)
+        self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])), bits)
         self._row_scales = np.ascontiguousarray(np.broadcast_to(self.scale.numpy(), (rows,)))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:

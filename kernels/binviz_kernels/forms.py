@@ -115,4 +115,4 @@ def for_bits(bits: int) -> Form:
     True
     """
     tables = FORMS["avx512bw"]
-    return tables if bits > 1 and CHOSEN.name == "avx512" and tables.needs <= processor_features() else CHOSEN
+    return tables if bits > 2 and CHOSEN.name == "avx512" and tables.needs <= processor_features() else CHOSEN

@@ -32,13 +32,13 @@ def pack_rows(x: NDArray[Any]) -> PackedRows:
     return PackedRows(np.array(rows, np.uint64).reshape(M, -(-K // 64)), K, signed)
 
 
-def pack_weights(w: NDArray[Any]) -> PackedWeights:
+def pack_weights(w: NDArray[Any], bits: int = 1) -> PackedWeights:
     """`pack_rows`, without panels."""
     words, K, _ = pack_rows(w)
     return PackedWeights(words, K)
 
 
-def prepare(w: PackedWeights) -> PackedWeights:
+def prepare(w: PackedWeights, bits: int = 1) -> PackedWeights:
     """The words are all that the naive functions read."""
     return PackedWeights(w.words, w.K)
 

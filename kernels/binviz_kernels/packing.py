@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from binviz_kernels import compiled
+from binviz_kernels import compiled, forms
 from binviz_kernels.checks import contiguous, matrix, packed_words, padding_is_zero
 from binviz_kernels.panels import arrange
 
@@ -76,13 +76,14 @@ def pack_rows(x: NDArray[Any]) -> PackedRows:
     return PackedRows(words, x.shape[1], signed)
 
 
-def pack_weights(w: NDArray[Any]) -> PackedWeights:
+def pack_weights(w: NDArray[Any], bits: int = 1) -> PackedWeights:
     """Pack a weight matrix into bits, ready for the kernels of this machine.
 
     The same rules as `pack_rows`; the bits always mean −1 and +1.
 
     Args:
         w: float16, float32, float64, bool or uint8 [N, K], one row per output as in `torch.nn.Linear`.
+        bits: of the activations that they will meet most; with those of others they are slower.
 
     Raises:
         TypeError: w is not a NumPy array of one of these types.
@@ -94,14 +95,15 @@ def pack_weights(w: NDArray[Any]) -> PackedWeights:
     array([[1]], dtype=uint64)
     """
     rows = pack_rows(w)
-    return prepare(PackedWeights(rows.words, rows.K))
+    return prepare(PackedWeights(rows.words, rows.K), bits)
 
 
-def prepare(w: PackedWeights) -> PackedWeights:
+def prepare(w: PackedWeights, bits: int = 1) -> PackedWeights:
     """Check weights that were read from a file and lay them out for the kernels of this machine.
 
     Args:
         w: words uint64 [N, ceil(K / 64)] and K.
+        bits: of the activations that they will meet most; with those of others they are slower.
 
     Returns:
         The same words and K with their panels, in which neighbouring outputs lie side by side and so share a
@@ -121,7 +123,7 @@ def prepare(w: PackedWeights) -> PackedWeights:
         raise TypeError(f"expected PackedWeights, got {type(w).__name__}: pack the matrix with pack_weights")
     words = packed_words("weights", w.words, w.K)
     padding_is_zero("weights", words, w.K)
-    return PackedWeights(w.words, w.K, arrange(words))
+    return PackedWeights(w.words, w.K, arrange(words, forms.for_bits(bits)))
 
 
 def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:
