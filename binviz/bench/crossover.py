@@ -146,18 +146,18 @@ def measure(
     set_threads(1)
     without = left_out()
     cells, steady = [], []
-    # Work grows with rows and the square of the size.
-    work = {size: size**2 * sum(rows) + 64**2 * 256 * len(rows) for size in sizes}
+    # A size takes the time of its products, which grows with them, and a time of its own, as of so many products.
+    work = {(m, size): m * size**2 + 2**26 for size in sizes for m in rows}
+    done = 0
     try:
-        done = 0
         for size in sizes:
-            tell(done / sum(work.values()), f"{size} → {size}, {min(rows)} to {max(rows)} rows")
             formats = layer(size, without)
             for m in rows:
+                tell(done / sum(work.values()), f"{m} rows, {size} → {size}")
                 found, quiet = cell(formats, m, size, rounds)
                 cells.append(found)
                 steady.append(quiet)
-            done += work[size]
+                done += work[m, size]
     finally:
         binviz_kernels.set_threads(threads[0])
         torch.set_num_threads(threads[1])
