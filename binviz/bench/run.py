@@ -128,7 +128,10 @@ def parts(threads: tuple[int, ...], quick: bool, rounds: int, few: int) -> dict[
     if not quick and restricted.available():
         found["restricted"] = lambda: restricted.measure(threads, few)
     if not quick:
-        found |= {"peers": lambda: peers.measure(threads, few), "crossover": crossover.measure}
+        found |= {
+            "peers": lambda: peers.measure(threads, few),
+            "crossover": lambda: crossover.measure(crossover.SIZES, crossover.ROWS),
+        }
     return found | {
         "steps": lambda: [steps.measure(t, few) for t in threads],
         "imports": imports.measure,

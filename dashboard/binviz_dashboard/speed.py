@@ -54,15 +54,15 @@ def who_is_fastest() -> None:
         pressed = st.button("Measure a map: one minute", key="measure-map", width="stretch")
     if pressed:
         bar = st.progress(0.0)
-        st.session_state["map"] = racing.measure_map(lambda share, text: bar.progress(share, text))
+        st.session_state["measured map"] = racing.measure_map(lambda share, text: bar.progress(share, text))
         bar.empty()
-    seen = st.session_state.get("map") or (recorded and accepted[recorded])
+    seen = st.session_state.get("measured map") or (recorded and accepted[recorded])
     if not seen:
         st.info("Press *Measure a map*; it takes about a minute.", icon=":material/timer:")
         return
-    where = "this machine" if "map" in st.session_state else f"recorded on {seen.machine}"
+    where = "this machine" if "measured map" in st.session_state else f"recorded on {seen.machine}"
     st.markdown(f"**{where[:1].upper()}{where[1:]}**")
     if seen.found["unsteady"] > MOST_UNSTEADY:
         st.warning(racing.MAP_UNSTEADY.format(share=seen.found["unsteady"]), icon=":material/warning:")
-    charts.show(plots.crossover(racing.sizes(seen, among)), "map")
+    charts.show(plots.crossover(racing.sizes(seen, among)), "fastest")
     st.caption(racing.about_map(seen))
