@@ -153,7 +153,7 @@ def measure(
         for size in sizes:
             formats = layer(size, without)
             for m in rows:
-                tell(done / sum(work.values()), f"{m} rows, {size} → {size}")
+                tell(done / sum(work.values()), f"{m} row{'s' * (m > 1)}, {size} → {size}")
                 found, quiet = cell(formats, m, size, rounds)
                 cells.append(found)
                 steady.append(quiet)

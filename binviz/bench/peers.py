@@ -241,10 +241,9 @@ def texts(model: nn.Module, seed: int = 0) -> list[dict[str, NDArray[Any]]]:
     ]
 
 
-def largest_difference(run: Run, reference: Run, given: list[dict[str, NDArray[Any]]]) -> float:
-    """Between two models' answers, as a share of the largest logit."""
-    ours, right = (np.concatenate([each(text) for text in given]) for each in (run, reference))
-    return float(np.abs(ours - right).max() / np.abs(right).max())
+def answers(run: Run, given: list[dict[str, NDArray[Any]]]) -> NDArray[Any]:
+    """Logits [texts, labels]."""
+    return np.concatenate([run(text) for text in given])
 
 
 @torch.inference_mode()
@@ -255,6 +254,7 @@ def compete(threads: tuple[int, ...], rounds: int, folder: Path) -> dict[str, An
     model = built["float32"]
     peers, left_out = convert(model, folder)
     given, lines = texts(model), []
+    right = {each: answers(in_torch(each), given) for each in {peer.reference for peer in peers.values()}}
     differences: dict[str, float] = {}
     for t in threads:
         set_threads(t)
@@ -263,7 +263,8 @@ def compete(threads: tuple[int, ...], rounds: int, folder: Path) -> dict[str, An
         for name, peer in peers.items():
             with told(name, left_out):
                 run = peer.start(t)
-                far = largest_difference(run, in_torch(peer.reference), given)
+                wanted = right[peer.reference]
+                far = float(np.abs(answers(run, given) - wanted).max() / np.abs(wanted).max())
                 differences[name] = max(far, differences.get(name, 0.0))
                 if far > TOLERANCE[peer.format]:
                     raise UserError(f"it answers otherwise than torch, by {far:.2g} of the largest logit")

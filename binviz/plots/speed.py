@@ -199,14 +199,18 @@ def _steps(colours: Sequence[str]) -> list[tuple[float, str]]:
 def _ahead(cell: Size) -> str:
     """The winner, and how many times longer the next one takes."""
     (first, best), *others = sorted(cell.seconds.items(), key=lambda pair: pair[1])
-    return f"{first}<br>{others[0][1] / best:.3g} ×" if others else first
+    return f"{first}<br>{_times(others[0][1] / best)} ×" if others else first
 
 
 def _in_words(cell: Size) -> str:
     (first, best), *others = sorted(cell.seconds.items(), key=lambda pair: pair[1])
     lines = [f"{first}: {_time(best)}"]
-    lines += [f"{name}: {_time(seconds)}, {seconds / best:.3g} times as long" for name, seconds in others]
+    lines += [f"{name}: {_time(seconds)}, {_times(seconds / best)} times as long" for name, seconds in others]
     return "<br>".join(lines)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 999 else f"{ratio:,.0f}"
 
 
 def _time(seconds: float) -> str:

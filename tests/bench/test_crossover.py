@@ -78,7 +78,7 @@ def test_a_map_has_every_size_and_gives_the_threads_back(no_clock):
     assert [(cell["rows"], cell["size"]) for cell in found["cells"]] == [(1, 64), (3, 64), (1, 128), (3, 128)]
     assert all(set(cell["seconds"]) == set(found["formats"]) for cell in found["cells"])
     assert [share for share, _ in told] == sorted(share for share, _ in told)
-    assert told[0] == (0, "1 rows, 64 → 64") and told[-1][0] < 1
+    assert told[0] == (0, "1 row, 64 → 64") and told[-1][0] < 1
     assert found["unsteady"] == 0
     json.dumps(found)
 
