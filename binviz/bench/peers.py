@@ -46,14 +46,11 @@ from binviz.bench.timing import interleave, ratios, spreads
 from binviz.errors import UserError
 
 MODEL = "BERT-base"
-LENGTHS = (
-    models.TOKENS,
-    100,
-    33,
-    7,
-)  # tokens that are not padding, of the texts in which answers are compared
-#: By how much answers may differ, as a share of torch's largest logit. Rounding to int8 alone moves the logits of random
-#: weights by a third of the largest, so for int8 this refuses gross errors only; it is made from what passed as float32.
+#: Tokens that are not padding, of the texts in which answers are compared and after which NNCF chooses its scales.
+LENGTHS = (models.TOKENS, 100, 33, 7)
+#: By how much answers may differ, as a share of torch's largest logit. Rounding to int8 alone moves the logits of
+#: random weights by a third of the largest: for int8 this refuses gross errors only. It is made from what passed as
+#: float32.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "int8": 1.0, "1 bit": 1e-4}
 #: Peer -> the packages that it needs, by their names on the package index.
 NEEDS = {
