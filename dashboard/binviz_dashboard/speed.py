@@ -15,6 +15,10 @@ def show() -> None:
         layer = state.choose("Layer (inputs → outputs)", list(racing.LAYERS), "shape")
         rows = int(state.choose("Rows at once", [str(each) for each in racing.ROWS], "rows"))
         pressed = st.button("Measure on this machine", key="measure", type="primary", width="stretch")
+        accepted = racing.accepted_maps()
+        among = state.choose("Formats in the map", list(racing.AMONG), "among")
+        recorded = state.choose("Recorded map", list(accepted), "recorded") if accepted else None
+        map_pressed = st.button("Measure a map: one minute", key="measure-map", width="stretch")
     st.markdown("#### 1/64 of the operations. How much of the time?")
     st.markdown(racing.CLAIM)
     if pressed:
@@ -26,7 +30,11 @@ def show() -> None:
     else:
         st.info("Press *Measure on this machine*; it takes a few seconds.", icon=":material/timer:")
     st.markdown("#### Who is fastest, and from which size on?")
-    who_is_fastest()
+    if map_pressed:
+        bar = st.progress(0.0)
+        st.session_state["measured map"] = racing.measure_map(lambda share, text: bar.progress(share, text))
+        bar.empty()
+    who_is_fastest(accepted[recorded] if recorded else None, among)
 
 
 def race(seen: racing.Race) -> None:
@@ -45,19 +53,10 @@ def race(seen: racing.Race) -> None:
     st.caption(racing.explanation(seen))
 
 
-def who_is_fastest() -> None:
+def who_is_fastest(recorded: racing.Map | None, among: str) -> None:
     """The map: measured here, or until then as it was accepted from a machine."""
-    accepted = racing.accepted_maps()
-    with st.sidebar:
-        among = state.choose("Formats in the map", list(racing.AMONG), "among")
-        recorded = state.choose("Recorded map", list(accepted), "recorded") if accepted else None
-        pressed = st.button("Measure a map: one minute", key="measure-map", width="stretch")
-    if pressed:
-        bar = st.progress(0.0)
-        st.session_state["measured map"] = racing.measure_map(lambda share, text: bar.progress(share, text))
-        bar.empty()
-    seen = st.session_state.get("measured map") or (recorded and accepted[recorded])
-    if not seen:
+    seen = st.session_state.get("measured map", recorded)
+    if seen is None:
         st.info("Press *Measure a map*; it takes about a minute.", icon=":material/timer:")
         return
     where = "this machine" if "measured map" in st.session_state else f"recorded on {seen.machine}"
