@@ -208,7 +208,7 @@ def bench(
     threads: Annotated[str, typer.Option(help="Numbers of threads, such as 1,2.")] = "",
     busy: Annotated[bool, typer.Option(help="Measure although other programs are running.")] = False,
 ) -> None:
-    """Measure kernels and models on this machine, beside its own limit and torch."""
+    """Measure kernels and models on this machine, beside its own limit, torch and other libraries."""
     from binviz.bench import run
 
     run.command(quick, out, _split(threads), busy)

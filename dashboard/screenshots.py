@@ -23,6 +23,7 @@ PAGES = {
     "bits": "bits",
     "bits-and": "bits?codes=0+and+1+(AND)",
     "bits-row": "bits?part=A+row+of+a+model&linear=layers.0.fc2&token=2",
+    "bits-speed": "bits?part=Speed",
     "bits-costs": "bits?part=Costs&rule=bivit",
     "activations": "activations?tensor=layers.*.ffn_act",
     "errors": "errors",

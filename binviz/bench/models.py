@@ -69,9 +69,9 @@ def build(case: Case) -> dict[str, nn.Module]:
     return models if int8 is None else models | {"int8": int8}
 
 
-def inputs(model: nn.Module, batch: int) -> dict[str, Tensor]:
+def inputs(model: nn.Module, batch: int, seed: int = 0) -> dict[str, Tensor]:
     """Random inputs of the model's own type: texts of 128 tokens, or pictures."""
-    random = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(seed)
     config: Any = model.config
     if hasattr(config, "image_size"):
         shape = batch, config.num_channels, config.image_size, config.image_size

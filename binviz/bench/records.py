@@ -9,6 +9,8 @@ from binviz.files import replace_files
 
 SHIPPED = Path(__file__).parents[1] / "evidence" / "bench"
 PARTS = {"machine": dict, "two_threads_over_one": list, "products": list, "layers": list, "models": list}
+#: Parts that older records lack.
+LATER = {"peers": dict, "crossover": dict}
 
 
 def write(record: dict[str, Any], path: Path) -> None:
@@ -47,9 +49,22 @@ def read(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no record of a benchmark: {error}") from error
-    if not isinstance(record, dict) or not all(isinstance(record.get(k), t) for k, t in PARTS.items()):
+    whole = isinstance(record, dict) and all(
+        isinstance(record.get(part), kind) for part, kind in PARTS.items()
+    )
+    if not whole or not all(isinstance(record.get(part, kind()), kind) for part, kind in LATER.items()):
         raise UserError(f"{path} is no record of a benchmark: write one with binviz bench --out {path.name}")
     return record
+
+
+def machine(record: dict[str, Any]) -> str:
+    """The machine of a record in one line, as a label of its numbers.
+
+    >>> machine({"machine": {"cpu": "Example 9000", "cores": 2, "flags": ["avx2"]}})
+    'Example 9000, 2 cores (avx2)'
+    """
+    about = record["machine"]
+    return f"{about['cpu']}, {about['cores']} cores ({', '.join(about['flags'])})"
 
 
 def shipped() -> dict[str, dict[str, Any]]:

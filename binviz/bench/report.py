@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
+from binviz.bench.crossover import MOST_UNSTEADY
 from binviz.bench.targets import Verdict, verdicts
 
 Record = dict[str, Any]
@@ -74,7 +76,53 @@ def restricted(record: Record) -> Table:
     part = record["restricted"]
     settings = ", ".join(f"{name}={value}" for name, value in part["restricted"].items())
     table = models(part, "The same where nobody uses AVX-512")
-    table.caption = f"restricted by {settings}"
+    table.caption = (
+        f"restricted by {settings}. onnxruntime and OpenVINO (its layers too run on MLAS) ask the processor alone: "
+        "nothing keeps them from AVX-512, and so they are not in this table."
+    )
+    return table
+
+
+def peers(record: Record) -> Table:
+    """What a user would pick instead, a line for each contestant."""
+    part = record["peers"]
+    lines, differences = part["lines"], part["largest_difference"]
+    columns = ["who", "largest difference"]
+    for line in lines:
+        columns += [f"{line['threads']} thread{'s' * (line['threads'] > 1)}", "over ours"]
+    names = dict.fromkeys(name for line in lines for name in line["seconds"])
+    rows = [
+        [name, f"{differences[name]:.2g}" if name in differences else "",
+         *(text for line in lines for text in _of(name, line))]
+        for name in names
+    ]  # fmt: skip
+    model, tokens = lines[0]["model"], lines[0]["tokens"]
+    title = f"{model}, one text of {tokens} tokens, in other libraries; ours is {lines[0]['recipe']} on bits"
+    table = _table(title, columns, rows)
+    about = ["Difference: from torch's answers, as a share of the largest logit."]
+    if "bnn-lab" in names:
+        about.append(
+            "bnn-lab: its layers on bits, attention in floats, compared with the same signs in torch."
+        )
+    table.caption = escape(" ".join(about + [f"{name}: {why}." for name, why in part["left_out"].items()]))
+    return table
+
+
+def crossover(record: Record) -> Table:
+    """The fastest format at every size, and how far it is ahead."""
+    part = record["crossover"]
+    cells = {(cell["rows"], cell["size"]): _winner(cell["seconds"]) for cell in part["cells"]}
+    sizes = sorted({size for _, size in cells})
+    rows = [
+        [rows, *(cells.get((rows, size), "") for size in sizes)]
+        for rows in sorted({rows for rows, _ in cells})
+    ]
+    title = "Who is fastest: a layer K -> K of M rows, one thread, floats in and out; times ahead of the next"
+    table = _table(title, ["M", *(f"K = {size}" for size in sizes)], rows)
+    about = [f"{name} left out: {why}." for name, why in part["left_out"].items()]
+    if part["unsteady"] > MOST_UNSTEADY:
+        about.append(f"Times were unsteady at {part['unsteady']:.0%} of the sizes: something else ran.")
+    table.caption = escape(" ".join(about)) or None
     return table
 
 
@@ -109,6 +157,8 @@ TABLES: dict[str, Callable[[Record], Table]] = {
     "layers": layers,
     "models": models,
     "restricted": restricted,
+    "peers": peers,
+    "crossover": crossover,
     "steps": steps,
 }
 
@@ -140,6 +190,18 @@ def _target(verdict: Verdict) -> list[str]:
 def _contest(line: Record, others: Iterable[str]) -> list[str]:
     ours = _time(line["seconds"]["binviz"])
     return [ours, *(_spread(line["ratio"][name]) if name in line["ratio"] else "" for name in others)]
+
+
+def _of(name: str, line: Record) -> tuple[str, str]:
+    """A contestant's time, and how many times ours."""
+    if name not in line["seconds"]:
+        return "", ""
+    return _time(line["seconds"][name]), _spread(line["ratio"][name]) if name in line["ratio"] else ""
+
+
+def _winner(seconds: dict[str, float]) -> str:
+    (first, best), *others = sorted(seconds.items(), key=lambda pair: pair[1])
+    return f"{first} {others[0][1] / best:.3g}" if others else first
 
 
 def _time(spread: dict[str, float]) -> str:

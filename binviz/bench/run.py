@@ -8,11 +8,13 @@ from binviz_kernels import forms
 from rich.console import Console
 
 from binviz.bench import (
+    crossover,
     distances,
     imports,
     kernels,
     limit,
     models,
+    peers,
     products,
     quiet,
     records,
@@ -20,7 +22,7 @@ from binviz.bench import (
     restricted,
     steps,
 )
-from binviz.bench.machine import describe, usable_cores
+from binviz.bench.machine import describe, kernel_form, matrix_units, usable_cores
 from binviz.errors import UserError
 from binviz.evidence import runs
 
@@ -42,6 +44,8 @@ def command(quick: bool, out: Path | None, threads: tuple[str, ...], busy: bool)
     about = describe()
     console.print(f"{about['cpu']}, {about['cores']} cores: {' '.join(about['flags'])}")
     console.print(", ".join(f"{name} {version}" for name, version in about["packages"].items()))
+    console.print(kernel_form())
+    console.print(matrix_units(about["flags"]))
 
     def tell(name: str, record: Record) -> None:
         if name in report.TABLES:
@@ -49,7 +53,7 @@ def command(quick: bool, out: Path | None, threads: tuple[str, ...], busy: bool)
 
     # Nothing turns on the screen meanwhile: it would take its time from what is measured.
     console.print(
-        f"Measuring takes about {'one minute' if quick else 'five minutes'}; leave the machine alone.\n"
+        f"Measuring takes about {'one minute' if quick else 'six minutes'}; leave the machine alone.\n"
     )
     record = measure(chosen, quick, busy, tell)
     console.print(report.targets(record))
@@ -81,13 +85,14 @@ def measure(
 
     Args:
         threads: numbers of threads for layers, models and training; products and distances run on one.
-        quick: fewer rounds, and only the layer 768 -> 768 and BERT-base with one text.
+        quick: fewer rounds, only the layer 768 -> 768 and BERT-base with one text; neither peers nor crossover.
         busy: measure on a disturbed machine, too; the record says so.
         tell: called after every part with its name and the record so far.
 
     Returns:
         machine, code, quick, form, threads, two_threads_over_one (see `quiet`), busy; then the parts: limit, products,
-        distances, layers, models, restricted, steps, imports, each as its module's `measure` gives it. Plain data.
+        distances, layers, models, restricted, peers, crossover, steps, imports, each as its module's `measure` gives
+        it. Plain data.
 
     Raises:
         UserError: the machine was disturbed.
@@ -122,6 +127,11 @@ def parts(threads: tuple[int, ...], quick: bool, rounds: int, few: int) -> dict[
     }  # fmt: skip
     if not quick and restricted.available():
         found["restricted"] = lambda: restricted.measure(threads, few)
+    if not quick:
+        found |= {
+            "peers": lambda: peers.measure(threads, few),
+            "crossover": lambda: crossover.measure(crossover.SIZES, crossover.ROWS),
+        }
     return found | {
         "steps": lambda: [steps.measure(t, few) for t in threads],
         "imports": imports.measure,
@@ -136,7 +146,8 @@ def _models(
         line
         for batch in (case.batches[:1] if quick else case.batches)
         for t in threads
-        for line in models.measure(name, contestants, t, batch, few)
+        # Large batches take long, and their times differ little.
+        for line in models.measure(name, contestants, t, batch, few if batch == 1 else -(-few // 2))
     ]
 
 

@@ -4,9 +4,12 @@ Ratios are medians; where a target speaks of several shapes or numbers of thread
 """
 
 from collections.abc import Callable, Iterable
+from statistics import median
 from typing import Any, NamedTuple
 
 Record = dict[str, Any]
+#: What two threads must gain, and a float32 layer of torch's for that to be asked.
+TWO_THREADS = 1.75
 Values = Iterable[tuple[float, str]]  # measured, and where
 
 
@@ -84,6 +87,29 @@ def bert(kind: str, restricted: bool = False) -> Callable[[Record], Values]:
     ]
 
 
+def avx2_only(kind: str) -> Callable[[Record], Values]:
+    """BERT-base, one text, one thread, on a processor with AVX2 and without AVX-512: another one's time over ours."""
+    return lambda record: [
+        (line["ratio"][kind]["median"], _threads(line))
+        for line in (*record.get("models", []), *record.get("peers", {}).get("lines", []))
+        if (line["model"], line["batch"], line["threads"]) == ("BERT-base", 1, 1)
+        and kind in line["ratio"] and _avx2_only(record)
+    ]  # fmt: skip
+
+
+def two_threads(record: Record) -> Values:
+    """BERT-base, one text: one thread's time over two threads', where a float32 layer of torch's gains enough."""
+    gains = [gain for gain in record.get("two_threads_over_one", []) if gain is not None]
+    ours = {
+        line["threads"]: line["seconds"]["binviz"]["median"]
+        for line in record.get("models", [])
+        if (line["model"], line["batch"]) == ("BERT-base", 1)
+    }
+    if not {1, 2} <= ours.keys() or not gains or median(gains) < TWO_THREADS:
+        return []
+    return [(ours[1] / ours[2], f"torch's float32 layer {median(gains):.3g}")]
+
+
 def training(record: Record) -> Values:
     """A binary model's step, without the teacher that distillation adds: its time over the float model's."""
     return [(line["ratio"]["binary"]["median"], _threads(line)) for line in record.get("steps", [])]
@@ -104,6 +130,9 @@ TARGETS = (
     Target("BERT-base bit-w1a1, one text: float32 over ours", 15, 22, bert("float32")),
     Target("the same, dynamic int8 over ours", 4, 6.5, bert("int8")),
     Target("the same, nobody with AVX-512: float32 over ours", 5, 8, bert("float32", restricted=True)),
+    Target("the same, one thread, AVX2-only processor: float32 over ours", 12, 15, avx2_only("float32")),
+    Target("the same, onnxruntime's dynamic int8 over ours", 5, 6.5, avx2_only("onnxruntime int8")),
+    Target("BERT-base bit-w1a1, one text: one thread over two", TWO_THREADS, 1.9, two_threads),
     Target("training step of a binary model over its float model's", 1.5, 1.2, training, least=False),
     Target("import binviz beside torch", 0.5, 0.2, importing, "s", least=False),
 )  # fmt: skip
@@ -128,6 +157,11 @@ def _verdict(target: Target, values: list[tuple[float, str]]) -> Verdict:
         if lacking > 0:
             return Verdict(target, value, where, reached, lacking)
     return Verdict(target, value, where, "aim", None)
+
+
+def _avx2_only(record: Record) -> bool:
+    flags = record["machine"]["flags"]
+    return "avx2" in flags and "avx512f" not in flags
 
 
 def _threads(line: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from binviz.plots.figure import describe
 from binviz.plots.layers import activations, layer_errors
 from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.overview import accuracy_size, answers, pictures
-from binviz.plots.speed import Point, ratios, roofline
+from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
 from binviz.plots.training import Course, courses, progress
 
@@ -26,6 +26,7 @@ __all__ = [
     "Course",
     "Histogram",
     "Point",
+    "Size",
     "Sweep",
     "accuracy_size",
     "activations",
@@ -38,6 +39,7 @@ __all__ = [
     "central_span",
     "costs",
     "courses",
+    "crossover",
     "curves",
     "describe",
     "error_curve",

@@ -1,4 +1,4 @@
-"""Figures of measured speed: times faster beside what theory promises, and the roofline that explains it."""
+"""Figures of measured speed: times faster than promised or not, the roofline that explains it, and who wins where."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import numpy as np
 import plotly.graph_objects as go
 
 from binviz.plots.figure import builder, describe, longest, sized
-from binviz.plots.theme import BINARY, CATEGORICAL, FLOAT, GREEN, GREY, ORANGE
+from binviz.plots.theme import BINARY, CATEGORICAL, FLOAT, GREEN, GREY, ORANGE, PURPLE, SKY
 
 _COLOURS = {"1-bit": BINARY, "float32": FLOAT, "bfloat16": GREEN, "int8": ORANGE}
+#: Narrow formats first: the order of the legend.
+_FORMATS = {
+    "1 bit": BINARY,
+    "2 bits": PURPLE,
+    "4 bits": SKY,
+    "int8": ORANGE,
+    "bfloat16": GREEN,
+    "float32": FLOAT,
+}
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up")
 
 
@@ -118,3 +127,91 @@ def ratios(theory: Mapping[str, float], measured: Mapping[str, Sequence[float]])
     sized(figure, 86 + 38 * len(names), left=14 + longest(names), right=30, top=10)
     listing = "; ".join(f"{name} {value:.3g}" for name, value in zip(names, values, strict=True))
     return describe(figure, alt=f"How many times less or faster: {listing}.")
+
+
+class Size(NamedTuple):
+    """What a layer took in each format.
+
+    rows: M. size: K, its inputs and outputs. seconds: format -> time; formats without a colour of their own are grey.
+    """
+
+    rows: int
+    size: int
+    seconds: Mapping[str, float]
+
+
+@builder
+def crossover(cells: Sequence[Size]) -> go.Figure:
+    """Who is fastest at every size: the colour and the name of the winner, and how far it is ahead of the next.
+
+    Args:
+        cells: at least one; of each, the formats that are in the race there.
+    """
+    formats = sorted({name for cell in cells for name in cell.seconds}, key=_place)
+    sizes, rows = (sorted({getattr(cell, axis) for cell in cells}) for axis in ("size", "rows"))
+    found = {(cell.rows, cell.size): cell for cell in cells}
+    winners = {where: min(cell.seconds, key=cell.seconds.__getitem__) for where, cell in found.items()}
+    grid = [[(m, k) if (m, k) in found else None for k in sizes] for m in rows]
+    figure = go.Figure(
+        go.Heatmap(
+            x=[str(k) for k in sizes],
+            y=[str(m) for m in rows],
+            z=[[formats.index(winners[at]) if at else None for at in line] for line in grid],
+            text=[[_ahead(found[at]) if at else "" for at in line] for line in grid],
+            customdata=[[_in_words(found[at]) if at else "" for at in line] for line in grid],
+            texttemplate="%{text}",
+            textfont={"size": 11},
+            hovertemplate="%{y} rows, %{x} → %{x}<br>%{customdata}<extra></extra>",
+            colorscale=_steps([_colour(name) for name in formats]),
+            zmin=-0.5,
+            zmax=len(formats) - 0.5,
+            showscale=False,
+            xgap=1,
+            ygap=1,
+        )
+    )
+    for name in formats:
+        marker = {"color": _colour(name), "symbol": "square", "size": 11}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker, hoverinfo="skip")
+    figure.update_xaxes(title="layer K → K (inputs and outputs)", type="category", showgrid=False)
+    figure.update_yaxes(title="rows at once, M (vectors)", type="category", showgrid=False, zeroline=False)
+    sized(figure, 110 + 36 * len(rows), top=50)
+    wins = {name: sum(winner == name for winner in winners.values()) for name in formats}
+    said = "; ".join(f"{name} at {count}" for name, count in wins.items() if count)
+    where = f"layers from {sizes[0]} to {sizes[-1]} wide and {rows[0]} to {rows[-1]} rows"
+    return describe(figure, alt=f"Fastest of {len(formats)} formats at {len(cells)} sizes, {where}: {said}.")
+
+
+def _place(name: str) -> int:
+    return [*_FORMATS, name].index(name)
+
+
+def _colour(name: str) -> str:
+    return _FORMATS.get(name, GREY)
+
+
+def _steps(colours: Sequence[str]) -> list[tuple[float, str]]:
+    """A scale of as many equal steps, without transitions."""
+    n = len(colours)
+    return [(end / n, colour) for i, colour in enumerate(colours) for end in (i, i + 1)]
+
+
+def _ahead(cell: Size) -> str:
+    """The winner, and how many times longer the next one takes."""
+    (first, best), *others = sorted(cell.seconds.items(), key=lambda pair: pair[1])
+    return f"{first}<br>{_times(others[0][1] / best)} ×" if others else first
+
+
+def _in_words(cell: Size) -> str:
+    (first, best), *others = sorted(cell.seconds.items(), key=lambda pair: pair[1])
+    lines = [f"{first}: {_time(best)}"]
+    lines += [f"{name}: {_time(seconds)}, {_times(seconds / best)} times as long" for name, seconds in others]
+    return "<br>".join(lines)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 999 else f"{ratio:,.0f}"
+
+
+def _time(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.3g} µs"

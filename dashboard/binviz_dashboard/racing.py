@@ -1,13 +1,14 @@
-"""One layer in bits against torch's formats, measured on the machine that serves the page; no Streamlit here."""
+"""Layers in bits against torch's formats, measured on the machine that serves the page; no Streamlit here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from binviz import plots
-from binviz.bench import machine, roofline
+from binviz.bench import crossover, machine, records, roofline
 from binviz.errors import UserError
 
 #: Inputs -> outputs: of BERT-base, and of the bundled text model.
@@ -24,6 +25,16 @@ CLAIM = (
     "Papers count one operation for a word of 64 one-bit products, XNOR and popcount together. So a network whose "
     "products are all 1-bit has **1/64 of the operations**, and its weights have 1/32 of the bytes. Both are true, and "
     "neither is a time: processors do not multiply floats one by one either."
+)
+#: Formats in the race for the map. One bit says least and is the fastest nearly everywhere.
+AMONG = {
+    "all": crossover.FORMATS,
+    "two bits and more": crossover.FORMATS[1:],
+    "four bits and more": crossover.FORMATS[2:],
+    "one bit against torch's": crossover.FORMATS[:1] + crossover.FORMATS[3:],
+}
+MAP_UNSTEADY = (
+    "Disturbed: something else ran meanwhile, because times were not steady at {share:.0%} of the sizes."
 )
 DISTURBED = (
     "Disturbed: something else ran on this machine meanwhile, because the limit, which is measured again and again, "
@@ -66,11 +77,9 @@ def race(layer: str, rows: int, tell: Callable[[float, str], object]) -> Race:
         tell: called with the share that is done, and with what comes next.
 
     Raises:
-        UserError: another visitor measures; two at once would measure each other.
+        UserError: another visitor measures.
     """
-    if not _turn.acquire(blocking=False):
-        raise UserError("somebody else is measuring on this machine; try again in ten seconds")
-    try:
+    with turn():
         inputs, outputs = LAYERS[layer]
         tell(0.05, f"{rows} rows, {layer}, in turns with three of torch's formats")
         chosen = roofline.measure(rows, inputs, outputs, rounds=16)
@@ -80,15 +89,80 @@ def race(layer: str, rows: int, tell: Callable[[float, str], object]) -> Race:
             curve.append(roofline.measure(others, inputs, outputs, rounds=6))
         tell(0.9, "64 MiB from memory to memory")
         return Race(chosen, curve, roofline.bandwidth(rounds=5), on())
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """One measurement at a time.
+
+    Raises:
+        UserError: another visitor measures; two at once would measure each other.
+    """
+    if not _turn.acquire(blocking=False):
+        raise UserError("somebody else is measuring on this machine; try again when they are done")
+    try:
+        yield
     finally:
         _turn.release()
+
+
+class Map(NamedTuple):
+    """What every format took at every size (see `binviz.bench.crossover`), and on which machine."""
+
+    found: dict[str, Any]
+    machine: str
+
+
+def measure_map(tell: Callable[[float, str], object]) -> Map:
+    """Measure a map on one thread, in about a minute.
+
+    Args:
+        tell: called with the share that is done, and with what comes next.
+
+    Raises:
+        UserError: another visitor measures.
+    """
+    with turn():
+        return Map(crossover.measure(tell=tell), on())
+
+
+def accepted_maps() -> dict[str, Map]:
+    """Machine -> the map in its accepted record; records made before there were maps have none."""
+    return {
+        name: Map(record["crossover"], records.machine(record))
+        for name, record in records.shipped().items()
+        if "crossover" in record
+    }
+
+
+def sizes(seen: Map, among: str) -> list[plots.Size]:
+    """A map as `plots.crossover` takes it, among some of the formats that were measured."""
+    return [
+        plots.Size(
+            cell["rows"],
+            cell["size"],
+            {name: seconds for name, seconds in cell["seconds"].items() if name in AMONG[among]},
+        )
+        for cell in seen.found["cells"]
+    ]
+
+
+def about_map(seen: Map) -> str:
+    """How to read it, what is missing, and what it was measured on."""
+    missing = " ".join(f"Without {name}: {why}." for name, why in seen.found["left_out"].items())
+    return (
+        "Floats go in and come out, packing and rounding included. Narrow layers are ruled by what a call costs, few "
+        "rows by memory, large layers by arithmetic. The formats do not compute the same: fewer bits say less. Each "
+        f"cell names the fastest and how many times longer the next one takes; hover for all. {missing} "
+        f"Measured on {seen.machine}, one thread."
+    )
 
 
 def on() -> str:
     """The machine in one line."""
     about = machine.describe()
     flags = ", ".join(about["flags"])
-    return f"{about['cpu']} ({flags}), torch {about['packages']['torch']}, one thread"
+    return f"{about['cpu']} ({flags}), torch {about['packages']['torch']}"
 
 
 def ratios(seen: Race) -> tuple[dict[str, float], dict[str, list[float]]]:
@@ -149,5 +223,5 @@ def explanation(seen: Race) -> str:
         "faster instructions than float32. With one row each weight is used once, so a layer runs at the speed of its "
         "memory (the slanted line, from 64 MiB; a layer that stays in the cache may lie above it) or of the call "
         "from Python. The numbers beside the points are rows. "
-        f"Measured on {seen.machine}."
+        f"Measured on {seen.machine}, one thread."
     )

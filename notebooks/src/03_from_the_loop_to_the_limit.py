@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | multiply bits in six ways, each measured on your machine: a Python loop, NumPy, a compiled loop, interleaved weights, registers filled by hand, and the processor's own limit; find out what becomes of "1/64 of the operations"; read a roofline; count a model's costs under two papers' rules |
-# | **Minutes** | 25 to read, 1 to run, 25 for the exercises |
+# | **Minutes** | 26 to read, 1 to run, 25 for the exercises |
 # | **Before this** | notebook 00; what a cache and a register are, roughly |
 # | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 4.1; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278); BiT [2205.13016](https://arxiv.org/abs/2205.13016); Roofline [10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785) |
 # | **Not reproduced** | no paper's speed: their machines, shapes and float baselines are others. Every time here is yours |
@@ -23,7 +23,7 @@ import plotly.graph_objects as go
 from numba import njit
 
 from binviz import check, plots
-from binviz.bench import limit, machine, products, roofline
+from binviz.bench import crossover, limit, machine, products, roofline
 from binviz.bench.timing import interleave, spread
 
 print(machine.describe()["cpu"], *machine.describe()["flags"])
@@ -322,6 +322,28 @@ plots.roofline(points, limits, roofline.bandwidth(rounds=4))
 # The numbers beside the points are tokens. Bits have a higher roof *and* stand further to the right, because their weights take
 # fewer bytes; activations come and go as floats in both. The slanted line is memory beyond the caches: a small layer that stays in a
 # cache may lie above it. At one token the call from Python takes longer than the product itself.
+#
+# ### Who is fastest where
+#
+# So nobody is fastest everywhere. Below, a layer K → K of M rows is measured in six formats: signs times codes of 1, 2 and 4
+# bits, and torch's int8, bfloat16 and float32 (bfloat16 only where the processor has instructions for it). Floats go in and come
+# out; packing and rounding are included.
+#
+# **Predict:** which format wins in the lower left corner, where a layer is narrow and has one row? Does 1 bit lead by more, or by
+# less, as layers grow? And without 1 bit in the race, do 4 bits beat int8?
+
+# %%
+found = crossover.measure(sizes=(64, 256, 1024), rows=(1, 8, 64, 512), rounds=3)
+for name, why in found["left_out"].items():
+    print(f"without {name}: {why}")
+if found["unsteady"] > crossover.MOST_UNSTEADY:
+    print("Something else was running: times were not steady. Run this cell again.")
+plots.crossover([plots.Size(**cell) for cell in found["cells"]])
+
+# %% [markdown]
+# Each cell names the fastest format and how many times longer the next one takes; the rest is shown when you hover. Where two
+# formats are close, look at what they say rather than at what they take: four bits say more than one. The dashboard draws a larger
+# map, of any of these formats, and `binviz bench` prints one.
 #
 # ## 8. A whole model
 #

@@ -252,6 +252,47 @@ def contest(rows, bits, torch_ratio=20.0):
     )  # fmt: skip
 
 
+def a_map(unsteady=0.0):
+    """As `binviz.bench.crossover.measure` gives it, of four sizes."""
+    cells = [
+        {"rows": m, "size": k, "seconds": {"1 bit": 1e-6 * m, "2 bits": 2e-6 * m, "4 bits": 5e-6 * m, "float32": 3e-6}}
+        for m in (1, 8) for k in (64, 128)
+    ]  # fmt: skip
+    formats = ["1 bit", "2 bits", "4 bits", "float32"]
+    left_out = {"int8": "this torch has none"}
+    return {"threads": 1, "formats": formats, "left_out": left_out, "unsteady": unsteady, "cells": cells}
+
+
+def test_a_map_is_drawn_among_the_formats_that_are_asked_for():
+    seen = racing.Map(a_map(), "a machine")
+    for among, formats in racing.AMONG.items():
+        sizes = racing.sizes(seen, among)
+        assert [(size.rows, size.size) for size in sizes] == [(1, 64), (1, 128), (8, 64), (8, 128)]
+        assert all(set(size.seconds) == set(formats) & set(seen.found["formats"]) for size in sizes)
+        plots.crossover(sizes)
+    about = racing.about_map(seen)
+    assert "Without int8: this torch has none." in about and about.endswith(
+        "Measured on a machine, one thread."
+    )
+
+
+def test_accepted_maps_name_their_machine_and_older_records_have_none(monkeypatch):
+    about = {"cpu": "Example 9000", "cores": 2, "flags": ["avx2"]}
+    shipped = {"old": {"machine": about}, "new": {"machine": about, "crossover": a_map()}}
+    monkeypatch.setattr(racing.records, "shipped", lambda: shipped)
+    assert racing.accepted_maps() == {"new": racing.Map(a_map(), "Example 9000, 2 cores (avx2)")}
+
+
+def test_maps_and_races_do_not_measure_each_other(monkeypatch):
+    def measure(tell):
+        with pytest.raises(UserError, match="somebody else"):
+            racing.race("768 → 768", 1, lambda share, text: None)
+        return a_map()
+
+    monkeypatch.setattr(racing.crossover, "measure", measure)
+    assert racing.measure_map(lambda share, text: None).found == a_map()
+
+
 def test_a_race_is_judged_by_the_best_limit_that_was_seen():
     race = racing.Race(contest(128, 2e12), [contest(1, 1e12)], 2e10, "a machine")
     assert race.disturbed

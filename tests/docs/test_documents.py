@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from binviz.bench import records
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
 
@@ -36,3 +38,16 @@ def test_links_lead_somewhere(name):
 def test_make_targets_exist(name):
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)\b *[`#\n]", (ROOT / name).read_text(encoding="utf-8"))) <= targets
+
+
+def test_speeds_in_the_readme_are_those_of_the_accepted_records():
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for machine in ("zen4", "zen5"):
+        (line,) = (
+            line
+            for line in records.shipped()[f"amd-epyc-{machine}"]["models"]
+            if (line["model"], line["batch"], line["threads"]) == ("BERT-base", 1, 1)
+        )
+        times = [f"1/{line['ratio'][kind]['median']:.2g}" for kind in ("float32", "int8")]
+        said = re.search(rf"(1/\S+)[^/]*and (1/\S+)[^/]* Zen {machine[-1]}", text)
+        assert said and list(said.groups()) == times, machine

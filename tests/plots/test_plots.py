@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from binviz import plots
+from binviz.bench import records
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=5000)
@@ -60,6 +61,14 @@ FIGURES = {
         {"1-bit": 2.5e12, "float32": 1e11},
         bandwidth=2e10,
     ),
+    "crossover": lambda: plots.crossover(
+        [
+            plots.Size(m, k, {"1 bit": 1e-6 * m, "float32": 1e-7 * k, "int8": 2e-3})
+            for m in (1, 8, 128)
+            for k in (64, 4096)
+        ]
+    ),
+    "crossover-one-format": lambda: plots.crossover([plots.Size(1, 64, {"a format of one's own": 1e-3})]),
     "ratios": lambda: plots.ratios({"operations": 64.0}, {"time": (20.0, 19.0, 22.0)}),
     "costs": lambda: plots.costs(["0", "1"], {"1-bit": [1, 2], "float": [0, 3]}, "memory", "MiB", "bivit"),
     "lines": lambda: plots.lines(
@@ -193,6 +202,7 @@ def test_notebooks_cannot_upload_and_others_do_not_wait_for_notebooks():
     script = """
 import importlib, sys
 from binviz import plots
+from binviz.bench import records
 assert "nbformat" not in sys.modules
 import IPython, plotly.io
 importlib.reload(plots.theme)
@@ -234,3 +244,33 @@ def test_the_roof_is_memory_first_and_the_limit_then():
     np.testing.assert_allclose(roof.y, np.minimum(np.array(roof.x) * 1e10, 2e12) / 1e12)
     assert roof.x[1] == 200
     assert roof.y[-1] == 2
+
+
+def test_the_map_names_the_fastest_and_how_far_it_is_ahead():
+    cells = [
+        plots.Size(8, 64, {"1 bit": 2e-6, "int8": 5e-6, "float32": 1e-6}),
+        plots.Size(1, 128, {"1 bit": 1e-3, "float32": 4e-3}),
+    ]
+    figure = plots.crossover(cells)
+    map_, *legend = figure.data
+    assert [trace.name for trace in legend] == ["1 bit", "int8", "float32"]
+    assert (list(map_.x), list(map_.y)) == (["64", "128"], ["1", "8"])
+    assert [list(line) for line in map_.z] == [[None, 0], [2, None]]
+    assert [list(line) for line in map_.text] == [["", "1 bit<br>4 ×"], ["float32<br>2 ×", ""]]
+    assert map_.customdata[1][0].split("<br>") == [
+        "float32: 1 µs", "1 bit: 2 µs, 2 times as long", "int8: 5 µs, 5 times as long",
+    ]  # fmt: skip
+    # Each winner has the colour that the legend gives it.
+    colours = [colour for _, colour in map_.colorscale][::2]
+    assert colours == [trace.marker.color for trace in legend]
+    assert "1 bit at 1; float32 at 1" in figure.layout.meta["alt"]
+
+
+@pytest.mark.parametrize("name", records.shipped())
+def test_the_map_of_every_stored_record_is_drawn(name):
+    found = records.shipped()[name].get("crossover")
+    if found is None:
+        pytest.skip("the record is older than the map")
+    figure = plots.crossover([plots.Size(**cell) for cell in found["cells"]])
+    assert len(figure.data[0].y) * len(figure.data[0].x) == len(found["cells"])
+    assert {trace.name for trace in figure.data[1:]} == set(found["formats"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import asking, cache, charts, counting, meeting, models, racing, state
+from binviz_dashboard import asking, cache, charts, counting, meeting, models, speed, state
 
 from binviz import costs, plots, recipes
 
@@ -52,36 +52,6 @@ def row_of_a_model() -> None:
     st.caption(meeting.verdict(met))
 
 
-def speed() -> None:
-    """The race, live."""
-    with st.sidebar:
-        layer = state.choose("Layer (inputs → outputs)", list(racing.LAYERS), "shape")
-        rows = int(state.choose("Rows at once", [str(each) for each in racing.ROWS], "rows"))
-        pressed = st.button("Measure on this machine", key="measure", type="primary", width="stretch")
-    st.markdown("#### 1/64 of the operations. How much of the time?")
-    st.markdown(racing.CLAIM)
-    if pressed:
-        bar = st.progress(0.0)
-        st.session_state["race"] = racing.race(layer, rows, lambda share, text: bar.progress(share, text))
-        bar.empty()
-    if "race" not in st.session_state:
-        st.info("Press *Measure on this machine*; it takes a few seconds.", icon=":material/timer:")
-        return
-    seen = st.session_state["race"]
-    if seen.disturbed:
-        st.warning(racing.DISTURBED, icon=":material/warning:")
-    for column, (label, (value, below)) in zip(st.columns(4), racing.times(seen).items(), strict=False):
-        column.metric(label, value, below, delta_color="off", delta_arrow="off")
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown("**Promised, possible, measured**")
-        charts.show(plots.ratios(*racing.ratios(seen)), "ratios")
-    with right:
-        st.markdown("**The roofline that explains the difference**")
-        charts.show(plots.roofline(*racing.points(seen), seen.bandwidth), "roofline")
-    st.caption(racing.explanation(seen))
-
-
 def what_papers_count() -> None:
     """Operations and bytes under a named rule."""
     with st.sidebar:
@@ -112,7 +82,7 @@ def what_papers_count() -> None:
 
 with state.one_line():
     tabs = st.tabs(PARTS, key="part", on_change="rerun", bind="query-params")
-    for tab, show in zip(tabs, (bit_by_bit, row_of_a_model, speed, what_papers_count), strict=True):
+    for tab, show in zip(tabs, (bit_by_bit, row_of_a_model, speed.show, what_papers_count), strict=True):
         if tab.open:
             with tab:
                 show()
