@@ -4,6 +4,7 @@
 |---|---|---|---|
 | avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | words of 32 bits | uint32 [P, 1 + 2W, 64] |
 | avx2 | AVX2 | bytes | uint8 [P, 1 + 2W, 256] |
+| neon | 64-bit ARM | bytes | int8 [P, 1 + 2W, 256] |
 | portable | every processor: a loop in Python that Numba compiles | words of 64 bits | uint64 [W, N] |
 
 All give the same results. The type of a weight's panels says which form they are for, and with it which one runs.
@@ -17,6 +18,7 @@ import numba
 import numpy as np
 from llvmlite import binding
 from numba.core import types
+from numba.core.codegen import get_host_cpu_features
 
 from binviz_kernels.sums import PANEL
 
@@ -50,21 +52,25 @@ class Form(NamedTuple):
 FORMS = {
     "avx512": Form("avx512", np.dtype(np.uint32), frozenset({"avx512f", "avx512vpopcntdq"})),
     "avx2": Form("avx2", np.dtype(np.uint8), frozenset({"avx2"})),
+    "neon": Form("neon", np.dtype(np.int8), frozenset({"neon"})),
     "portable": Form("portable", np.dtype(np.uint64), frozenset()),
 }
 BY_DTYPE = {form.dtype: form for form in FORMS.values()}
 
 
 def processor_features() -> set[str]:
-    """What Numba compiles for: this processor, or what NUMBA_CPU_FEATURES says.
+    """What Numba compiles for: this processor, or what NUMBA_CPU_FEATURES says; and NEON on every 64-bit ARM.
 
     >>> isinstance(processor_features(), set)
     True
     """
     named = numba.config.CPU_FEATURES
-    if named is None:
-        return {name for name, has in binding.get_host_cpu_features().items() if has}
-    return {feature[1:] for feature in named.split(",") if feature.startswith("+")}
+    listed = get_host_cpu_features() if named is None else named
+    features = {feature[1:] for feature in listed.split(",") if feature.startswith("+")}
+    # Not every system says what an ARM processor has
+    if binding.get_process_triple().startswith(("aarch64", "arm64")):
+        features.add("neon")
+    return features
 
 
 def choose(features: set[str], wanted: str | None = None) -> Form:

@@ -66,13 +66,15 @@ class Shape(NamedTuple):
 WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
 # AVX2 has 16 registers, half as wide, and counts the ones of bytes by table.
 BYTES = Shape(lanes=8, registers=2, rows=(4, 2, 1), counted=8)
+# NEON has 32 registers of 128 bits, filled like those of AVX-512, and counts the ones of bytes (cnt).
+NEON = Shape(lanes=4, registers=4, rows=(6, 3, 2, 1), counted=8)
 # Words that may be counted in bytes: each adds 8 at most, and a byte goes to 255.
 LONGEST_BYTE_SUM = 31
 
 
 def shape_of(panels: types.Array) -> Shape:
-    """What the type of the panels says: words are counted if it is uint32, bytes if it is uint8."""
-    return WORDS if panels.dtype == types.uint32 else BYTES
+    """What the type of the panels says: uint32 counts words; uint8 and int8 bytes, as AVX2 and NEON do."""
+    return {types.uint32: WORDS, types.uint8: BYTES, types.int8: NEON}[panels.dtype]
 
 
 def subtract_differing(

@@ -11,9 +11,10 @@ from binviz_kernels.panels import arrange
         ({"avx2", "avx512f"}, "avx2"),
         ({"avx2"}, "avx2"),
         ({"avx512f"}, "portable"),
-        ({"neon"}, "portable"),
+        ({"neon"}, "neon"),
+        (set(), "portable"),
     ],
-    ids=["avx512", "avx512 without popcount", "avx2", "odd", "arm"],
+    ids=["avx512", "avx512 without popcount", "avx2", "odd", "arm", "unknown"],
 )
 def test_a_processor_gets_its_form(features, expected):
     assert forms.choose(features).name == expected
@@ -22,16 +23,23 @@ def test_a_processor_gets_its_form(features, expected):
 def test_any_form_may_be_asked_for_by_name():
     for name in forms.FORMS:
         assert forms.choose(set(), name).name == name
-    with pytest.raises(ValueError, match="BINVIZ_KERNELS must be one of avx512, avx2, portable, got 'sse'"):
+    with pytest.raises(ValueError, match="BINVIZ_KERNELS must be one of avx512, avx2, neon, portable, got 'sse'"):
         forms.choose(set(), "sse")
 
 
 def test_numba_may_be_told_of_another_processor(monkeypatch):
     monkeypatch.setattr("numba.config.CPU_FEATURES", "+avx2,-avx512f,+popcnt")
-    assert forms.processor_features() == {"avx2", "popcnt"}
+    assert forms.processor_features() - {"neon"} == {"avx2", "popcnt"}
 
 
-@pytest.mark.parametrize("name", ["avx512", "avx2"])
+@pytest.mark.parametrize("system", ["aarch64-unknown-linux-gnu", "arm64-apple-darwin24.1.0"])
+def test_an_arm_of_which_nothing_is_known_counts_bytes(system, monkeypatch):
+    monkeypatch.setattr("binviz_kernels.forms.get_host_cpu_features", lambda: "")
+    monkeypatch.setattr("llvmlite.binding.get_process_triple", lambda: system)
+    assert forms.choose(forms.processor_features()).name == "neon"
+
+
+@pytest.mark.parametrize("name", ["avx512", "avx2", "neon"])
 @pytest.mark.parametrize("N", [0, 1, 63, 64, 65, 130], ids=lambda N: f"N{N}")
 def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
     words = pack_rows(signs(N, 100)).words
