@@ -8,9 +8,11 @@
 | portable | every processor: a loop in Python that Numba compiles | words of 64 bits | uint64 [W, N] |
 
 All give the same results. The type of a weight's panels says which form they are for, and with it which one runs.
-The environment variable BINVIZ_KERNELS names a form to use instead; any form runs on any processor, if slowly.
+The environment variable BINVIZ_KERNELS names a form to use instead. Any form runs on any processor and gives the
+same results; what the processor lacks is said once, since then the form is slow.
 """
 
+import logging
 import os
 from typing import Any, NamedTuple
 
@@ -94,3 +96,8 @@ def choose(features: set[str], wanted: str | None = None) -> Form:
 
 
 CHOSEN = choose(processor_features(), os.environ.get("BINVIZ_KERNELS"))
+if lacking := CHOSEN.needs - processor_features():
+    logging.getLogger(__name__).warning(
+        "BINVIZ_KERNELS=%s: results are right but slow, as this processor lacks %s; unset it to have the fastest form",
+        CHOSEN.name, " and ".join(sorted(lacking)),
+    )  # fmt: skip

@@ -41,7 +41,10 @@ def set_threads(threads: int | None) -> None:
     most = numba.config.NUMBA_NUM_THREADS
     whole = isinstance(threads, int) and not isinstance(threads, bool)
     if threads is not None and not (whole and 1 <= threads <= most):
-        raise ValueError(f"threads must be None or a whole number from 1 to {most}, got {threads!r}")
+        raise ValueError(
+            f"threads must be None or a whole number from 1 to {most}, got {threads!r}; "
+            "for more, set NUMBA_NUM_THREADS before Python starts"
+        )
     _wanted = threads
 
 
