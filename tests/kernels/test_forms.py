@@ -23,7 +23,9 @@ def test_a_processor_gets_its_form(features, expected):
 def test_any_form_may_be_asked_for_by_name():
     for name in forms.FORMS:
         assert forms.choose(set(), name).name == name
-    with pytest.raises(ValueError, match="BINVIZ_KERNELS must be one of avx512, avx2, neon, portable, got 'sse'"):
+    with pytest.raises(
+        ValueError, match="BINVIZ_KERNELS must be one of avx512, avx2, neon, portable, got 'sse'"
+    ):
         forms.choose(set(), "sse")
 
 
