@@ -2,8 +2,9 @@
 
 Two Python threads may call any kernel at the same time. Numba's default choice of threads may be its
 "workqueue", which aborts the whole process then; so this package asks for a thread-safe kind, unless the user
-has chosen one. Where no thread-safe kind is installed, kernels run on one thread; and so they do in a process
-that was forked from one with threads, which the child does not have.
+has chosen one. Where no thread-safe kind is installed (Numba's wheels for macOS bring no OpenMP library along),
+kernels run on one thread; and so they do in a process that was forked from one with threads, which the child
+does not have.
 """
 
 import functools
