@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from dataclasses import fields
@@ -220,12 +221,18 @@ def _split(stages: str) -> tuple[str, ...]:
 
 def main() -> None:
     """Run the command; a UserError becomes one line on the error stream and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a console lacks a sign, such as µ
     logging.basicConfig(format="%(message)s")
     logging.getLogger("binviz").setLevel(logging.INFO)
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         app()
-    except UserError as error:
+    except (UserError, ValueError) as error:
+        # binviz_kernels refuses this setting when it is imported, and knows no UserError
+        if not isinstance(error, UserError) and "BINVIZ_KERNELS" not in str(error):
+            raise
         typer.secho(f"binviz: {error}", fg="red", err=True)
         sys.exit(1)
 

@@ -24,8 +24,8 @@ def replace_files(writers: dict[Path, Callable[[Path], object]]) -> None:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     place = Path(folder, "a", "note.txt")
-    ...     replace_files({place: lambda path: path.write_text("kept")})
-    ...     place.read_text()
+    ...     replace_files({place: lambda path: path.write_text("kept", "utf-8")})
+    ...     place.read_text("utf-8")
     'kept'
     """
     unfinished = {place: place.with_name(place.name + ".unfinished") for place in writers}

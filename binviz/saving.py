@@ -311,12 +311,12 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
     writers = {
         folder / WEIGHTS: lambda path: save_model(model, str(path)),
-        folder / CONFIG: lambda path: path.write_text(config),
+        folder / CONFIG: lambda path: path.write_text(config, "utf-8"),
     }
     recipe: Any = getattr(model, "binviz_recipe", None)
     if recipe is not None:
         text = json.dumps(recipe.to_dict(), indent=1) + "\n"
-        writers[folder / RECIPE] = lambda path: path.write_text(text)
+        writers[folder / RECIPE] = lambda path: path.write_text(text, "utf-8")
     replace_files(writers)
     try:
         if recipe is None:
@@ -351,7 +351,7 @@ def read_tokenizer_files(folder: str | Path, source: object) -> Any:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read {path}: {_line(error)}") from error
 

@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(line(name, against, agreement), flush=True)
         results[name] = {against: asdict(agreement) for against, agreement in found.items()}
     if options.out:
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        options.out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

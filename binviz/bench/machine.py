@@ -9,6 +9,8 @@ from typing import Any
 
 from binviz_kernels import forms
 
+from binviz.evidence.runs import processor
+
 # The instructions that bit kernels, float32, bfloat16 and int8 products live on.
 FLAGS = (
     "popcnt", "avx2", "avx512f", "avx512bw", "avx512_vpopcntdq", "avx512_bitalg", "avx512_vnni", "avx512_bf16",
@@ -24,8 +26,8 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     """What the numbers depend on, as plain data.
 
     Args:
-        cpuinfo: where Linux describes its processors; elsewhere the model is what Python knows and no
-            flags are listed.
+        cpuinfo: where Linux describes its processors; elsewhere the system is asked for the name and no flags are
+            listed.
 
     Returns:
         cpu, flags (those of `FLAGS` it has), cores (that this process may use), system, python, and the
@@ -36,12 +38,12 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     """
     fields: dict[str, str] = {}
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text("utf-8").splitlines():
             name, _, value = line.partition(":")
             fields.setdefault(name.strip().lower(), value.strip())
     flags = fields.get("flags", fields.get("features", "")).split()  # Arm calls them features
     return {
-        "cpu": fields.get("model name") or platform.processor() or platform.machine(),
+        "cpu": fields.get("model name") or processor(),
         "flags": [flag for flag in FLAGS if flag in flags],
         "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -20,7 +20,7 @@ def write(record: dict[str, Any], path: Path) -> None:
         UserError: it cannot be written.
     """
     text = json.dumps(record, indent=1) + "\n"
-    replace_files({path: lambda path: path.write_text(text)})
+    replace_files({path: lambda path: path.write_text(text, "utf-8")})
 
 
 def check_place(path: Path) -> None:
@@ -32,7 +32,7 @@ def check_place(path: Path) -> None:
     new = not path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
+        path.open("ab").close()
         if new:
             path.unlink()
     except OSError as error:
@@ -46,7 +46,7 @@ def read(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, or is something else.
     """
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no record of a benchmark: {error}") from error
     whole = isinstance(record, dict) and all(

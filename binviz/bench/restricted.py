@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from llvmlite import binding
+from binviz_kernels.forms import processor_features
+from numba.core.codegen import get_host_cpu_features
 from numba.core.dispatcher import Dispatcher
 
 from binviz.bench import models
@@ -32,9 +33,7 @@ def environment() -> dict[str, str]:
     >>> "+avx512f" in environment()["NUMBA_CPU_FEATURES"]
     False
     """
-    features = binding.get_host_cpu_features()
-    for name in features:
-        features[name] = features[name] and not name.startswith(WIDE)
+    features = get_host_cpu_features().split(",")
     return {
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -42,14 +41,15 @@ def environment() -> dict[str, str]:
         "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
         "BINVIZ_KERNELS": "avx2",
         "NUMBA_CPU_NAME": "x86-64-v3",
-        "NUMBA_CPU_FEATURES": features.flatten(),
+        "NUMBA_CPU_FEATURES": ",".join(
+            f"-{name[1:]}" if name[1:].startswith(WIDE) else name for name in features
+        ),
     }
 
 
 def available() -> bool:
     """Whether this processor has AVX2, and more that can be left unused."""
-    features = binding.get_host_cpu_features()
-    return features.get("avx2", False) and features.get("avx512f", False)
+    return {"avx2", "avx512f"} <= processor_features()
 
 
 def measure(threads: tuple[int, ...], rounds: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -70,7 +71,7 @@ def write(run: Run, folder: Path) -> Path:
     """
     lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(run).items()]
     text = "{\n" + ",\n".join(lines) + "\n}\n"
-    replace_files({folder / run.path: lambda path: path.write_text(text)})
+    replace_files({folder / run.path: lambda path: path.write_text(text, "utf-8")})
     return folder / run.path
 
 
@@ -81,7 +82,7 @@ def read(path: Path) -> Run:
         UserError: the file is no run record, or cannot be read.
     """
     try:
-        run = Run(**json.loads(path.read_text()))
+        run = Run(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is not a run record: {error}") from error
     for entry in fields(Run):
@@ -131,20 +132,31 @@ def code_state() -> dict[str, Any]:
         return {}
 
 
+def processor() -> str:
+    """The processor's name, or what the system says in place of it.
+
+    >>> processor() != ""
+    True
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (line.partition(":") for line in cpuinfo.read_text("utf-8").splitlines())
+        name = next((value.strip() for field, _, value in lines if field.strip() == "model name"), "")
+    elif sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        name = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    else:
+        name = ""
+    return name or platform.processor() or platform.machine()
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores, threads and the versions of torch and transformers."""
     import torch
     import transformers
 
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        models = [
-            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
-        ]
-        name = models[0] if models else name
     return {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else name,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),

@@ -151,7 +151,9 @@ def _tokenizer_files(tokenizer: Any) -> dict[str, Any]:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
-        return {file.name: json.loads(file.read_text()) for file in sorted(Path(folder).glob("*.json"))}
+        return {
+            file.name: json.loads(file.read_text("utf-8")) for file in sorted(Path(folder).glob("*.json"))
+        }
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -243,7 +245,7 @@ def read_tokenizer(path: str | Path) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             if Path(name).name == name and name.endswith(".json"):
-                Path(folder, name).write_text(json.dumps(content))
+                Path(folder, name).write_text(json.dumps(content), "utf-8")
         return read_tokenizer_files(folder, path)
 
 

@@ -227,7 +227,7 @@ class Parts(NamedTuple):
         norms: that of attention and that of the feed-forward part. norm_first: whether they come before these.
     """
 
-    binary: BinaryAttention
+    binary: Any
     head: int
     scaling: float
     qkv: list[Linear]
@@ -289,6 +289,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
         least = least[:1]
     # context = dot · (attention scale · value scale), then the next layer's code
     context_scale = scale_of(binary.attention, 1) * scale_of(binary.value, 1)
+
     def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
         return binarizer.encode(values).q
 
@@ -351,7 +352,7 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
         require(type(binarizer) in (ElasticSigned, ElasticUnsigned), "codes that are not elastic")
     for binarizer in roles:
         require(getattr(binarizer, "beta", None) is None, "a shift of queries, keys, values or probabilities")
-    alphas = [scale_of(binarizer, 1) for binarizer in roles]  # type: ignore[arg-type]
+    alphas = [scale_of(binarizer, 1) for binarizer in roles]
     inputs = [elastic_of(linear.inputs, hidden) for linear in qkv]
     if all(i.alpha == inputs[0].alpha and (i.shift == inputs[0].shift).all() for i in inputs):
         inputs = inputs[:1]
@@ -369,13 +370,13 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
         context=elastic_of(attn_out.inputs, inner),
         attn_out=linear(attn_out),
         attention_gain=before.weight.detach().numpy(),
-        attention_bias=before.bias.detach().numpy(),  # type: ignore[union-attr]
+        attention_bias=before.bias.detach().numpy(),
         ffn_in=elastic_of(fc1.inputs, hidden),
         fc1=linear(fc1),
         ffn=elastic_of(fc2.inputs, fc1.scale.numel()),
         fc2=linear(fc2),
         ffn_gain=after.weight.detach().numpy(),
-        ffn_bias=after.bias.detach().numpy(),  # type: ignore[union-attr]
+        ffn_bias=after.bias.detach().numpy(),
     )
 
 

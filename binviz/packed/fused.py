@@ -42,7 +42,9 @@ class FusedLayers(nn.ModuleList):
         config: of the model, which may ask for attention maps or hidden states.
     """
 
-    def __init__(self, layers: Iterable[nn.Module], weights: PackedEncoder | PackedCodeEncoder, config: Any) -> None:
+    def __init__(
+        self, layers: Iterable[nn.Module], weights: PackedEncoder | PackedCodeEncoder, config: Any
+    ) -> None:
         super().__init__(layers)
         self.weights: PackedEncoder | PackedCodeEncoder | None = weights
         self.config = config

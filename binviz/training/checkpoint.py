@@ -89,7 +89,8 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict
         )
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                optimizer.state[parameter] = {key: tensors[f"optimizer.{key}.{name}"] for key in ADAM}
+                # Copies: these tensors lie in the file, and Windows replaces no file that is in use
+                optimizer.state[parameter] = {key: tensors[f"optimizer.{key}.{name}"].clone() for key in ADAM}
         saved = sum(name.startswith("rng.") and "cuda" not in name for name in tensors)
         if saved != processes.num_processes:
             raise UserError(

@@ -56,7 +56,7 @@ class Entry:
 @cache
 def _manifest() -> dict[str, Entry]:
     path = FOLDER / "manifest.json"
-    entries = json.loads(path.read_text()) if path.exists() else []
+    entries = json.loads(path.read_text("utf-8")) if path.exists() else []
     return {entry["name"]: Entry(**(entry | {"run": tuple(entry["run"])})) for entry in entries}
 
 

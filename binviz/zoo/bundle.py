@@ -64,8 +64,8 @@ def bundle(name: str, model: nn.Module, run: runs.Run, tokenizer: Any = None) ->
     )
     runs.write(run, runs.SHIPPED)
     manifest = Path(zoo.FOLDER / "manifest.json")
-    entries = json.loads(manifest.read_text()) if manifest.exists() else []
+    entries = json.loads(manifest.read_text("utf-8")) if manifest.exists() else []
     entries = [other for other in entries if other["name"] != name] + [asdict(entry)]
-    manifest.write_text(json.dumps(entries, indent=1) + "\n")
+    manifest.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
     zoo._manifest.cache_clear()
     return entry

@@ -61,7 +61,8 @@ def _check_free(port: int) -> None:
     if not 1024 <= port <= 65535:
         raise UserError(f"port {port} cannot be used; choose one from 1024 to 65535")
     with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # there it would let two programs have one port
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(("localhost", port))
         except OSError as error:

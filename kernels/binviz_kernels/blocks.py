@@ -77,7 +77,9 @@ def new_tables(panels, rows, W):
     if panels.ndim == 4:
         size = rows * 2 * W * WORD_TABLES
         memory = np.empty(size + 64, np.uint8)
-        start = -memory.ctypes.data % 64  # a table that lies in two lines of the cache is read twice as slowly
+        start = (
+            -memory.ctypes.data % 64
+        )  # a table that lies in two lines of the cache is read twice as slowly
         return memory[start : start + size].reshape(rows, 2 * W, WORD_TABLES)
     return np.empty((0, 0, 0), np.uint8)
 

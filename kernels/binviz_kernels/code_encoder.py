@@ -154,7 +154,9 @@ def prepare_code_encoder(
     if not layers or N % head:
         raise ValueError("an encoder needs layers, and heads that divide their columns")
     if not 2 <= bits <= 4 or largest_score(head, bits) >= 2**15:
-        raise ValueError(f"codes of {bits} bits in heads of {head} columns: only 2 to 4 bits, and scores below 2^15")
+        raise ValueError(
+            f"codes of {bits} bits in heads of {head} columns: only 2 to 4 bits, and scores below 2^15"
+        )
     for layer in layers:
         _check_sizes(layer, N)
     form = forms.for_bits(bits)
@@ -220,7 +222,9 @@ def _check_sizes(layer: CodeLayer, N: int) -> None:
 
     def insist(name: str, fits: bool) -> None:
         if not fits:
-            raise ValueError(f"{name} of an encoder layer does not fit its {D} inputs, {N} columns and {F} units")
+            raise ValueError(
+                f"{name} of an encoder layer does not fit its {D} inputs, {N} columns and {F} units"
+            )
 
     sizes = {"qkv": (N, D), "attn_out": (D, N), "fc1": (F, D), "fc2": (D, F)}
     insist("qkv", len(layer.qkv) == 3)
@@ -288,9 +292,7 @@ def unpack_code_words(words: CodeWords, weights: PackedCodeEncoder) -> Codes:
     return Codes(np.stack(inputs), words.heads[:3], words.heads[3], ffn_in, codes(words.ffn, F, False))
 
 
-def code_encoder_rows(
-    x, allowed, qkv, attn_out, fc1, fc2, terms, words, L, head, bits, norm_first, epsilon
-):
+def code_encoder_rows(x, allowed, qkv, attn_out, fc1, fc2, terms, words, L, head, bits, norm_first, epsilon):
     """All layers, one step after the other."""
     M, heads = x.shape[0], allowed.shape[0] * (terms.heads.shape[2] // head)
     for layer in range(terms.numbers.shape[0]):

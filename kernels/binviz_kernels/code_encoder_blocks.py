@@ -32,7 +32,15 @@ FFN_SHIFT, INPUT_SHIFT = 8, 9
 # CodeTerms.heads: scale and bias of query, key and value, then
 CONTEXT_SHIFT = 6
 # CodeTerms.numbers: three alphas of the heads, then others, then three of the inputs
-QKV_ALPHA, PROBS_ALPHA, CONTEXT_FACTOR, CONTEXT_ALPHA, FFN_ALPHA, HIDDEN_ALPHA, INPUT_ALPHA = 0, 3, 4, 5, 6, 7, 8
+QKV_ALPHA, PROBS_ALPHA, CONTEXT_FACTOR, CONTEXT_ALPHA, FFN_ALPHA, HIDDEN_ALPHA, INPUT_ALPHA = (
+    0,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+)
 
 
 class CodeTerms(NamedTuple):
@@ -117,7 +125,11 @@ def project(x, qkv, terms, words, layer, planes, norm_first, epsilon, m0, m1):
             panels = part_of(qkv, 3 * layer + i, 3 * terms.inputs.shape[0])
             rows = words.inputs[min(1 + i, inputs), first:last]
             weighted(rows, panels, planes, True, dots, 0, last - first, 0, N)
-            scale, bias, alpha = terms.heads[layer, 2 * i], terms.heads[layer, 2 * i + 1], numbers[QKV_ALPHA + i]
+            scale, bias, alpha = (
+                terms.heads[layer, 2 * i],
+                terms.heads[layer, 2 * i + 1],
+                numbers[QKV_ALPHA + i],
+            )
             for m in range(first, last):
                 for n in range(N):
                     y = np.float32(dots[m - first, n]) * scale[n] + bias[n]

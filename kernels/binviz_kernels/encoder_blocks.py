@@ -263,7 +263,20 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, n
         last = min(first + BLOCK, m1)
         scale, bias = vectors[ATTN_OUT_SCALE], vectors[ATTN_OUT_BIAS]
         scaled(
-            words.heads[3, first:last], attn_out, K, True, scale, bias, NONE, NONE, 1, y, 0, last - first, 0, D
+            words.heads[3, first:last],
+            attn_out,
+            K,
+            True,
+            scale,
+            bias,
+            NONE,
+            NONE,
+            1,
+            y,
+            0,
+            last - first,
+            0,
+            D,
         )
         for m in range(first, last):
             for k in range(D):

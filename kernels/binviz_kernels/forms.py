@@ -3,16 +3,17 @@
 | form | for | how | panels |
 |---|---|---|---|
 | avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | counts words of 32 bits | uint32 [P, 1 + 2W, 64] |
-| avx512bw | AVX-512 without it (Intel before Ice Lake); codes of several bits | looks up in tables | int8 [P, 1 + 2W, 4, 64] |
+| avx512bw | AVX-512 without it (Intel before Ice Lake); codes of 3 bits and more | looks up in tables | int8 [P, 1 + 2W, 4, 64] |
 | avx2 | AVX2 | looks up in tables | uint8 [P, 1 + 2W, 4, 64] |
-| bytes | ARM | counts bytes | uint16 [P, 1 + 2W, 128] |
+| neon | 64-bit ARM | counts bytes | uint16 [P, 1 + 2W, 128] |
 | portable | every processor: a loop in Python that Numba compiles | counts words of 64 bits | uint64 [W, N] |
 
 All give the same results. The type of a weight's panels says which form they are for, and with it which one runs.
-The environment variable BINVIZ_KERNELS names a form to use instead; all run wherever the instructions that they look
-up with are there, if slowly.
+The environment variable BINVIZ_KERNELS names a form to use instead. One that counts runs on any processor, if slowly;
+one that looks up is refused where the instruction for it is lacking.
 """
 
+import logging
 import os
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ import numba
 import numpy as np
 from llvmlite import binding
 from numba.core import types
+from numba.core.codegen import get_host_cpu_features
 
 from binviz_kernels.sums import PANEL
 
@@ -64,7 +66,7 @@ FORMS = {
         _form("avx512", np.uint32, (64,), "avx512f", "avx512vpopcntdq"),
         _form("avx512bw", np.int8, (4, 64), "avx512bw"),
         _form("avx2", np.uint8, (4, 64), "avx2"),
-        _form("bytes", np.uint16, (128,), "neon"),
+        _form("neon", np.uint16, (128,), "neon"),
         _form("portable", np.uint64, ()),
     )
 }
@@ -72,15 +74,28 @@ BY_DTYPE = {form.dtype: form for form in FORMS.values()}
 
 
 def processor_features() -> set[str]:
-    """What Numba compiles for: this processor, or what NUMBA_CPU_FEATURES says.
+    """What Numba compiles for: this processor, or what NUMBA_CPU_FEATURES says; and NEON on every 64-bit ARM.
 
     >>> isinstance(processor_features(), set)
     True
     """
     named = numba.config.CPU_FEATURES
-    if named is None:
-        return {name for name, has in binding.get_host_cpu_features().items() if has}
-    return {feature[1:] for feature in named.split(",") if feature.startswith("+")}
+    listed = get_host_cpu_features() if named is None else named
+    features = {feature[1:] for feature in listed.split(",") if feature.startswith("+")}
+    # Not every system says what an ARM processor has
+    if binding.get_process_triple().startswith(("aarch64", "arm64")):
+        features.add("neon")
+    return features
+
+
+def available(features: set[str] | None = None) -> list[Form]:
+    """The forms that a processor with these features can run, fast or slowly; by default this one.
+
+    >>> [form.name for form in available(set())]
+    ['avx512', 'neon', 'portable']
+    """
+    features = processor_features() if features is None else features
+    return [form for form in FORMS.values() if not form.tables or form.needs <= features]
 
 
 def choose(features: set[str], wanted: str | None = None) -> Form:
@@ -91,7 +106,7 @@ def choose(features: set[str], wanted: str | None = None) -> Form:
         wanted: the name of a form to use in any case.
 
     Raises:
-        ValueError: there is no form of that name.
+        ValueError: there is no form of that name, or the processor has no instruction for it.
 
     >>> choose({"avx2"}).name, choose(set()).name, choose(set(), wanted="avx512").name
     ('avx2', 'portable', 'avx512')
@@ -99,17 +114,28 @@ def choose(features: set[str], wanted: str | None = None) -> Form:
     if wanted:
         if wanted not in FORMS:
             raise ValueError(f"BINVIZ_KERNELS must be one of {', '.join(FORMS)}, got {wanted!r}")
-        return FORMS[wanted]
+        form = FORMS[wanted]
+        if form not in available(features):
+            raise ValueError(
+                f"BINVIZ_KERNELS={wanted}: this processor lacks {', '.join(form.needs)}; unset it"
+            )
+        return form
     return next(form for form in FORMS.values() if form.needs <= features)
 
 
 CHOSEN = choose(processor_features(), os.environ.get("BINVIZ_KERNELS"))
+if lacking := CHOSEN.needs - processor_features():
+    logging.getLogger(__name__).warning(
+        "BINVIZ_KERNELS=%s: results are right but slow, as this processor lacks %s; unset it to have the fastest form",
+        CHOSEN.name, " and ".join(sorted(lacking)),
+    )  # fmt: skip
 
 
 def for_bits(bits: int) -> Form:
     """The form for products with codes of so many bits.
 
-    Counting, each bit costs as much as the first; looking up, several cost about what one does.
+    Counting, each bit costs as much as the first; looking up, several cost about what one does. Measured on a
+    processor that counts words (Zen 4): 2 bits take as long in either way, 4 bits two thirds of it by looking up.
 
     >>> for_bits(1) is CHOSEN
     True

@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
-from binviz_kernels.sums import PANEL, shape_of
+from binviz_kernels.sums import shape_of
 from binviz_kernels.tile import Beside, Tile, by_column, each
 
 MASKED = 16  # neighbours that are compared at once

@@ -73,15 +73,15 @@ WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
 TABLES_32 = Shape(lanes=8, registers=4, rows=(4, 2, 1), counted=4)
 # 8 sums of bytes and 16 of 16 bits leave room for 4 halves, their mask and tables.
 TABLES_64 = Shape(lanes=16, registers=2, rows=(4, 2, 1), counted=4)
-# Where a processor counts the ones of bytes in one instruction.
-BYTES = Shape(lanes=8, registers=2, rows=(4, 2, 1), counted=8)
+# NEON has 32 registers of 128 bits, filled like those of AVX-512, and counts the ones of bytes (cnt).
+NEON = Shape(lanes=4, registers=4, rows=(6, 3, 2, 1), counted=8)
 # Words that may be counted in bytes: each adds 8 at most, and a byte goes to 255.
 LONGEST_BYTE_SUM = 31
 
 
 def shape_of(panels: types.Array) -> Shape:
     """What the type of the panels says, which is that of their form (`forms`)."""
-    shapes = {types.uint32: WORDS, types.int8: TABLES_64, types.uint8: TABLES_32, types.uint16: BYTES}
+    shapes = {types.uint32: WORDS, types.int8: TABLES_64, types.uint8: TABLES_32, types.uint16: NEON}
     return shapes[panels.dtype]
 
 

@@ -30,7 +30,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
-from binviz_kernels.sums import PANEL, Shape, shape_of
+from binviz_kernels.sums import Shape, shape_of
 
 TABLE = 16  # bytes of a table, and outputs whose weights follow one another
 WORD_TABLES = 8 * TABLE  # bytes of tables for 32 bits of a row
@@ -149,7 +149,8 @@ def outputs_of(builder: ir.IRBuilder, shape: Shape, both: v.Value, upper: v.Valu
     order = [n // 2 + n % 2 * half for n in range(TABLE)]
     return [
         builder.zext(
-            shuffled(builder, lower, upper, order[first : first + shape.lanes]), v.vector(v.INT32, shape.lanes)
+            shuffled(builder, lower, upper, order[first : first + shape.lanes]),
+            v.vector(v.INT32, shape.lanes),
         )
         for first in range(0, TABLE, shape.lanes)
     ]

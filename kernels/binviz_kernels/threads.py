@@ -2,8 +2,9 @@
 
 Two Python threads may call any kernel at the same time. Numba's default choice of threads may be its
 "workqueue", which aborts the whole process then; so this package asks for a thread-safe kind, unless the user
-has chosen one. Where no thread-safe kind is installed, kernels run on one thread; and so they do in a process
-that was forked from one with threads, which the child does not have.
+has chosen one. Where no thread-safe kind is installed (Numba's wheels for macOS bring no OpenMP library along),
+kernels run on one thread; and so they do in a process that was forked from one with threads, which the child
+does not have.
 """
 
 import functools
@@ -41,7 +42,10 @@ def set_threads(threads: int | None) -> None:
     most = numba.config.NUMBA_NUM_THREADS
     whole = isinstance(threads, int) and not isinstance(threads, bool)
     if threads is not None and not (whole and 1 <= threads <= most):
-        raise ValueError(f"threads must be None or a whole number from 1 to {most}, got {threads!r}")
+        raise ValueError(
+            f"threads must be None or a whole number from 1 to {most}, got {threads!r}; "
+            "for more, set NUMBA_NUM_THREADS before Python starts"
+        )
     _wanted = threads
 
 

@@ -118,7 +118,7 @@ class Tile:
         return [v.load(self.builder, self.ones, place, lanes) for place in places]
 
     def bits_of_columns(self, k: v.Value) -> list[tuple[v.Value, v.Value]]:
-        """For each register of outputs an int32 that holds bit k of a weight row, and how far it is from the top bit."""
+        """For each register of outputs, int32s that hold bit k of a weight row, and how far it is from the top."""
         builder, lanes, width = self.builder, self.shape.lanes, self.shape.width
         log = (width // 2).bit_length() - 1 if self.tables else 5  # bits of a step, or of a word
         line = builder.mul(builder.lshr(k, v.INT64(log)), v.INT64(4 * width if self.tables else PANEL))

@@ -25,7 +25,9 @@ def some_layer(random, D: int, heads: int, d: int, F: int, bits: int, three: boo
 
     def linear(rows, columns):
         signs = random.choice(np.array([-1, 1], np.float32), (rows, columns))
-        return CodeLinear(pack_weights(signs), floats(rows) / np.float32(columns**0.5 * most), floats(rows) / 4)
+        return CodeLinear(
+            pack_weights(signs), floats(rows) / np.float32(columns**0.5 * most), floats(rows) / 4
+        )
 
     def elastic(columns):
         return Elastic(floats(columns) / 4, 2.0 / most)

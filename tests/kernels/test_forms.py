@@ -8,30 +8,57 @@ from binviz_kernels.panels import arrange
     ("features", "expected"),
     [
         ({"avx2", "avx512f", "avx512vpopcntdq"}, "avx512"),
+        ({"avx2", "avx512f", "avx512bw"}, "avx512bw"),
         ({"avx2", "avx512f"}, "avx2"),
         ({"avx2"}, "avx2"),
         ({"avx512f"}, "portable"),
-        ({"neon"}, "portable"),
+        ({"neon"}, "neon"),
+        (set(), "portable"),
     ],
-    ids=["avx512", "avx512 without popcount", "avx2", "odd", "arm"],
+    ids=["avx512", "avx512 without popcount", "avx512 without bytes", "avx2", "odd", "arm", "unknown"],
 )
 def test_a_processor_gets_its_form(features, expected):
     assert forms.choose(features).name == expected
 
 
-def test_any_form_may_be_asked_for_by_name():
-    for name in forms.FORMS:
+def test_a_form_that_can_run_may_be_asked_for_by_name():
+    for name in ("avx512", "neon", "portable"):
         assert forms.choose(set(), name).name == name
-    with pytest.raises(ValueError, match="BINVIZ_KERNELS must be one of avx512, avx2, portable, got 'sse'"):
+    assert forms.choose({"avx2"}, "avx2").name == "avx2"
+    with pytest.raises(ValueError, match=f"must be one of {', '.join(forms.FORMS)}, got 'sse'"):
         forms.choose(set(), "sse")
+    with pytest.raises(ValueError, match="BINVIZ_KERNELS=avx2: this processor lacks avx2; unset it"):
+        forms.choose({"avx512f"}, "avx2")
+
+
+def test_codes_of_several_bits_have_the_form_that_looks_up(monkeypatch):
+    monkeypatch.setattr(forms, "CHOSEN", forms.FORMS["avx512"])
+    monkeypatch.setattr(forms, "processor_features", lambda: {"avx512f", "avx512vpopcntdq", "avx512bw"})
+    assert [forms.for_bits(bits).name for bits in (1, 2, 3, 4)] == [
+        "avx512",
+        "avx512",
+        "avx512bw",
+        "avx512bw",
+    ]
+    monkeypatch.setattr(forms, "processor_features", lambda: {"avx512f", "avx512vpopcntdq"})
+    assert forms.for_bits(4).name == "avx512"
+    monkeypatch.setattr(forms, "CHOSEN", forms.FORMS["portable"])
+    assert forms.for_bits(4).name == "portable"
 
 
 def test_numba_may_be_told_of_another_processor(monkeypatch):
     monkeypatch.setattr("numba.config.CPU_FEATURES", "+avx2,-avx512f,+popcnt")
-    assert forms.processor_features() == {"avx2", "popcnt"}
+    assert forms.processor_features() - {"neon"} == {"avx2", "popcnt"}
 
 
-@pytest.mark.parametrize("name", ["avx512", "avx2"])
+@pytest.mark.parametrize("system", ["aarch64-unknown-linux-gnu", "arm64-apple-darwin24.1.0"])
+def test_an_arm_of_which_nothing_is_known_counts_bytes(system, monkeypatch):
+    monkeypatch.setattr("binviz_kernels.forms.get_host_cpu_features", lambda: "")
+    monkeypatch.setattr("llvmlite.binding.get_process_triple", lambda: system)
+    assert forms.choose(forms.processor_features()).name == "neon"
+
+
+@pytest.mark.parametrize("name", ["avx512", "neon"])
 @pytest.mark.parametrize("N", [0, 1, 63, 64, 65, 130], ids=lambda N: f"N{N}")
 def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
     words = pack_rows(signs(N, 100)).words
@@ -48,6 +75,23 @@ def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
         ]
 
 
+@pytest.mark.parametrize("name", [form.name for form in forms.available() if form.tables])
+@pytest.mark.parametrize("N", [1, 65, 130], ids=lambda N: f"N{N}")
+def test_a_panel_of_steps_holds_the_same_bits(name, N, signs):
+    words = pack_rows(signs(N, 100)).words
+    panels = arrange(words, forms.FORMS[name])
+    assert panels.shape == forms.FORMS[name].shape(N, 2) and panels.ctypes.data % 64 == 0
+    many = {"avx2": 2, "avx512bw": 4}[name]  # bytes of a row in a step
+    rows = np.zeros((64 * len(panels), 16), np.uint8)
+    rows[:N] = words.view(np.uint8)
+    ones = np.bitwise_count(rows).sum(1)
+    for p, panel in enumerate(panels.view(np.uint8)):
+        np.testing.assert_array_equal(panel[0].view(np.int32).ravel(), ones[64 * p : 64 * p + 64])
+        # [word, step, group of 16 rows, byte, row] -> [group, row, word, step, byte]
+        steps = panel[1:].reshape(4, 4 // many, 4, many, 16).transpose(2, 4, 0, 1, 3)
+        np.testing.assert_array_equal(steps.reshape(64, 16), rows[64 * p : 64 * p + 64])
+
+
 def test_the_portable_panels_are_the_transpose(signs):
     words = pack_rows(signs(5, 100)).words
     np.testing.assert_array_equal(arrange(words, forms.FORMS["portable"]), words.T)
@@ -56,7 +100,7 @@ def test_the_portable_panels_are_the_transpose(signs):
 def test_weights_prepared_for_another_form_are_run_in_it(signs, monkeypatch):
     a, v = pack_rows(signs(7, 100)), signs(70, 100)
     results = []
-    for form in forms.FORMS.values():
+    for form in forms.available():
         monkeypatch.setattr(forms, "CHOSEN", form)
         results.append((pack_weights(v), form))
     for w, form in results:

@@ -126,6 +126,7 @@ def test_a_process_that_dies_or_hangs_is_followed_by_another(tmp_path, monkeypat
     assert lines[3].split() == ["truncated", "1", "0", "0"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked to limit it")
 def test_memory_is_limited(tmp_path):
     """In a process of its own: a gigabyte more than the limit cannot be had."""
     import subprocess

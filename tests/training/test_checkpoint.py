@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from binviz.errors import UserError
+from binviz.training.checkpoint import load, save
 from binviz.training.loop import TrainConfig, fit
 
+MAPS = Path("/proc/self/maps")
 STEPS = 12
 CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3, seed=4)
 
@@ -124,3 +127,13 @@ def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path):
 def test_it_holds_no_pickle(tmp_path):
     content = checkpoint(tmp_path / "run", net()).read_bytes()
     assert content[8:9] == b"{" and int.from_bytes(content[:8], "little") < len(content)
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="this system does not list the files in use")
+def test_nothing_that_goes_on_lies_in_the_file(tmp_path):
+    """Windows refuses to replace a file that is in use, and the next checkpoint takes its place."""
+    path, model = tmp_path / "run.checkpoint", net()
+    optimizer = torch.optim.AdamW(model.parameters())
+    save(path, model, optimizer, {})
+    load(path, model, optimizer)
+    assert str(path) not in MAPS.read_text("utf-8")

@@ -1,0 +1,108 @@
+"""What a user may set around the kernels, or change between two runs: results stay right, refusals are one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import binviz_kernels
+import numpy as np
+import pytest
+from binviz_kernels import forms, pack_planes, pack_rows, pack_weights, planes_gemm, xnor_gemm
+
+SETTINGS = ("BINVIZ_KERNELS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR")
+FORM = "import binviz_kernels.forms as f; print(f.CHOSEN.name)"
+PRODUCT = """
+import numpy as np
+from binviz_kernels import compiled, naive, pack_rows, pack_weights, xnor_gemm
+x = np.random.default_rng(0).standard_normal((7, 100))
+a, w = pack_rows(x), pack_weights(x)
+right = (xnor_gemm(a, w) == naive.xnor_gemm(a, w)).all()
+print(right, w.panels.dtype, "found" if compiled.DOTS.serial.stats.cache_hits else "compiled")
+"""
+
+
+def run(program, **settings):
+    """A new Python with these settings and none of the others."""
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS} | settings
+    environment["PYTHONPATH"] = str(Path(binviz_kernels.__file__).parents[1])
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
+
+
+def test_a_form_that_the_processor_lacks_says_so_in_one_line():
+    done = run(FORM, BINVIZ_KERNELS="avx512", NUMBA_CPU_NAME="generic")
+    assert done.stdout == "avx512\n"
+    assert done.stderr.splitlines() == [
+        "BINVIZ_KERNELS=avx512: results are right but slow, as this processor lacks avx512f and avx512vpopcntdq; "
+        "unset it to have the fastest form"
+    ]
+
+
+@pytest.mark.parametrize("form", ["", forms.choose(forms.processor_features()).name, "portable"])
+def test_what_fits_the_processor_says_nothing(form):
+    done = run(FORM, BINVIZ_KERNELS=form)
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_an_unknown_form_is_refused():
+    done = run(FORM, BINVIZ_KERNELS="AVX2")
+    names = ", ".join(forms.FORMS)
+    assert done.stderr.splitlines()[-1] == f"ValueError: BINVIZ_KERNELS must be one of {names}, got 'AVX2'"
+
+
+def test_the_cache_notices_another_processor_and_another_form(tmp_path):
+    """Code for a processor with more instructions would end the process on one with fewer."""
+    here = {"NUMBA_CACHE_DIR": str(tmp_path), "BINVIZ_KERNELS": "neon"}
+    fewer, other = here | {"NUMBA_CPU_NAME": "generic"}, here | {"BINVIZ_KERNELS": "portable"}
+    for settings, expected in (
+        (here, "True uint16 compiled"), (fewer, "True uint16 compiled"), (other, "True uint64 compiled"),
+        (here, "True uint16 found"), (fewer, "True uint16 found"),
+    ):  # fmt: skip
+        assert run(PRODUCT, **settings).stdout.strip() == expected
+
+
+def test_three_threads_on_any_number_of_cores():
+    program = """
+import numpy as np
+from binviz_kernels import get_threads, naive, pack_rows, pack_weights, set_threads, xnor_gemm
+x = np.random.default_rng(0).standard_normal((320, 257))
+a, w = pack_rows(x), pack_weights(x)
+set_threads(3)
+print(get_threads() in (1, 3), (xnor_gemm(a, w) == naive.xnor_gemm(a, w)).all())
+try:
+    set_threads(4)
+except ValueError as error:
+    print(error)
+"""
+    lines = run(program, NUMBA_NUM_THREADS="3").stdout.splitlines()
+    assert lines == [
+        "True True",
+        "threads must be None or a whole number from 1 to 3, got 4; "
+        "for more, set NUMBA_NUM_THREADS before Python starts",
+    ]
+
+
+@pytest.mark.parametrize("K", [*range(1, 10), 63, 66, 67, 127], ids=lambda K: f"K{K}")
+def test_products_are_right_for_rows_of_any_length(form, K, signs):
+    v = signs(5, K)
+    np.testing.assert_array_equal(xnor_gemm(pack_rows(v), pack_weights(v)), v.astype(int) @ v.astype(int).T)
+    codes = np.random.default_rng(K).integers(0, 3, (3, K), endpoint=True, dtype=np.uint8)
+    planes = pack_planes(codes, 2)
+    np.testing.assert_array_equal(planes_gemm(planes, pack_weights(v)), codes.astype(int) @ v.astype(int).T)
+
+
+@pytest.mark.parametrize(
+    ("codes", "dtype", "line"),
+    [
+        ([0, 4], np.uint8, "codes of 2 bits go from 0 to 3, got 0 to 4"),
+        ([-3, 1], np.int8, "codes of 2 bits go from -2 to 1, got -3 to 1"),
+        ([0, 2], np.int8, "codes of 2 bits go from -2 to 1, got 0 to 2"),
+        ([0, 1], np.int64, "codes must be a NumPy array of uint8 (from 0) or int8 (of both signs)"),
+    ],
+    ids=["beyond 3", "below -2", "a sign too many", "int64"],
+)
+def test_codes_of_two_bits_that_are_none(codes, dtype, line):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        pack_planes(np.array([codes], dtype), 2)
+    assert str(caught.value) == line
