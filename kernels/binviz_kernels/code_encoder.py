@@ -207,9 +207,8 @@ def _numbers(layer: CodeLayer) -> Floats:
 
 
 def _exponentials(step: float, head: int, bits: int) -> Floats:
-    """exp(−step · δ) for each whole number δ that a score may lie below another, and a 0."""
-    below = np.arange(2 * largest_score(head, bits) + 1)
-    return np.append(np.exp(-step * below), 0).astype(np.float32)
+    """exp(−step · δ) for each whole number δ that a score may lie below another."""
+    return np.exp(-step * np.arange(2 * largest_score(head, bits) + 1)).astype(np.float32)
 
 
 def _check_sizes(layer: CodeLayer, N: int) -> None:

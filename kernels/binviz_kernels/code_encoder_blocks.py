@@ -17,12 +17,12 @@ from numba import njit
 from binviz_kernels.blocks import weighted
 from binviz_kernels.encoder_blocks import part_of
 from binviz_kernels.intrinsics import pack_word
-from binviz_kernels.row_sums import normalize_row, sum_of_entries
+from binviz_kernels.row_sums import normalize_row
 
 inner = njit(nogil=True, error_model="numpy")  # a quotient is one instruction
 
 ROWS = 16  # whose products are kept side by side
-SHARES = 16  # entries that `sum_of_entries` takes at once
+SHARES = 16  # partial sums of a softmax
 ROUNDED = np.float32(1.5 * 2**23)  # added to a small float32 and subtracted again, it leaves a whole number
 
 # Rows of CodeTerms.inputs, as in `encoder_blocks`; the shifts of the inputs come last.
@@ -51,8 +51,7 @@ class CodeTerms(NamedTuple):
         heads: float32 [layers, 7, N].
         hidden: float32 [layers, 3, F]: scale and bias of fc1, and the shift of its codes.
         numbers: float32 [layers, 11].
-        exponentials: float32 [layers, 2 · largest score + 2], by how far a score lies below the largest of its row; the
-            last is 0.
+        exponentials: float32 [layers, 2 · largest score + 1], by how far a score lies below the largest of its row.
     """
 
     inputs: Any
@@ -78,9 +77,9 @@ class CodeWords(NamedTuple):
 
 @inner
 def code(x, alpha, low, high):
-    """clamp(round(x / alpha)), half to even."""
+    """clamp(round(x / alpha)), half to even, int32."""
     # Clamped first, which changes nothing between whole numbers, so that the rounding is exact
-    return (min(max(x / alpha, low), high) + ROUNDED) - ROUNDED
+    return np.int32((min(max(x / alpha, low), high) + ROUNDED) - ROUNDED)
 
 
 @inner
@@ -152,6 +151,21 @@ def scores_of(query, keys, scores):
 
 
 @inner
+def sum_in_order(x):
+    """The sum of float32 [multiple of 16]: entry k joins partial sum k % 16; of these, halves are added to halves."""
+    sums = np.zeros(SHARES, np.float32)
+    for first in range(0, x.shape[0], SHARES):
+        for i in range(SHARES):
+            sums[i] += x[first + i]
+    half = SHARES // 2
+    while half > 0:
+        for i in range(half):
+            sums[i] += sums[half + i]
+        half //= 2
+    return sums[0]
+
+
+@inner
 def attend(allowed, terms, words, layer, d, planes, L, u0, u1):
     """Heads u0..u1, counted through all examples: codes of queries, keys and values -> codes of the context.
 
@@ -165,9 +179,7 @@ def attend(allowed, terms, words, layer, d, planes, L, u0, u1):
     low, high = np.float32(-(1 << planes - 1)), np.float32((1 << planes - 1) - 1)
     quarters = (d + 3) // 4
     keys, scores = np.zeros((4 * quarters, L), np.int16), np.empty(L, np.int16)
-    # The last exponential is 0: of keys that are forbidden, and of those that are not there
-    nothing = exponentials.shape[0] - 1
-    places, context = np.full((1, padded), nothing, np.int32), np.empty(d, np.int32)
+    weights, codes, context = np.zeros(padded, np.float32), np.empty(padded, np.int32), np.empty(d, np.int32)
     for u in range(u0, u1):
         example, column = u // (N // d), u % (N // d) * d
         for j in range(L):
@@ -183,14 +195,16 @@ def attend(allowed, terms, words, layer, d, planes, L, u0, u1):
             context[:] = 0
             if some:
                 for j in range(L):
-                    places[0, j] = np.int32(best) - np.int32(scores[j]) if allowed[example, j] else nothing
-                total = sum_of_entries(exponentials, places, 0, 0)
+                    below = np.uint32(np.int32(best) - np.int32(scores[j]))
+                    weights[j] = exponentials[below] if allowed[example, j] else zero
+                total = sum_in_order(weights)
+                # a = clamp(round(p / alpha)), p = e / total
+                for j in range(padded):
+                    codes[j] = code(weights[j] / total, alpha, zero, most)
                 for j in range(L):
-                    # a = clamp(round(p / alpha)), p = e / total
-                    a = np.int32(code(exponentials[places[0, j]] / total, alpha, zero, most))
-                    if a != 0:
+                    if codes[j] != 0:
                         for k in range(d):
-                            context[k] += a * np.int32(words.heads[2, example * L + j, column + k])
+                            context[k] += codes[j] * np.int32(words.heads[2, example * L + j, column + k])
             for k in range(d):
                 n = column + k
                 y = np.float32(context[k]) * factor + shifts[n]

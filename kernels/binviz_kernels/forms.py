@@ -2,9 +2,9 @@
 
 | form | for | how | panels |
 |---|---|---|---|
-| avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | counts words of 32 bits | uint32 [P, 1 + 2W, 64] |
-| avx512bw | AVX-512 without it (Intel before Ice Lake); codes of 3 bits and more | looks up in tables | int8 [P, 1 + 2W, 4, 64] |
-| avx2 | AVX2 | looks up in tables | uint8 [P, 1 + 2W, 4, 64] |
+| avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | counts words | uint32 [P, 1 + 2W, 64] |
+| avx512bw | AVX-512 without it (before Ice Lake); codes of 3 bits and more | looks up | int8 [P, 1 + 2W, 4, 64] |
+| avx2 | AVX2 | looks up in tables (`tables`) | uint8 [P, 1 + 2W, 4, 64] |
 | neon | 64-bit ARM | counts bytes | uint16 [P, 1 + 2W, 128] |
 | portable | every processor: a loop in Python that Numba compiles | counts words of 64 bits | uint64 [W, N] |
 

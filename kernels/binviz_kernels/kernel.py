@@ -41,13 +41,11 @@ def named(names: type, *kinds: tuple[types.Type, int]) -> types.NamedTuple:
     return types.NamedTuple(tuple(written(element, axes) for element, axes in kinds), names)
 
 
-PANELS = None  # stands for the panels' type, which differs between forms
+PANELS, PANELS_OUT = None, "written"  # stand for the panels' type, which differs between forms
 COUNT, FLAG = types.int64, types.boolean
 FLOATS, INTS, WIDTHS = read(types.float32, 1), read(types.int32, 1), read(types.uint32, 1)
 FLOAT_MATRIX, INT_MATRIX = read(types.float32, 2), read(types.int32, 2)
 OCTETS, WORDS = read(types.uint8, 2), read(types.uint64, 2)
-PANELS_OUT = written(types.uint32, 3)
-STEPS_32_OUT, STEPS_64_OUT = written(types.uint8, 4), written(types.int8, 4)
 FLOATS_OUT, INTS_OUT, WORDS_OUT = written(types.float32, 2), written(types.int32, 2), written(types.uint64, 2)
 
 
@@ -68,7 +66,7 @@ class Kernel:
     Args:
         serial: computes everything; returns whether the arguments' sizes fit, and does nothing if not.
         threaded: the same with a number of threads as its last argument.
-        arguments: the types of the arguments of `serial`; PANELS where the panels stand.
+        arguments: the types of the arguments of `serial`; PANELS or PANELS_OUT where the panels stand.
 
     Attributes:
         serial, threaded: the two forms for callers in a hurry, once they are compiled for this processor by a
@@ -76,11 +74,11 @@ class Kernel:
     """
 
     def __init__(
-        self, serial: Callable[..., bool], threaded: Callable[..., bool], *arguments: types.Type | None
+        self, serial: Callable[..., bool], threaded: Callable[..., bool], *arguments: types.Type | str | None
     ):
         self.arguments = arguments
         self.functions = serial, threaded
-        self._panels = arguments.index(PANELS) if PANELS in arguments else None
+        self._panels = next((i for i, t in enumerate(arguments) if t in (PANELS, PANELS_OUT)), None)
         for function in self.functions:
             function.__qualname__ = f"{function.__name__}-{DIGEST}"
         self.serial: Callable[..., bool] = _not_compiled
@@ -108,13 +106,20 @@ class Kernel:
         with self._lock:
             if (parallel, form) not in self._compiled:
                 dispatcher = jit(self.functions[parallel], parallel)
-                signature = [form.type if form and t is PANELS else t for t in self.arguments]
+                signature = [_type(t, form) for t in self.arguments]
                 dispatcher.compile(tuple(signature + [COUNT] * parallel))
                 dispatcher.disable_compile()
                 self._compiled[parallel, form] = dispatcher
                 if form in (None, forms.CHOSEN):
                     setattr(self, "threaded" if parallel else "serial", dispatcher)
             return self._compiled[parallel, form]
+
+
+def _type(argument: Any, form: Form | None) -> Any:
+    """The type of an argument, where that of the panels is the form's."""
+    if form and argument is PANELS:
+        return form.type
+    return written(form.type.dtype, form.type.ndim) if form and argument is PANELS_OUT else argument
 
 
 def jit(function: Callable[..., bool], parallel: bool) -> Any:

@@ -34,11 +34,7 @@ def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArra
     if not form.line:
         return np.ascontiguousarray(words.T)
     panels = aligned(form.shape(*words.shape), form.dtype)
-    if form.tables:
-        kernel = compiled.ARRANGE_64 if form.dtype == np.int8 else compiled.ARRANGE_32
-        kernel(words.size * 64, words, panels)
-    else:
-        compiled.ARRANGE(words.size * 64, words, panels.view(np.uint32))
+    compiled.ARRANGE(words.size * 64, words, panels if form.tables else panels.view(np.uint32))
     return panels
 
 
