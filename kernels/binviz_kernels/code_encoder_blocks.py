@@ -151,6 +151,13 @@ def scores_of(query, keys, scores):
 
 
 @inner
+def add_times(factor, x, total):
+    """total += factor · x, of int32 [d]."""
+    for k in range(total.shape[0]):
+        total[k] += factor * x[k]
+
+
+@inner
 def sum_in_order(x):
     """The sum of float32 [multiple of 16]: entry k joins partial sum k % 16; of these, halves are added to halves."""
     sums = np.zeros(SHARES, np.float32)
@@ -180,11 +187,13 @@ def attend(allowed, terms, words, layer, d, planes, L, u0, u1):
     quarters = (d + 3) // 4
     keys, scores = np.zeros((4 * quarters, L), np.int16), np.empty(L, np.int16)
     weights, codes, context = np.zeros(padded, np.float32), np.empty(padded, np.int32), np.empty(d, np.int32)
+    values = np.empty((L, d), np.int32)
     for u in range(u0, u1):
         example, column = u // (N // d), u % (N // d) * d
         for j in range(L):
             for k in range(d):
                 keys[k, j] = words.heads[1, example * L + j, column + k]
+                values[j, k] = words.heads[2, example * L + j, column + k]
         for i in range(L):
             m = example * L + i
             scores_of(words.heads[0, m, column : column + d], keys, scores)
@@ -203,8 +212,7 @@ def attend(allowed, terms, words, layer, d, planes, L, u0, u1):
                     codes[j] = code(weights[j] / total, alpha, zero, most)
                 for j in range(L):
                     if codes[j] != 0:
-                        for k in range(d):
-                            context[k] += codes[j] * np.int32(words.heads[2, example * L + j, column + k])
+                        add_times(codes[j], values[j], context)
             for k in range(d):
                 n = column + k
                 y = np.float32(context[k]) * factor + shifts[n]
