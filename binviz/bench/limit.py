@@ -1,41 +1,52 @@
-"""How fast this processor could multiply bits at most: XOR, popcount and add on registers, and nothing else.
+"""How fast this processor could multiply bits at most: on registers, and nothing else.
 
     python -m binviz.bench.limit
 
-A product of bits needs these three instructions for every register full of bits, whatever else it does. So the
-share of this limit that a kernel reaches says how good the kernel is, on any machine. One bit times one bit and
-the addition of it count as two operations, as in floating point.
+There are two ways (`binviz_kernels.sums`, `binviz_kernels.tables`): XOR, popcount and addition of every register full
+of bits, or one lookup and one addition of every register full of bytes, each standing for four products. Whatever
+else a product needs, it needs these. So the share of the better limit that a kernel reaches says how good the kernel
+is, on any machine. One bit times one bit and the addition of it count as two operations, as in floating point.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from binviz_kernels import forms
 from binviz_kernels import vectors as v
+from binviz_kernels.tables import look_up
 from numba import njit, types
 from numba.extending import intrinsic
 
 from binviz.bench.timing import Spread, interleave, spread
 
 # Independent sums, enough to keep every unit of the processor busy, and no more than its registers hold
-REGISTERS = {"avx512": (24, v.vector(v.INT32, 16)), "avx2": (10, v.vector(v.BYTE, 32))}
-SUMS, REGISTER = REGISTERS.get(forms.CHOSEN.name, REGISTERS["avx2"])
+WIDE = forms.CHOSEN.name in ("avx512", "avx512bw")
+SUMS, REGISTER = (24, v.vector(v.INT32, 16)) if WIDE else (10, v.vector(v.BYTE, 32))
+BYTES = v.vector(v.BYTE, 64 if WIDE else 32)
 STEPS = 20_000
-OPERATIONS = 2 * STEPS * SUMS * REGISTER.count * REGISTER.element.width
 
 
-@intrinsic
-def count_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
-    """`sum = sum + popcount(sum ^ seed)` for all registers, `steps` times."""
+class Way(NamedTuple):
+    """One way to multiply bits on registers.
+
+    run: makes the loop once. operations: in it.
+    """
+
+    run: Callable[[], object]
+    operations: int
+
+
+def _in_registers(typing: Any, register: Any, once: Callable[..., Any]) -> Any:
+    """An intrinsic's signature and body: `sum = once(builder, sum, other)` for all registers, `steps` times."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        seed = builder.trunc(arguments[1], REGISTER.element)
-        other = v.broadcast(builder, seed, REGISTER.count)
+        seed = builder.trunc(arguments[1], register.element)
+        other = v.broadcast(builder, seed, register.count)
         # Different beginnings, or the compiler sees that all sums are one.
-        numbers = [v.constant(REGISTER, n + 1) for n in range(SUMS)]
+        numbers = [v.constant(register, n + 1) for n in range(SUMS)]
 
         def step(k: Any, sums: list[Any]) -> list[Any]:
-            return [builder.add(s, v.popcount(builder, builder.xor(s, other))) for s in sums]
+            return [once(builder, s, other) for s in sums]
 
         total, *others = v.loop(builder, v.INT64(0), arguments[0], 1, numbers, step)
         for s in others:
@@ -45,28 +56,58 @@ def count_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
     return types.int64(types.int64, types.int64), emit
 
 
+@intrinsic
+def count_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
+    """`sum = sum + popcount(sum ^ seed)`."""
+    return _in_registers(
+        typing, REGISTER, lambda builder, s, other: builder.add(s, v.popcount(builder, builder.xor(s, other)))
+    )
+
+
+@intrinsic
+def look_up_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
+    """`sum = sum + table[sum]`, byte by byte, of a table that holds the seed."""
+    return _in_registers(typing, BYTES, lambda builder, s, other: builder.add(s, look_up(builder, other, s)))
+
+
 @njit
 def _count(steps: int, seed: int) -> int:
     return count_in_registers(steps, seed)
 
 
-def loop() -> Callable[[], object]:
-    """A function that makes `OPERATIONS` operations as fast as they can be made."""
-    return lambda: _count(STEPS, 7)
+@njit
+def _look_up(steps: int, seed: int) -> int:
+    return look_up_in_registers(steps, seed)
 
 
-def measure(rounds: int = 30) -> Spread:
-    """Operations per second on one thread: median and quartiles of some short runs."""
-    seconds = interleave({"limit": loop()}, rounds)["limit"]
-    return spread([OPERATIONS / s for s in seconds])
+WAYS: Mapping[str, Way] = {
+    "counting": Way(lambda: _count(STEPS, 7), 2 * STEPS * SUMS * REGISTER.count * REGISTER.element.width)
+}
+if any(form.tables for form in forms.available()) and (WIDE or forms.CHOSEN.name == "avx2"):
+    # A lookup of a byte is four products
+    WAYS = {**WAYS, "looking up": Way(lambda: _look_up(STEPS, 7), 2 * STEPS * SUMS * BYTES.count * 4)}
+
+
+def measure(rounds: int = 30) -> dict[str, Spread]:
+    """Operations per second on one thread: way -> median and quartiles of some short runs."""
+    times = interleave({name: way.run for name, way in WAYS.items()}, rounds)
+    return {name: spread([WAYS[name].operations / s for s in seconds]) for name, seconds in times.items()}
+
+
+def best(limits: Mapping[str, Spread]) -> Spread:
+    """The faster of the ways.
+
+    >>> best({"counting": Spread(2.0, 2.0, 2.0), "looking up": Spread(3.0, 3.0, 3.0)}).median
+    3.0
+    """
+    return max(limits.values())
 
 
 def main() -> None:
     """Print it."""
-    limit = measure()
-    print(
-        f"{forms.CHOSEN.name}: {limit.median / 1e12:.2f} ({limit.low / 1e12:.2f}-{limit.high / 1e12:.2f}) Tops/s"
-    )
+    for name, limit in measure().items():
+        median, low, high = (speed / 1e12 for speed in limit)
+        print(f"{forms.CHOSEN.name}, {name}: {median:.2f} ({low:.2f}-{high:.2f}) Tops/s")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,9 @@ def kernel_form() -> str:
         why = f"this processor has {', '.join(sorted(chosen.needs))}"
     else:
         why = "it needs nothing of the processor"
-    return f"kernels: {chosen.name}, of {', '.join(forms.FORMS)}; {why}"
+    other = next((b for b in range(2, 8) if forms.for_bits(b) is not chosen), None)
+    more = "" if other is None else f", from {other} bits on {forms.for_bits(other).name}"
+    return f"kernels: {chosen.name}{more}, of {', '.join(forms.FORMS)}; {why}"
 
 
 def matrix_units(flags: Sequence[str]) -> str:

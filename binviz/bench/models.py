@@ -42,7 +42,9 @@ def minilm() -> nn.Module:
 
 CASES = {
     "BERT-base": Case(
-        lambda: BertForSequenceClassification(BertConfig(attn_implementation="sdpa")), ("bit-w1a1",), (1, 8)
+        lambda: BertForSequenceClassification(BertConfig(attn_implementation="sdpa")),
+        ("bit-w1a1", "bit-w1a2", "bit-w1a4"),
+        (1, 8),
     ),
     "MiniLM": Case(minilm, ("bit-w1a1",), (1, 8)),
     "ViT-B/16": Case(

@@ -1,4 +1,4 @@
-"""Products of bits as shares of what the processor could do at most (see `limit`)."""
+"""Products of bits as shares of what the processor could do at most (see `limit`), and of codes of several bits."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ from binviz.bench import limit
 from binviz.bench.timing import interleave, ratio, spread
 
 SHAPES = ((128, 768, 768), (128, 768, 3072), (128, 3072, 768), (1024, 768, 768), (1024, 768, 3072))
+SEVERAL = (2, 4)  # bits of an activation
 
 
 def measure(rows: int, inputs: int, outputs: int, rounds: int) -> dict[str, Any]:
-    """One product beside the loop that does nothing but count, on one thread.
+    """One product beside the loops that do nothing but count or look up, on one thread.
 
     Args:
         rows: M.
@@ -21,15 +22,28 @@ def measure(rows: int, inputs: int, outputs: int, rounds: int) -> dict[str, Any]
         rounds: how often each is timed.
 
     Returns:
-        rows, inputs, outputs, seconds (median and quartiles) and share of the limit.
+        rows, inputs, outputs, seconds (median and quartiles), share of the better limit, counting: share of the limit
+        of XOR and popcount, bits: time of activations of 2 and 4 bits over that of one.
     """
     random = np.random.default_rng(0)
     a = binviz_kernels.pack_rows(random.standard_normal((rows, inputs)))
-    w = binviz_kernels.pack_weights(random.standard_normal((outputs, inputs)))
-    times = interleave({"product": lambda: binviz_kernels.xnor_gemm(a, w), "limit": limit.loop()}, rounds)
-    fastest = 2 * rows * inputs * outputs / limit.OPERATIONS
-    share = ratio([seconds * fastest for seconds in times["limit"]], times["product"])
+    weights = random.standard_normal((outputs, inputs))
+    w = binviz_kernels.pack_weights(weights)
+    contestants = {"product": lambda: binviz_kernels.xnor_gemm(a, w)}
+    for bits in SEVERAL:
+        codes = binviz_kernels.pack_planes(
+            random.integers(2**bits, size=(rows, inputs), dtype=np.uint8), bits
+        )
+        operands = codes, binviz_kernels.pack_weights(weights, bits)
+        contestants[f"{bits} bits"] = lambda operands=operands: binviz_kernels.planes_gemm(*operands)  # type: ignore[misc]
+    times = interleave(contestants | {name: way.run for name, way in limit.WAYS.items()}, rounds)
+    operations = 2 * rows * inputs * outputs
+    shares = {
+        name: ratio([seconds * operations / way.operations for seconds in times[name]], times["product"])
+        for name, way in limit.WAYS.items()
+    }
     return {
-        "rows": rows, "inputs": inputs, "outputs": outputs,
-        "seconds": spread(times["product"])._asdict(), "share": share._asdict(),
+        "rows": rows, "inputs": inputs, "outputs": outputs, "seconds": spread(times["product"])._asdict(),
+        "share": min(shares.values())._asdict(), "counting": shares["counting"]._asdict(),
+        "bits": {str(bits): ratio(times[f"{bits} bits"], times["product"])._asdict() for bits in SEVERAL},
     }  # fmt: skip

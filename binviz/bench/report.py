@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,22 +21,33 @@ COLOURS = {"aim": "green", "must": "green", "missed": "red", "not measured": "di
 
 
 def limit(record: Record) -> Table:
-    """The machine's own limit."""
-    speed = record["limit"]
+    """The machine's own limits."""
+    ways = record["limit"].get("ways") or {"counting": record["limit"]}
+    rows = [
+        [f"{record['form']}, {name}", _spread({name: value / 1e12 for name, value in speed.items()})]
+        for name, speed in ways.items()
+    ]
     return _table(
-        "The limit: XOR, popcount and addition on registers, one thread",
+        "The limit on registers, one thread: XOR, popcount and addition; or a lookup of four products and an addition",
         ["instructions", "T operations a second"],
-        [[record["form"], _spread({name: value / 1e12 for name, value in speed.items()})]],
+        rows,
     )
 
 
 def products(record: Record) -> Table:
-    """Shares of the limit."""
+    """Shares of the limit, and what more bits of an activation cost."""
+    return _products(record["products"], "Products of bits, one thread")
+
+
+def _products(lines: list[dict[str, Any]], title: str) -> Table:
     rows = [
-        [f"{line['rows']} x {line['inputs']} -> {line['outputs']}", _time(line["seconds"]), _percent(line["share"])]
-        for line in record["products"]
+        [
+            f"{line['rows']} x {line['inputs']} -> {line['outputs']}", _time(line["seconds"]), _percent(line["share"]),
+            *(_spread(line["bits"][bits]) if "bits" in line else "-" for bits in ("2", "4")),
+        ]
+        for line in lines
     ]  # fmt: skip
-    return _table("Products of bits, one thread", ["shape", "time", "share of the limit"], rows)
+    return _table(title, ["shape", "time", "share of the limit", "2 bits over 1", "4 bits over 1"], rows)
 
 
 def distances(record: Record) -> Table:
@@ -71,7 +83,7 @@ def models(record: Record, title: str = "Whole models; torch's time over ours") 
     return _table(title, ["threads", "model", "recipe", "batch", "ours", *TORCH], rows)
 
 
-def restricted(record: Record) -> Table:
+def restricted(record: Record) -> Group:
     """The same where nobody has AVX-512."""
     part = record["restricted"]
     settings = ", ".join(f"{name}={value}" for name, value in part["restricted"].items())
@@ -80,7 +92,8 @@ def restricted(record: Record) -> Table:
         f"restricted by {settings}. onnxruntime and OpenVINO (its layers too run on MLAS) ask the processor alone: "
         "nothing keeps them from AVX-512, and so they are not in this table."
     )
-    return table
+    lines = part.get("products", [])
+    return Group(table, *([_products(lines, "Products where nobody uses AVX-512")] if lines else []))
 
 
 def peers(record: Record) -> Table:
@@ -150,7 +163,7 @@ def targets(record: Record) -> Table:
 
 
 TORCH = ("float32", "bfloat16", "int8")
-TABLES: dict[str, Callable[[Record], Table]] = {
+TABLES: dict[str, Callable[[Record], Table | Group]] = {
     "limit": limit,
     "products": products,
     "distances": distances,

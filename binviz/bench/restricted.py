@@ -20,7 +20,8 @@ from binviz_kernels.forms import processor_features
 from numba.core.codegen import get_host_cpu_features
 from numba.core.dispatcher import Dispatcher
 
-from binviz.bench import models
+from binviz.bench import models, products
+from binviz.bench.kernels import set_threads
 from binviz.errors import UserError
 
 MODEL = "BERT-base"
@@ -77,15 +78,17 @@ def wide_registers() -> bool:
 
 
 def main(arguments: list[str]) -> None:
-    """Measure and print as JSON: what was restricted, and the lines of `models.measure`."""
+    """Measure and print as JSON: what was restricted, and the lines of `models.measure` and `products.measure`."""
     threads, rounds = json.loads(arguments[0])
     contestants = models.build(models.CASES[MODEL])
     del contestants["bfloat16"]  # no instruction for it is left
     lines = [line for t in threads for line in models.measure(MODEL, contestants, t, 1, rounds)]
+    set_threads(1)
+    found = [products.measure(*shape, 3 * rounds) for shape in products.SHAPES]
     if wide_registers() or torch.backends.cpu.get_cpu_capability() != "AVX2":
         raise UserError("AVX-512 was used where only AVX2 was allowed")
     settings = {name: os.environ[name] for name in environment() if name != "NUMBA_CPU_FEATURES"}
-    print(json.dumps({"restricted": settings, "models": lines}))
+    print(json.dumps({"restricted": settings, "models": lines, "products": found}))
 
 
 if __name__ == "__main__":

@@ -131,17 +131,21 @@ def measure(rows: int, inputs: int, outputs: int, rounds: int = 12) -> Contest:
     threads = binviz_kernels.get_threads(), torch.get_num_threads()
     set_threads(1)
     try:
-        loops = {"limit": limit.loop(), "float limit": float_loop()}
+        loops = {name: way.run for name, way in limit.WAYS.items()} | {"float limit": float_loop()}
         times = interleave(contestants(rows, inputs, outputs) | loops, rounds)
     finally:
         binviz_kernels.set_threads(threads[0])
         torch.set_num_threads(threads[1])
-    bits, floats = times.pop("limit"), times.pop("float limit")
+    floats = times.pop("float limit")
+    bits = {
+        name: spread([way.operations / seconds for seconds in times.pop(name)])
+        for name, way in limit.WAYS.items()
+    }
     return Contest(
         rows, inputs, outputs,
         seconds={name: spread(samples) for name, samples in times.items()},
         ratio={name: ratio(times[name], times["binviz"]) for name in times if name != "binviz"},
-        limit=spread([limit.OPERATIONS / seconds for seconds in bits]),
+        limit=limit.best(bits),
         float_limit=spread([FLOAT_OPERATIONS / seconds for seconds in floats]),
     )  # fmt: skip
 

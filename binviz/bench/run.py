@@ -116,7 +116,7 @@ def parts(threads: tuple[int, ...], quick: bool, rounds: int, few: int) -> dict[
     layers = kernels.LAYERS[:1] if quick else kernels.LAYERS
     cases = {name: case for name, case in models.CASES.items() if not quick or name == "BERT-base"}
     found: dict[str, Callable[[], Any]] = {
-        "limit": lambda: limit.measure(rounds)._asdict(),
+        "limit": lambda: limits(rounds),
         "products": lambda: [products.measure(*shape, rounds) for shape in products.SHAPES],
         "distances": lambda: [distances.measure(*shape, rounds) for shape in distances.SHAPES],
         "layers": lambda: [
@@ -136,6 +136,12 @@ def parts(threads: tuple[int, ...], quick: bool, rounds: int, few: int) -> dict[
         "steps": lambda: [steps.measure(t, few) for t in threads],
         "imports": imports.measure,
     }
+
+
+def limits(rounds: int) -> dict[str, Any]:
+    """The better limit, and every way to it."""
+    ways = limit.measure(rounds)
+    return limit.best(ways)._asdict() | {"ways": {name: speed._asdict() for name, speed in ways.items()}}
 
 
 def _models(

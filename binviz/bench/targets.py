@@ -63,10 +63,33 @@ def one_row(record: Record) -> Values:
 def products(record: Record) -> Values:
     """Products of 128 rows and more: their shares of the limit."""
     return [
-        (line["share"]["median"], f"{line['rows']} x {line['inputs']} -> {line['outputs']}")
+        (line["share"]["median"], _shape(line))
         for line in record.get("products", [])
         if line["rows"] >= 128 and line["inputs"] >= 768
     ]
+
+
+def without_avx512(record: Record) -> list[dict[str, Any]]:
+    """The products of a processor that has none, or was kept from it."""
+    if _avx2_only(record):
+        return record.get("products", [])
+    return record.get("restricted", {}).get("products", [])
+
+
+def over_counting(record: Record) -> Values:
+    """Products without AVX-512: over the limit of XOR and popcount."""
+    return [(line["counting"]["median"], _shape(line)) for line in without_avx512(record)]
+
+
+def several_bits(bits: int, restricted: bool) -> Callable[[Record], Values]:
+    """The time of activations of several bits over that of one, without AVX-512 or on a processor that counts words."""
+
+    def values(record: Record) -> Values:
+        counts = "avx512_vpopcntdq" in record["machine"]["flags"]
+        lines = without_avx512(record) if restricted else record.get("products", []) if counts else []
+        return [(line["bits"][str(bits)]["median"], _shape(line)) for line in lines if "bits" in line]
+
+    return values
 
 
 def distances(record: Record) -> Values:
@@ -83,7 +106,7 @@ def bert(kind: str, restricted: bool = False) -> Callable[[Record], Values]:
     return lambda record: [
         (line["ratio"][kind]["median"], _threads(line))
         for line in (record.get("restricted", {}) if restricted else record).get("models", [])
-        if (line["model"], line["batch"]) == ("BERT-base", 1) and kind in line["ratio"]
+        if _bert_of_one_bit(line) and kind in line["ratio"]
     ]
 
 
@@ -92,8 +115,7 @@ def avx2_only(kind: str) -> Callable[[Record], Values]:
     return lambda record: [
         (line["ratio"][kind]["median"], _threads(line))
         for line in (*record.get("models", []), *record.get("peers", {}).get("lines", []))
-        if (line["model"], line["batch"], line["threads"]) == ("BERT-base", 1, 1)
-        and kind in line["ratio"] and _avx2_only(record)
+        if _bert_of_one_bit(line) and line["threads"] == 1 and kind in line["ratio"] and _avx2_only(record)
     ]  # fmt: skip
 
 
@@ -103,7 +125,7 @@ def two_threads(record: Record) -> Values:
     ours = {
         line["threads"]: line["seconds"]["binviz"]["median"]
         for line in record.get("models", [])
-        if (line["model"], line["batch"]) == ("BERT-base", 1)
+        if _bert_of_one_bit(line)
     }
     if not {1, 2} <= ours.keys() or not gains or median(gains) < TWO_THREADS:
         return []
@@ -122,6 +144,11 @@ def importing(record: Record) -> Values:
 
 TARGETS = (
     Target("1-bit product, 128 rows and more: share of the limit", 0.85, 0.97, products, "%"),
+    Target("the same without AVX-512: over the limit of XOR and popcount", 1.35, 1.6, over_counting),
+    Target("2-bit activations over 1-bit ones, without AVX-512", 1.15, 1, several_bits(2, True), least=False),
+    Target("4-bit activations, the same", 2, 1.4, several_bits(4, True), least=False),
+    Target("2-bit activations over 1-bit ones, where words are counted", 1.5, 1.2, several_bits(2, False), least=False),
+    Target("4-bit activations, the same", 2.5, 1.6, several_bits(4, False), least=False),
     Target("layer with packing, 128 rows and more: float32 over ours", 18, 21, large_layers("float32")),
     Target("the same, bfloat16 over ours", 8.5, 10, large_layers("bfloat16")),
     Target("the same, dynamic int8 over ours", 5, 5.5, large_layers("int8")),
@@ -157,6 +184,14 @@ def _verdict(target: Target, values: list[tuple[float, str]]) -> Verdict:
         if lacking > 0:
             return Verdict(target, value, where, reached, lacking)
     return Verdict(target, value, where, "aim", None)
+
+
+def _bert_of_one_bit(line: dict[str, Any]) -> bool:
+    return (line["model"], line["batch"], line["recipe"]) == ("BERT-base", 1, "bit-w1a1")
+
+
+def _shape(line: dict[str, Any]) -> str:
+    return f"{line['rows']} x {line['inputs']} -> {line['outputs']}"
 
 
 def _avx2_only(record: Record) -> bool:

@@ -152,7 +152,7 @@ def scores_of(query, keys, scores):
 
 @inner
 def add_times(factor, x, total):
-    """total += factor · x, of int32 [d]."""
+    """Total += factor · x, of int32 [d]."""
     for k in range(total.shape[0]):
         total[k] += factor * x[k]
 
