@@ -254,7 +254,7 @@ def test_another_thread_on_the_same_model_is_not_recorded(bert, text, binary_of)
     alone = analysis.capture(model, text)
     other_alone = analysis.capture(model, other_text)
 
-    barrier = threading.Barrier(3, timeout=20)
+    barrier = threading.Barrier(3, timeout=600)
 
     def meet(*_):
         barrier.wait()

@@ -170,7 +170,7 @@ def test_a_share_is_the_limits_time_over_ours_for_as_many_operations(no_clock):
 
 
 def test_the_import_is_measured_in_a_new_process():
-    assert 0 < imports.measure(rounds=1)["median"] < 60
+    assert imports.measure(rounds=1)["median"] > 0
 
 
 def test_everything_is_measured_printed_and_written(small, tmp_path):

@@ -49,7 +49,7 @@ def test_bits_feed_the_next_layer(form, signs):
     np.testing.assert_array_equal(linear(zero_one, w2, 0.125), linear(hidden >= 0, w2, 0.125))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.integers(0, 70), arrays.arrays(np.float32, (4, 3), elements=finite))
 def test_the_folded_comparison_is_the_float_comparison(K, terms):
     """For every dot there can be, and any finite scale, shift, bias and limit."""

@@ -108,7 +108,10 @@ def test_a_process_that_dies_or_hangs_is_followed_by_another(tmp_path, monkeypat
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(sys, "executable", str(script))
-    found = list(fuzz.outcomes(4, seconds=2.0))
+    # Five lines come, however slowly; the sixth, after number 2, never does
+    waits, next_line = iter([600.0] * 5 + [0.1]), fuzz._next
+    monkeypatch.setattr(fuzz, "_next", lambda lines, seconds: next_line(lines, next(waits, 600.0)))
+    found = list(fuzz.outcomes(4))
     assert [(outcome.number, outcome.result) for outcome in found] == [
         (0, "refused"),
         (1, "crash"),
