@@ -22,4 +22,5 @@ settings.load_profile("the same everywhere")
 
 @pytest.fixture(autouse=True)
 def seed():
+    """Before every test, whoever runs it and whatever ran before it."""
     torch.manual_seed(0)

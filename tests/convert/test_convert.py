@@ -13,7 +13,15 @@ from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
 
-NAMES = ["bert", "roberta", "electra", "vit", "deit", "swin", "cnn", "sequential"]
+#: Every recipe on a text model, one with windows and one of convolutions; three very different ones on the others.
+PAIRS = [
+    *[(name, recipe) for name in ("bert", "swin", "cnn") for recipe in recipes.names()],
+    *[
+        (name, recipe)
+        for name in ("roberta", "electra", "vit", "deit", "sequential")
+        for recipe in ("bit-w1a1", "bivit-mixed", "bipft-b")
+    ],
+]
 BINARY = (BinaryLinear, BinaryConv2d, BinaryEmbedding)
 
 
@@ -25,9 +33,8 @@ def numbers(model):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("recipe", recipes.names())
-@pytest.mark.parametrize("name", NAMES)
-def test_every_recipe_on_every_architecture(models, name, recipe):
+@pytest.mark.parametrize(("name", "recipe"), PAIRS, ids=str)
+def test_every_recipe_and_every_architecture(models, name, recipe):
     model = models.tiny(name)
     table = binviz.binarize_(model, recipe)
     # every parameter once
@@ -283,8 +290,9 @@ def trained(models, name, recipe):
     return model
 
 
-@pytest.mark.parametrize("recipe", recipes.names())
-@pytest.mark.parametrize("name", ["bert", "swin", "sequential"])
+@pytest.mark.parametrize(
+    ("name", "recipe"), [pair for pair in PAIRS if pair[0] not in ("swin", "cnn")], ids=str
+)
 def test_converting_twice_changes_nothing(models, name, recipe):
     model, given = trained(models, name, recipe), models.inputs(name)
     wanted = models.logits(model, given)

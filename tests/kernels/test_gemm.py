@@ -9,22 +9,24 @@ def test_five_matches_of_eight_give_two():
     assert xnor_gemm(pack_rows(a), pack_weights(b)).tolist() == [[2]]
 
 
-def test_xnor_gemm_is_the_integer_product(form, M, N, K, signs, poisoned):
-    x, v = signs(M, K), signs(N, K)
-    a, w = pack_rows(x), pack_weights(v)
-    out = poisoned(M, N)
-    assert xnor_gemm(a, w, out) is out
-    np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T)
-    np.testing.assert_array_equal(out, naive.xnor_gemm(a, w, poisoned(M, N)))
+def test_xnor_gemm_is_the_integer_product(form, sizes, signs, poisoned):
+    for M, N, K in sizes:
+        x, v = signs(M, K), signs(N, K)
+        a, w = pack_rows(x), pack_weights(v)
+        out = poisoned(M, N)
+        assert xnor_gemm(a, w, out) is out
+        np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T, f"{K=}")
+        np.testing.assert_array_equal(out, naive.xnor_gemm(a, w, poisoned(M, N)), f"{K=}")
 
 
-def test_and_gemm_is_the_integer_product(form, M, N, K, zeros_and_ones, signs, poisoned):
-    x, v = zeros_and_ones(M, K), signs(N, K)
-    a, w = pack_rows(x), pack_weights(v)
-    out = poisoned(M, N)
-    assert and_gemm(a, w, out) is out
-    np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T)
-    np.testing.assert_array_equal(out, naive.and_gemm(a, w, poisoned(M, N)))
+def test_and_gemm_is_the_integer_product(form, sizes, zeros_and_ones, signs, poisoned):
+    for M, N, K in sizes:
+        x, v = zeros_and_ones(M, K), signs(N, K)
+        a, w = pack_rows(x), pack_weights(v)
+        out = poisoned(M, N)
+        assert and_gemm(a, w, out) is out
+        np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T, f"{K=}")
+        np.testing.assert_array_equal(out, naive.and_gemm(a, w, poisoned(M, N)), f"{K=}")
 
 
 def test_zeros_and_ones_by_signs_is_half_of_signs_by_signs(zeros_and_ones, signs):

@@ -3,14 +3,15 @@ import pytest
 from binviz_kernels import hamming, naive, pack_rows, pack_weights
 
 
-def test_hamming_counts_the_differences(form, M, N, K, zeros_and_ones, poisoned):
-    x, y = zeros_and_ones(M, K), zeros_and_ones(N, K)
-    a, b = pack_rows(x), pack_rows(y)
-    out = poisoned(M, N)
-    assert hamming(a, b, out) is out
-    np.testing.assert_array_equal(out, (x[:, None] != y[None]).sum(axis=2))
-    np.testing.assert_array_equal(out, naive.hamming(a, b, poisoned(M, N)))
-    np.testing.assert_array_equal(hamming(a, pack_weights(y), poisoned(M, N)), out)
+def test_hamming_counts_the_differences(form, sizes, zeros_and_ones, poisoned):
+    for M, N, K in sizes:
+        x, y = zeros_and_ones(M, K), zeros_and_ones(N, K)
+        a, b = pack_rows(x), pack_rows(y)
+        out = poisoned(M, N)
+        assert hamming(a, b, out) is out
+        np.testing.assert_array_equal(out, (x[:, None] != y[None]).sum(axis=2), f"{K=}")
+        np.testing.assert_array_equal(out, naive.hamming(a, b, poisoned(M, N)), f"{K=}")
+        np.testing.assert_array_equal(hamming(a, pack_weights(y), poisoned(M, N)), out, f"{K=}")
 
 
 def test_three_of_eight_differ():

@@ -26,16 +26,17 @@ def poison(M, N):
 
 
 @pytest.mark.parametrize("kind", ["signed", "unsigned"])
-def test_bits_are_those_of_the_float_layer(form, M, N, K, kind, signs, zeros_and_ones):
-    x = signs(M, K) if kind == "signed" else zeros_and_ones(M, K)
-    w, scale, bias = pack_weights(signs(N, K)), some_floats(N), some_floats(N + 1)[1:]
-    threshold = fold_threshold(K, N, scale, bias)
-    out = poison(M, N)
-    bits = linear_bits(x, w, threshold, out=out)
-    assert bits.words is out and (bits.K, bits.signed) == (N, True)
-    np.testing.assert_array_equal(unpack(bits, signed=False), linear(x, w, scale, bias) >= 0)
-    twin = naive.linear_bits(x, w, threshold, out=poison(M, N))
-    np.testing.assert_array_equal(bits.words, twin.words)
+def test_bits_are_those_of_the_float_layer(form, sizes, kind, signs, zeros_and_ones):
+    for M, N, K in sizes:
+        x = signs(M, K) if kind == "signed" else zeros_and_ones(M, K)
+        w, scale, bias = pack_weights(signs(N, K)), some_floats(N), some_floats(N + 1)[1:]
+        threshold = fold_threshold(K, N, scale, bias)
+        out = poison(M, N)
+        bits = linear_bits(x, w, threshold, out=out)
+        assert bits.words is out and (bits.K, bits.signed) == (N, True)
+        np.testing.assert_array_equal(unpack(bits, signed=False), linear(x, w, scale, bias) >= 0, f"{K=}")
+        twin = naive.linear_bits(x, w, threshold, out=poison(M, N))
+        np.testing.assert_array_equal(bits.words, twin.words, f"{K=}")
 
 
 def test_bits_feed_the_next_layer(form, signs):

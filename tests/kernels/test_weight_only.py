@@ -7,12 +7,18 @@ def some_floats(*shape):
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
-def test_entries_are_added_in_order_bit_for_bit(form, M, N, K, signs, poisoned):
-    x, w, scale, bias = some_floats(M, K), pack_weights(signs(N, K)), some_floats(N), some_floats(N + 1)[1:]
-    out = poisoned(M, N, np.float32)
-    assert linear_weight_only(x, w, scale, bias, out=out) is out
-    twin = naive.linear_weight_only(x, w, scale, bias, out=poisoned(M, N, np.float32))
-    np.testing.assert_array_equal(out.view(np.int32), twin.view(np.int32))
+def test_entries_are_added_in_order_bit_for_bit(form, sizes, signs, poisoned):
+    for M, N, K in sizes:
+        x, w, scale, bias = (
+            some_floats(M, K),
+            pack_weights(signs(N, K)),
+            some_floats(N),
+            some_floats(N + 1)[1:],
+        )
+        out = poisoned(M, N, np.float32)
+        assert linear_weight_only(x, w, scale, bias, out=out) is out
+        twin = naive.linear_weight_only(x, w, scale, bias, out=poisoned(M, N, np.float32))
+        np.testing.assert_array_equal(out.view(np.int32), twin.view(np.int32), f"{K=}")
 
 
 def test_it_is_close_to_the_exact_sum(signs):

@@ -11,6 +11,14 @@ build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(build)
 
 every_notebook = pytest.mark.parametrize("source", build.SOURCES, ids=lambda path: path.stem)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """In the notebooks' processes, too: their nets are small, and a second thread waits where the machine is busy."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 CARD = ["**You will**", "**Minutes**", "**Before this**", "**Papers**", "**Not reproduced**"]
 
 

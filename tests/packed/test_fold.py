@@ -135,7 +135,12 @@ def test_any_bits_close_to_an_end_are_listed():
     random, dots, n = np.random.default_rng(0), products(300), np.arange(301)[:, None]
     listed = 0
     for length in (1, 2, 5, 33, 64):
-        for end, ones in ((200, n >= 200), (100, n < 100), (200, (n - 100) // 100 == 0), (100, abs(n - 150) > 50)):
+        for end, ones in (
+            (200, n >= 200),
+            (100, n < 100),
+            (200, (n - 100) // 100 == 0),
+            (100, abs(n - 150) > 50),
+        ):
             bits = ones.repeat(9, 1)
             first = end - random.integers(length + 1)
             bits[first : first + length] = random.random((length, 9)) < 0.5

@@ -97,7 +97,7 @@ every_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
 
 
 @every_figure
-def test_shown_axes_name_their_unit(make):
+def test_a_figure_names_its_units_is_described_and_is_small(make):
     figure = make()
     axes = [axis for axis in figure.layout if axis.startswith(("xaxis", "yaxis"))]
     titled = [figure.layout[axis].title.text for axis in axes if figure.layout[axis].title.text]
@@ -105,18 +105,9 @@ def test_shown_axes_name_their_unit(make):
     assert titled or len(hidden) == len(axes)
     for title in titled:
         assert re.search(r"\(.+\)$", title), title
-
-
-@every_figure
-def test_numbers_are_finite_and_the_figure_is_small(make):
-    figure = make()
     assert all(np.isfinite(number) for number in numbers(figure.to_plotly_json()["data"]))
     assert len(figure.to_json()) < 40_000
-
-
-@every_figure
-def test_described_in_words(make):
-    alt = make().layout.meta["alt"]
+    alt = figure.layout.meta["alt"]
     assert alt.endswith(".")
     assert "nan" not in alt
 
