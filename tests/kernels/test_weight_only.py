@@ -40,10 +40,10 @@ def test_nan_stays_in_its_row(signs):
     assert np.isnan(linear_weight_only(x, pack_weights(signs(7, 65)), 1.0)).all(axis=1).tolist() == [0, 1, 0]
 
 
-@pytest.mark.parametrize(("M", "N", "K"), [(0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)], ids=str)
-def test_empty_layers(form, M, N, K):
-    y = linear_weight_only(np.ones((M, K)), pack_weights(np.ones((N, K))), 1.0, 0.5)
-    np.testing.assert_array_equal(y, np.full((M, N), 0.5, np.float32) if K == 0 else np.empty((M, N)))
+def test_empty_layers(form):
+    for M, N, K in ((0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)):
+        y = linear_weight_only(np.ones((M, K)), pack_weights(np.ones((N, K))), 1.0, 0.5)
+        np.testing.assert_array_equal(y, np.full((M, N), 0.5, np.float32) if K == 0 else np.empty((M, N)))
 
 
 W = pack_weights(np.ones((3, 70)))

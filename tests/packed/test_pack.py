@@ -16,14 +16,9 @@ from binviz.packed.file import packed_bytes
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLinear
 
 #: Every recipe on a text model, one with windows and one of convolutions; three very different ones on the others.
-PAIRS = [
-    *[(name, recipe) for name in ("bert", "swin", "cnn") for recipe in recipes.names()],
-    *[
-        (name, recipe)
-        for name in ("roberta", "electra", "vit", "deit", "sequential")
-        for recipe in ("bit-w1a1", "bivit-mixed", "bipft-b")
-    ],
-]
+MODELS = {recipe: ["bert", "swin", "cnn"] for recipe in recipes.names()}
+for recipe in ("bit-w1a1", "bivit-mixed", "bipft-b"):
+    MODELS[recipe] += ["roberta", "electra", "vit", "deit", "sequential"]
 #: Recipes that keep some activations float, whose sums differ in order.
 WEIGHT_ONLY = {("swin", "bivit-mixed")}
 
@@ -43,8 +38,13 @@ def tensors(output):
     return [tensor for part in parts for tensor in tensors(part)]
 
 
-@pytest.mark.parametrize(("name", "recipe"), PAIRS, ids=str)
-def test_the_same_numbers(models, name, recipe):
+@pytest.mark.parametrize("recipe", recipes.names())
+def test_the_same_numbers(models, recipe):
+    for name in MODELS[recipe]:
+        assert_same_numbers(models, name, recipe)
+
+
+def assert_same_numbers(models, name, recipe):
     model = binary(models, name, recipe)
     everything = {} if name in ("cnn", "sequential") else {"output_hidden_states": True}
     for batch in (1, 3):
