@@ -247,6 +247,7 @@ def test_nothing_that_is_set_allows_avx512():
     assert not any(word in name for name in on for word in ("avx512", "avx10", "amx"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forbidden", [True, False], ids=["forbidden", "allowed"])
 def test_512_bit_registers_are_seen_where_they_are_allowed_alone(forbidden, tmp_path):
     if forms.CHOSEN.name != "avx512":

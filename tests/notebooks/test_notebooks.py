@@ -11,6 +11,8 @@ build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(build)
 
 every_notebook = pytest.mark.parametrize("source", build.SOURCES, ids=lambda path: path.stem)
+#: They train nets.
+LONG = ("02", "04", "05")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +71,11 @@ def test_every_figure_follows_a_prediction(source):
             assert "**Predict" in said, cell.source
 
 
-@every_notebook
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(s, marks=pytest.mark.slow) if s.stem[:2] in LONG else s for s in build.SOURCES],
+    ids=lambda path: path.stem,
+)
 def test_the_solution_runs_and_every_check_is_right(source):
     for cell in build.execute(build.solution(source)).cells:
         for output in cell.get("outputs", []):

@@ -189,6 +189,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     assert same(model, unbroken)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_to_the_same_numbers(tmp_path, launch):
     """With dropout, and Ctrl-C in one of the two. One process alone does not go on from where two stopped."""
     script = tmp_path / "script.py"
