@@ -9,6 +9,15 @@ from binviz_kernels import forms
 from numpy.typing import NDArray
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Encoders take long to compile: in the forms of other processors they are for `make slow`."""
+    for item in items:
+        form = item.callspec.params.get("form") if hasattr(item, "callspec") else None
+        if form not in (None, forms.CHOSEN.name) and "encoder" in item.path.stem:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def sizes() -> list[tuple[int, int, int]]:
     """Awkward M, N and K: every two of them together at least once."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from binviz_kernels import forms, get_threads, pack_weights, set_threads
+from binviz_kernels import get_threads, pack_weights, set_threads
 from binviz_kernels.encoder import (
     Doubts,
     EncoderLayer,
@@ -14,18 +14,6 @@ from binviz_kernels.encoder import (
 from binviz_kernels.naive_encoder import encoder as naive_encoder
 
 EPSILON = 1e-12
-
-
-@pytest.fixture(
-    params=[
-        name if name == forms.CHOSEN.name else pytest.param(name, marks=pytest.mark.slow)
-        for name in forms.FORMS
-    ]
-)
-def form(request, monkeypatch) -> str:
-    """This processor's form of the kernels; the others take long to compile."""
-    monkeypatch.setattr(forms, "CHOSEN", forms.FORMS[request.param])
-    return request.param
 
 
 def some_range(random, N: int, widest: int) -> Range:

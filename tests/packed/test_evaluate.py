@@ -1,28 +1,20 @@
-"""`binviz evaluate NAME --packed`: bundled models on bits answer as they do in floats, and about as recorded."""
+"""`binviz evaluate NAME --packed`: bundled models on bits give what their runs recorded."""
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 import binviz
 from binviz import zoo
 from binviz.cli import app
-from binviz.data import digits
 from binviz.errors import UserError
 from binviz.training.evaluate import evaluate_named
 
 
 @pytest.mark.parametrize("name", ["digits-vit.bit-w1a1", "digits-vit.xnor", "digits-cnn.bit-w1a1"])
 def test_what_the_run_recorded(name):
-    """A code next to its threshold, and with it an answer, may differ where floats are rounded otherwise."""
-    images, labels = digits.load("test")
-    with torch.no_grad():
-        answers = binviz.load(name)(pixel_values=torch.as_tensor(images)).logits.argmax(-1)
-    here, recorded = (answers.numpy() == labels).mean(), zoo.describe(name).metrics["accuracy"]
-    words = CliRunner().invoke(app, ["evaluate", name, "--packed"]).output.split()
-    assert words[::2] == ["accuracy", "recorded"] and words[3] == f"{recorded:.4f}"
-    assert float(words[1]) == pytest.approx(here, abs=1.5 / len(labels))
-    assert float(words[1]) == pytest.approx(recorded, abs=0.01)
+    recorded = zoo.describe(name).metrics["accuracy"]
+    output = CliRunner().invoke(app, ["evaluate", name, "--packed"]).output
+    assert output.split() == ["accuracy", f"{recorded:.4f}", "recorded", f"{recorded:.4f}"]
 
 
 def test_a_float_model_has_no_bits():
