@@ -21,10 +21,12 @@ from binviz_kernels.intrinsics import (
     tile_columns,
     tile_rows,
 )
+from binviz_kernels.tables import TABLE, WORD_TABLES, bytes_of_step, make_tables
 
 inner = njit(nogil=True)
 
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
+TABLES = 1 << 14  # bytes of tables that do so
 
 
 @inner
@@ -33,7 +35,7 @@ def fits(words, panels, M, N):
     W = words.shape[1]
     if panels.ndim == 2:
         return words.shape[0] == M and panels.shape[0] == W and panels.shape[1] == N
-    line = panels.shape[2] * panels.itemsize
+    line = panels.size // (panels.shape[0] * panels.shape[1]) * panels.itemsize if panels.size else 256
     return (
         words.shape[0] == M and W > 0 and line == 256
         and panels.shape[0] == (N + 63) // 64 and panels.shape[1] == 1 + 2 * W
@@ -61,19 +63,52 @@ def pack(x, words, start, stop):
 
 
 @inner
+def block_rows(panels, W, M):
+    """How many of M rows of W words meet one panel before the next."""
+    size = BLOCK
+    if panels.ndim == 4:
+        size = min(BLOCK, max(8, TABLES // (2 * WORD_TABLES * W) // 8 * 8))
+    return max(1, min(size, M))
+
+
+@inner
+def new_tables(panels, rows, W):
+    """Memory for the tables of some rows of W words; none where nothing is looked up."""
+    if panels.ndim == 4:
+        size = rows * 2 * W * WORD_TABLES
+        memory = np.empty(size + 64, np.uint8)
+        start = -memory.ctypes.data % 64  # a table that lies in two lines of the cache is read twice as slowly
+        return memory[start : start + size].reshape(rows, 2 * W, WORD_TABLES)
+    return np.empty((0, 0, 0), np.uint8)
+
+
+@inner
+def looked_up(words, panels, planes, negative, tables, first, last):
+    """What the tiles of rows first..last read: the rows' words, or tables made of them."""
+    if panels.ndim == 4:
+        for m in range(first, last):
+            make_tables(words, panels, m, planes, negative, tables, m - first)
+        return tables
+    return words[first:last]
+
+
+@inner
 def products(words, panels, K, signed, out, m0, m1, n0, n1):
     """A block of dots: words uint64 [M, W] and panels -> out int32 [M, N]."""
     if panels.ndim == 2:
         for m in range(m0, m1):
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, out[m, n0:n1])
     else:
-        for first in range(m0, m1, BLOCK):
-            last = min(first + BLOCK, m1)
+        size = block_rows(panels, words.shape[1], m1 - m0)
+        tables = new_tables(panels, size, words.shape[1])
+        for first in range(m0, m1, size):
+            last = min(first + size, m1)
+            rows = looked_up(words, panels, 1, False, tables, first, last)
             for n in range(n0, n1, tile_columns(panels)):
-                m = first
-                while m < last:
-                    store_products(words, panels, out, m, last - m, n, K, signed)
-                    m += tile_rows(panels, last - m)
+                m = 0
+                while m < last - first:
+                    store_products(rows, panels, out[first:], m, last - first - m, n, K, signed)
+                    m += tile_rows(panels, last - first - m)
 
 
 @inner
@@ -83,20 +118,23 @@ def distances(words, panels, out, m0, m1, n0, n1):
         for m in range(m0, m1):
             portable.distances_of_row(words[m], panels, n0, n1, out[m, n0:n1])
     else:
-        for first in range(m0, m1, BLOCK):
-            last = min(first + BLOCK, m1)
+        size = block_rows(panels, words.shape[1], m1 - m0)
+        tables = new_tables(panels, size, words.shape[1])
+        for first in range(m0, m1, size):
+            last = min(first + size, m1)
+            rows = looked_up(words, panels, 1, False, tables, first, last)
             for n in range(n0, n1, tile_columns(panels)):
-                m = first
-                while m < last:
-                    store_distances(words, panels, out, m, last - m, n)
-                    m += tile_rows(panels, last - m)
+                m = 0
+                while m < last - first:
+                    store_distances(rows, panels, out[first:], m, last - first - m, n)
+                    m += tile_rows(panels, last - first - m)
 
 
 @inner
 def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
     """A block of products of codes: words uint64 [M, planes · W] and panels -> out int32 [M, N]."""
+    W = words.shape[1] // planes
     if panels.ndim == 2:
-        W = panels.shape[0]
         dots = np.empty(n1 - n0, np.int32)
         for m in range(m0, m1):
             out[m, n0:n1] = 0
@@ -106,13 +144,16 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
                 for n in range(n0, n1):
                     out[m, n] += factor * dots[n - n0]
     else:
-        for first in range(m0, m1, BLOCK):
-            last = min(first + BLOCK, m1)
+        size = block_rows(panels, W, m1 - m0)
+        tables = new_tables(panels, size, W)
+        for first in range(m0, m1, size):
+            last = min(first + size, m1)
+            rows = looked_up(words, panels, planes, negative, tables, first, last)
             for n in range(n0, n1, tile_columns(panels)):
-                m = first
-                while m < last:
-                    store_weighted(words, panels, out, m, last - m, n, planes, negative)
-                    m += tile_rows(panels, last - m)
+                m = 0
+                while m < last - first:
+                    store_weighted(rows, panels, out[first:], m, last - first - m, n, planes, negative)
+                    m += tile_rows(panels, last - first - m)
 
 
 @inner
@@ -155,17 +196,32 @@ def pairs(a, b, out, start, stop):
 
 @inner
 def arrange(words, panels, start, stop):
-    """Panels start..stop: a line with the number of ones of each row, then lines of 32 bits of each."""
+    """Panels start..stop: a line with the number of ones of each row, then lines of 32 bits of each.
+
+    Where products are looked up, a line is one or several steps (`tables`).
+    """
     N, W = words.shape
+    octets = panels.view(np.uint8)
     for p in range(start, stop):
         for i in range(64):
             n, ones = 64 * p + i, np.uint64(0)
             for w in range(W):
                 word = words[n, w] if n < N else np.uint64(0)
-                panels[p, 1 + 2 * w, i] = np.uint32(word)
-                panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))
                 ones += portable.popcount(word)
-            panels[p, 0, i] = ones
+                if panels.ndim == 4:
+                    many = bytes_of_step(panels)
+                    for b in range(8):
+                        step, place = b % 4 // many, i // TABLE * many + b % many
+                        at = (4 * step * many + place) * TABLE + i % TABLE
+                        octets[p, 1 + 2 * w + b // 4, at // 64, at % 64] = word >> np.uint64(8 * b)
+                else:
+                    panels[p, 1 + 2 * w, i] = np.uint32(word)
+                    panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))
+            if panels.ndim == 4:
+                for b in range(4):
+                    octets[p, 0, i // 16, i % 16 * 4 + b] = ones >> np.uint64(8 * b)
+            else:
+                panels[p, 0, i] = ones
     return True
 
 
@@ -178,13 +234,42 @@ def comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1):
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
             portable.compare_row(dots, start, width, n0, out[m])
     else:
-        for first in range(m0, m1, BLOCK):
-            last = min(first + BLOCK, m1)
+        size = block_rows(panels, words.shape[1], m1 - m0)
+        tables = new_tables(panels, size, words.shape[1])
+        for first in range(m0, m1, size):
+            last = min(first + size, m1)
+            rows = looked_up(words, panels, 1, False, tables, first, last)
             for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
-                m = first
-                while m < last:
-                    store_bits(words, panels, out, m, last - m, n, K, signed, start, width)
-                    m += tile_rows(panels, last - m)
+                m = 0
+                while m < last - first:
+                    left = last - first - m
+                    store_bits(rows, panels, out[first:], m, left, n, K, signed, start, width)
+                    m += tile_rows(panels, left)
+
+
+@inner
+def scaled(words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1):
+    """A block of a linear layer of words uint64 [M, W] -> out float32 [M, N]."""
+    if panels.ndim == 2:
+        for m in range(m0, m1):
+            dots = out[m, n0:n1].view(np.int32)
+            portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
+            portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
+    else:
+        size = block_rows(panels, words.shape[1], m1 - m0)
+        tables = new_tables(panels, size, words.shape[1])
+        for first in range(m0, m1, size):
+            last = min(first + size, m1)
+            rows = looked_up(words, panels, 1, False, tables, first, last)
+            for n in range(n0, n1, tile_columns(panels)):
+                m = 0
+                while m < last - first:
+                    left = last - first - m
+                    store_scaled(
+                        rows, panels, out[first:], m, left, n, K, signed,
+                        scale, bias, shift, row_scale[first:], given,
+                    )  # fmt: skip
+                    m += tile_rows(panels, left)
 
 
 @inner
@@ -194,20 +279,15 @@ def layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out
     While one block of rows is multiplied, each tile packs a row of the next block, where whole words allow.
     The first blocks are small, because nothing is multiplied while their rows are packed.
     """
-    packed = m0 if x.shape[0] > 0 else m1
-    first, size = m0, 12
-    while first < m1:
-        last = min(first + size, m1)
-        size = min(2 * size, BLOCK)
-        if packed < last:
-            pack(x, words, packed, last)
-            packed = last
-        if panels.ndim == 2:
-            for m in range(first, last):
-                dots = out[m, n0:n1].view(np.int32)
-                portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
-                portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
-        else:
+    if panels.ndim == 3:
+        packed = m0 if x.shape[0] > 0 else m1
+        first, size = m0, 12
+        while first < m1:
+            last = min(first + size, m1)
+            size = min(2 * size, BLOCK)
+            if packed < last:
+                pack(x, words, packed, last)
+                packed = last
             ahead = min(last + size, m1) if K % 64 == 0 else 0
             for n in range(n0, n1, tile_columns(panels)):
                 m = first
@@ -225,7 +305,11 @@ def layer(x, words, panels, K, signed, scale, bias, shift, row_scale, given, out
                             scale, bias, shift, row_scale, given,
                         )  # fmt: skip
                     m += tile_rows(panels, last - m)
-        first = last
+            first = last
+    else:
+        if x.shape[0] > 0:
+            pack(x, words, m0, m1)
+        scaled(words, panels, K, signed, scale, bias, shift, row_scale, given, out, m0, m1, n0, n1)
 
 
 @inner

@@ -79,6 +79,20 @@ def vector(name: str, value: NDArray[Any] | float, length: int) -> NDArray[np.fl
     return contiguous(value)
 
 
+def encoder_input(x: NDArray[Any], D: int, allowed: NDArray[Any] | None) -> NDArray[np.uint8]:
+    """Which keys may be attended to, uint8 [B, L up to a multiple of 64]; x is float32 [B, L, D]."""
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 3 or x.shape[2] != D:
+        raise ValueError(f"x must be a float32 array [B, L, {D}]")
+    B, L, _ = x.shape
+    if allowed is not None and not (
+        isinstance(allowed, np.ndarray) and allowed.dtype == np.bool_ and allowed.shape == (B, L)
+    ):
+        raise ValueError(f"allowed must be None or a bool array of shape {(B, L)}")
+    keys = np.zeros((B, -(-L // 64) * 64), np.uint8)
+    keys[:, :L] = 1 if allowed is None else allowed
+    return keys
+
+
 def optional_vector(name: str, value: NDArray[Any] | float | None, length: int) -> NDArray[np.float32]:
     """The same; None becomes an empty vector."""
     return NONE if value is None else vector(name, value, length)

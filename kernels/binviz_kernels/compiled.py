@@ -34,6 +34,8 @@ from binviz_kernels.kernel import (
     OCTETS,
     PANELS,
     PANELS_OUT,
+    STEPS_32_OUT,
+    STEPS_64_OUT,
     WIDTHS,
     WORDS,
     WORDS_OUT,
@@ -249,6 +251,8 @@ SIGNS = Kernel(sign_rows, sign_rows_threaded, FLOAT_MATRIX, WORDS_OUT)
 TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)
 PAIRS = Kernel(pair_rows, pair_rows_threaded, WORDS, WORDS, INTS_OUT)
 ARRANGE = Kernel(arrange_rows, arrange_rows_threaded, WORDS, PANELS_OUT)
+ARRANGE_32 = Kernel(arrange_rows, arrange_rows_threaded, WORDS, STEPS_32_OUT)
+ARRANGE_64 = Kernel(arrange_rows, arrange_rows_threaded, WORDS, STEPS_64_OUT)
 WEIGHTED = Kernel(weighted_rows, weighted_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS_OUT)
 SIGNED_SUMS = Kernel(signed_sum_rows, signed_sum_rows_threaded, FLOAT_MATRIX, PANELS, FLOATS_OUT)
 TERMS = FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT

@@ -13,11 +13,11 @@ import numpy as np
 from numba import prange, types
 from numpy.typing import NDArray
 
-from binviz_kernels.checks import contiguous
+from binviz_kernels.checks import contiguous, encoder_input
 from binviz_kernels.encoder_blocks import INPUT_LEAST, Terms, Words, attend, feed_forward, project, rows_of
-from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, read, written
+from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, named, read
 from binviz_kernels.packing import PackedWeights, pack_rows, unpack
-from binviz_kernels.panels import aligned, arrange
+from binviz_kernels.panels import arrange_together
 
 Floats = NDArray[np.float32]
 
@@ -172,9 +172,7 @@ def prepare_encoder(
 
     def stack(weights: Sequence[PackedWeights], layout: Callable[..., Any] = lambda bits: bits) -> Any:
         bits = (layout(unpack(w, signed=False)) for w in weights)
-        panels = [arrange(pack_rows(b.astype(bool)).words) for b in bits]
-        together = aligned((sum(map(len, panels)), *panels[0].shape[1:]), panels[0].dtype)
-        return np.concatenate(panels, out=together)
+        return arrange_together([pack_rows(b.astype(bool)).words for b in bits])
 
     softmax = layers[0].exponentials is not None
     try:
@@ -281,15 +279,8 @@ def encoder(
         ValueError: x is not float32 [B, L, D] of these weights, or `allowed` does not fit.
     """
     D = weights.terms.vectors.shape[2]
-    if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 3 or x.shape[2] != D:
-        raise ValueError(f"x must be a float32 array [B, L, {D}]")
+    keys = encoder_input(x, D, allowed)
     B, L, _ = x.shape
-    if allowed is not None and not (
-        isinstance(allowed, np.ndarray) and allowed.dtype == np.bool_ and allowed.shape == (B, L)
-    ):
-        raise ValueError(f"allowed must be None or a bool array of shape {(B, L)}")
-    keys = np.zeros((B, -(-L // 64) * 64), np.uint8)
-    keys[:, :L] = 1 if allowed is None else allowed
     inputs = weights.terms.vectors.shape[1] - INPUT_LEAST
     words = Words(
         np.empty((1 + inputs, B * L, -(-D // 64)), np.uint64),
@@ -353,18 +344,13 @@ def encoder_rows_threaded(
     return True
 
 
-def _kinds(names: type, *kinds: tuple[Any, int]) -> types.NamedTuple:
-    """The type of a named tuple of arrays, each given by its elements and axes."""
-    return types.NamedTuple(tuple(written(element, axes) for element, axes in kinds), names)
-
-
 ENCODER = Kernel(
     encoder_rows, encoder_rows_threaded,
     FLOATS_OUT, read(types.uint8, 2), PANELS, PANELS, PANELS, PANELS,
-    _kinds(
+    named(
         Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 1),
         (types.uint64, 3),
     ),
-    _kinds(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2)),
+    named(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2)),
     COUNT, COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
 )  # fmt: skip

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from binviz_kernels import portable
-from binviz_kernels.blocks import BLOCK, arrange, comparisons, products
-from binviz_kernels.intrinsics import compare_word, store_scaled, tile_columns, tile_rows
+from binviz_kernels.blocks import BLOCK, arrange, comparisons, products, scaled
+from binviz_kernels.intrinsics import compare_word
 from binviz_kernels.row_sums import normalize_row, sum_of_entries
 
 inner = njit(nogil=True)
@@ -95,25 +94,6 @@ def pack(x, m, least, words):
 
 
 @inner
-def scaled(words, panels, K, signed, scale, bias, out, m0, m1):
-    """Rows m0..m1 of words [M, W] times panels, scaled, from row 0 of out float32 [rows, N] on."""
-    N = scale.shape[0]
-    words = words[m0:m1]
-    if panels.ndim == 2:
-        for m in range(m1 - m0):
-            dots = out[m].view(np.int32)
-            portable.dots_of_row(words[m], panels, K, signed, 0, N, dots)
-            portable.scale_row(dots, scale, bias, NONE, NONE, 1, m, 0, out[m])
-    else:
-        for n in range(0, N, tile_columns(panels)):
-            m = 0
-            while m < m1 - m0:
-                left = m1 - m0 - m
-                store_scaled(words, panels, out, m, left, n, K, signed, scale, bias, NONE, NONE, 1)
-                m += tile_rows(panels, left)
-
-
-@inner
 def project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1):
     """Rows m0..m1 of x float32 [M, D] -> codes of queries, keys and values."""
     D, inputs, vectors = x.shape[1], words.inputs.shape[0] - 1, terms.vectors[layer]
@@ -143,6 +123,8 @@ def head_panels(form, N, W):
     """Memory for the panels of N rows of W words, in the form of other panels."""
     if form.ndim == 2:
         return np.empty((W, N), np.uint64)
+    if form.ndim == 4:
+        return np.empty((N // 64, 1 + 2 * W, 4, 64), np.uint8).view(form.dtype)
     return np.empty((N // 64, 1 + 2 * W, 64), np.uint32).view(form.dtype)
 
 
@@ -153,6 +135,8 @@ def arrange_head(words, panels):
         for n in range(words.shape[0]):
             for w in range(words.shape[1]):
                 panels[w, n] = words[n, w]
+    elif panels.ndim == 4:
+        arrange(words, panels, 0, panels.shape[0])
     else:
         arrange(words, panels.view(np.uint32), 0, panels.shape[0])
 
@@ -277,8 +261,9 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, n
     dots = np.empty((BLOCK, terms.doubts.shape[2]), np.int32)
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
+        scale, bias = vectors[ATTN_OUT_SCALE], vectors[ATTN_OUT_BIAS]
         scaled(
-            words.heads[3], attn_out, K, True, vectors[ATTN_OUT_SCALE], vectors[ATTN_OUT_BIAS], y, first, last
+            words.heads[3, first:last], attn_out, K, True, scale, bias, NONE, NONE, 1, y, 0, last - first, 0, D
         )
         for m in range(first, last):
             for k in range(D):
@@ -296,7 +281,10 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, n
             for m in range(last - first):
                 settle(dots[m], start, width, terms.doubts[layer])
                 pack(dots, m, np.int32(0), words.ffn[first + m])
-        scaled(words.ffn, fc2, F, fc2_signed, vectors[FC2_SCALE], vectors[FC2_BIAS], y, first, last)
+        scale, bias = vectors[FC2_SCALE], vectors[FC2_BIAS]
+        scaled(
+            words.ffn[first:last], fc2, F, fc2_signed, scale, bias, NONE, NONE, 1, y, 0, last - first, 0, D
+        )
         for m in range(first, last):
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]

@@ -1,13 +1,16 @@
 """Which form of the kernels this processor runs, chosen once, when the package is imported.
 
-| form | for | counts | panels |
+| form | for | how | panels |
 |---|---|---|---|
-| avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | words of 32 bits | uint32 [P, 1 + 2W, 64] |
-| avx2 | AVX2 | bytes | uint8 [P, 1 + 2W, 256] |
-| portable | every processor: a loop in Python that Numba compiles | words of 64 bits | uint64 [W, N] |
+| avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | counts words of 32 bits | uint32 [P, 1 + 2W, 64] |
+| avx512bw | AVX-512 without it (Intel before Ice Lake); codes of several bits | looks up in tables | int8 [P, 1 + 2W, 4, 64] |
+| avx2 | AVX2 | looks up in tables | uint8 [P, 1 + 2W, 4, 64] |
+| bytes | ARM | counts bytes | uint16 [P, 1 + 2W, 128] |
+| portable | every processor: a loop in Python that Numba compiles | counts words of 64 bits | uint64 [W, N] |
 
 All give the same results. The type of a weight's panels says which form they are for, and with it which one runs.
-The environment variable BINVIZ_KERNELS names a form to use instead; any form runs on any processor, if slowly.
+The environment variable BINVIZ_KERNELS names a form to use instead; all run wherever the instructions that they look
+up with are there, if slowly.
 """
 
 import os
@@ -27,30 +30,43 @@ class Form(NamedTuple):
     Attributes:
         name: as in the table above.
         dtype: of the panels.
+        line: axes of what stands side by side in a panel; none in the portable form, which has no panels.
         needs: what the processor must have to run this form at speed.
     """
 
     name: str
     dtype: np.dtype[Any]
+    line: tuple[int, ...]
     needs: frozenset[str]
 
     @property
     def type(self) -> types.Array:
         """The panels' type as Numba knows it."""
-        dtype = numba.from_dtype(self.dtype)
-        return types.Array(dtype, 2 if self.name == "portable" else 3, "C", readonly=True)
+        return types.Array(numba.from_dtype(self.dtype), 2 + len(self.line), "C", readonly=True)
+
+    @property
+    def tables(self) -> bool:
+        """Whether products are looked up."""
+        return len(self.line) == 2
 
     def shape(self, N: int, W: int) -> tuple[int, ...]:
         """The panels' shape for N rows of W words."""
-        if self.name == "portable":
-            return W, N
-        return -(-N // PANEL), 1 + 2 * W, PANEL * 4 // self.dtype.itemsize
+        return (-(-N // PANEL), 1 + 2 * W, *self.line) if self.line else (W, N)
+
+
+def _form(name: str, dtype: Any, line: tuple[int, ...], *needs: str) -> Form:
+    return Form(name, np.dtype(dtype), line, frozenset(needs))
 
 
 FORMS = {
-    "avx512": Form("avx512", np.dtype(np.uint32), frozenset({"avx512f", "avx512vpopcntdq"})),
-    "avx2": Form("avx2", np.dtype(np.uint8), frozenset({"avx2"})),
-    "portable": Form("portable", np.dtype(np.uint64), frozenset()),
+    form.name: form
+    for form in (
+        _form("avx512", np.uint32, (64,), "avx512f", "avx512vpopcntdq"),
+        _form("avx512bw", np.int8, (4, 64), "avx512bw"),
+        _form("avx2", np.uint8, (4, 64), "avx2"),
+        _form("bytes", np.uint16, (128,), "neon"),
+        _form("portable", np.uint64, ()),
+    )
 }
 BY_DTYPE = {form.dtype: form for form in FORMS.values()}
 
@@ -88,3 +104,15 @@ def choose(features: set[str], wanted: str | None = None) -> Form:
 
 
 CHOSEN = choose(processor_features(), os.environ.get("BINVIZ_KERNELS"))
+
+
+def for_bits(bits: int) -> Form:
+    """The form for products with codes of so many bits.
+
+    Counting, each bit costs as much as the first; looking up, several cost about what one does.
+
+    >>> for_bits(1) is CHOSEN
+    True
+    """
+    tables = FORMS["avx512bw"]
+    return tables if bits > 1 and CHOSEN.name == "avx512" and tables.needs <= processor_features() else CHOSEN

@@ -106,13 +106,9 @@ def store_signed_sums(typing, x, panels, out, m, left, n, K):
             rows = [builder.gep(x, [builder.mul(K, v.INT64(i))]) for i in range(height)]
 
             def entry(k, totals):
-                line = builder.gep(tile.panel, [builder.mul(builder.lshr(k, v.INT64(5)), v.INT64(PANEL))])
-                # Bring bit k % 32 to the place of the sign, where a 1 is a minus
-                left = builder.xor(builder.and_(k, v.INT64(31)), v.INT64(31))
-                left = v.broadcast(builder, builder.trunc(left, v.INT32), integers.count)
                 signs = []
-                for j in range(tile.shape.registers):
-                    bits = v.load(builder, line, v.INT64(integers.count * j), integers)
+                for bits, left in tile.bits_of_columns(k):
+                    # Brought to the place of the sign, a 1 is a minus
                     minus = builder.and_(builder.not_(builder.shl(bits, left)), top)
                     signs.append(builder.bitcast(builder.or_(minus, one), floats))
                 entries = [

@@ -36,12 +36,18 @@ def written(element: types.Type, axes: int) -> types.Array:
     return types.Array(element, axes, "C")
 
 
+def named(names: type, *kinds: tuple[types.Type, int]) -> types.NamedTuple:
+    """The type of a named tuple of arrays, each given by its elements and axes."""
+    return types.NamedTuple(tuple(written(element, axes) for element, axes in kinds), names)
+
+
 PANELS = None  # stands for the panels' type, which differs between forms
 COUNT, FLAG = types.int64, types.boolean
 FLOATS, INTS, WIDTHS = read(types.float32, 1), read(types.int32, 1), read(types.uint32, 1)
 FLOAT_MATRIX, INT_MATRIX = read(types.float32, 2), read(types.int32, 2)
 OCTETS, WORDS = read(types.uint8, 2), read(types.uint64, 2)
 PANELS_OUT = written(types.uint32, 3)
+STEPS_32_OUT, STEPS_64_OUT = written(types.uint8, 4), written(types.int8, 4)
 FLOATS_OUT, INTS_OUT, WORDS_OUT = written(types.float32, 2), written(types.int32, 2), written(types.uint64, 2)
 
 
@@ -76,7 +82,7 @@ class Kernel:
         self.functions = serial, threaded
         self._panels = arguments.index(PANELS) if PANELS in arguments else None
         for function in self.functions:
-            function.__qualname__ += f"-{DIGEST}"
+            function.__qualname__ = f"{function.__name__}-{DIGEST}"
         self.serial: Callable[..., bool] = _not_compiled
         self.threaded: Callable[..., bool] = _not_compiled
         self._compiled: dict[tuple[bool, Form | None], Callable[..., bool]] = {}

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binviz_kernels.code_encoder import CodeLayer, CodeLinear
 from binviz_kernels.encoder import Codes, EncoderLayer, Floats, Range
 from binviz_kernels.packing import PackedWeights, unpack
 
@@ -111,3 +112,74 @@ def sum_in_order(x: Floats, lanes: int) -> Any:
         lower, upper = np.split(sums, 2, axis=-1)
         sums = lower + upper
     return sums[..., 0]
+
+
+def code_encoder(
+    x: Floats,
+    layers: Sequence[CodeLayer],
+    allowed: Bits | None = None,
+    *,
+    bits: int,
+    head: int,
+    norm_first: bool,
+    epsilon: float,
+) -> tuple[Floats, dict[str, NDArray[np.int64]]]:
+    """The encoder of codes of several bits: float32 [B, L, D] -> the same, and the last layer's codes."""
+    B, L, D = x.shape
+    allowed = np.ones((B, L), bool) if allowed is None else allowed
+    x = x.reshape(B * L, D)
+    signed, unsigned = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), (0, 2**bits - 1)
+
+    def linear(codes: NDArray[np.int64], layer: CodeLinear) -> Floats:
+        dots = codes @ unpack(layer.weights).T.astype(int)
+        return dots.astype(np.float32) * layer.scale + layer.bias
+
+    for layer in layers:
+        normed = layer_norm(x, layer.attention_gain, layer.attention_bias, epsilon) if norm_first else x
+        inputs = np.stack([levels(normed + b.shift, b.alpha, *signed) for b in layer.inputs])
+        qkv = np.stack(
+            [
+                levels(linear(codes, projection), alpha, *signed)
+                for codes, projection, alpha in zip(
+                    np.broadcast_to(inputs, (3, B * L, D)), layer.qkv, layer.heads, strict=True
+                )
+            ]
+        )
+        context = code_attention(qkv.reshape(3, B, L, -1, head), allowed, layer, unsigned).reshape(B * L, -1)
+        y = context.astype(np.float32) * np.float32(layer.context_factor) + layer.context.shift
+        context_codes = levels(y, layer.context.alpha, *signed)
+        x = linear(context_codes, layer.attn_out) + x
+        if norm_first:
+            normed = layer_norm(x, layer.ffn_gain, layer.ffn_bias, epsilon)
+        else:
+            normed = x = layer_norm(x, layer.attention_gain, layer.attention_bias, epsilon)
+        ffn_in = levels(normed + layer.ffn_in.shift, layer.ffn_in.alpha, *signed)
+        hidden = np.maximum(linear(ffn_in, layer.fc1), np.float32(0))
+        ffn = levels(hidden + layer.ffn.shift, layer.ffn.alpha, *unsigned)
+        x = linear(ffn, layer.fc2) + x
+        if not norm_first:
+            x = layer_norm(x, layer.ffn_gain, layer.ffn_bias, epsilon)
+    codes = {"inputs": inputs, "heads": np.stack([*qkv, context_codes]), "ffn_in": ffn_in, "ffn": ffn}
+    return x.reshape(B, L, D), codes
+
+
+def levels(x: Floats, alpha: float, low: int, high: int) -> NDArray[np.int64]:
+    """clamp(round(x / alpha)), half to even."""
+    return np.rint(x / np.float32(alpha)).clip(low, high).astype(int)
+
+
+def code_attention(
+    heads: NDArray[np.int64], allowed: Bits, layer: CodeLayer, range_: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Context products [B, L, heads, d] of codes [3, B, L, heads, d], row by row of the attention map."""
+    _, B, L, H, d = heads.shape
+    q, k, v = heads
+    context = np.zeros((B, L, H, d), int)
+    for b, i, h in np.ndindex(B, L, H):
+        if allowed[b].any():
+            scores = k[b, :, h] @ q[b, i, h]
+            below = scores[allowed[b]].max() - scores
+            exponentials = np.where(allowed[b], np.exp(-layer.step * below), 0).astype(np.float32)
+            probs = exponentials / sum_in_order(exponentials, 16)
+            context[b, i, h] = levels(probs, layer.probs, *range_) @ v[b, :, h]
+    return context

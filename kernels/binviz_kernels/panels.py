@@ -6,13 +6,13 @@ its layout is the words transposed.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled, forms
-from binviz_kernels.sums import PANEL
 
 
 def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArray[Any]:
@@ -31,12 +31,22 @@ def arrange(words: NDArray[np.uint64], form: forms.Form | None = None) -> NDArra
            [0, 0, 0]], dtype=uint32)
     """
     form = form or forms.CHOSEN
-    if form.name == "portable":
+    if not form.line:
         return np.ascontiguousarray(words.T)
-    P, lines, _ = form.shape(*words.shape)
-    panels = aligned((P, lines, PANEL), np.uint32)
-    compiled.ARRANGE(words.size * 64, words, panels)
-    return panels.view(form.dtype)
+    panels = aligned(form.shape(*words.shape), form.dtype)
+    if form.tables:
+        kernel = compiled.ARRANGE_64 if form.dtype == np.int8 else compiled.ARRANGE_32
+        kernel(words.size * 64, words, panels)
+    else:
+        compiled.ARRANGE(words.size * 64, words, panels.view(np.uint32))
+    return panels
+
+
+def arrange_together(matrices: Sequence[NDArray[np.uint64]], form: forms.Form | None = None) -> NDArray[Any]:
+    """Lay out several matrices of words one after the other, in panels."""
+    panels = [arrange(words, form) for words in matrices]
+    together = aligned((sum(map(len, panels)), *panels[0].shape[1:]), panels[0].dtype)
+    return np.concatenate(panels, out=together)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from binviz_kernels import compiled, packing
 from binviz_kernels.checks import output
 from binviz_kernels.gemm import operands
 from binviz_kernels.packing import PackedRows, PackedWeights, Words
+from binviz_kernels.tables import MOST_PLANES
 
 
 class PackedPlanes(NamedTuple):
@@ -97,9 +98,16 @@ def planes_gemm(a: PackedPlanes, w: PackedWeights, out: NDArray[np.int32] | None
     rows, panels = operands(PackedRows(a.words.reshape(M * planes, W), a.K, False), w)
     if a.K << planes > 2**31:
         raise ValueError(f"sums of {a.K} codes of {planes} bits may exceed an int32")
-    N = w.words.shape[0]
+    N, W = w.words.shape[0], rows.shape[1]
     out = output(out, (M, N), np.int32)
-    compiled.WEIGHTED(
-        M * N * a.K * planes, rows.reshape(M, planes * rows.shape[1]), panels, planes, a.signed, out
-    )
+    words = rows.reshape(M, planes * W)
+    if panels.ndim == 4 and planes > MOST_PLANES:
+        # q = low + 2^4 high
+        low, high = (np.ascontiguousarray(part) for part in np.split(words, [MOST_PLANES * W], axis=1))
+        above = np.empty_like(out)
+        compiled.WEIGHTED(M * N * a.K, low, panels, MOST_PLANES, False, out)
+        compiled.WEIGHTED(M * N * a.K, high, panels, planes - MOST_PLANES, a.signed, above)
+        out += above << MOST_PLANES
+    else:
+        compiled.WEIGHTED(M * N * a.K * planes, words, panels, planes, a.signed, out)
     return out

@@ -48,13 +48,18 @@ class Shape(NamedTuple):
         lanes: 32-bit lanes of a register.
         registers: registers side by side; a tile is lanes · registers outputs wide.
         rows: heights a tile may have, largest first; it holds rows · registers sums.
-        counted: the integer whose ones the processor can count, 32 or 8 bits.
+        counted: the integer whose ones the processor can count, 32 or 8 bits; 4 bits are looked up (`tables`).
     """
 
     lanes: int
     registers: int
     rows: tuple[int, ...]
     counted: int
+
+    @property
+    def width(self) -> int:
+        """Bytes of a register."""
+        return 4 * self.lanes
 
     @property
     def columns(self) -> int:
@@ -64,15 +69,20 @@ class Shape(NamedTuple):
 
 # 24 sums, 4 weights, 1 activation and 2 to work with fill the 32 registers of AVX-512.
 WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
-# AVX2 has 16 registers, half as wide, and counts the ones of bytes by table.
+# 8 sums of bytes, 4 halves of weights, their mask and a table fill the 16 registers of AVX2.
+TABLES_32 = Shape(lanes=8, registers=4, rows=(4, 2, 1), counted=4)
+# 8 sums of bytes and 16 of 16 bits leave room for 4 halves, their mask and tables.
+TABLES_64 = Shape(lanes=16, registers=2, rows=(4, 2, 1), counted=4)
+# Where a processor counts the ones of bytes in one instruction.
 BYTES = Shape(lanes=8, registers=2, rows=(4, 2, 1), counted=8)
 # Words that may be counted in bytes: each adds 8 at most, and a byte goes to 255.
 LONGEST_BYTE_SUM = 31
 
 
 def shape_of(panels: types.Array) -> Shape:
-    """What the type of the panels says: words are counted if it is uint32, bytes if it is uint8."""
-    return WORDS if panels.dtype == types.uint32 else BYTES
+    """What the type of the panels says, which is that of their form (`forms`)."""
+    shapes = {types.uint32: WORDS, types.int8: TABLES_64, types.uint8: TABLES_32, types.uint16: BYTES}
+    return shapes[panels.dtype]
 
 
 def subtract_differing(

@@ -8,6 +8,7 @@ from numba.core import cgutils
 
 from binviz_kernels import vectors as v
 from binviz_kernels.sums import PANEL, shape_of, subtract_differing
+from binviz_kernels.tables import TABLE, WORD_TABLES, subtract_looked_up
 
 Registers = list[list[v.Value]]  # of each row, those of neighbouring outputs
 Beside = Callable[[v.Value], None]
@@ -18,7 +19,8 @@ class Tile:
 
     Args:
         context, builder, signature, arguments: as an intrinsic gets them; the arguments begin with
-            words uint64 [M, W], panels, out, m, left and n.
+            words uint64 [M, W], panels, out, m, left and n. Where products are looked up, the place of words is taken
+            by tables uint8 [M, 2W, 128].
         element: the type of the output's elements.
         outputs: int64, N; by default the output's columns.
         planes: int64; the words of a row are those of this many planes, one after the other.
@@ -32,26 +34,34 @@ class Tile:
             context.make_array(type_)(context, builder, array)
             for type_, array in zip(signature.args[:3], (words, panels, out), strict=True)
         ]
-        W, stored = (builder.extract_value(array.shape, 1) for array in (arrays[0], arrays[2]))
-        self.row_length = builder.shl(W, v.INT64(1))  # words of 32 bits
-        self.length = self.row_length  # of a weight row
-        if planes is not None:
-            self.length = builder.udiv(self.row_length, planes)
+        length, stored = (builder.extract_value(array.shape, 1) for array in (arrays[0], arrays[2]))
         if K is not None:
-            whole = builder.lshr(builder.add(K, v.INT64(63)), v.INT64(6))
-            self.length = builder.shl(whole, v.INT64(1))
+            length = builder.lshr(builder.add(K, v.INT64(63)), v.INT64(6))
+        self.tables = self.shape.counted == 4
+        # Words of 32 bits, of an activation row and of a weight row
+        one_each = self.tables and K is None
+        self.row_length = self.length = length if one_each else builder.shl(length, v.INT64(1))
+        if planes is not None and not self.tables:
+            self.length = builder.udiv(self.row_length, planes)
         self.outputs = stored if outputs is None else outputs
         self.stride = builder.mul(stored, v.INT64(8)) if element == v.BYTE else stored
         pointers = [
             builder.bitcast(array.data, type_.as_pointer())
             for array, type_ in zip(arrays, (v.INT32, v.INT32, element), strict=True)
         ]
-        self.words = builder.gep(pointers[0], [builder.mul(self.m, self.row_length)])
+        row = self.row_length
+        if self.tables:
+            row = builder.mul(row, v.INT64(WORD_TABLES // 4))
+        self.words = builder.gep(pointers[0], [builder.mul(self.m, row)])
         # Panel n // 64 begins with the ones of its 64 weight rows.
         lines = builder.mul(builder.lshr(self.n, v.INT64(6)), builder.add(self.length, v.INT64(1)))
-        first = builder.add(builder.mul(lines, v.INT64(PANEL)), builder.and_(self.n, v.INT64(PANEL - 1)))
-        self.ones = builder.gep(pointers[1], [first])
-        self.panel = builder.gep(self.ones, [v.INT64(PANEL)])
+        first, column = builder.mul(lines, v.INT64(PANEL)), builder.and_(self.n, v.INT64(PANEL - 1))
+        self.ones = builder.gep(pointers[1], [builder.add(first, column)])
+        self.panel = builder.gep(pointers[1], [builder.add(first, v.INT64(PANEL))])
+        if self.tables:
+            self.panel = builder.bitcast(self.panel, v.BYTE.as_pointer())
+            column = builder.mul(column, v.INT64(self.shape.width // TABLE))
+        self.panel = builder.gep(self.panel, [column])
         self.out = pointers[2]
 
     def each_height(
@@ -78,11 +88,20 @@ class Tile:
         self, height: int, start: list[v.Value], plane: v.Value | None = None, beside: Beside | None = None
     ) -> list[v.Value]:
         """The start less the differing bits of the tile's rows, or of one of their planes."""
+        if self.tables:
+            return self.subtract_looked_up(height, start, v.INT64(1))
         words = self.words
         if plane is not None:
             words = self.builder.gep(words, [self.builder.mul(plane, self.length)])
         return subtract_differing(
             self.builder, self.shape, height, start, words, self.row_length, self.panel, self.length, beside
+        )
+
+    def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value) -> list[v.Value]:
+        """The start less the differing bits of the tile's rows, those of plane p counted 2^p times."""
+        tables = self.builder.bitcast(self.words, v.BYTE.as_pointer())
+        return subtract_looked_up(
+            self.builder, self.shape, height, start, tables, self.panel, self.length, planes
         )
 
     def fetch(self, height: int) -> None:
@@ -97,6 +116,28 @@ class Tile:
         lanes = v.vector(v.INT32, self.shape.lanes)
         places = [v.INT64(j * lanes.count) for j in range(self.shape.registers)]
         return [v.load(self.builder, self.ones, place, lanes) for place in places]
+
+    def bits_of_columns(self, k: v.Value) -> list[tuple[v.Value, v.Value]]:
+        """For each register of outputs an int32 that holds bit k of a weight row, and how far it is from the top bit."""
+        builder, lanes, width = self.builder, self.shape.lanes, self.shape.width
+        log = (width // 2).bit_length() - 1 if self.tables else 5  # bits of a step, or of a word
+        line = builder.mul(builder.lshr(k, v.INT64(log)), v.INT64(4 * width if self.tables else PANEL))
+        bit = builder.and_(k, v.INT64(2**log - 1))
+        if self.tables:
+            byte = builder.lshr(bit, v.INT64(3))
+            line = builder.add(line, builder.mul(byte, v.INT64(TABLE)))
+            bit = builder.and_(bit, v.INT64(7))
+        line = builder.gep(self.panel, [line])
+        left = v.broadcast(builder, builder.trunc(builder.sub(v.INT64(31), bit), v.INT32), lanes)
+        pairs = []
+        for first in range(0, self.shape.columns, lanes):
+            if self.tables:
+                at = v.INT64(first // TABLE * width + first % TABLE)
+                bits = builder.zext(v.load(builder, line, at, v.vector(v.BYTE, lanes)), left.type)
+            else:
+                bits = v.load(builder, line, v.INT64(first), left.type)
+            pairs.append((bits, left))
+        return pairs
 
     def each_product(
         self, K: v.Value, signed: v.Value, finish: Callable[[Registers], None], beside: Beside | None = None
@@ -127,6 +168,9 @@ class Tile:
         self, planes: v.Value, negative: v.Value, finish: Callable[[Registers], None]
     ) -> None:
         """Products of codes: the planes weighted by powers of two, the highest negative if asked."""
+        if self.tables:
+            self.each_looked_up_product(planes, negative, finish)
+            return
         builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
         one, zero = v.constant(lanes, 1), v.constant(lanes, 0)
         last = builder.sub(planes, v.INT64(1))
@@ -146,6 +190,20 @@ class Tile:
             return v.loop(builder, v.INT64(0), planes, 1, [zero] * len(ones), plane)
 
         self.each_height(sums, finish)
+
+    def each_looked_up_product(
+        self, planes: v.Value, negative: v.Value, finish: Callable[[Registers], None]
+    ) -> None:
+        """The same from tables, whose planes are weighted already."""
+        builder, lanes = self.builder, self.shape.lanes
+        whole = builder.trunc(builder.shl(v.INT64(1), planes), v.INT32)
+        # (2^planes − 1) · ones; or 2^(planes − 1) · padded K − ones
+        factor = builder.select(negative, v.INT32(-1), builder.sub(whole, v.INT32(1)))
+        padded = builder.mul(builder.trunc(self.length, v.INT32), builder.shl(whole, v.INT32(4)))
+        padded = builder.select(negative, padded, v.INT32(0))
+        factor, padded = (v.broadcast(builder, number, lanes) for number in (factor, padded))
+        start = [builder.add(builder.mul(ones, factor), padded) for ones in self.ones_of_columns()]
+        self.each_height(lambda height: self.subtract_looked_up(height, start * height, planes), finish)
 
     def column(self, j: int) -> v.Value:
         """The number of the first output in register j."""

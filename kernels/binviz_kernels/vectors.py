@@ -13,7 +13,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-BIT, BYTE, INT32, INT64, FLOAT = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+BIT, BYTE, INT16, INT32, INT64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+FLOAT = ir.FloatType()
 Value = Any  # an ir.Value: llvmlite has no types that mypy can read
 
 
@@ -102,7 +103,7 @@ def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False) -> None
 
 
 def loop(
-    builder: ir.IRBuilder, start: Value, stop: Value, step: int, state: list[Value],
+    builder: ir.IRBuilder, start: Value, stop: Value, step: int | Value, state: list[Value],
     body: Callable[[Value, list[Value]], list[Value]],
 ) -> list[Value]:  # fmt: skip
     """`for k in range(start, stop, step): state = body(k, state)`, its state in registers."""
@@ -118,7 +119,8 @@ def loop(
     builder.cbranch(builder.icmp_signed("<", k, stop), inside, done)
     builder.position_at_end(inside)
     after = body(k, list(registers))
-    k.add_incoming(builder.add(k, INT64(step)), builder.block)
+    step = INT64(step) if isinstance(step, int) else step
+    k.add_incoming(builder.add(k, step), builder.block)
     for register, value in zip(registers, after, strict=True):
         register.add_incoming(value, builder.block)
     builder.branch(head)
