@@ -10,7 +10,7 @@ READY       := $(VENV)/.installed
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help app lab test browser lint format bench notebooks screenshots
+.PHONY: help app lab test slow browser lint format bench notebooks screenshots
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ app: $(READY) ## the dashboard, on this machine only
 lab: $(READY) ## JupyterLab with the tutorials
 	$(BIN)/jupyter lab notebooks
 
-test: $(READY) ## every test but the browser's
-	$(BIN)/python -m pytest -n 2 -m "not browser"
+test: $(READY) ## the tests, a few minutes
+	$(BIN)/python -m pytest -n 2 -m "not browser and not slow"
+
+slow: $(READY) ## the tests that take long
+	$(BIN)/python -m pytest -n 2 -m slow
 
 browser: $(READY) ## the dashboard's tests in Chromium
 	$(BIN)/python -m pytest tests/browser -m browser

@@ -70,15 +70,6 @@ def make_binary(model, recipe="bit-w1a1"):
     return binary
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on two threads, and much slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(params=ARCHITECTURES)
 def architecture(request):
     return request.param

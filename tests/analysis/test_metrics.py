@@ -59,10 +59,10 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize(("function", "a", "b", "value"), EDGES)
-def test_zeros_and_nothing(function, a, b, value):
-    assert function(a, b) == pytest.approx(value, nan_ok=True)
-    assert str(function(a, b)) != "-0.0"
+def test_zeros_and_nothing():
+    for function, a, b, value in EDGES:
+        assert function(a, b) == pytest.approx(value, nan_ok=True)
+        assert str(function(a, b)) != "-0.0"
 
 
 def test_entropy_of_nothing():

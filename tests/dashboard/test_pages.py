@@ -8,7 +8,9 @@ from binviz_dashboard import models, racing
 
 PAGES = ["start", "lab", "training", "bits", "activations", "errors", "attention"]
 WITH_MODELS = [page for page in PAGES if page not in ("lab", "training", "bits")]
-MODELS = models.binary_names()
+#: One of each kind of model, and the others of the same kind.
+KINDS = ["sst2-minilm.bit-w1a1", "digits-vit.bit-w1a1", "digits-cnn.xnor"]
+OTHERS = [name for name in models.binary_names() if name not in KINDS]
 
 
 def charts(app):
@@ -16,30 +18,25 @@ def charts(app):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_draws_without_a_complaint(visit, page):
+def test_page_draws_without_a_complaint_and_describes_its_charts(visit, page):
     app = visit(page)
     assert not app.exception
     assert not app.error
     assert not app.warning
     assert charts(app)
+    for chart in app.get("plotly_chart"):
+        assert chart.proto.alt.endswith(".")
+        assert json.loads(chart.proto.config)["showSendToCloud"] is False
+        assert len(chart.proto.spec) < 100_000
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*KINDS, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 @pytest.mark.parametrize("page", WITH_MODELS)
 def test_every_model_on_every_page(visit, page, name):
     app = visit(page, model=name)
     assert not app.exception
     assert app.selectbox(key="model").value == name
     assert charts(app) or len(app.error) == 1
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_chart_is_described(visit, page):
-    app = visit(page)
-    for chart in app.get("plotly_chart"):
-        assert chart.proto.alt.endswith(".")
-        assert json.loads(chart.proto.config)["showSendToCloud"] is False
-        assert len(chart.proto.spec) < 100_000
 
 
 @pytest.mark.parametrize(

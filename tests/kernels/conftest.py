@@ -9,19 +9,20 @@ from binviz_kernels import forms
 from numpy.typing import NDArray
 
 
-@pytest.fixture(params=[1, 31, 64, 65, 513], ids=lambda K: f"K{K}")
-def K(request) -> int:
-    return request.param
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Encoders take long to compile: in the forms of other processors they are for `make slow`."""
+    for item in items:
+        form = item.callspec.params.get("form") if hasattr(item, "callspec") else None
+        if form not in (None, forms.CHOSEN.name) and "encoder" in item.path.stem:
+            item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(params=[0, 1, 4, 17], ids=lambda M: f"M{M}")
-def M(request) -> int:
-    return request.param
-
-
-@pytest.fixture(params=[1, 16, 65], ids=lambda N: f"N{N}")
-def N(request) -> int:
-    return request.param
+@pytest.fixture
+def sizes() -> list[tuple[int, int, int]]:
+    """Awkward M, N and K: every two of them together at least once."""
+    rows, columns, lengths = (0, 1, 4, 17), (1, 16, 65), (1, 31, 64, 65, 513)
+    return [(M, columns[(i + j) % 3], K) for i, M in enumerate(rows) for j, K in enumerate(lengths)]
 
 
 @pytest.fixture

@@ -16,26 +16,26 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["signed", "unsigned"])
 @pytest.mark.parametrize(("x_shape", "w_shape", "groups", "stride", "padding"), CASES)
-def test_conv2d_is_the_convolution_of_the_codes(kind, x_shape, w_shape, groups, stride, padding):
-    random = np.random.default_rng(0)
-    x = (
-        random.choice(np.array([-1, 1], np.float32), x_shape)
-        if kind == "signed"
-        else random.random(x_shape) < 0.5
-    )
-    w = random.choice(np.array([-1, 1], np.float32), w_shape)
-    scale, bias = random.standard_normal((2, w_shape[0])).astype(np.float32)
-    filters = pack_filters(w, groups)
-    y = conv2d(x, filters, scale, bias, stride=stride, padding=padding)
-    dots = torch.nn.functional.conv2d(
-        torch.from_numpy(x.astype(np.float32)), torch.from_numpy(w), None, stride, padding, groups=groups
-    ).numpy()
-    expected = dots * scale.reshape(-1, 1, 1) + bias.reshape(-1, 1, 1)
-    np.testing.assert_array_equal(y, expected)
-    twin = naive.conv2d(x, naive.pack_filters(w, groups), scale, bias, stride=stride, padding=padding)
-    np.testing.assert_array_equal(y, twin)
+def test_conv2d_is_the_convolution_of_the_codes(x_shape, w_shape, groups, stride, padding):
+    for kind in ("signed", "unsigned"):
+        random = np.random.default_rng(0)
+        x = (
+            random.choice(np.array([-1, 1], np.float32), x_shape)
+            if kind == "signed"
+            else random.random(x_shape) < 0.5
+        )
+        w = random.choice(np.array([-1, 1], np.float32), w_shape)
+        scale, bias = random.standard_normal((2, w_shape[0])).astype(np.float32)
+        filters = pack_filters(w, groups)
+        y = conv2d(x, filters, scale, bias, stride=stride, padding=padding)
+        dots = torch.nn.functional.conv2d(
+            torch.from_numpy(x.astype(np.float32)), torch.from_numpy(w), None, stride, padding, groups=groups
+        ).numpy()
+        expected = dots * scale.reshape(-1, 1, 1) + bias.reshape(-1, 1, 1)
+        np.testing.assert_array_equal(y, expected)
+        twin = naive.conv2d(x, naive.pack_filters(w, groups), scale, bias, stride=stride, padding=padding)
+        np.testing.assert_array_equal(y, twin)
 
 
 def test_every_form(form):

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from binviz_kernels import PackedWeights, and_gemm, naive, pack_rows, pack_weights, xnor_gemm
 
 
@@ -9,22 +8,24 @@ def test_five_matches_of_eight_give_two():
     assert xnor_gemm(pack_rows(a), pack_weights(b)).tolist() == [[2]]
 
 
-def test_xnor_gemm_is_the_integer_product(form, M, N, K, signs, poisoned):
-    x, v = signs(M, K), signs(N, K)
-    a, w = pack_rows(x), pack_weights(v)
-    out = poisoned(M, N)
-    assert xnor_gemm(a, w, out) is out
-    np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T)
-    np.testing.assert_array_equal(out, naive.xnor_gemm(a, w, poisoned(M, N)))
+def test_xnor_gemm_is_the_integer_product(form, sizes, signs, poisoned):
+    for M, N, K in sizes:
+        x, v = signs(M, K), signs(N, K)
+        a, w = pack_rows(x), pack_weights(v)
+        out = poisoned(M, N)
+        assert xnor_gemm(a, w, out) is out
+        np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T, f"{K=}")
+        np.testing.assert_array_equal(out, naive.xnor_gemm(a, w, poisoned(M, N)), f"{K=}")
 
 
-def test_and_gemm_is_the_integer_product(form, M, N, K, zeros_and_ones, signs, poisoned):
-    x, v = zeros_and_ones(M, K), signs(N, K)
-    a, w = pack_rows(x), pack_weights(v)
-    out = poisoned(M, N)
-    assert and_gemm(a, w, out) is out
-    np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T)
-    np.testing.assert_array_equal(out, naive.and_gemm(a, w, poisoned(M, N)))
+def test_and_gemm_is_the_integer_product(form, sizes, zeros_and_ones, signs, poisoned):
+    for M, N, K in sizes:
+        x, v = zeros_and_ones(M, K), signs(N, K)
+        a, w = pack_rows(x), pack_weights(v)
+        out = poisoned(M, N)
+        assert and_gemm(a, w, out) is out
+        np.testing.assert_array_equal(out, x.astype(int) @ v.astype(int).T, f"{K=}")
+        np.testing.assert_array_equal(out, naive.and_gemm(a, w, poisoned(M, N)), f"{K=}")
 
 
 def test_zeros_and_ones_by_signs_is_half_of_signs_by_signs(zeros_and_ones, signs):
@@ -37,15 +38,15 @@ def test_zeros_and_ones_by_signs_is_half_of_signs_by_signs(zeros_and_ones, signs
     )
 
 
-@pytest.mark.parametrize(("M", "N", "K"), [(0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)], ids=str)
-def test_empty_products_are_empty_or_zero(form, M, N, K):
-    w = pack_weights(np.ones((N, K)))
-    for product in (
-        xnor_gemm(pack_rows(np.ones((M, K))), w),
-        and_gemm(pack_rows(np.ones((M, K), bool)), w),
-    ):
-        np.testing.assert_array_equal(product, np.zeros((M, N), np.int32))
-        assert product.dtype == np.int32
+def test_empty_products_are_empty_or_zero(form):
+    for M, N, K in ((0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)):
+        w = pack_weights(np.ones((N, K)))
+        for product in (
+            xnor_gemm(pack_rows(np.ones((M, K))), w),
+            and_gemm(pack_rows(np.ones((M, K), bool)), w),
+        ):
+            np.testing.assert_array_equal(product, np.zeros((M, N), np.int32))
+            assert product.dtype == np.int32
 
 
 def test_extreme_products_of_long_rows(form):

@@ -19,29 +19,29 @@ def some_floats(*shape):
 
 
 @pytest.mark.parametrize("kind", ["signed", "unsigned"])
-def test_linear_is_the_numpy_expression_bit_for_bit(form, M, N, K, kind, signs, zeros_and_ones, poisoned):
-    x = signs(M, K) if kind == "signed" else zeros_and_ones(M, K)
-    v = signs(N, K)
-    scale, shift, bias, row_scale = some_floats(N), some_floats(N + 1)[1:], some_floats(N), some_floats(M)
-    out = poisoned(M, N, np.float32)
-    got = linear(x, pack_weights(v), scale, bias, shift=shift, row_scale=row_scale, out=out)
-    assert got is out
-    dot = (x.astype(int) @ v.astype(int).T).astype(np.float32)
-    expected = (dot * scale + shift) * row_scale[:, None] + bias
-    assert expected.dtype == np.float32
-    np.testing.assert_array_equal(bits_of(out), bits_of(expected))
-    twin = naive.linear(x, pack_weights(v), scale, bias, shift=shift, row_scale=row_scale)
-    np.testing.assert_array_equal(bits_of(out), bits_of(twin))
+def test_linear_is_the_numpy_expression_bit_for_bit(form, sizes, kind, signs, zeros_and_ones, poisoned):
+    for M, N, K in sizes:
+        x = signs(M, K) if kind == "signed" else zeros_and_ones(M, K)
+        v = signs(N, K)
+        scale, shift, bias, row_scale = some_floats(N), some_floats(N + 1)[1:], some_floats(N), some_floats(M)
+        out = poisoned(M, N, np.float32)
+        got = linear(x, pack_weights(v), scale, bias, shift=shift, row_scale=row_scale, out=out)
+        assert got is out
+        dot = (x.astype(int) @ v.astype(int).T).astype(np.float32)
+        expected = (dot * scale + shift) * row_scale[:, None] + bias
+        assert expected.dtype == np.float32
+        np.testing.assert_array_equal(bits_of(out), bits_of(expected), f"{K=}")
+        twin = naive.linear(x, pack_weights(v), scale, bias, shift=shift, row_scale=row_scale)
+        np.testing.assert_array_equal(bits_of(out), bits_of(twin), f"{K=}")
 
 
-@pytest.mark.parametrize("terms", TERMS, ids=lambda terms: "+".join(sorted(terms)) or "scale only")
-def test_every_choice_of_terms(form, terms, signs):
+def test_every_choice_of_terms(form, signs):
     x, w = signs(5, 65), pack_weights(signs(7, 65))
-    given = {"bias": some_floats(7), "shift": some_floats(8)[1:], "row_scale": some_floats(5)}
-    given = {name: vector for name, vector in given.items() if name in terms}
-    np.testing.assert_array_equal(
-        bits_of(linear(x, w, some_floats(7), **given)), bits_of(naive.linear(x, w, some_floats(7), **given))
-    )
+    every = {"bias": some_floats(7), "shift": some_floats(8)[1:], "row_scale": some_floats(5)}
+    for terms in TERMS:
+        given = {name: vector for name, vector in every.items() if name in terms}
+        fast, slow = (module(x, w, some_floats(7), **given) for module in (linear, naive.linear))
+        np.testing.assert_array_equal(bits_of(fast), bits_of(slow), str(terms))
 
 
 def test_scalars_stand_for_constant_vectors(signs):
@@ -91,13 +91,13 @@ def test_packed_rows_and_raw_arrays_give_the_same(signs, zeros_and_ones):
         np.testing.assert_array_equal(linear(x, w, 0.5), linear(pack_rows(x), w, 0.5))
 
 
-@pytest.mark.parametrize(("M", "N", "K"), [(0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)], ids=str)
-def test_empty_layers(form, M, N, K):
-    bias = some_floats(N)
-    y = linear(np.ones((M, K)), pack_weights(np.ones((N, K))), some_floats(N), bias)
-    assert y.dtype == np.float32
-    # Nothing is summed for K = 0: what remains is the bias.
-    np.testing.assert_array_equal(y, np.broadcast_to(bias, (M, N)) if K == 0 else np.empty((M, N)))
+def test_empty_layers(form):
+    for M, N, K in ((0, 0, 0), (0, 5, 3), (4, 0, 3), (4, 5, 0)):
+        bias = some_floats(N)
+        y = linear(np.ones((M, K)), pack_weights(np.ones((N, K))), some_floats(N), bias)
+        assert y.dtype == np.float32
+        # Nothing is summed for K = 0: what remains is the bias.
+        np.testing.assert_array_equal(y, np.broadcast_to(bias, (M, N)) if K == 0 else np.empty((M, N)))
 
 
 def test_read_only_and_strided_vectors(signs):

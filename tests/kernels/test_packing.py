@@ -3,29 +3,32 @@ import pytest
 from binviz_kernels import PackedRows, PackedWeights, naive, pack_rows, pack_weights, prepare, unpack
 
 
-def test_floats_pack_as_the_naive_twin(M, K):
-    x = np.random.default_rng(K).standard_normal((M, K)).astype(np.float32)
-    packed, expected = pack_rows(x), naive.pack_rows(x)
-    np.testing.assert_array_equal(packed.words, expected.words)
-    assert packed.words.dtype == np.uint64
-    assert packed.words.shape == (M, -(-K // 64))
-    assert (packed.K, packed.signed) == (K, True)
+def test_floats_pack_as_the_naive_twin(sizes):
+    for M, _, K in sizes:
+        x = np.random.default_rng(K).standard_normal((M, K)).astype(np.float32)
+        packed, expected = pack_rows(x), naive.pack_rows(x)
+        np.testing.assert_array_equal(packed.words, expected.words, f"{K=}")
+        assert packed.words.dtype == np.uint64
+        assert packed.words.shape == (M, -(-K // 64))
+        assert (packed.K, packed.signed) == (K, True)
 
 
-def test_zeros_and_ones_pack_as_the_naive_twin(M, K, zeros_and_ones):
-    x = zeros_and_ones(M, K)
-    packed, expected = pack_rows(x), naive.pack_rows(x)
-    np.testing.assert_array_equal(packed.words, expected.words)
-    assert (packed.K, packed.signed) == (K, False)
+def test_zeros_and_ones_pack_as_the_naive_twin(sizes, zeros_and_ones):
+    for M, _, K in sizes:
+        x = zeros_and_ones(M, K)
+        packed, expected = pack_rows(x), naive.pack_rows(x)
+        np.testing.assert_array_equal(packed.words, expected.words, f"{K=}")
+        assert (packed.K, packed.signed) == (K, False)
 
 
-def test_unpack_as_the_naive_twin(M, K, signs):
-    packed = pack_rows(signs(M, K))
-    for signed in (None, True, False):
-        entries = unpack(packed, signed)
-        np.testing.assert_array_equal(entries, naive.unpack(packed, signed))
-        assert entries.dtype == np.int8
-        assert entries.shape == (M, K)
+def test_unpack_as_the_naive_twin(sizes, signs):
+    for M, _, K in sizes:
+        packed = pack_rows(signs(M, K))
+        for signed in (None, True, False):
+            entries = unpack(packed, signed)
+            np.testing.assert_array_equal(entries, naive.unpack(packed, signed))
+            assert entries.dtype == np.int8
+            assert entries.shape == (M, K)
 
 
 def test_unpack_asks_the_rows_whether_they_are_signed(signs, zeros_and_ones):
@@ -68,11 +71,12 @@ def test_words_are_little_endian_rows_padded_with_zeros():
     assert pack_rows(x).words.tobytes()[:9] == b"\xfe" + b"\xff" * 7 + b"\x07"
 
 
-def test_weights_pack_as_the_naive_twin(N, K, signs):
-    w = signs(N, K)
-    packed, expected = pack_weights(w), naive.prepare(naive.pack_weights(w))
-    np.testing.assert_array_equal(packed.words, expected.words)
-    assert packed.K == expected.K == K
+def test_weights_pack_as_the_naive_twin(sizes, signs):
+    for _, N, K in sizes:
+        w = signs(N, K)
+        packed, expected = pack_weights(w), naive.prepare(naive.pack_weights(w))
+        np.testing.assert_array_equal(packed.words, expected.words, f"{K=}")
+        assert packed.K == expected.K == K
 
 
 def test_prepare_turns_the_stored_form_into_the_packed_one(form, signs):

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 small = st.integers(0, 9)
 width = st.integers(0, 200)
 finite = st.floats(-1e6, 1e6, width=32)
-tried = settings(max_examples=60, deadline=None, derandomize=True)
+tried = settings(max_examples=60)
 
 
 @st.composite

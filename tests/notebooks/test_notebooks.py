@@ -11,6 +11,21 @@ build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(build)
 
 every_notebook = pytest.mark.parametrize("source", build.SOURCES, ids=lambda path: path.stem)
+#: They train nets, or measure how fast something is.
+LONG = ("02", "03", "04", "05")
+every_notebook_in_time = pytest.mark.parametrize(
+    "source",
+    [pytest.param(s, marks=pytest.mark.slow) if s.stem[:2] in LONG else s for s in build.SOURCES],
+    ids=lambda path: path.stem,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """In the notebooks' processes, too: their nets are small, and a second thread waits where the machine is busy."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 CARD = ["**You will**", "**Minutes**", "**Before this**", "**Papers**", "**Not reproduced**"]
 
 
@@ -61,7 +76,7 @@ def test_every_figure_follows_a_prediction(source):
             assert "**Predict" in said, cell.source
 
 
-@every_notebook
+@every_notebook_in_time
 def test_the_solution_runs_and_every_check_is_right(source):
     for cell in build.execute(build.solution(source)).cells:
         for output in cell.get("outputs", []):
@@ -70,7 +85,7 @@ def test_the_solution_runs_and_every_check_is_right(source):
             assert "True" in [o.data["text/plain"] for o in cell.outputs if "data" in o], cell.source
 
 
-@every_notebook
+@every_notebook_in_time
 def test_the_exercises_stop_at_the_first_stub(source):
     notebook = build.exercises(source)
     stubs = [i for i, cell in enumerate(notebook.cells) if build.STUB in cell.source]

@@ -76,11 +76,11 @@ def test_outside_the_window_nothing_moves():
     assert (weight.grad[weight.abs() <= 1] != 0).any()
 
 
-@pytest.mark.parametrize("activation", ["bnn", "reactnet-activation", "elastic-signed", "fda-activation"])
 @pytest.mark.parametrize("weight", ["bnn", "bit-weight", "recu-weight"])
-def test_every_pair_of_binarizers_trains(weight, activation):
-    *_, last = latent.train(Settings(weight=weight, activation=activation, steps=3), 1)
-    assert math.isfinite(last.loss)
+def test_every_pair_of_binarizers_trains(weight):
+    for activation in ("bnn", "reactnet-activation", "elastic-signed", "fda-activation"):
+        *_, last = latent.train(Settings(weight=weight, activation=activation, steps=3), 1)
+        assert math.isfinite(last.loss), activation
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"hidden": -1}, {"lr": 0.0}, {"spread": 0.0}])

@@ -102,11 +102,10 @@ FIGURES = {
     ),
     "accuracy_size": lambda: plots.accuracy_size(["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True]),
 }
-every_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
 
 
-@every_figure
-def test_shown_axes_name_their_unit(make):
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+def test_a_figure_is_what_is_promised(make):
     figure = make()
     axes = [axis for axis in figure.layout if axis.startswith(("xaxis", "yaxis"))]
     titled = [figure.layout[axis].title.text for axis in axes if figure.layout[axis].title.text]
@@ -114,25 +113,13 @@ def test_shown_axes_name_their_unit(make):
     assert titled or len(hidden) == len(axes)
     for title in titled:
         assert re.search(r"\(.+\)$", title), title
-
-
-@every_figure
-def test_numbers_are_finite_and_the_figure_is_small(make):
-    figure = make()
     assert all(np.isfinite(number) for number in numbers(figure.to_plotly_json()["data"]))
     assert len(figure.to_json()) < 40_000
-
-
-@every_figure
-def test_described_in_words(make):
-    alt = make().layout.meta["alt"]
+    alt = figure.layout.meta["alt"]
     assert alt.endswith(".")
     assert "nan" not in alt
-
-
-@every_figure
-def test_code_draws_the_same_figure(make):
-    figure, namespace = make(), {}
+    # its code draws the same figure
+    namespace = {}
     exec(figure.layout.meta["code"], namespace)
     drawn = namespace["figure"]
     assert drawn.layout.to_plotly_json().keys() == figure.layout.to_plotly_json().keys()

@@ -9,7 +9,7 @@ from binviz.training.batches import LengthBuckets
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=120)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lengths=lengths, batch_size=st.integers(1, 40), seed=st.integers(0, 5), order=st.randoms())
 def test_a_step_is_a_function_of_seed_and_step(lengths, batch_size, seed, order):
     one = LengthBuckets(lengths, batch_size, seed)
@@ -20,7 +20,7 @@ def test_a_step_is_a_function_of_seed_and_step(lengths, batch_size, seed, order)
     assert all(other(step) == wanted[step] for step in steps)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lengths=lengths, batch_size=st.integers(1, 40), seed=st.integers(0, 5))
 def test_an_epoch_shows_every_example_at_most_once(lengths, batch_size, seed):
     batches = LengthBuckets(lengths, batch_size, seed)

@@ -167,6 +167,7 @@ glue.train(config, Path({str(tmp_path / "killed")!r}))
         assert (run.metrics, run.predictions) == (wanted[stage].metrics, wanted[stage].predictions)
 
 
+@pytest.mark.slow
 def test_two_processes(here, tmp_path, launch):
     """One record, written once, of twice the examples."""
     words = [*COMMAND, "--stages", "float,bit-w1a1", "--precision", "no", "--out", str(tmp_path)]

@@ -189,6 +189,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     assert same(model, unbroken)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_to_the_same_numbers(tmp_path, launch):
     """With dropout, and Ctrl-C in one of the two. One process alone does not go on from where two stopped."""
     script = tmp_path / "script.py"
@@ -400,9 +401,13 @@ def test_rate(steps, warmup):
     assert rates[rising:] == sorted(rates[rising:], reverse=True)
 
 
-@pytest.mark.parametrize("recipe", [*binviz.recipes.names(), None])
 @pytest.mark.parametrize("make", [bert, cnn])
-def test_every_trained_parameter_is_in_one_group(make, recipe):
+def test_every_trained_parameter_is_in_one_group(make):
+    for recipe in (*binviz.recipes.names(), None):
+        assert_groups(make, recipe)
+
+
+def assert_groups(make, recipe):
     if make is cnn and recipe is None:
         model = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
     else:
