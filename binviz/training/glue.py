@@ -171,10 +171,7 @@ def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[
         return {**evaluate.collate(tokenizer, [rows[i] for i in chosen]), "labels": labels}
 
     def judge(model: nn.Module) -> tuple[dict[str, float], np.ndarray]:
-        labels = np.asarray(held_out.labels)
-        logits = evaluate.glue_logits(model, tokenizer, held_out, task.max_length)
-        correct = logits.argmax(-1) == labels if task.num_labels > 1 else np.empty(0, dtype=bool)
-        return evaluate.glue_metrics(config.task, labels, logits), correct
+        return evaluate.judge(model, tokenizer, config.task, held_out)
 
     data = {"train": train.sha256, "validation": held_out.sha256}
     # Sentences of every length: a batch of short ones would start attention's threshold, twice the mean

@@ -234,7 +234,7 @@ def test_the_list_as_text(tmp_path):
     )
     assert said.exit_code == 0, said.output
     assert "sst2.bit-w1a1.two-step" in said.output and "mrpc.float  " not in said.output
-    assert "sst2.float                   accuracy 0.8911" in said.output
+    assert "sst2.float                   accuracy 0.8922" in said.output
 
 
 def test_verdicts_as_text(tmp_path):
