@@ -3,9 +3,10 @@ r"""Knowledge distillation as BiT trains its students (Liu et al. 2022, 2205.130
 $$L = -\frac1{BC}\sum_{b,c} p^{T}_{bc}\log p^{S}_{bc} \;+\; \sum_{l=0}^{L}\mathrm{MSE}(h^{S}_l, h^{T}_l)$$
 
 over the logits' softmax at temperature 1 and every hidden state (the embedding's output and each layer's).
-Departures from the official code: padding is left out of the mean squared error; a single logit
+Departures from the official code: padding is left out of the mean squared error (see below); a single logit
 (regression) is matched by its squared distance, where the soft cross-entropy of one class is zero;
-the teacher's dropout is off, where the official one for GLUE runs in training mode.
+the teacher's dropout is off, where the official one for GLUE runs in training mode. The official
+optimizer is `binviz.training.bert_adam`; the loop's own is AdamW.
 """
 
 from __future__ import annotations

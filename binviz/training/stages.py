@@ -92,6 +92,8 @@ class Stage:
         """The settings that make it another run, JSON-serialisable."""
         settings: dict[str, Any] = {"train": asdict(self.train)}
         del settings["train"]["checkpoint_every"]
+        if self.train.optimizer == "adamw":
+            del settings["train"]["optimizer"]
         if self.name != "float":
             settings |= {
                 key: getattr(self, key)
@@ -249,6 +251,7 @@ def run_stages(
     hidden_weight: float = 1.0,
     label_weight: float = 0.0,
     dropout: float = 0.0,
+    keep_alphas: bool = False,
 ) -> dict[str, runs.Run]:
     """Train every stage that is not finished, one after the other, see `run_stage`.
 
@@ -257,7 +260,7 @@ def run_stages(
         stages: see `check_stages`.
         start: the model before the first stage; the teacher if that is a recipe. Changed in place.
         float_stage, binary_stage: length and speed of either kind of stage.
-        distillation, hidden_weight, label_weight, dropout: of the binary stages, see `Stage`.
+        distillation, hidden_weight, label_weight, dropout, keep_alphas: of the binary stages, see `Stage`.
 
     Returns:
         stage -> its record.
@@ -280,6 +283,7 @@ def run_stages(
             hidden_weight=hidden_weight,
             label_weight=label_weight,
             dropout=dropout,
+            keep_alphas=keep_alphas,
         )
         records[name], model = run_stage(
             problem,
