@@ -51,8 +51,8 @@ class TrainConfig:
     clip: float = 1.0
     seed: int = 0
     precision: Literal["no", "bf16"] = "no"
-    checkpoint_every: int = 500
     optimizer: Literal["adamw", "bert-adam"] = "adamw"
+    checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
         check_numbers(
