@@ -160,19 +160,26 @@ def evaluate(
     ] = None,
     packed: Annotated[bool, typer.Option("--packed", help="Run a binary model on bits.")] = False,
 ) -> None:
-    """Measure a model on its task and print what its run recorded."""
+    """Measure a model on its task and print what its run recorded, and how many examples came out otherwise."""
     from binviz import zoo
-    from binviz.training.evaluate import evaluate_named
+    from binviz.evidence import runs
+    from binviz.training.evaluate import ROUNDING, evaluate_named
 
     bundled = None if Path(name).exists() else zoo.describe(name)
     if task is None and bundled:
         task = bundled.task
     if task is None:
         raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
-    for metric, value in evaluate_named(name, task, packed=packed).items():
-        recorded = bundled.metrics.get(metric) if bundled and bundled.task == task else None
-        beside = "" if recorded is None else f"   recorded {recorded:.4f}"
+    metrics, correct = evaluate_named(name, task, packed=packed)
+    run = bundled.record if bundled and bundled.task == task else None
+    for metric, value in metrics.items():
+        beside = f"   recorded {run.metrics[metric]:.4f}" if run and metric in run.metrics else ""
         typer.echo(f"{metric} {value:.4f}{beside}")
+    differ = runs.differing(run, correct) if run else None
+    if differ is not None:
+        why = "; rounding differs between processors" if 0 < differ <= ROUNDING * len(correct) else ""
+        why = why or ("; more than rounding explains" if differ else "")
+        typer.echo(f"{differ} of {len(correct)} examples right or wrong otherwise than recorded{why}")
 
 
 @app.command()

@@ -154,8 +154,9 @@ class ElasticSigned(_Elastic):
     The paper subtracts one beta for the tensor, starts alpha at its optimum ("paper") and has no
     gradient scale; the official code adds one for each channel, as here, starts at twice the mean
     magnitude ("lsq") and scales. Its mark that alpha has started is a Python attribute that a saved
-    model loses; here it is a buffer. In both, alpha starts from the whole tensor, padding positions
-    included, so the start depends on how the first batch is padded.
+    model loses; after loading, only an alpha of exactly 1 starts again. Here the mark is a buffer.
+    In both, alpha starts from the whole tensor, padding positions included, so the start depends on
+    how the first batch is padded.
 
     >>> import torch
     >>> ElasticSigned()(torch.tensor([-1.0, 0.0, 2.0])).tolist()

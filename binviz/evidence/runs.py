@@ -31,7 +31,8 @@ class Run:
 
     config: every setting. selection: how the reported model was chosen. data: split -> sha256.
     metrics: name -> value. predictions: hexadecimal bits, one per evaluated example, 1 = correct
-    (`correct_bits`). curves: at most 200 points each. machine: CPU or GPU, threads, versions.
+    (`correct_bits`). curves: at most 200 points each. machine: CPU or GPU, threads, versions. file: of a bundled
+    model, the shipped file that metrics and predictions were measured with, see `binviz.zoo.bundle.judged`.
     """
 
     experiment: str
@@ -46,6 +47,7 @@ class Run:
     curves: dict[str, Sequence[float]] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
+    file: dict[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -113,6 +115,24 @@ def correct_bits(correct: np.ndarray) -> str:
     '05'
     """
     return np.packbits(correct.astype(bool), bitorder="little").tobytes().hex()
+
+
+def differing(run: Run, correct: np.ndarray) -> int | None:
+    """How many examples are right in a record and wrong here, or the other way; None where it has no such bits.
+
+    Args:
+        run: with a bit for each example.
+        correct: bool (examples,), the same examples in the same order.
+
+    >>> run = Run("e", "c", 0, {}, "", {}, {}, 1.0, predictions=correct_bits(np.array([True, False, True])))
+    >>> differing(run, np.array([True, True, False]))
+    2
+    """
+    bits = np.frombuffer(bytes.fromhex(run.predictions), dtype=np.uint8)
+    if not len(correct) or len(bits) != -(-len(correct) // 8):
+        return None
+    recorded = np.unpackbits(bits, count=len(correct), bitorder="little").astype(bool)
+    return int((recorded != correct).sum())
 
 
 def code_state() -> dict[str, Any]:

@@ -237,6 +237,15 @@ _GAP_CELLS += [
         why="two steps, the first to 4 bits in place of 2",
     ),
     _cell(
+        "sst2.bit-w1a1.two-step-alphas-kept",
+        4,
+        "bit-w1a1",
+        "bit-w1a2.half",
+        share=0.5,
+        keep_alphas=True,
+        why="two steps, the second from the 2-bit student's alphas, as in the official code",
+    ),
+    _cell(
         "sst2.bit-w1a2.joined",
         4,
         "bit-w1a2",
@@ -260,6 +269,18 @@ _GAP_CLAIMS += [
         "asked here",
         "sst2.bit-w1a1.two-step-a4",
         "sst2.bit-w1a1",
+    ),
+    Claim(
+        "Two steps are better than one, with as many optimisation steps, if alphas are kept as in the official code",
+        "2205.13016, method",
+        "sst2.bit-w1a1.two-step-alphas-kept",
+        "sst2.bit-w1a1",
+    ),
+    Claim(
+        "In the second step, alphas kept are better than alphas started anew",
+        "asked here",
+        "sst2.bit-w1a1.two-step-alphas-kept",
+        "sst2.bit-w1a1.two-step",
     ),
     Claim(
         "Half of the training phrases joined in pairs help the student with 2-bit activations",

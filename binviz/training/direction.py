@@ -9,8 +9,10 @@ L = -\frac1{BC}\sum p^{T}\log p^{S} + \tfrac12 L_{\text{labels}}
   + \sum_{l} \lVert n(h^S_l) - n(h^T_l) \rVert_F$$
 
 As in the official code, one norm is taken over a whole batch and all heads. Departures from it: padding is left
-out, where the code sets entries below -100 to 0 (which removes nothing: the mask is never added to these
-products); a single logit is matched by its squared distance.
+out, where the code leaves it in. Its cut, which sets entries of P at or below -100 to 0, is no mask, since the mask is
+never added to these products: it drops pairs of positions whose projections are long and point apart, real ones and
+padded ones alike, from P and from its norm. Here nothing is cut. A single logit is matched by its squared distance.
+The official optimizer is `binviz.training.bert_adam`; the loop's own is AdamW.
 """
 
 from __future__ import annotations

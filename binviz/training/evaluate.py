@@ -13,6 +13,9 @@ from transformers import PreTrainedTokenizerBase
 from binviz.data import glue
 from binviz.errors import UserError
 
+#: Share of the examples that another processor's rounding may turn, of a model that is the recorded one.
+ROUNDING = 0.01
+
 
 def encode(
     tokenizer: PreTrainedTokenizerBase, examples: glue.Examples, max_length: int
@@ -89,8 +92,39 @@ def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str,
     return {name: float(value) for name, value in found.items()}
 
 
-def evaluate_named(name: str, task: str, *, packed: bool = False) -> dict[str, float]:
-    """A saved or bundled model's metrics on its task's evaluation split.
+def judge(
+    model: nn.Module, tokenizer: Any, task: str, examples: glue.Examples | None = None
+) -> tuple[dict[str, float], np.ndarray]:
+    """A model's metrics on its task's evaluation split, and whether each example is right.
+
+    Args:
+        model: of the task.
+        tokenizer: the model's; unused for "digits".
+        task: "digits" or a name of `binviz.data.glue.TASKS`.
+        examples: of the split, where they are at hand.
+
+    Returns:
+        Metrics, and bool (examples,), empty where labels are no classes.
+
+    Raises:
+        UserError: data not to be had.
+    """
+    from binviz.data import digits
+    from binviz.training.images import image_logits
+
+    if task == "digits":
+        images, digit = digits.load("test")
+        correct = image_logits(model, torch.as_tensor(images)).argmax(-1) == digit
+        return {"accuracy": float(correct.mean())}, correct
+    examples = examples or glue.load(task, "validation")
+    labels = np.asarray(examples.labels)
+    logits = glue_logits(model, tokenizer, examples, glue.task(task).max_length)
+    correct = logits.argmax(-1) == labels if glue.task(task).num_labels > 1 else np.empty(0, dtype=bool)
+    return glue_metrics(task, labels, logits), correct
+
+
+def evaluate_named(name: str, task: str, *, packed: bool = False) -> tuple[dict[str, float], np.ndarray]:
+    """`judge` of a saved or bundled model.
 
     Args:
         name: what `binviz.load` takes.
@@ -102,8 +136,6 @@ def evaluate_named(name: str, task: str, *, packed: bool = False) -> dict[str, f
             float model to be packed, or data not to be had.
     """
     import binviz
-    from binviz.data import digits
-    from binviz.training.images import image_logits
 
     model: Any = binviz.load(name)
     takes, labels = ("pixel_values", 10) if task == "digits" else ("input_ids", glue.task(task).num_labels)
@@ -114,9 +146,4 @@ def evaluate_named(name: str, task: str, *, packed: bool = False) -> dict[str, f
         )
     if packed:
         model = binviz.pack(model)
-    if task == "digits":
-        images, digit = digits.load("test")
-        return {"accuracy": float((image_logits(model, torch.as_tensor(images)).argmax(-1) == digit).mean())}
-    examples = glue.load(task, "validation")
-    logits = glue_logits(model, binviz.load_tokenizer(name), examples, glue.task(task).max_length)
-    return glue_metrics(task, np.asarray(examples.labels), logits)
+    return judge(model, None if task == "digits" else binviz.load_tokenizer(name), task)

@@ -58,6 +58,8 @@ class GlueConfig:
         pieces: size of the word-piece table after cutting, 0 = not cut.
         positions: of the position table after cutting, 0 = not cut.
         dropout: of the binary stages; the float stage keeps the model's own.
+        keep_alphas: a binary stage after a binary one starts from its alphas, see `binviz.training.stages`.
+        optimizer: "adamw" or "bert-adam".
         precision: "bf16" or "no".
         seed: of everything.
 
@@ -81,6 +83,8 @@ class GlueConfig:
     pieces: int = 0
     positions: int = 0
     dropout: float = 0.0
+    keep_alphas: bool = False
+    optimizer: str = "adamw"
     precision: str = "bf16"
     seed: int = 0
 
@@ -171,10 +175,7 @@ def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[
         return {**evaluate.collate(tokenizer, [rows[i] for i in chosen]), "labels": labels}
 
     def judge(model: nn.Module) -> tuple[dict[str, float], np.ndarray]:
-        labels = np.asarray(held_out.labels)
-        logits = evaluate.glue_logits(model, tokenizer, held_out, task.max_length)
-        correct = logits.argmax(-1) == labels if task.num_labels > 1 else np.empty(0, dtype=bool)
-        return evaluate.glue_metrics(config.task, labels, logits), correct
+        return evaluate.judge(model, tokenizer, config.task, held_out)
 
     data = {"train": train.sha256, "validation": held_out.sha256}
     # Sentences of every length: a batch of short ones would start attention's threshold, twice the mean
@@ -199,7 +200,7 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         batches / Accelerator(mixed_precision="no").num_processes
     )  # each process takes batches of its own
     binary_steps = max(1, round(config.binary_epochs * per_epoch))
-    common = {"batch_size": config.batch_size, "seed": config.seed, "precision": config.precision}
+    common = {key: getattr(config, key) for key in ("batch_size", "seed", "precision", "optimizer")}
     return run_stages(
         problem,
         config.stages,
@@ -208,15 +209,16 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         experiment=experiment,
         config=asdict(config),
         identify={"start": config.start, "pieces": config.pieces, "positions": config.positions},
-        float_stage=TrainConfig(steps=max(1, round(config.epochs * per_epoch)), lr=config.lr, **common),  # type: ignore[arg-type]
+        float_stage=TrainConfig(steps=max(1, round(config.epochs * per_epoch)), lr=config.lr, **common),
         binary_stage=TrainConfig(
             steps=binary_steps if config.binary_epochs else config.binary_steps,
             lr=config.binary_lr,
             scale_lr=config.scale_lr,
-            **common,  # type: ignore[arg-type]
+            **common,
         ),
         distillation=config.distillation,
         hidden_weight=config.hidden_weight,
         label_weight=config.label_weight,
         dropout=config.dropout,
+        keep_alphas=config.keep_alphas,
     )

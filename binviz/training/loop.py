@@ -1,6 +1,6 @@
 """The training loop, visible from end to end.
 
-Adam with decoupled weight decay, a linear warm-up and a linear decay to zero, autocast, and a checkpoint
+Adam with decoupled weight decay (or BertAdam), a linear warm-up and a linear decay to zero, autocast, and a checkpoint
 from which a killed run goes on to the same numbers as an unbroken one.
 """
 
@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.training import checkpoint, nonfinite, observe
+from binviz.training.bert_adam import BertAdam
 from binviz.training.settings import check_numbers
 
 Batch = Mapping[str, Any]
@@ -36,7 +37,9 @@ class TrainConfig:
     """How long and how fast.
 
     lr is the peak learning rate; scale_lr that of learned scales (BiT: 1e-4, no decay); warmup the share
-    of steps in which the rate rises from zero; precision "bf16" multiplies matrices in bfloat16.
+    of steps in which the rate rises from zero; precision "bf16" multiplies matrices in bfloat16. optimizer: "adamw",
+    with `clip` on the norm of all gradients together, or "bert-adam" of the official codes, with `clip` on each
+    tensor's, see `binviz.training.bert_adam`. (Their warm-up begins one step later, with a rate of zero.)
     """
 
     steps: int
@@ -48,6 +51,7 @@ class TrainConfig:
     clip: float = 1.0
     seed: int = 0
     precision: Literal["no", "bf16"] = "no"
+    optimizer: Literal["adamw", "bert-adam"] = "adamw"
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class TrainConfig:
         )
         if self.precision not in ("no", "bf16"):
             raise UserError(f"precision is 'no' or 'bf16', not {self.precision!r}")
+        if self.optimizer not in ("adamw", "bert-adam"):
+            raise UserError(f"optimizer is 'adamw' or 'bert-adam', not {self.optimizer!r}")
 
 
 @dataclass
@@ -95,6 +101,14 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
         {"params": [p for p in trained if id(p) in scales], "lr": config.scale_lr, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> tuple[torch.optim.Optimizer, float]:
+    """The optimizer, and the largest norm of all gradients together (BertAdam clips by itself, each tensor's)."""
+    groups = parameter_groups(model, config)
+    if config.optimizer == "bert-adam":
+        return BertAdam(groups, clip=config.clip), math.inf
+    return torch.optim.AdamW(groups, fused=True), config.clip
 
 
 def rate(step: int, config: TrainConfig) -> float:
@@ -245,7 +259,7 @@ def fit(
     home = next(model.parameters()).device
     settings = json.loads(json.dumps({**asdict(config), **(identity or {})}))
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
-    optimizer = torch.optim.AdamW(parameter_groups(model, config), fused=True)
+    optimizer, clip = make_optimizer(model, config)
     peaks = [group["lr"] for group in optimizer.param_groups]
     sums: dict[str, Any] = {"total": 0.0, "counted": 0, "right": 0, "asked": 0}
     state = {"step": 0, **sums, "history": vars(History([], [])), "config": settings}
@@ -281,7 +295,7 @@ def fit(
             with _autocast(accelerator.device, config):
                 loss = loss_of(net, batch)
             accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(net.parameters(), config.clip)
+            norm = accelerator.clip_grad_norm_(net.parameters(), clip)
             value = loss.item()
             if not (math.isfinite(value) and math.isfinite(float(norm))):
                 raise _no_number(model, batch, loss_of, config, step, value, float(norm))

@@ -3,7 +3,11 @@
     float -> bit-w1a2 -> bit-w1a1
 
 The first stage, "float", learns from the labels; every other one is a recipe's name, starts from the previous
-stage's weights and learns from the previous stage. A finished stage is kept, an interrupted one goes on.
+stage's weights and shifts and learns from the previous stage. A finished stage is kept, an interrupted one goes on.
+
+Where the number of bits changes, every alpha starts anew from data. The official code loads the previous student's
+whole state instead, and an alpha that is no longer exactly 1 counts as started: it keeps the 2-bit alphas. That is
+`Stage.keep_alphas`.
 """
 
 from __future__ import annotations
@@ -62,6 +66,7 @@ class Stage:
         hidden_weight, label_weight: of that loss, see `bit_loss` and `bibert_loss`.
         dropout: of a binary stage.
         frozen: last names of parameters that are not trained, such as "alpha".
+        keep_alphas: a binary student starts from its binary teacher's alphas, as in BiT's official code.
 
     Raises:
         UserError: unknown recipe or distillation.
@@ -74,6 +79,7 @@ class Stage:
     label_weight: float = 0.0
     dropout: float = 0.0
     frozen: tuple[str, ...] = ()
+    keep_alphas: bool = False
 
     def __post_init__(self) -> None:
         check_stages((self.recipe,) if isinstance(self.recipe, str) else ("float",), self.distillation)
@@ -86,12 +92,15 @@ class Stage:
         """The settings that make it another run, JSON-serialisable."""
         settings: dict[str, Any] = {"train": asdict(self.train)}
         del settings["train"]["checkpoint_every"]
+        if self.train.optimizer == "adamw":
+            del settings["train"]["optimizer"]
         if self.name != "float":
             settings |= {
                 key: getattr(self, key)
                 for key in ("distillation", "hidden_weight", "label_weight", "dropout")
             }
             settings["frozen"] = list(self.frozen)
+            settings |= {"keep_alphas": True} if self.keep_alphas else {}
         if isinstance(self.recipe, Recipe):
             settings["recipe"] = self.recipe.to_dict()
         return settings
@@ -110,6 +119,26 @@ def check_stages(stages: tuple[str, ...], distillation: str = "bit") -> None:
         raise UserError(f"no distillation {distillation!r}; choose one of: {', '.join(DISTILLATIONS)}")
 
 
+def keep_alphas(student: nn.Module, teacher: nn.Module) -> None:
+    """Give a student's elastic binarizers the alphas of its teacher's, whatever their numbers of bits.
+
+    Those that the teacher has not, or has not started, start from data as usual.
+
+    >>> from binviz.binarizers import get
+    >>> teacher, student = (nn.ModuleList([get("elastic-signed", bits=bits)]) for bits in (2, 1))
+    >>> _ = teacher[0](torch.tensor([-1.0, 2.0]))
+    >>> keep_alphas(student, teacher)
+    >>> student[0](torch.tensor([-10.0, 20.0])).tolist()
+    [-3.0, 3.0]
+    """
+    given = teacher.state_dict()
+    owners = [name.removesuffix("alpha") for name in student.state_dict() if name.endswith(".alpha")]
+    kept = [
+        f"{owner}{part}" for owner in owners if f"{owner}alpha" in given for part in ("alpha", "initialized")
+    ]
+    student.load_state_dict({name: given[name] for name in kept}, strict=False)
+
+
 @torch.no_grad()
 def calibrate(model: nn.Module, batch: Batch) -> None:
     """One forward in eval mode, so that scales which start from data start from `batch`."""
@@ -124,6 +153,8 @@ def prepare(model: nn.Module, stage: Stage, calibration: Batch) -> Loss:
     teacher = copy.deepcopy(model).eval()
     torch.manual_seed(stage.train.seed)  # some recipes draw weights of their own
     binviz.binarize_(model, stage.recipe)
+    if stage.keep_alphas:
+        keep_alphas(model, teacher)
     calibrate(model, calibration)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -220,6 +251,7 @@ def run_stages(
     hidden_weight: float = 1.0,
     label_weight: float = 0.0,
     dropout: float = 0.0,
+    keep_alphas: bool = False,
 ) -> dict[str, runs.Run]:
     """Train every stage that is not finished, one after the other, see `run_stage`.
 
@@ -228,7 +260,7 @@ def run_stages(
         stages: see `check_stages`.
         start: the model before the first stage; the teacher if that is a recipe. Changed in place.
         float_stage, binary_stage: length and speed of either kind of stage.
-        distillation, hidden_weight, label_weight, dropout: of the binary stages, see `Stage`.
+        distillation, hidden_weight, label_weight, dropout, keep_alphas: of the binary stages, see `Stage`.
 
     Returns:
         stage -> its record.
@@ -251,6 +283,7 @@ def run_stages(
             hidden_weight=hidden_weight,
             label_weight=label_weight,
             dropout=dropout,
+            keep_alphas=keep_alphas,
         )
         records[name], model = run_stage(
             problem,

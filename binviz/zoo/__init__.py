@@ -12,11 +12,14 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from binviz.errors import UserError
+
+if TYPE_CHECKING:
+    from binviz.evidence.runs import Run
 
 FOLDER = Path(__file__).parent / "models"
 
@@ -45,12 +48,16 @@ class Entry:
         return FOLDER / f"{self.name}.safetensors"
 
     @property
-    def metrics(self) -> dict[str, float]:
-        """What the model's run recorded; empty if its record is missing."""
+    def record(self) -> Run | None:
+        """The record of the model's run; None if it is missing."""
         from binviz.evidence import runs
 
-        run = runs.find(*self.run)
-        return dict(run.metrics) if run else {}
+        return runs.find(*self.run)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the model's run recorded; empty if its record is missing."""
+        return dict(self.record.metrics) if self.record else {}
 
 
 @cache

@@ -1,19 +1,28 @@
-"""Add a trained model to the package: its packed file, its manifest entry, its run record."""
+"""Add a trained model to the package: its packed file, its manifest entry, its run record.
+
+The record's metrics and predictions are those of the bytes that ship: a float model is rounded to float16, which can
+turn an example.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from binviz import zoo
 from binviz.binarizers import Binarizer
 from binviz.evidence import runs
-from binviz.packed import save_packed
+from binviz.packed import load_packed, save_packed
+
+#: model -> metrics, and whether each example is right.
+Evaluate = Callable[[nn.Module], tuple[dict[str, float], np.ndarray]]
 
 PROVENANCE = {
     "digits": ("CC-BY-4.0 data", "trained from scratch on scikit-learn's digits (UCI, 1998)"),
@@ -35,13 +44,39 @@ def float_bytes(model: nn.Module) -> int:
     return 4 * sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in added)
 
 
-def bundle(name: str, model: nn.Module, run: runs.Run, tokenizer: Any = None) -> zoo.Entry:
+def judged(run: runs.Run, path: Path, evaluate: Evaluate) -> runs.Run:
+    """A record with the metrics and predictions of the file that ships.
+
+    Its `file` has the name and sha256 of that file, the metrics of the model as it was trained, and the code and the
+    machine that looked again. Nothing is chosen by this look.
+
+    Args:
+        run: of the training.
+        path: of the packed file.
+        evaluate: on the split that the run was judged on.
+    """
+    metrics, correct = evaluate(load_packed(path))
+    file = {
+        "name": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "note": "metrics and predictions are this file's, measured after it was written",
+        "trained": run.file.get("trained", run.metrics),
+        "code": runs.code_state(),
+        "machine": runs.machine(),
+    }
+    return replace(run, metrics=metrics, predictions=runs.correct_bits(correct), file=file)
+
+
+def bundle(
+    name: str, model: nn.Module, run: runs.Run, evaluate: Evaluate, tokenizer: Any = None
+) -> zoo.Entry:
     """Write `<name>.safetensors`, the run record and the manifest into the source tree.
 
     Args:
         name: `<task>-<arch>.<recipe>`.
         model: float models are stored in float16, binary ones packed.
-        run: its record.
+        run: of its training; what is recorded is `judged` from the file.
+        evaluate: see `judged`.
         tokenizer: stored with the model.
     """
     kind, _, recipe = name.partition(".")
@@ -62,7 +97,7 @@ def bundle(name: str, model: nn.Module, run: runs.Run, tokenizer: Any = None) ->
         provenance=provenance,
         run=(run.experiment, run.cell, run.seed),
     )
-    runs.write(run, runs.SHIPPED)
+    runs.write(judged(run, path, evaluate), runs.SHIPPED)
     manifest = Path(zoo.FOLDER / "manifest.json")
     entries = json.loads(manifest.read_text("utf-8")) if manifest.exists() else []
     entries = [other for other in entries if other["name"] != name] + [asdict(entry)]

@@ -15,7 +15,7 @@ from binviz.evidence.claims import Claim
 from binviz.experiments import bit, registry, report
 from binviz.experiments.cells import Cell, Experiment, reproduce
 from binviz.training.loop import TrainConfig
-from binviz.training.stages import Problem, Stage, calibrate
+from binviz.training.stages import Problem, Stage, calibrate, prepare
 from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
 
 
@@ -131,6 +131,30 @@ def test_frozen_scales_stay_where_they_start(tmp_path):
         assert scales and any(len(set(curve)) > 1 for curve in scales) == moves
 
 
+def test_alphas_kept_are_the_teachers():
+    """Whatever their bits; those of float activations start anew, and by default all do."""
+    prepared = {}
+    for keep in (False, True):
+        model, _ = start("signs", 0)
+        binviz.binarize_(model, recipes.get("bit-w1a2").but("half", float_activations=("blocks.1.conv",)))
+        calibrate(model, batch(0))
+        teacher = {name: value.clone() for name, value in model.state_dict().items()}
+        prepare(model, stage("bit-w1a1", keep_alphas=keep)(0), batch(1001))
+        prepared[keep] = {
+            name: torch.equal(value, teacher[name]) if name in teacher else None
+            for name, value in model.state_dict().items()
+            if name.endswith(".alpha")
+        }
+        assert all(value for name, value in model.state_dict().items() if name.endswith(".initialized"))
+    assert set(prepared[True].values()) == {True, None}
+    assert set(prepared[False].values()) == {False, None}
+
+
+def test_settings_that_are_not_used_leave_the_identity_as_it_was():
+    assert "keep_alphas" not in stage("bit-w1a1")(0).identity()
+    assert stage("bit-w1a1", keep_alphas=True)(0).identity()["keep_alphas"] is True
+
+
 def test_no_such_cell(tmp_path):
     with pytest.raises(
         UserError, match=r"no cell of toy matches 'mnli.\*'; its cells: signs.late, signs.float"
@@ -210,7 +234,7 @@ def test_the_list_as_text(tmp_path):
     )
     assert said.exit_code == 0, said.output
     assert "sst2.bit-w1a1.two-step" in said.output and "mrpc.float  " not in said.output
-    assert "sst2.float                   accuracy 0.8911" in said.output
+    assert "sst2.float                   accuracy 0.8922" in said.output
 
 
 def test_verdicts_as_text(tmp_path):

@@ -1,10 +1,17 @@
-"""What the manifest says of the bundled models."""
+"""What the manifest and the records say of the bundled models."""
 
+import numpy as np
 import pytest
+import torch
 
 import binviz
 from binviz import zoo
-from binviz.zoo.bundle import float_bytes
+from binviz.errors import UserError
+from binviz.evidence import runs
+from binviz.training import shipped
+from binviz.training.evaluate import ROUNDING, evaluate_named
+from binviz.zoo import networks
+from binviz.zoo.bundle import bundle, float_bytes
 
 
 def test_a_model_and_its_float_partner_are_the_same_network():
@@ -25,3 +32,69 @@ def test_binarizers_do_not_count(models, recipe):
 def test_the_manifest_counts_what_is_loaded():
     for name in ("digits-cnn.float", "digits-vit.reactnet"):
         assert zoo.describe(name).float_bytes == float_bytes(zoo.load(name))
+
+
+# Records are of the bytes that ship.
+
+
+@pytest.mark.parametrize("name", zoo.names("digits-*"))
+def test_the_shipped_file_does_what_its_record_says(name):
+    run = zoo.describe(name).record
+    metrics, correct = evaluate_named(name, "digits")
+    allowed = ROUNDING * len(correct)
+    assert runs.differing(run, correct) <= allowed
+    assert abs(metrics["accuracy"] - run.metrics["accuracy"]) * len(correct) <= allowed
+
+
+def test_a_record_that_names_a_file_names_the_shipped_one():
+    """The text models' data are not bundled: their records name the bytes that they were made from."""
+    for name in zoo.names():
+        entry, run = zoo.describe(name), zoo.describe(name).record
+        if run.file or entry.task == "sst2":
+            assert (run.file["name"], run.file["sha256"]) == (entry.path.name, entry.sha256)
+            assert run.file["code"]["dirty"] is False
+
+
+def test_the_copies_of_a_record_are_alike():
+    one, other = runs.find("sst2", "sst2.float"), runs.find("bit", "sst2.float")
+    assert (one.metrics, one.predictions, one.file) == (other.metrics, other.predictions, other.file)
+
+
+@pytest.fixture
+def own_zoo(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "models")
+    monkeypatch.setattr(runs, "SHIPPED", tmp_path / "runs")
+    yield tmp_path
+    zoo._manifest.cache_clear()
+
+
+def test_a_bundled_model_is_judged_as_it_ships(own_zoo):
+    model = networks.DigitsCNN(networks.DigitsCNNConfig(width=4, depth=1)).eval()
+    torch.nn.init.constant_(model.head.weight, 1 / 3)  # float16 has no third
+    trained = runs.Run("digits", "digits-cnn.float", 0, {}, "", {}, {"accuracy": 0.25}, 1.0, "01")
+
+    def evaluate(shipped):
+        rounded = float(shipped.head.weight[0, 0].detach()) == float(np.float16(1 / 3))
+        return {"accuracy": 0.75}, np.array([rounded, True, True, False])
+
+    entry = bundle("digits-cnn.float", model, trained, evaluate)
+    run = entry.record
+    assert (run.metrics, run.predictions) == ({"accuracy": 0.75}, "07")
+    assert run.file["sha256"] == entry.sha256 and run.file["trained"] == {"accuracy": 0.25}
+    assert (run.seconds, run.config) == (trained.seconds, trained.config)
+
+    # Made again, it is the file's own, and what the training gave is not forgotten; copies follow.
+    runs.write(runs.Run(**(vars(trained) | {"experiment": "other"})), runs.SHIPPED)
+    runs.write(runs.Run(**(vars(trained) | {"experiment": "other", "seconds": 2.0, "seed": 1})), runs.SHIPPED)
+    shipped.main(["digits-cnn.float"])
+    _, correct = evaluate_named("digits-cnn.float", "digits")
+    again, copy = (runs.find(experiment, "digits-cnn.float") for experiment in ("digits", "other"))
+    assert runs.differing(again, correct) == 0 and again.file["trained"] == {"accuracy": 0.25}
+    assert (copy.metrics, copy.predictions, copy.file) == (again.metrics, again.predictions, again.file)
+    assert not runs.find("other", "digits-cnn.float", 1).file
+
+
+def test_a_model_without_record_cannot_be_judged_again(monkeypatch):
+    monkeypatch.setattr(runs, "find", lambda *run: None)
+    with pytest.raises(UserError, match=r"no record .*digits-cnn.float"):
+        shipped.record_again("digits-cnn.float")

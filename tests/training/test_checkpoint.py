@@ -33,7 +33,7 @@ def loss_of(model, given):
     return model[:3](given["x"]).square().mean()
 
 
-def checkpoint(path, model):
+def checkpoint(path, model, config=CONFIG):
     """The checkpoint of a run that was killed in its eighth step."""
 
     def until_killed(step):
@@ -42,7 +42,7 @@ def checkpoint(path, model):
         return batch(step)
 
     with pytest.raises(RuntimeError):
-        fit(model, until_killed, loss_of, CONFIG, path)
+        fit(model, until_killed, loss_of, config, path)
     return path
 
 
@@ -116,10 +116,12 @@ def test_readable_but_no_checkpoint_of_this_run(tmp_path, change):
     refused(path, net())
 
 
-def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "bert-adam"])
+def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path, optimizer):
+    config = replace(CONFIG, optimizer=optimizer)
     unbroken, resumed = net(), net()
-    fit(unbroken, batch, loss_of, CONFIG)
-    fit(resumed, batch, loss_of, CONFIG, checkpoint(tmp_path / "run", net()))
+    fit(unbroken, batch, loss_of, config)
+    fit(resumed, batch, loss_of, config, checkpoint(tmp_path / "run", net(), config))
     for wanted, found in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(wanted, found)
 

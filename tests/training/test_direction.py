@@ -142,3 +142,9 @@ def test_nothing_listens_afterwards():
         loss_of(student, {**batch(), "attention_mask": torch.ones(7, 9)})
     assert torch.isfinite(loss_of(student, batch()))
     assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_long_projections_that_point_apart_count():
+    """The official code sets products at or below -100 to 0; these are -200 and as real as the others."""
+    apart = torch.tensor([[20.0, 0.0, 0.0, 0.0], [-20.0, 0.0, 0.0, 0.0]])[None, None]
+    assert similarity(apart, torch.ones(1, 2))[0, 0].tolist() == [[200.0, -200.0], [-200.0, 200.0]]

@@ -226,7 +226,15 @@ def test_a_decoder_is_refused_before_it_is_trained(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("lr", -1.0), ("steps", 0), ("precision", "fp16"), ("seed", -1), ("lr", float("nan"))]
+    ("name", "value"),
+    [
+        ("lr", -1.0),
+        ("steps", 0),
+        ("precision", "fp16"),
+        ("optimizer", "adam"),
+        ("seed", -1),
+        ("lr", float("nan")),
+    ],
 )
 def test_settings_that_make_no_sense(name, value):
     with pytest.raises(UserError, match=name):

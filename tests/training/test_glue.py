@@ -260,7 +260,7 @@ def test_numbers_out_of_range_in_a_file(here, tmp_path, text, message):
 
 
 def test_the_papers_setting():
-    """BiT's scripts: learning rate, epochs and batch size of each task."""
+    """BiT's scripts: learning rate, epochs and batch size of each task, optimizer, alphas kept."""
     wanted = {
         "cola": (5e-4, 50, 16),
         "mnli": (2e-4, 6, 16),
@@ -275,6 +275,16 @@ def test_the_papers_setting():
         found = glue.GlueConfig(task, **configs.read("bit-bert-base", task))
         assert (found.binary_lr, found.binary_epochs, found.batch_size) == (lr, epochs, batch_size)
         assert found.stages == ("float", "bit-w1a2", "bit-w1a1")
+        assert (found.optimizer, found.keep_alphas) == ("bert-adam", True)
+
+
+def test_optimizer_and_alphas_reach_every_stage(here, tmp_path):
+    chosen = config(
+        stages=("float", "bit-w1a2"), epochs=0.001, binary_steps=1, optimizer="bert-adam", keep_alphas=True
+    )
+    first, second = (run.config["identity"] for run in glue.train(chosen, tmp_path).values())
+    assert first["train"]["optimizer"] == second["train"]["optimizer"] == "bert-adam"
+    assert second["keep_alphas"] is True
 
 
 def test_options_go_before_the_file(here, tmp_path):
@@ -316,6 +326,7 @@ def test_less_than_a_step_is_one(here, tmp_path):
         ("learning_rate = 1.0", "no setting 'learning_rate'"),
         ("lr = 'fast'", "lr cannot be 'fast'"),
         ("seed = true", "seed cannot be True"),
+        ("keep_alphas = 1", "keep_alphas cannot be 1"),
         ("stages = 'float'", "stages cannot be 'float'"),
         ("task = 'cola'", "no setting 'task'"),
         ("[sst3]\nlr = 1.0", "is no GLUE task"),

@@ -15,7 +15,12 @@ from binviz.errors import UserError
 from binviz.training.glue import GlueConfig
 
 FOLDER = Path(__file__).parent
-KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
 
 
 def names() -> list[str]:
@@ -57,7 +62,7 @@ def read(name: str, task: str) -> dict[str, Any]:
         if key == "stages":
             right = isinstance(value, list) and all(isinstance(stage, str) for stage in value)
         else:
-            right = isinstance(value, KINDS[known[key]]) and not isinstance(value, bool)
+            right = isinstance(value, KINDS[known[key]]) and isinstance(value, bool) == (known[key] == "bool")
         if not right:
             raise UserError(f"{name}: {key} cannot be {value!r}; it is a {known[key]}")
     return {key: tuple(value) if key == "stages" else value for key, value in settings.items()}
