@@ -77,6 +77,7 @@ def subtract_looked_up(
     Returns:
         The start less what was looked up for each row and output.
     """
+    v.align_stack(builder, shape.width)
     bytes_, words = v.vector(v.BYTE, shape.width), v.vector(v.INT16, shape.width // 2)
     groups = shape.columns // TABLE
     parts = TABLE * 4 // shape.width  # steps of a word

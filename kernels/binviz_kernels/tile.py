@@ -106,8 +106,8 @@ class Tile:
 
     def fetch(self, height: int) -> None:
         """Bring the place of a tile into the nearest cache while its sums are computed; bits need too little of it."""
-        for i in range(height):
-            for j in range(0 if self.out.type.pointee == v.BYTE else self.shape.registers):
+        for i in range(0 if self.out.type.pointee == v.BYTE else height):
+            for j in range(0, self.shape.registers, max(1, 64 // self.shape.width)):  # line by line
                 there = self.builder.gep(self.out, [self.place(i, self.column(j))])
                 v.prefetch(self.builder, there, write=True)
 

@@ -99,7 +99,19 @@ def sum_of_lanes(builder: ir.IRBuilder, x: Value) -> Value:
 def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False) -> None:
     """Bring the line of memory that holds an address into the nearest cache, to be read or written soon."""
     nearest, data = INT32(3), INT32(1)
+    pointer = builder.bitcast(pointer, BYTE.as_pointer())
     call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, INT32(int(write)), nearest, data)
+
+
+def align_stack(builder: ir.IRBuilder, width: int) -> None:
+    """Let what does not fit the registers be written to the stack at multiples of `width` bytes.
+
+    Otherwise LLVM takes what alignment it finds, and a register that lies across two lines of the cache is written
+    and read at half the speed. Something has to lie there and be looked at, or it is left out.
+    """
+    place = cgutils.alloca_once(builder, vector(BYTE, width))
+    place.align = width
+    prefetch(builder, place, write=True)
 
 
 def loop(
