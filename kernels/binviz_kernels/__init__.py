@@ -18,10 +18,12 @@ For activations in {0, 1}, AND marks the weights that are added or subtracted at
 | `linear_weight_only` | float activations, 1-bit weights |
 | `pack_filters`, `conv2d` | convolutions |
 | `encoder.encoder`, `encoder.prepare_encoder` | all layers of a BERT or ViT in one call (twin: `naive_encoder`) |
+| `code_encoder.code_encoder`, `.prepare_code_encoder` | the same with activations of 2 to 4 bits |
 | `set_threads`, `get_threads` | how many threads large products use |
 
 Every other function has a slow, obviously correct twin of the same name in `binviz_kernels.naive`. Results are the
-same on every processor and any number of threads. To see how a product comes about, read `portable`, then `sums`.
+same on every processor and any number of threads. To see how a product comes about, read `portable`, then `sums`,
+and `tables` for processors that count bits slowly.
 
 >>> import numpy as np
 >>> from binviz_kernels import pack_rows, pack_weights, xnor_gemm

@@ -2,7 +2,9 @@ r"""Codes of 2 and 4 bits as bit-planes: a product with 1-bit weights is a weigh
 
 $$q = \sum_p 2^p b_p, \qquad q \cdot w = \sum_p 2^p (b_p \cdot w)$$
 
-with planes $b_p$ in {0, 1}. Of signed codes (two's complement) the highest plane counts $-2^p$.
+with planes $b_p$ in {0, 1}. Of signed codes (two's complement) the highest plane counts $-2^p$. Where bits are counted,
+each plane is a product of its own; where products are looked up (`tables`), a table holds the sum of all planes, and
+the price hardly grows with the bits.
 """
 
 from typing import Any, NamedTuple
