@@ -11,6 +11,9 @@ however its floats round, but for two ties. BiT's probabilities are compared as 
 as the quotient, which may round to the other side. And torch's GELU rounds differently in vectors and in what is
 left over at their end, so next to a threshold the model's own code depends on where a number lies in memory.
 
+Codes of several bits, BiT's, need no range: there the kernels do the float operations themselves, entry by entry as the
+model does (`fold_code_layer`), and only the softmax's exponentials come from a table.
+
 `NotFoldable` says why folding is impossible: a binarizer that looks at the whole tensor, a scale per row, ones that
 are no range.
 """
