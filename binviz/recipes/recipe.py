@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from binviz import binarizers
+from binviz.binarizers.bnn import Edge
 from binviz.errors import UserError
 
 ROLES = ("weight", "embedding", "activation", "nonneg_activation", "query", "key", "value", "attention")
@@ -124,6 +125,24 @@ class Recipe:
     def but(self, name: str, **changes: Any) -> Recipe:
         """A copy under another name, with some fields changed."""
         return replace(self, name=name, **changes)
+
+    def with_edge(self, edge: Edge) -> Recipe:
+        r"""The same recipe with every window's edge one way, "<name>-edge-<edge>".
+
+        Args:
+            edge: what the gradient does at exactly \|x\| = 1, see `binviz.binarizers.bnn.clipped`; binarizers
+                whose gradient has no window stay as they are.
+
+        >>> get("bivit-w1a1").with_edge("passes").activation
+        Choice(binarizer='bnn', options={'edge': 'passes'})
+        """
+        choices = {role: getattr(self, role) for role in ROLES if getattr(self, role) is not None}
+        windowed = {
+            role: replace(choice, options=choice.options | {"edge": edge})
+            for role, choice in choices.items()
+            if hasattr(choice.make(features=1), "edge")
+        }
+        return self.but(f"{self.name}-edge-{edge}", **windowed)
 
 
 def _require(holds: bool, recipe: Recipe, message: str) -> None:

@@ -139,7 +139,7 @@ def test_no_such_cell(tmp_path):
 
 
 def test_no_such_experiment():
-    with pytest.raises(UserError, match="no experiment 'bort'; choose one of: bit"):
+    with pytest.raises(UserError, match="no experiment 'bort'; choose one of: bit, edge"):
         registry.get("bort")
 
 
