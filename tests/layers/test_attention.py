@@ -405,8 +405,8 @@ def test_no_parameter_is_dead():
         assert set(binary) == {f"{role}.alpha" for role in ALPHA}
 
 
-# The sign of a probability is constant, so with "bnn" they cannot.
-@pytest.mark.parametrize("name", [name for name in recipes.names() if name != "bnn"])
+# The sign of a probability is constant, so with "bnn-probs" they cannot.
+@pytest.mark.parametrize("name", [name for name in recipes.names() if name != "bnn-probs"])
 def test_queries_and_keys_learn(name):
     """BiBench's official map gives no gradient back."""
     recipe = recipes.get(name).but(name, estimator_rank=0)
