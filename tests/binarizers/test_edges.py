@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from binviz import recipes
-from binviz.binarizers import get
+from binviz.binarizers import get, names
 from binviz.errors import UserError
 from binviz.recipes import recipe as fields
 
@@ -27,6 +27,25 @@ def gradients(binarizer, x, of_value=False):
     code = binarizer.encode(leaf)
     ((code.decode() if of_value else code.q).sum()).backward()
     return leaf.grad
+
+
+def test_every_activation_is_asked_below():
+    known = {
+        "bnn",
+        "xnor-activation",
+        "bibert-attention",
+        "bivit-attention",
+        "row-threshold",
+        "fda-activation",
+    }
+    known |= {
+        "bireal-activation",
+        "reactnet-activation",
+        "recu-activation",
+        "elastic-signed",
+        "elastic-unsigned",
+    }
+    assert {name for name in names() if not name.endswith("-weight")} - {"stored"} == known
 
 
 @pytest.mark.parametrize("edge", ["passes", "blocks"])

@@ -358,7 +358,7 @@ def test_a_class_from_a_notebook_is_switched():
 
 def test_signed_codes_are_masked():
     q, k, v = projections()
-    _, used = heads(recipes.get("bnn"))(nn.Module(), q, k, v, additive(MASKS["holes"]), 0.5, 0.0)
+    _, used = heads(recipes.get("bnn-probs"))(nn.Module(), q, k, v, additive(MASKS["holes"]), 0.5, 0.0)
     assert torch.equal(used[0, 0], torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0]] * 5).double())
 
 
