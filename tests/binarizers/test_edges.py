@@ -184,7 +184,7 @@ def test_every_recipe_of_a_paper_is_looked_up():
 @pytest.mark.parametrize("edge", ["passes", "blocks"])
 def test_the_other_edge_changes_nothing_else(name, edge):
     recipe, other = recipes.get(name), recipes.get(name).with_edge(edge)
-    assert other.name == f"{name}-edge-{edge}"
+    assert other.name == f"{name}-edge-{edge}" and recipes.get(other.name) == other
     assert edges(other) == tuple("-" if was == "-" else edge for was in edges(recipe))
     for key, value in vars(recipe).items():
         if key in fields.ROLES and value is not None:
