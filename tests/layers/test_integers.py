@@ -1,5 +1,7 @@
 """One attention layer from its input to its output projection, whose inputs are integers, written in plain autograd."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
 
@@ -8,6 +10,24 @@ from binviz.layers import BinaryLinear
 from binviz.layers.attention import BinaryAttention
 
 B, H, T, D = 3, 2, 6, 4
+
+
+class Edges(NamedTuple):
+    """What the gradient does at exactly 1, in each place."""
+
+    weight: str
+    activation: str
+    query_key_value: str
+    scores: str
+
+
+#: As the official codes have them.
+OFFICIAL = {
+    "bibert": Edges("passes", "passes", "blocks", "blocks"),
+    "bivit-w1a1": Edges("blocks", "blocks", "blocks", "blocks"),
+    "dorefa": Edges("blocks", "blocks", "blocks", "blocks"),
+    "xnorpp": Edges("blocks", "blocks", "blocks", "blocks"),
+}
 
 
 def straight(x, edge):
@@ -20,47 +40,31 @@ def split(x):
     return x.view(B, T, H, D).transpose(1, 2)
 
 
-class Plain:
-    """Weights and inputs as the recipes have them: name -> (binary weight, attention map)."""
-
-    @staticmethod
-    def bivit(w, edge):
-        return straight(w - w.mean(1, keepdim=True), edge) * w.detach().abs().mean(1, keepdim=True)
-
-    @staticmethod
-    def dorefa(w, edge):
-        return straight(w, edge) * w.detach().abs().mean(1, keepdim=True)
-
-    @staticmethod
-    def xnorpp(w, edge):
-        return straight(w, edge)
+def weight_of(name, w, edge):
+    size = w.detach().abs().mean(1, keepdim=True)
+    centred = w - w.mean(1, keepdim=True)
+    if name == "bibert":  # the gradient skips the scale
+        signs = straight(centred, edge)
+        return size * signs.detach() + (signs - signs.detach())
+    if name == "bivit-w1a1":
+        return straight(centred, edge) * size
+    return straight(w, edge) * (size if name == "dorefa" else 1)
 
 
-def softmax_aware(scores, edge):
-    a = scores.softmax(-1)
-    return (a >= a.amax(-1, keepdim=True) / 4).double() + (a - a.detach())
-
-
-def sign_of_scores(scores, edge):
+def map_of(name, scores, edge):
+    if name == "bivit-w1a1":
+        a = scores.softmax(-1)
+        return (a >= a.amax(-1, keepdim=True) / 4).double() + (a - a.detach())
     s = straight(scores, edge)
     return (s.detach() + 1) / 2 + (s - s.detach())
 
 
-RECIPES = {
-    "bivit-w1a1": (Plain.bivit, softmax_aware),
-    "dorefa": (Plain.dorefa, sign_of_scores),
-    "xnorpp": (Plain.xnorpp, sign_of_scores),
-}
-
-
-def plain(name, edge, x, weights, biases):
-    of_weight, of_scores = RECIPES[name]
-
+def plain(name, edges, x, weights, biases):
     def linear(x, i):
-        return straight(x, edge) @ of_weight(weights[i], edge).mT + biases[i]
+        return straight(x, edges.activation) @ weight_of(name, weights[i], edges.weight).mT + biases[i]
 
-    q, k, v = (straight(split(linear(x, i)), edge) for i in range(3))
-    context = of_scores(q @ k.mT * D**-0.5, edge) @ v
+    q, k, v = (straight(split(linear(x, i)), edges.query_key_value) for i in range(3))
+    context = map_of(name, q @ k.mT * D**-0.5, edges.scores) @ v
     return linear(context.transpose(1, 2).reshape(B, T, H * D), 3), context
 
 
@@ -86,32 +90,39 @@ def ours(recipe, x, weights, biases):
     return made[3](context.transpose(1, 2).reshape(B, T, H * D)), [layer.weight for layer in made]
 
 
-def gradients(name, edge):
+def gradients(recipe, name, edges):
     """Of the four weights, ours and the plain ones; and how much of the projection's input is exactly +-1."""
     generator = torch.Generator().manual_seed(7)
     x = torch.randn(B, T, H * D, generator=generator, dtype=torch.float64)
+    x.view(-1)[::3] = x.view(-1)[::3].round()  # the first three layers meet their edges too
     weights = [torch.randn(H * D, H * D, generator=generator).double().requires_grad_() for _ in range(4)]
     biases = [torch.randn(H * D, generator=generator).double() for _ in range(4)]
     incoming = torch.randn(B, T, H * D, generator=generator, dtype=torch.float64)
-    wanted, context = plain(name, edge, x, weights, biases)
-    found, own = ours(recipes.get(name).with_edge(edge), x, weights, biases)
+    wanted, context = plain(name, edges, x, weights, biases)
+    found, own = ours(recipe, x, weights, biases)
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)  # scales are float32
     ones = (context.abs() == 1).double().mean().item()
     return torch.autograd.grad(found, own, incoming), torch.autograd.grad(wanted, weights, incoming), ones
 
 
-@pytest.mark.parametrize("edge", ["passes", "blocks"])
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("edge", [None, "passes", "blocks"])
+@pytest.mark.parametrize("name", OFFICIAL)
 def test_a_whole_layer(name, edge):
-    found, wanted, ones = gradients(name, edge)
+    recipe, edges = recipes.get(name), OFFICIAL[name]
+    if edge is not None:
+        recipe, edges = recipe.with_edge(edge), Edges(*[edge] * 4)
+    found, wanted, ones = gradients(recipe, name, edges)
     assert ones > 0.1  # the edge is met
     for mine, its in zip(found, wanted, strict=True):
         torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", OFFICIAL)
 def test_the_edge_moves_queries_keys_and_values_and_not_the_projection(name):
-    (passes, _, _), (blocks, _, _) = gradients(name, "passes"), gradients(name, "blocks")
+    passes, blocks = (
+        gradients(recipes.get(name).with_edge(edge), name, Edges(*[edge] * 4))[0]
+        for edge in ("passes", "blocks")
+    )
     for one, other in zip(passes[:3], blocks[:3], strict=True):
         assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) < 0.99
     torch.testing.assert_close(passes[3], blocks[3])
