@@ -134,13 +134,13 @@ def train_glue(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bit, ...")],
+    experiment: Annotated[str, typer.Argument(help="bit or edge.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),
     show: Annotated[bool, typer.Option("--list", help="Only show cells, records and verdicts.")] = False,
 ) -> None:
-    """Run a paper's experiment, most important cells first; recorded ones are skipped, killed ones go on."""
+    """Run an experiment, most important cells first; recorded ones are skipped, killed ones go on."""
     from binviz.experiments import registry, report
     from binviz.experiments.cells import reproduce as run_cells
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
-from binviz.binarizers.bnn import clipped_open
+from binviz.binarizers.base import Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.bnn import Clipped, Edge
 from binviz.binarizers.registry import register
 
 
@@ -19,19 +19,18 @@ def heaviside(x: Tensor) -> Tensor:
 
 
 @register("bibert-weight")
-class BiBERTWeight(Binarizer):
+class BiBERTWeight(Clipped):
     r"""Sign of the centred row times the row's mean magnitude.
 
     $$q(w) = \operatorname{sign}(\hat w), \quad \hat w = w - \bar w, \quad s = \tfrac1n \textstyle\sum |w|
-    \qquad \frac{\partial q}{\partial \hat w} = \tfrac1s\,\mathbf 1[\,|\hat w| < 1\,]$$
+    \qquad \frac{\partial q}{\partial \hat w} = \tfrac1s\,\mathbf 1[\,|\hat w| \le 1\,]$$
 
     with the mean of the row. The scale is that of the row before centring, detached, and the gradient
     of the scaled value skips it; the gradient goes through the centring.
 
     Args:
         features, channel_axis: weights (out, in, ...) by default, also an embedding table; no parameter.
-
-    The official code is the same, but that it passes the gradient at exactly |w| = 1.
+        edge: whether the gradient "passes" or "blocks" at exactly 1; the official code passes it.
 
     >>> import torch
     >>> BiBERTWeight()(torch.tensor([[0.5, 1.5], [-0.25, -0.75]])).tolist()
@@ -40,19 +39,19 @@ class BiBERTWeight(Binarizer):
 
     scale_kind = "per_row"
 
-    def __init__(self, *, features: int = 1, channel_axis: int = 0) -> None:
-        super().__init__(features=features, channel_axis=channel_axis)
+    def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "passes") -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
 
     def encode(self, x: Tensor) -> Code:
         axes = self._row_axes(x)
         scale = mean_abs(x, axes)
         centred = x - x.mean(axes, keepdim=True)
-        q = with_surrogate(centred, sign(centred), lambda w: clipped_open(w).div(scale), inplace=True)
+        q = with_surrogate(centred, sign(centred), lambda w: self._window(w).div(scale), inplace=True)
         return Code(q, scale, x.new_zeros(()))
 
 
 @register("bibert-attention")
-class BiBERTAttention(Binarizer):
+class BiBERTAttention(Clipped):
     r"""Bi-Attention: raw scores to {0, 1} at zero, no softmax.
 
     $$q(x) = \begin{cases} 1 & x \ge 0 \\ 0 & x < 0 \end{cases}
@@ -63,6 +62,7 @@ class BiBERTAttention(Binarizer):
 
     Args:
         features, channel_axis: ignored; x is any tensor of scores, (B, heads, L, L) as a rule.
+        edge: whether the gradient "passes" or "blocks" at exactly |x| = 1; the official code blocks it.
 
     A score of exactly 0 is common, because a product of signs is an integer: about one in ten at 64
     dimensions a head. The official code makes it 0; here it is 1, as sign(0) is +1 everywhere in
@@ -76,6 +76,9 @@ class BiBERTAttention(Binarizer):
 
     levels = (0, 1)
 
+    def __init__(self, *, features: int = 1, channel_axis: int = -1, edge: Edge = "blocks") -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
+
     def encode(self, x: Tensor) -> Code:
-        q = with_surrogate(x, heaviside(x), clipped_open, inplace=True)
+        q = with_surrogate(x, heaviside(x), self._window, inplace=True)
         return Code(q, x.new_ones(()), x.new_zeros(()))

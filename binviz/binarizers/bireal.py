@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
-from binviz.binarizers.bnn import clipped
+from binviz.binarizers.bnn import Clipped, Edge
 from binviz.binarizers.registry import register
 
 
@@ -19,7 +19,7 @@ def triangle(x: Tensor) -> Tensor:
 
 
 @register("bireal-weight")
-class BiRealWeight(Binarizer):
+class BiRealWeight(Clipped):
     r"""Sign of each output channel times its mean magnitude; the gradient skips the scale.
 
     $$q(w) = \operatorname{sign}(w), \quad s = \tfrac1n \textstyle\sum |w|
@@ -30,6 +30,7 @@ class BiRealWeight(Binarizer):
 
     Args:
         features, channel_axis: weights (out, in, ...) by default; no parameter.
+        edge: whether the gradient "passes" or "blocks" at exactly |w| = 1; the official code passes it.
 
     The paper's gradient is magnitude-aware (through s); the official code, also ReActNet's, detaches
     s as here.
@@ -41,12 +42,12 @@ class BiRealWeight(Binarizer):
 
     scale_kind = "per_row"
 
-    def __init__(self, *, features: int = 1, channel_axis: int = 0) -> None:
-        super().__init__(features=features, channel_axis=channel_axis)
+    def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "passes") -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
 
     def encode(self, x: Tensor) -> Code:
         scale = mean_abs(x, self._row_axes(x))
-        q = with_surrogate(x, sign(x), lambda w: clipped(w).div(scale), inplace=True)
+        q = with_surrogate(x, sign(x), lambda w: self._window(w).div(scale), inplace=True)
         return Code(q, scale, x.new_zeros(()))
 
 

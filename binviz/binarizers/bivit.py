@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
-from binviz.binarizers.bnn import clipped_open
+from binviz.binarizers.bnn import Clipped, Edge
 from binviz.binarizers.registry import register
 from binviz.binarizers.row_threshold import row_threshold
 from binviz.errors import UserError
@@ -62,8 +62,10 @@ class BiViTAttention(Binarizer):
         steps: number of descent steps.
         scale: keep the row's factor v, which the paper drops for speed.
 
-    The official code takes raw scores, applies the softmax itself and clips the gradient at scores
-    of magnitude 1; the paper's text, followed here, has the gradient of the softmax. Descent starts
+    In the official code too the attention module gives the gradient of the softmax. Its function for the
+    codes takes raw scores and has a backward that clips at scores of magnitude 1, but the module goes
+    around that backward. It has its dropout on the scores, before the softmax; here, as in a float
+    model, it is on the probabilities. Descent starts
     from sign(a), which is 0 at a masked entry: [a > 0], so padding never counts.
 
     >>> import torch
@@ -100,7 +102,7 @@ class BiViTAttention(Binarizer):
 
 
 @register("bivit-weight")
-class BiViTWeight(Binarizer):
+class BiViTWeight(Clipped):
     r"""Sign of the centred row times a learned scale of the output channel.
 
     $$q(w) = \operatorname{sign}(\hat w), \quad \hat w = w - \bar w
@@ -111,6 +113,7 @@ class BiViTWeight(Binarizer):
     Args:
         features: number of output channels; the parameter `scale` is (features,).
         channel_axis: weights (out, in, ...) by default.
+        edge: whether the gradient "passes" or "blocks" at exactly 1; the official code blocks it.
 
     The scale starts as the mean magnitude of each row of the first weight it sees, so load weights
     before the first forward or call `initialize`. In the official code the mark that it has started
@@ -124,8 +127,8 @@ class BiViTWeight(Binarizer):
 
     scale_kind = "per_row"
 
-    def __init__(self, *, features: int = 1, channel_axis: int = 0) -> None:
-        super().__init__(features=features, channel_axis=channel_axis)
+    def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "blocks") -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
         self.scale = nn.Parameter(torch.ones(features))
         self.register_buffer("initialized", torch.tensor(False))
 
@@ -138,5 +141,5 @@ class BiViTWeight(Binarizer):
     def encode(self, x: Tensor) -> Code:
         self._initialize_once(x)
         centred = x - x.mean(self._row_axes(x), keepdim=True)
-        q = with_surrogate(centred, sign(centred), clipped_open, inplace=True)
+        q = with_surrogate(centred, sign(centred), self._window, inplace=True)
         return Code(q, self._per_channel(self.scale, x), x.new_zeros(()))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
+from binviz.binarizers.bnn import Edge, check_edge, clipped
 from binviz.binarizers.registry import register
 from binviz.errors import UserError
 
@@ -57,22 +58,26 @@ class _Step(torch.autograd.Function):
     """Codes q = clamp(round(x / alpha), low, high) with the gradients of a learned step.
 
     dq/dx = 1/alpha and dq/dalpha = -x/alpha^2 where low <= x/alpha <= high, else 0; the value
-    alpha * q then has LSQ's gradient to alpha, q - x/alpha inside and q outside.
+    alpha * q then has LSQ's gradient to alpha, q - x/alpha inside and q outside. An edge that "blocks"
+    is outside.
     """
 
     @staticmethod
-    def forward(ctx, x, alpha, q, low, high):
+    def forward(ctx, x, alpha, q, low, high, edge):
         ctx.save_for_backward(x, alpha)
-        ctx.low, ctx.high = low, high
+        ctx.low, ctx.high, ctx.edge = low, high, edge
         return q
 
     @staticmethod
     def backward(ctx, grad):
         x, alpha = ctx.saved_tensors
         ratio = x / alpha
-        grad_x = ratio.clamp(ctx.low, ctx.high).eq_(ratio).mul_(grad).div_(alpha)
+        inside = ratio.clamp(ctx.low, ctx.high).eq_(ratio)
+        if ctx.edge == "blocks":
+            inside.mul_(ratio.ne(ctx.low)).mul_(ratio.ne(ctx.high))
+        grad_x = inside.mul_(grad).div_(alpha)
         grad_alpha = -(grad_x * ratio).sum(dtype=alpha.dtype) if ctx.needs_input_grad[1] else None
-        return grad_x, grad_alpha, None, None, None
+        return grad_x, grad_alpha, None, None, None, None
 
 
 class _Elastic(Binarizer):
@@ -88,6 +93,7 @@ class _Elastic(Binarizer):
         learn_shift: bool = False,
         init: Literal["lsq", "paper"] = "lsq",
         grad_scale: bool = True,
+        edge: Edge = "passes",
     ) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
         if bits not in (1, 2, 4):
@@ -102,6 +108,7 @@ class _Elastic(Binarizer):
             self.levels = tuple(range(-(2 ** (bits - 1)), 2 ** (bits - 1)))
         self.init = init
         self.grad_scale = grad_scale
+        self.edge = check_edge(edge)
         self.alpha = nn.Parameter(torch.ones(()))
         self.beta = nn.Parameter(torch.zeros(features)) if learn_shift else None
         self.register_buffer("initialized", torch.tensor(False))
@@ -124,7 +131,7 @@ class _Elastic(Binarizer):
     def _rounded(self, x: Tensor, alpha: Tensor) -> Tensor:
         low, high = self.levels[0], self.levels[-1]
         q = (x.detach() / alpha.detach()).round_().clamp_(low, high)
-        return _Step.apply(x, alpha, q, low, high)
+        return _Step.apply(x, alpha, q, low, high, self.edge)
 
 
 @register("elastic-signed")
@@ -150,6 +157,8 @@ class ElasticSigned(_Elastic):
         learn_shift: add `beta`, zeros at the start, before the rest.
         init: how alpha starts from the first batch, see `alpha_start`.
         grad_scale: multiply alpha's gradient by 1 / sqrt(numel * Q_p).
+        edge: whether the gradient "passes" or "blocks" exactly where y / alpha is the smallest or largest
+            code; the official code passes it.
 
     The paper subtracts one beta for the tensor, starts alpha at its optimum ("paper") and has no
     gradient scale; the official code adds one for each channel, as here, starts at twice the mean
@@ -172,7 +181,7 @@ class ElasticSigned(_Elastic):
         if self.bits > 1:
             return Code(self._rounded(y, alpha), alpha, x.new_zeros(()))
         fixed = alpha.detach()
-        q = with_surrogate(y, sign(y), lambda y: y.abs().le_(fixed).div_(fixed), inplace=True)
+        q = with_surrogate(y, sign(y), lambda y: clipped(y, self.edge, fixed).div_(fixed), inplace=True)
         return Code(q, alpha, x.new_zeros(()))
 
 
@@ -195,6 +204,8 @@ class ElasticUnsigned(_Elastic):
         learn_shift: add `beta`, zeros at the start, before the rest.
         init: how alpha starts from the first batch, see `alpha_start`.
         grad_scale: multiply alpha's gradient by 1 / sqrt(numel * Q_p).
+        edge: whether the gradient "passes" or "blocks" exactly where y / alpha is 0 or Q_p; the official
+            code passes it.
         subtract_min: more than one bit: quantize what exceeds the smallest entry of the batch, and
             add that back as a shift.
 
@@ -218,6 +229,7 @@ class ElasticUnsigned(_Elastic):
         learn_shift: bool = False,
         init: Literal["lsq", "paper"] = "lsq",
         grad_scale: bool = True,
+        edge: Edge = "passes",
         subtract_min: bool = False,
     ) -> None:
         super().__init__(
@@ -227,6 +239,7 @@ class ElasticUnsigned(_Elastic):
             learn_shift=learn_shift,
             init=init,
             grad_scale=grad_scale,
+            edge=edge,
         )
         if subtract_min and bits == 1:
             raise UserError("subtract_min needs more than one bit")
@@ -239,6 +252,6 @@ class ElasticUnsigned(_Elastic):
         if self.bits == 1:
             # clip(round(y / alpha), 0, 1) = 1 where y > alpha / 2
             q = y.detach().clone().gt_(alpha.detach() / 2)
-            return Code(_Step.apply(y, alpha, q, 0, 1), alpha, x.new_zeros(()))
+            return Code(_Step.apply(y, alpha, q, 0, 1, self.edge), alpha, x.new_zeros(()))
         low = y.detach().min() if self.shifted else x.new_zeros(())
         return Code(self._rounded(y - low if self.shifted else y, alpha), alpha, low)

@@ -13,15 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.base import Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.bnn import Clipped, Edge, clipped
 from binviz.binarizers.registry import register
 
 OMEGA = 0.1
 
 
-def fourier(x: Tensor, n: int) -> Tensor:
+def fourier(x: Tensor, n: int, edge: Edge = "passes") -> Tensor:
     r"""Truncated Fourier derivative: $\frac{4\omega}{\pi} \sum_{i=0}^n \cos((2i+1)\omega x)$ in the window
-    \|x\| <= 1, else 0, with omega = 0.1.
+    of `clipped`, else 0, with omega = 0.1.
 
     >>> [round(g, 4) for g in fourier(torch.tensor([-0.5, 0.0, 2.0]), 9).tolist()]
     [1.0718, 1.2732, 0.0]
@@ -29,7 +30,7 @@ def fourier(x: Tensor, n: int) -> Tensor:
     # sum_{i=0}^n cos((2i+1) y) = sin(2(n+1) y) / (2 sin y); even in y, so y >= 1e-5 avoids 0/0
     y = x.abs().to(torch.promote_types(x.dtype, torch.float32)).mul_(OMEGA).clamp_(min=1e-5)
     series = (y * (2 * (n + 1))).sin_().div_(y.sin_()).mul_(2 * OMEGA / pi)
-    return series.masked_fill_(x.abs() > 1, 0).to(x.dtype)
+    return series.masked_fill_(clipped(x, edge) == 0, 0).to(x.dtype)
 
 
 def terms(t: float) -> int:
@@ -68,9 +69,11 @@ class _GradientOf(torch.autograd.Function):
         return grad, grad
 
 
-class _FDA(Binarizer):
-    def __init__(self, *, features: int = 1, channel_axis: int = -1, noise: bool = True) -> None:
-        super().__init__(features=features, channel_axis=channel_axis)
+class _FDA(Clipped):
+    def __init__(
+        self, *, features: int = 1, channel_axis: int = -1, noise: bool = True, edge: Edge = "passes"
+    ) -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
         self.noise = _NoiseAdaptation(features) if noise else None
         self.set_progress(0)
 
@@ -80,7 +83,7 @@ class _FDA(Binarizer):
 
     def _codes(self, x: Tensor) -> Tensor:
         n = self.terms
-        q = with_surrogate(x, sign(x), lambda x: fourier(x, n), inplace=True)
+        q = with_surrogate(x, sign(x), lambda x: fourier(x, n, self.edge), inplace=True)
         if self.noise is None or not self.training or self.noise_weight == 0:
             return q
         if self.features == 1:
@@ -108,6 +111,7 @@ class FDAWeight(_FDA):
         channel_axis: weights (out, in, ...) by default.
         noise: with the noise-adaptation network eta(w) = W2 relu(W1 w) + 0.1 sin(w) of
             features -> features / 64 -> features, in training only.
+        edge: whether the series "passes" or "blocks" at exactly |w| = 1; the official code passes it.
 
     Paper and official code add lambda eta to the *value* in training too, which then is no code; here
     eta takes part in the gradient alone, and its weights learn from the gradient they would have. In
@@ -122,8 +126,10 @@ class FDAWeight(_FDA):
 
     scale_kind = "per_row"
 
-    def __init__(self, *, features: int = 1, channel_axis: int = 0, noise: bool = True) -> None:
-        super().__init__(features=features, channel_axis=channel_axis, noise=noise)
+    def __init__(
+        self, *, features: int = 1, channel_axis: int = 0, noise: bool = True, edge: Edge = "passes"
+    ) -> None:
+        super().__init__(features=features, channel_axis=channel_axis, noise=noise, edge=edge)
 
     def encode(self, x: Tensor) -> Code:
         return Code(self._codes(x), mean_abs(x, self._row_axes(x)), x.new_zeros(()))
@@ -144,6 +150,7 @@ class FDAActivation(_FDA):
         features: number of channels, the width of eta; 1 makes eta a function of single numbers.
         channel_axis: -1 for (..., features), 1 for (B, features, H, W).
         noise: with the noise-adaptation network, in training only.
+        edge: whether the series "passes" or "blocks" at exactly |x| = 1; the official code passes it.
 
     >>> import torch
     >>> x = torch.tensor([0.0, 0.5, 2.0], requires_grad=True)

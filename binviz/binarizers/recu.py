@@ -59,7 +59,9 @@ class ReCUWeight(Binarizer):
         features: number of output channels; the parameter `scale` is (features,).
         channel_axis: weights (out, in, ...) by default.
 
-    `set_progress` drives tau. The official code draws the scale from uniform(0, 1); here it starts as
+    `set_progress` drives tau. The official code's linear layers add the bias after the scale, as here;
+    its convolutions before, so that a bias there is multiplied by the scale: here the bias comes last in
+    both. The official code draws the scale from uniform(0, 1); here it starts as
     the mean magnitude of each row of the first weight it sees, so that conversion is deterministic
     and near the loaded weights: load them before the first forward or call `initialize`.
 

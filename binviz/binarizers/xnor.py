@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
-from binviz.binarizers.bnn import clipped
+from binviz.binarizers.base import Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.bnn import Clipped, Edge
 from binviz.binarizers.registry import register
 
 
 @register("xnor-weight")
-class XNORWeight(Binarizer):
+class XNORWeight(Clipped):
     r"""Sign of each output channel times its mean magnitude.
 
     $$q(w) = \operatorname{sign}(w - c), \quad s = \tfrac1n \textstyle\sum |w - c|
@@ -25,6 +25,7 @@ class XNORWeight(Binarizer):
     Args:
         features, channel_axis: weights (out, in, ...) by default; no parameter.
         centre: subtract each output channel's mean first, gradient included.
+        edge: whether the gradient "passes" or "blocks" at exactly |w - c| = 1; BiBench passes it.
 
     The paper's gradient also has a term 1/n from the scale; the official code of BiBench, like this
     one, has not. BiBench centres linear layers and not convolutions, and its convolutions give the
@@ -39,20 +40,22 @@ class XNORWeight(Binarizer):
 
     scale_kind = "per_row"
 
-    def __init__(self, *, features: int = 1, channel_axis: int = 0, centre: bool = False) -> None:
-        super().__init__(features=features, channel_axis=channel_axis)
+    def __init__(
+        self, *, features: int = 1, channel_axis: int = 0, centre: bool = False, edge: Edge = "passes"
+    ) -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
         self.centre = centre
 
     def encode(self, x: Tensor) -> Code:
         axes = self._row_axes(x)
         if self.centre:
             x = x - x.mean(axes, keepdim=True)
-        q = with_surrogate(x, sign(x), clipped, inplace=True)
+        q = with_surrogate(x, sign(x), self._window, inplace=True)
         return Code(q, mean_abs(x, axes), x.new_zeros(()))
 
 
 @register("xnor-activation")
-class XNORActivation(Binarizer):
+class XNORActivation(Clipped):
     r"""Sign of each row times the row's mean magnitude.
 
     $$q(x) = \operatorname{sign}(x), \quad s = \tfrac1n \textstyle\sum_{\text{row}} |x|
@@ -63,6 +66,7 @@ class XNORActivation(Binarizer):
     Args:
         features: ignored.
         channel_axis: -1 for (..., features), 1 for (B, C, H, W).
+        edge: whether the gradient "passes" or "blocks" at exactly |x| = 1; BiBench passes it.
 
     The paper gives every position of an image its own scale, a box-filtered map K; the official code
     of BiBench, like this one, has one number for each sample.
@@ -75,5 +79,5 @@ class XNORActivation(Binarizer):
     scale_kind = "per_row"
 
     def encode(self, x: Tensor) -> Code:
-        q = with_surrogate(x, sign(x), clipped, inplace=True)
+        q = with_surrogate(x, sign(x), self._window, inplace=True)
         return Code(q, mean_abs(x, self._row_axes(x)), x.new_zeros(()))

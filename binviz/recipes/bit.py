@@ -1,7 +1,8 @@
 """BiT: robustly binarized multi-distilled transformer (Liu et al. 2022, 2205.13016).
 
 Two sets: {0, 1} where the float value cannot be negative (after softmax and ReLU), {-1, +1} elsewhere; elastic
-scales and shifts are learned. Departures from the official code: queries, keys, values and attention
+scales and shifts are learned. As in the official code, a window passes the gradient at its edge, which is the elastic
+functions' default. Departures from the official code: queries, keys, values and attention
 probabilities have a scale but no shift, as in the code, and its three dead shift vectors there are not made;
 whether a scale was initialised is saved with the model. From one number of bits to another scales start anew, where the
 code keeps them (`binviz.training.stages`). As in the code, a scale starts from the whole first

@@ -1,17 +1,19 @@
 """BiViT (He et al. 2023, 2211.07091): softmax-aware attention, learned weight scales.
 
 `bivit-w1a1` binarizes attention and feed-forward part; `bivit-mixed`, the paper's default, keeps the inputs of
-the feed-forward part float. Patch embedding, down-sampling and head stay float in both.
+the feed-forward part float. Patch embedding, down-sampling and head stay float in both. As in the official code,
+every window blocks the gradient at exactly 1. Departure: the code has its dropout on the scores before the
+softmax, here it is on the probabilities.
 """
 
 from binviz.recipes.recipe import Choice, Recipe, register
 
-SIGN = Choice("bnn")
+SIGN = Choice("bnn", {"edge": "blocks"})
 
 W1A1 = register(
     Recipe(
         name="bivit-w1a1",
-        weight=Choice("bivit-weight"),
+        weight=Choice("bivit-weight", {"edge": "blocks"}),
         activation=SIGN,
         query=SIGN,
         key=SIGN,

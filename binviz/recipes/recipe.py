@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from binviz import binarizers
+from binviz.binarizers.bnn import Edge, check_edge
 from binviz.errors import UserError
 
 ROLES = ("weight", "embedding", "activation", "nonneg_activation", "query", "key", "value", "attention")
@@ -125,6 +126,24 @@ class Recipe:
         """A copy under another name, with some fields changed."""
         return replace(self, name=name, **changes)
 
+    def with_edge(self, edge: Edge) -> Recipe:
+        r"""The same recipe with every window's edge one way, "<name>-edge-<edge>".
+
+        Args:
+            edge: what the gradient does at exactly \|x\| = 1, see `binviz.binarizers.bnn.clipped`; binarizers
+                whose gradient has no window stay as they are.
+
+        >>> get("bivit-w1a1").with_edge("passes").activation
+        Choice(binarizer='bnn', options={'edge': 'passes'})
+        """
+        choices = {role: getattr(self, role) for role in ROLES if getattr(self, role) is not None}
+        windowed = {
+            role: replace(choice, options=choice.options | {"edge": edge})
+            for role, choice in choices.items()
+            if hasattr(choice.make(features=1), "edge")
+        }
+        return self.but(f"{self.name}-edge-{edge}", **windowed)
+
 
 def _require(holds: bool, recipe: Recipe, message: str) -> None:
     if not holds:
@@ -154,6 +173,8 @@ def names(pattern: str = "*") -> list[str]:
 def get(name: str | Recipe) -> Recipe:
     """A recipe by name; a Recipe is returned as it is.
 
+    "<name>-edge-passes" and "<name>-edge-blocks" are the variants that `Recipe.with_edge` makes.
+
     Raises:
         UserError: unknown name.
 
@@ -162,6 +183,9 @@ def get(name: str | Recipe) -> Recipe:
     """
     if isinstance(name, Recipe):
         return name
+    base, _, edge = str(name).rpartition("-edge-")
+    if base in _REGISTRY and edge in get_args(Edge):
+        return _REGISTRY[base].with_edge(check_edge(edge))
     if name not in _REGISTRY:
         near = get_close_matches(str(name), _REGISTRY, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"

@@ -45,7 +45,7 @@ def test_every_layer_once(bert, text):
 
 def test_every_block_once(bert, text):
     table = analysis.sensitivity(bert, "bnn", agreement(bert, text), by="block")
-    assert table["name"].tolist() == ["float", "layers.0", "layers.1", "pooler", "all"]
+    assert table["name"].tolist() == ["float", "embed", "layers.0", "layers.1", "pooler", "all"]
 
 
 def test_a_wrong_word(bert, text):

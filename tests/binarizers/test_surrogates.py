@@ -141,7 +141,7 @@ def test_reactnet_sees_the_shifted_input():
 @pytest.mark.parametrize(
     ("name", "options", "of_value", "definition"),
     [
-        ("bibert-weight", {}, True, open_window),
+        ("bibert-weight", {}, True, window),
         ("bivit-weight", {"features": 24}, False, open_window),
         ("xnor-weight", {"centre": True}, False, window),
     ],

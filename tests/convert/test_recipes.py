@@ -13,19 +13,27 @@ NAMES = [
     "bipft-a",
     "bipft-b",
     "bireal",
+    "bireal-threshold",
     "bit-w1a1",
     "bit-w1a2",
     "bit-w1a4",
     "bivit-mixed",
     "bivit-w1a1",
     "bnn",
+    "bnn-probs",
     "bnn-threshold",
     "dorefa",
+    "dorefa-threshold",
     "fda",
+    "fda-threshold",
     "reactnet",
+    "reactnet-threshold",
     "recu",
+    "recu-threshold",
     "xnor",
+    "xnor-threshold",
     "xnorpp",
+    "xnorpp-threshold",
 ]
 
 
@@ -87,7 +95,7 @@ def test_register_refuses_a_second_of_the_name():
     recipes.register(recipes.get("bnn"))
     with pytest.raises(UserError, match="exists already"):
         recipes.register(recipes.get("xnor").but("bnn"))
-    assert recipes.get("bnn").weight == Choice("bnn")
+    assert recipes.get("bnn").weight.binarizer == "bnn"
 
 
 GOOD = {"name": "mine", "weight": {"binarizer": "bnn"}}

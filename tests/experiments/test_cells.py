@@ -163,7 +163,7 @@ def test_no_such_cell(tmp_path):
 
 
 def test_no_such_experiment():
-    with pytest.raises(UserError, match="no experiment 'bort'; choose one of: bit"):
+    with pytest.raises(UserError, match="no experiment 'bort'; choose one of: bit, edge"):
         registry.get("bort")
 
 
@@ -221,7 +221,7 @@ def test_no_ablation_is_dead():
         assert not constant, recipe.name
 
 
-@pytest.mark.parametrize("name", ["bibert", "bit-w1a1", "bnn-threshold", "dorefa"])
+@pytest.mark.parametrize("name", ["bibert", "bit-w1a1", "bnn-threshold", "dorefa-threshold"])
 def test_every_row_has_word_embeddings_of_one_bit(name):
     stage = bit.EXPERIMENT.cell(f"sst2.{name}").stage(0)
     recipe = recipes.get(stage.recipe) if isinstance(stage.recipe, str) else stage.recipe

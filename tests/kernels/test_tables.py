@@ -40,7 +40,9 @@ def test_a_table_counts_the_places_in_which_four_weights_differ(name, bits, sign
         np.testing.assert_array_equal(tables[m].reshape(-1, 16)[place], expected)
 
 
-@pytest.mark.parametrize(("bits", "K"), [(2, 25_000), (4, 5_003), (4, 9_001), (5, 2_500), (7, 4_500)], ids=str)
+@pytest.mark.parametrize(
+    ("bits", "K"), [(2, 25_000), (4, 5_003), (4, 9_001), (5, 2_500), (7, 4_500)], ids=str
+)
 @pytest.mark.parametrize("signed", [False, True], ids=["from 0", "of both signs"])
 def test_extreme_codes_of_long_rows(form, bits, K, signed):
     least = -(2 ** (bits - 1)) if signed else 0

@@ -362,7 +362,7 @@ def test_a_class_from_a_notebook_is_switched():
 
 def test_signed_codes_are_masked():
     q, k, v = projections()
-    _, used = heads(recipes.get("bnn"))(nn.Module(), q, k, v, additive(MASKS["holes"]), 0.5, 0.0)
+    _, used = heads(recipes.get("bnn-probs"))(nn.Module(), q, k, v, additive(MASKS["holes"]), 0.5, 0.0)
     assert torch.equal(used[0, 0], torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0]] * 5).double())
 
 
@@ -409,8 +409,8 @@ def test_no_parameter_is_dead():
         assert set(binary) == {f"{role}.alpha" for role in ALPHA}
 
 
-# The sign of a probability is constant, so with "bnn" they cannot.
-@pytest.mark.parametrize("name", [name for name in recipes.names() if name != "bnn"])
+# The sign of a probability is constant, so with "bnn-probs" they cannot.
+@pytest.mark.parametrize("name", [name for name in recipes.names() if name != "bnn-probs"])
 def test_queries_and_keys_learn(name):
     """BiBench's official map gives no gradient back."""
     recipe = recipes.get(name).but(name, estimator_rank=0)

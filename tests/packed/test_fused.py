@@ -103,6 +103,14 @@ def assert_same(model, packed, **inputs):
         torch.testing.assert_close(got[sure], expected[sure], atol=CLOSE, rtol=CLOSE)
 
 
+@pytest.mark.parametrize("recipe", ["bnn", "dorefa"])
+def test_bibenchs_plain_signs(recipe):
+    model = text_model(recipe)
+    ids, mask = torch.randint(60, (2, 17)), torch.ones(2, 17, dtype=torch.long)
+    mask[1, 9:] = 0
+    assert_same(model, forbid_layers(fused(model)), input_ids=ids, attention_mask=mask)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("heads", "head"), [(2, 16), (2, 32), (1, 48), (2, 64)], ids=str)
 def test_text(recipe, heads, head):
@@ -216,7 +224,7 @@ def test_long_inputs_go_to_the_layers():
         both(torch.zeros(1, LONGEST + 1, 64))
 
 
-@pytest.mark.parametrize("recipe", ["xnor", "reactnet", "bipft-b", "bivit-mixed", "bnn"])
+@pytest.mark.parametrize("recipe", ["xnor", "reactnet", "bipft-b", "bivit-mixed", "bnn-probs"])
 @torch.no_grad()
 def test_other_recipes_stay_as_they_are(recipe):
     model = text_model(recipe)

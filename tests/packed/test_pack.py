@@ -239,5 +239,5 @@ def test_a_packed_model_is_not_trained(models):
     packed, given = binviz.pack(binary(models)), models.inputs("bert")
     with pytest.raises(UserError, match="for use, not for training"):
         packed.train()(**given)
-    with pytest.raises(UserError, match="is a PackedLinear, no plain"):
+    with pytest.raises(UserError, match=r"is a Packed(Linear|Embedding), no plain"):
         binviz.binarize_(packed, "bnn")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import binviz
-from binviz import zoo
+from binviz import recipes, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training import shipped
@@ -18,6 +18,24 @@ def test_a_model_and_its_float_partner_are_the_same_network():
     for name in zoo.names():
         entry = zoo.describe(name)
         assert entry.float_bytes == zoo.describe(f"{entry.task}-{entry.arch}.float").float_bytes
+
+
+def test_a_binary_model_has_the_recipe_of_its_name():
+    """In all that a file keeps: weights are stored as codes."""
+    for name in zoo.names():
+        entry = zoo.describe(name)
+        if entry.recipe == "float":
+            continue
+        whole, kept = recipes.get(entry.recipe), zoo.load(name).binviz_recipe
+        for role in ("activation", "nonneg_activation", "query", "key", "value", "attention"):
+            made = [
+                choice and choice.make(features=1) for choice in (getattr(whole, role), getattr(kept, role))
+            ]
+            assert (
+                len({(type(one), getattr(one, "levels", 0), getattr(one, "edge", "")) for one in made}) == 1
+            ), name
+        for field in ("name", "attention_on", "ffn_activation", "output_scale", "estimator_rank"):
+            assert getattr(kept, field) == getattr(whole, field), name
 
 
 @pytest.mark.parametrize("recipe", ["bit-w1a1", "reactnet", "fda"])

@@ -1,0 +1,83 @@
+"""The edge of a window: what the gradient of a sign does at exactly 1, on scikit-learn's digits.
+
+The products of attention are integers: of what enters its output projection, many entries are exactly +1 or -1. The
+papers do not say whether the gradient passes there, and codes differ (`binviz.binarizers.bnn.clipped`): BiViT's and
+that of BiBench's DoReFa block it, BiT's passes it. Here each has both edges, the same one in every window, under one
+loss, with as many steps. Every student starts from the bundled `digits-vit.float`, which is its teacher too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from torch import nn
+
+import binviz
+from binviz import recipes
+from binviz.binarizers.bnn import Edge
+from binviz.evidence.claims import Claim
+from binviz.experiments.cells import Cell, Experiment
+from binviz.training import images
+from binviz.training.images import ImagesConfig
+from binviz.training.loop import TrainConfig
+from binviz.training.stages import Problem, Stage
+
+START = "digits-vit.float"
+RECIPES = ("bivit-w1a1", "dorefa", "bit-w1a1")
+STEPS = 1000
+
+
+def _cell(name: str, edge: Edge) -> Cell:
+    recipe = recipes.get(name).with_edge(edge)
+    settings = ImagesConfig()
+
+    def stage(seed: int) -> Stage:
+        train = TrainConfig(
+            steps=STEPS,
+            lr=settings.binary_lr,
+            batch_size=settings.batch_size,
+            scale_lr=1e-3,
+            weight_decay=settings.weight_decay,
+            seed=seed,
+            checkpoint_every=250,
+        )
+        return Stage(recipe, train, hidden_weight=settings.hidden_weight, label_weight=settings.label_weight)
+
+    return Cell(f"digits-vit.{recipe.name}", 1, stage, why=f"at the edge of every window the gradient {edge}")
+
+
+def start(task: str, seed: int) -> tuple[nn.Module, Any]:
+    """The bundled float model; it has no tokenizer."""
+    return binviz.load(START), None
+
+
+def problem(task: str, tokenizer: Any, seed: int) -> Problem:
+    """The digits, shifted at random; evaluation on the held-out quarter."""
+    return images.problem_of(ImagesConfig(seed=seed))
+
+
+def _claim(text: str, name: str, better: Edge, worse: Edge, **options: Any) -> Claim:
+    return Claim(
+        text, "asked here", f"digits-vit.{name}-edge-{better}", f"digits-vit.{name}-edge-{worse}", **options
+    )
+
+
+EXPERIMENT = Experiment(
+    name="edge",
+    cells=tuple(_cell(name, edge) for name in RECIPES for edge in get_args(Edge)),
+    claims=(
+        _claim("BiViT learns better if its windows pass the gradient at 1", "bivit-w1a1", "passes", "blocks"),
+        _claim("DoReFa learns better if its windows pass the gradient at 1", "dorefa", "passes", "blocks"),
+        _claim(
+            "BiT, whose windows end at a learned scale, loses at most 2 points if they block the gradient there",
+            "bit-w1a1",
+            "blocks",
+            "passes",
+            margin=0.02,
+        ),
+    ),
+    start=start,
+    problem=problem,
+    settings={"start": START},
+    notes=f"Every row takes {STEPS} steps. The reported model is the last step's; the held-out digits are seen once.",
+)
