@@ -28,11 +28,11 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     those of the model to the last bit; where a recipe keeps activations float, up to the order of a float sum
     (`binviz.packed.layers`). Scales that start from the first batch start from the copy's own first one.
 
-    The encoder of a BERT or ViT whose weights all have one bit, and whose activations have one (or 2 or 4, under BiT),
-    runs as one call of the kernels (`binviz.packed.fused`), many times faster. Its layer norms add in an order of their own: outputs may differ in
-    the last digits, and a code that lies next to its threshold may flip. Its weights are fixed here: what is edited in
-    place afterwards, a parameter or the list of layers, it does not see (`fused=False` does). After the packed model's
-    load_state_dict the layers run one by one.
+    The encoder of a BERT or ViT whose weights all have one bit, and whose activations have one (or 2 or 4, under
+    BiT), runs as one call of the kernels (`binviz.packed.fused`), many times faster. Its layer norms add in an order
+    of their own: outputs may differ in the last digits, and a code that lies next to its threshold may flip. Its
+    weights are fixed here: what is edited in place afterwards, a parameter or the list of layers, it does not see
+    (`fused=False` does). After the packed model's load_state_dict the layers run one by one.
 
     The copy computes in float32, also that of a model in float16 or bfloat16, and is meant to stay there:
     the packed layers do, whatever is done to the rest.
