@@ -298,7 +298,7 @@ def measure(threads: tuple[int, ...], rounds: int) -> dict[str, Any]:
         if done.returncode or not out.exists():
             said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
             raise UserError(f"the measurement of other libraries failed: {said[-1]}")
-        return json.loads(out.read_text())
+        return json.loads(out.read_text("utf-8"))
 
 
 def main(arguments: list[str]) -> None:
@@ -310,7 +310,7 @@ def main(arguments: list[str]) -> None:
     with TemporaryDirectory() as folder:
         found = json.dumps(compete(tuple(threads), rounds, Path(folder)), indent=1)
     if len(arguments) > 1:
-        Path(arguments[1]).write_text(found)
+        Path(arguments[1]).write_text(found, "utf-8")
     else:
         print(found)
 

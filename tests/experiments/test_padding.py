@@ -29,7 +29,7 @@ def pair():
     # Activations stay float: how the gradient of an alpha is scaled depends on padding in both losses.
     binviz.binarize_(
         student,
-        binviz.recipes.get("bnn").but(
+        binviz.recipes.get("bnn-probs").but(
             "weights", activation=None, query=None, key=None, value=None, attention=None
         ),
     )
