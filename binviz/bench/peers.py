@@ -247,7 +247,7 @@ def answers(run: Run, given: list[dict[str, NDArray[Any]]]) -> NDArray[Any]:
 def compete(threads: tuple[int, ...], rounds: int, folder: Path) -> dict[str, Any]:
     """What `measure` gives, measured in this process."""
     built = models.build(models.CASES[MODEL])
-    (recipe,) = models.CASES[MODEL].recipes
+    recipe = models.CASES[MODEL].recipes[0]
     model = built["float32"]
     peers, left_out = convert(model, folder)
     given, lines = texts(model), []

@@ -53,7 +53,7 @@ def command(quick: bool, out: Path | None, threads: tuple[str, ...], busy: bool)
 
     # Nothing turns on the screen meanwhile: it would take its time from what is measured.
     console.print(
-        f"Measuring takes about {'one minute' if quick else 'six minutes'}; leave the machine alone.\n"
+        f"Measuring takes about {'one minute' if quick else 'eight minutes'}; leave the machine alone.\n"
     )
     record = measure(chosen, quick, busy, tell)
     console.print(report.targets(record))
