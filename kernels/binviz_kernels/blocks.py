@@ -105,11 +105,11 @@ def products(words, panels, K, signed, out, m0, m1, n0, n1):
         tables = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, 1, False, tables, first, last)
+            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
-                    store_products(rows, panels, out[first:], m, last - first - m, n, K, signed)
+                    store_products(rows, panels, into, m, last - first - m, n, K, signed)
                     m += tile_rows(panels, last - first - m)
 
 
@@ -124,11 +124,11 @@ def distances(words, panels, out, m0, m1, n0, n1):
         tables = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, 1, False, tables, first, last)
+            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
-                    store_distances(rows, panels, out[first:], m, last - first - m, n)
+                    store_distances(rows, panels, into, m, last - first - m, n)
                     m += tile_rows(panels, last - first - m)
 
 
@@ -150,11 +150,11 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
         tables = new_tables(panels, size, W)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, planes, negative, tables, first, last)
+            rows, into = looked_up(words, panels, planes, negative, tables, first, last), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
-                    store_weighted(rows, panels, out[first:], m, last - first - m, n, planes, negative)
+                    store_weighted(rows, panels, into, m, last - first - m, n, planes, negative)
                     m += tile_rows(panels, last - first - m)
 
 
@@ -240,12 +240,12 @@ def comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1):
         tables = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, 1, False, tables, first, last)
+            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
             for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
                 m = 0
                 while m < last - first:
                     left = last - first - m
-                    store_bits(rows, panels, out[first:], m, left, n, K, signed, start, width)
+                    store_bits(rows, panels, into, m, left, n, K, signed, start, width)
                     m += tile_rows(panels, left)
 
 
@@ -262,14 +262,15 @@ def scaled(words, panels, K, signed, scale, bias, shift, row_scale, given, out, 
         tables = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, 1, False, tables, first, last)
+            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
+            row_scales = row_scale[first:]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
                     left = last - first - m
                     store_scaled(
-                        rows, panels, out[first:], m, left, n, K, signed,
-                        scale, bias, shift, row_scale[first:], given,
+                        rows, panels, into, m, left, n, K, signed,
+                        scale, bias, shift, row_scales, given,
                     )  # fmt: skip
                     m += tile_rows(panels, left)
 
