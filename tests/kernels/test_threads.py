@@ -91,6 +91,7 @@ def test_one_thread_where_no_safe_kind_is_installed(monkeypatch):
 
 
 def test_the_number_of_threads_is_numbas_unless_set():
+    set_threads(None)
     before = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
