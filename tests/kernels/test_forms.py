@@ -53,6 +53,7 @@ def test_numba_may_be_told_of_another_processor(monkeypatch):
 
 @pytest.mark.parametrize("system", ["aarch64-unknown-linux-gnu", "arm64-apple-darwin24.1.0"])
 def test_an_arm_of_which_nothing_is_known_counts_bytes(system, monkeypatch):
+    monkeypatch.setattr("numba.config.CPU_FEATURES", None)
     monkeypatch.setattr("binviz_kernels.forms.get_host_cpu_features", lambda: "")
     monkeypatch.setattr("llvmlite.binding.get_process_triple", lambda: system)
     assert forms.choose(forms.processor_features()).name == "neon"
