@@ -21,15 +21,12 @@ from binviz import recipes
 from binviz.adapters import Block, layout_of
 from binviz.binarizers.stored import Stored
 from binviz.errors import UserError
-from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear, BinaryProduct
 from binviz.recipes import Choice, Recipe
 
 if TYPE_CHECKING:
     from binviz.layers.attention import BinaryAttention
 
-BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
-#: Parameters that are added to an activation before its code, (features,).
-SHIFTS = ("beta", "threshold")
 SHARED = "counted with the layer that it shares with"
 #: (module, canonical name) -> whether to convert it.
 Filter = Callable[[nn.Module, str], bool]
@@ -40,7 +37,7 @@ class Row:
     """One layer of a conversion.
 
     name: canonical. module: path in the model. kind: of layer. shape: of its weight. weight, activation:
-    binarizers ("float" where none). weights: how many are 1-bit. floats: parameters that stay float.
+    binarizers ("float" where none). weights: how many are 1-bit, of each basis. floats: parameters that stay float.
     """
 
     name: str
@@ -94,7 +91,7 @@ class Conversion:
 
 
 def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None = None) -> Conversion:
-    """Binarize an encoder (BERT family, ViT, DeiT, Swin) or a plain torch network in place.
+    """Binarize an encoder (BERT family, ViT, DeiT, Swin), a decoder (OPT, LLaMA) or a plain torch network in place.
 
     A refused model is left as it was. Of a model that is binary already, latent weights and whatever the two
     recipes share (shifts, learned scales) are kept, and a layer that the new recipe leaves out is float again.
@@ -109,7 +106,7 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         The table of what became 1-bit and what stayed float, and why.
 
     Raises:
-        UserError: unknown recipe, a decoder or unknown model, or a recipe that matches no layer.
+        UserError: unknown recipe, an unknown model, or a recipe that matches no layer.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -147,7 +144,9 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         rows[layout.words] = _row("embed", layout.words, table, recipe.embedding.binarizer, None)
     for block in layout.blocks:
         for name, path in block.linears().items():
-            convert(path, name, nonneg=recipe.ffn_activation == "relu" and path == block.fc2)
+            # A gated product has both signs, whatever the activation
+            nonneg = recipe.ffn_activation == "relu" and path == block.fc2 and not block.gate
+            convert(path, name, nonneg=nonneg)
         if wanted(block.attention, f"{block.name}.attention"):
             binary = _binary_attention(model.get_submodule(block.attention), recipe)
             attentions[block.attention] = binary
@@ -186,7 +185,7 @@ def _matches(patterns: tuple[str, ...], *names: str) -> bool:
 
 
 def _is_binary(module: nn.Module) -> TypeGuard[BinaryLayer]:
-    return isinstance(module, BinaryLinear | BinaryConv2d | BinaryEmbedding)
+    return isinstance(module, BinaryLayer)
 
 
 def _replace(model: nn.Module, layers: dict[str, nn.Module]) -> None:
@@ -218,14 +217,14 @@ def _like(new: nn.Module, old: nn.Module) -> nn.Module:
     new.weight = old.weight if again else _plain_weight(old)  # type: ignore[assignment]
     if not again and not new.weight.is_meta:
         new.weight_binarizer.initialize(new.weight.detach())
-    if isinstance(old, BinaryLinear | BinaryConv2d) and isinstance(new, BinaryLinear | BinaryConv2d):
+    if isinstance(old, BinaryProduct) and isinstance(new, BinaryProduct):
         _keep(old.activation_binarizer, new.activation_binarizer)
         if old.output_scale is not None and new.output_scale is not None:
             new.output_scale = old.output_scale
     return new.train(old.training)
 
 
-def _keep(old: nn.Module | None, new: nn.Module | None) -> bool:
+def _keep(old: Any, new: Any) -> bool:
     """Give a new binarizer what an old one has learned: all of it if they are alike, else the shift.
 
     Returns:
@@ -238,9 +237,9 @@ def _keep(old: nn.Module | None, new: nn.Module | None) -> bool:
     if alike and [value.shape for value in before.values()] == [value.shape for value in after.values()]:
         new.load_state_dict(before)
         return True
-    shift, place = (next((s[name] for name in SHIFTS if name in s), None) for s in (before, after))
+    shift, place = (getattr(binarizer, "learned_shift", None) for binarizer in (old, new))
     if shift is not None and place is not None and shift.shape == place.shape:
-        place.copy_(shift)
+        place.detach().copy_(shift.detach())
     return False
 
 
@@ -317,6 +316,7 @@ def _float_layer(layer: BinaryLayer) -> nn.Module:
         return _like(nn.Conv2d(*_conv_options(layer)), layer)
     if isinstance(layer, nn.Linear):
         return _like(nn.Linear(layer.in_features, layer.out_features, layer.bias is not None), layer)
+    assert isinstance(layer, nn.Embedding)
     return _like(nn.Embedding(layer.num_embeddings, layer.embedding_dim, **_embedding_options(layer)), layer)
 
 
@@ -382,9 +382,18 @@ def _count(module: nn.Module) -> int:
 
 def _row(name: str, path: str, layer: nn.Module, weight: str, activation: Choice | None) -> Row:
     assert _is_binary(layer)
-    kind, shape, bits = type(layer).__name__, tuple(layer.weight.shape), layer.weight.numel()
+    kind, shape, weights = type(layer).__name__, tuple(layer.weight.shape), layer.weight.numel()
     shown = "-" if kind == "BinaryEmbedding" else (activation.binarizer if activation else "float")
-    return Row(name, path, kind, shape, weight, shown, bits, _count(layer) - bits)
+    return Row(
+        name,
+        path,
+        kind,
+        shape,
+        weight,
+        shown,
+        weights * layer.weight_binarizer.basis_count,
+        _count(layer) - weights,
+    )
 
 
 def _attention_row(name: str, path: str, binary: BinaryAttention, recipe: Recipe) -> Row:
@@ -408,7 +417,7 @@ def _rows(model: nn.Module, converted: dict[str, Row], stay: dict[str, str]) -> 
 
     for path, row in converted.items():
         module = model.get_submodule(path)
-        bits = count([module.weight]) if _is_binary(module) else 0  # type: ignore[list-item]
+        bits = count([module.weight]) * module.weight_binarizer.basis_count if _is_binary(module) else 0  # type: ignore[list-item]
         shared = SHARED if bits < row.weights else row.why
         converted[path] = replace(row, weights=bits, floats=count(module.parameters()), why=shared)
     for path, module in model.named_modules():

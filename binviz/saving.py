@@ -45,6 +45,7 @@ FAMILIES = (
         "roberta_prelayernorm",
         "xlm_roberta",
     ),
+    *("llama", "opt"),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
@@ -77,8 +78,8 @@ def model_class(name: str) -> Any:
     is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r} of a family that binviz loads; config.json must name an encoder of "
-            "the BERT family, ViT, DeiT or Swin in 'architectures'"
+            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, ViT, DeiT, Swin, "
+            "OPT, LLaMA, named in 'architectures' of config.json"
         )
     return found
 
@@ -87,8 +88,8 @@ def config_of(model: nn.Module) -> dict[str, Any]:
     """A model's configuration as JSON values, with its class under "architectures".
 
     Raises:
-        UserError: the model has none, as a plain torch network; only transformers' models and those that
-            derive from `transformers.PreTrainedModel` can be built again from a file.
+        UserError: the model has none, as a plain torch network, or is of a class that `model_class` does not know:
+            it could not be built again from a file.
 
     >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
     >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
@@ -102,6 +103,7 @@ def config_of(model: nn.Module) -> dict[str, Any]:
         raise UserError(
             f"{type(model).__name__} has no configuration to build it from again; save its state_dict yourself"
         )
+    model_class(type(model).__name__)
     values = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
     return values | {"architectures": [type(model).__name__]}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
-from binviz.adapters import ENCODERS
+from binviz.adapters import ADAPTERS
 from binviz.adapters.layout import Block, Layout
 from binviz.adapters.plain import below
 from binviz.errors import UserError
@@ -41,7 +41,7 @@ class Site:
 
 def layout_for_reading(model: nn.Module) -> Layout:
     """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
-    for adapter in ENCODERS:
+    for adapter in ADAPTERS:
         found = adapter(model)
         if found is not None:
             return found
@@ -127,6 +127,8 @@ def _add_block(found: dict[str, Site], model: nn.Module, block: Block) -> None:
     add_input("context", block.attn_out, "rows")
     found[f"{block.name}.attn_out"] = Site(block.attn_out, "out", "rows", attention)
     add_input("ffn_in", block.fc1, "tokens")
+    if block.gate:
+        add_input("gate_in", block.gate, "tokens")
     add_input("ffn_act", block.fc2, "tokens")
     found[f"{block.name}.ffn_out"] = Site(block.fc2, "out", "tokens")
 

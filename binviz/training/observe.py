@@ -57,9 +57,9 @@ def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, in
 
 @torch.no_grad()
 def weight_codes(model: nn.Module) -> Codes:
-    """Module path -> the codes of its binary weights, as booleans."""
+    """Module path -> the codes of its binary weights, as booleans, (bases, *shape of the weight)."""
     return {
-        path: module.weight_binarizer.encode(module.weight).q > 0
+        path: torch.stack([code.q > 0 for code in module.weight_binarizer.bases(module.weight)])
         for path, module in model.named_modules()
         if isinstance(getattr(module, "weight_binarizer", None), Binarizer)
     }

@@ -48,7 +48,7 @@ VARIANTS = [
 def test_every_registered_binarizer(name):
     passed = check_binarizer(name)
     assert passed[0] == "shape"
-    assert len(passed) == 13
+    assert len(passed) == len(set(passed))
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=lambda value: str(value))

@@ -189,9 +189,6 @@ def test_refused_models(models, tmp_path):
         binviz.save_packed(binary(models, "sequential"), path)
     with pytest.raises(UserError, match="half=True is for float models"):
         binviz.save_packed(binary(models), path, half=True)
-    two_bits = recipes.Choice("elastic-signed", {"bits": 2})
-    with pytest.raises(UserError, match="more than two values"):
-        binviz.save_packed(binary(models, "cnn", recipes.get("bnn").but("mine", weight=two_bits)), path)
     shifted = recipes.Choice("elastic-unsigned", {"bits": 2, "subtract_min": True})
     for role in ("nonneg_activation", "attention"):
         with pytest.raises(UserError, match="depends on the batch"):
