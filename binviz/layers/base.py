@@ -93,7 +93,9 @@ class BinaryProduct(BinaryLayer):
     def product(self, x: Tensor) -> Tensor:
         """The layer's output, in x's dtype."""
         code = self.encoded(x)
-        first, *others = (self.scaled(x, code, w) for w in self.weight_binarizer.bases(self.weight))
+        q = x if code is None else code.q
+        bases = self.weight_binarizer.bases(self.weight)
+        first, *others = (self.scaled(self.sums(q, w.q), code, w) for w in bases)
         y = first
         for part in others:
             y = y + part
@@ -120,22 +122,19 @@ class BinaryProduct(BinaryLayer):
         tap(self, "code", code)
         return code
 
-    def scaled(self, x: Tensor, code: Code | None, w: Code) -> Tensor:
+    def scaled(self, sums: Tensor, code: Code | None, w: Code) -> Tensor:
         """The part of one basis of the weight, without bias.
 
         Args:
-            x: the activation. code: its codes, or None where it stays float.
+            sums: of products with the basis's codes.
+            code: the activation's, or None where it stays float.
             w: the basis, see `Binarizer.bases`.
         """
         scale = self.along(w.scale)
         if code is None or self.activation_binarizer is None:
-            return self.sums(x, w.q) * scale
-        y = self.sums(code.q, w.q)
-        y = (
-            y * scale * code.scale
-            if self.activation_binarizer.scale_kind == "per_row"
-            else y * (scale * code.scale)
-        )
+            return sums * scale
+        per_row = self.activation_binarizer.scale_kind == "per_row"
+        y = sums * scale * code.scale if per_row else sums * (scale * code.scale)
         if self.activation_binarizer.shifted:
             # sum of (q s + c) w over k = s (sum of q w) + c (sum of w)
             y = y + code.shift * (scale * self.sums_of_ones(code.q, w.q))

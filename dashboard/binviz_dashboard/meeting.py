@@ -129,7 +129,7 @@ def places(model: nn.Module) -> dict[str, Place]:
     found = {}
     for name, site in sites(model, layout).items():
         layer: Any = model.get_submodule(site.module)
-        one_bit = isinstance(layer, BinaryLinear) and layer.weight_binarizer.bits == 1
+        one_bit = isinstance(layer, BinaryLinear) and layer.weight_binarizer.basis_count == 1
         if name.endswith(".code") and one_bit and layer.activation_binarizer.bits == 1:
             found[names.get(site.module, site.module)] = Place(site.module, name, layer.weight.shape[0])
     if not found:
@@ -170,7 +170,7 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
     before, codes = (seen[name] for name in place.inputs)
     a = codes.reshape(-1, codes.shape[-1])[token]
     given = torch.from_numpy(before.reshape(-1, codes.shape[-1])[token : token + 1])
-    code, weight = layer.activation_binarizer.encode(given), layer.weight_binarizer.encode(layer.weight)
+    code, (weight,) = layer.activation_binarizer.encode(given), layer.weight_binarizer.bases(layer.weight)
     signed = min(layer.activation_binarizer.levels) < 0
     a_bits, w_bits = (a > 0).astype(int), (weight.q[row] > 0).long().numpy()
     words_a, words_w = (np.packbits(bits, bitorder="little") for bits in (a_bits, w_bits))
@@ -182,14 +182,9 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
         # dot = 2 popcount(a & w) - popcount(a)
         count = int(np.bitwise_count(words_a & words_w).sum())
         dot = 2 * count - int(np.bitwise_count(words_a).sum())
-    # As in binviz.layers.linear, in its order
     weight_scale, scale = weight.scale.reshape(-1).expand(len(weight.q))[row], code.scale.reshape(-1)[0]
-    if layer.activation_binarizer.scale_kind == "per_row":
-        y = dot * weight_scale * scale
-    else:
-        y = dot * (weight_scale * scale)
-    if layer.activation_binarizer.shifted:
-        y = y + code.shift.reshape(-1)[0] * (weight_scale * weight.q[row].sum())
+    of_row = weight._replace(q=weight.q[row : row + 1], scale=weight_scale)
+    y = layer.scaled(torch.tensor([float(dot)]), code, of_row).reshape(())
     if layer.output_scale is not None:
         y, scale = y * layer.output_scale[row], scale * layer.output_scale[row]
     y = y if layer.bias is None else y + layer.bias[row]
