@@ -98,8 +98,7 @@ def load(name: str | Path) -> nn.Module:
     Raises:
         UserError: nothing of that name, or it is damaged.
     """
-    from binviz.packed import load_packed
-    from binviz.saving import load_folder
+    from binviz.saving import load_folder, load_packed
 
     path = Path(name)
     if path.is_dir():
@@ -109,8 +108,8 @@ def load(name: str | Path) -> nn.Module:
 
 def load_tokenizer(name: str | Path) -> Any:
     """The tokenizer or image processor that belongs to a model; arguments and errors as `load`."""
-    from binviz.packed.file import read_tokenizer
-    from binviz.saving import read_tokenizer_files
+    from binviz.saving.folder import read_tokenizer_files
+    from binviz.saving.packed import read_tokenizer
 
     path = Path(name)
     if path.is_dir():

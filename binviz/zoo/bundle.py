@@ -19,7 +19,7 @@ from torch import nn
 from binviz import zoo
 from binviz.binarizers import Binarizer
 from binviz.evidence import runs
-from binviz.packed import load_packed, save_packed
+from binviz.saving import load_packed, save_packed
 
 #: model -> metrics, and whether each example is right.
 Evaluate = Callable[[nn.Module], tuple[dict[str, float], np.ndarray]]

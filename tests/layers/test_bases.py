@@ -13,7 +13,7 @@ from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
 from binviz.layers.attention import BinaryAttention
 from binviz.packed import pack
-from binviz.packed.file import packed_bytes
+from binviz.saving.packed import packed_bytes
 from binviz.training import observe
 
 ACTIVATIONS = {

@@ -12,8 +12,8 @@ from binviz import recipes
 from binviz.analysis.capture import run, select
 from binviz.analysis.sites import layout_for_reading
 from binviz.errors import UserError
-from binviz.packed.file import packed_bytes
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLinear
+from binviz.saving.packed import packed_bytes
 
 #: Every recipe on a text model, one with windows and one of convolutions; three very different ones on the others.
 MODELS = {recipe: ["bert", "swin", "cnn"] for recipe in recipes.names()}

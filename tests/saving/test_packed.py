@@ -15,7 +15,7 @@ import binviz
 from binviz import recipes
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
-from binviz.packed.file import packed_bytes, read_metadata, read_tokenizer
+from binviz.saving.packed import packed_bytes, read_metadata, read_tokenizer
 from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
 
 BINARY = (BinaryLinear, BinaryConv2d, BinaryEmbedding)
@@ -207,7 +207,7 @@ def test_a_failed_save_leaves_the_previous_file(models, tmp_path, monkeypatch):
         filename.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("binviz.packed.file.save_file", full)
+    monkeypatch.setattr("binviz.saving.packed.save_file", full)
     with pytest.raises(UserError, match="No space left on device; the previous file is unharmed"):
         binviz.save_packed(binary(models, recipe="bnn"), path)
     assert path.read_bytes() == before

@@ -12,8 +12,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import binviz
-from binviz import recipes, saving
+from binviz import recipes
 from binviz.errors import UserError
+from binviz.saving import build, folder
 
 #: BERT in every recipe; the others float and in three very different ones.
 MODELS = {recipe: ["bert"] for recipe in (*recipes.names(), None)}
@@ -141,7 +142,7 @@ def test_a_failed_save_leaves_the_previous_model(models, tmp_path, monkeypatch, 
             file.write(b"half")
         raise error
 
-    monkeypatch.setattr(saving, "save_model", full)
+    monkeypatch.setattr(folder, "save_model", full)
     other = binary(models, recipe="bibert")
     with pytest.raises(UserError, match="cannot write") as caught:
         binviz.save(other, tmp_path)
@@ -295,12 +296,12 @@ def test_backbones_named_in_a_configuration_are_not_fetched(monkeypatch, name):
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 9}
     config = {"architectures": [name], **BACKBONE, **sizes}
     if name == "BertModel":
-        built = saving.build(config, None)
+        built = build.build(config, None)
         assert not any(hasattr(built.config, key) for key in BACKBONE)
     else:
         with pytest.raises(UserError, match="no model class"):
-            saving.build(config, None)
-    nested = saving._harmless({"parts": [config | {"backbone_config": {}}]}, saving.LARGEST)
+            build.build(config, None)
+    nested = build._harmless({"parts": [config | {"backbone_config": {}}]}, build.LARGEST)
     assert not any("backbone" in key for key in nested["parts"][0])
     assert asked == []
 
@@ -327,7 +328,7 @@ def test_a_folder_without_tokenizer(models, tmp_path):
 
 def test_a_missing_folder(tmp_path):
     with pytest.raises(UserError, match="no saved model"):
-        saving.load_folder(tmp_path / "nothing")
+        folder.load_folder(tmp_path / "nothing")
 
 
 def test_loading_leaves_no_hook_behind(models, tmp_path):

@@ -34,7 +34,8 @@ from binviz.layers import BinaryLayer
 from binviz.packed.layers import PackedLayer, pack_layer
 from binviz.packed.pack import binary_layers, check_packable
 from binviz.recipes import Choice, Recipe
-from binviz.saving import config_of, read_recipe, read_tokenizer_files, restore
+from binviz.saving.build import config_of, read_recipe, restore
+from binviz.saving.folder import read_tokenizer_files
 
 FORMAT, VERSION = "binviz-packed", 1
 
