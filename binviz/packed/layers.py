@@ -44,7 +44,7 @@ from binviz.binarizers import Code
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.layers.tap import heard, tap
-from binviz.packed.codes import Codes, codes_of, planes_of
+from binviz.packed.operand import Operand, operand_of, planes_of
 
 
 def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
@@ -140,10 +140,10 @@ class PackedLayer(nn.Module):
             raise UserError(f"this layer takes {size} numbers on axis {axis}, and got shape {tuple(x.shape)}")
         return without_graph(x, self.parameters())
 
-    def _encode(self, x: Tensor) -> Codes:
+    def _encode(self, x: Tensor) -> Operand:
         assert self.activation_binarizer is not None
         with torch.no_grad():
-            codes = codes_of(self.activation_binarizer, x)
+            codes = operand_of(self.activation_binarizer, x)
         if heard():
             tap(self, "pre", x)
             tap(self, "code", codes.code())
@@ -170,7 +170,7 @@ class PackedLinear(PackedLayer):
         """(..., in) -> (..., out)."""
         x = self._usable(x, -1, self.in_features)
         scale, row_scale = self._row_scales, None
-        codes = Codes("floats", x, x.new_ones(()))
+        codes = Operand("floats", x, x.new_ones(()))
         if self.activation_binarizer is not None:
             codes = self._encode(x)
             if self.activation_binarizer.scale_kind == "per_row":
@@ -237,7 +237,7 @@ class PackedConv2d(PackedLayer):
         if x.ndim == 3:
             return self(x[None])[0]
         x = self._usable(x, -3, self.in_channels)
-        codes = Codes("floats", x, x.new_ones(()))
+        codes = Operand("floats", x, x.new_ones(()))
         if self.activation_binarizer is not None:
             codes = self._encode(x)
         per_row = self.activation_binarizer is not None and self.activation_binarizer.scale_kind == "per_row"
@@ -251,7 +251,7 @@ class PackedConv2d(PackedLayer):
         y = y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
         return y.to(x.dtype)
 
-    def _convolve(self, codes: Codes, basis: int) -> Tensor:
+    def _convolve(self, codes: Operand, basis: int) -> Tensor:
         """Sums of codes times the codes of a basis, whole numbers in float32."""
         if codes.kind == "floats" or self._filters is None:
             q = codes.values if codes.kind == "floats" else codes.code().q
