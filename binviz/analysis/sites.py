@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +11,7 @@ from torch import nn
 from binviz.adapters import ADAPTERS
 from binviz.adapters.layout import Block, Layout
 from binviz.adapters.plain import below
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 from binviz.layers import BinaryConv2d, BinaryLinear
 
 if TYPE_CHECKING:
@@ -152,8 +151,7 @@ def select(model: nn.Module, layout: Layout, names: str | Sequence[str]) -> dict
         if not matches:
             matches = [path for path in modules if fnmatchcase(path, pattern)]
         if not matches:
-            near = get_close_matches(pattern, [*everything, *modules], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "names(model) lists what there is"
+            hint = near(pattern, [*everything, *modules], otherwise="names(model) lists what there is")
             raise UserError(f"nothing in this model is called {pattern!r}; {hint}")
         chosen.update(matches)
     return {name: site for name, site in (everything | modules).items() if name in chosen}

@@ -95,7 +95,7 @@ def glue_metrics(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str,
 def judge(
     model: nn.Module, tokenizer: Any, task: str, examples: glue.Examples | None = None
 ) -> tuple[dict[str, float], np.ndarray]:
-    """A model's metrics on its task's evaluation split, and whether each example is right.
+    """A model's metrics on its task's evaluation split, and what each example is worth.
 
     Args:
         model: of the task.
@@ -104,7 +104,7 @@ def judge(
         examples: of the split, where they are at hand.
 
     Returns:
-        Metrics, and bool (examples,), empty where labels are no classes.
+        Metrics, and (examples,): bool, whether the answer is right, or minus the squared error of a number.
 
     Raises:
         UserError: data not to be had.
@@ -119,8 +119,11 @@ def judge(
     examples = examples or glue.load(task, "validation")
     labels = np.asarray(examples.labels)
     logits = glue_logits(model, tokenizer, examples, glue.task(task).max_length)
-    correct = logits.argmax(-1) == labels if glue.task(task).num_labels > 1 else np.empty(0, dtype=bool)
-    return glue_metrics(task, labels, logits), correct
+    # An example of a regression is worth -(y - label)^2.
+    values = (
+        logits.argmax(-1) == labels if glue.task(task).num_labels > 1 else -((logits[:, 0] - labels) ** 2)
+    )
+    return glue_metrics(task, labels, logits), values
 
 
 def evaluate_named(name: str, task: str, *, packed: bool = False) -> tuple[dict[str, float], np.ndarray]:

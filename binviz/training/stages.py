@@ -43,7 +43,7 @@ class Problem:
     """What a chain of stages is trained and judged on.
 
     name: of the task, in file names. batch_of: step -> batch with "labels". evaluate: model -> (metrics,
-    whether each example is right). data: split -> sha256. calibration: a batch with examples of every
+    values of the examples, see `runs.of_examples`). data: split -> sha256. calibration: a batch with examples of every
     kind, from which a fresh binary model's scales start. tokenizer: saved with every stage, or None.
     """
 
@@ -206,7 +206,7 @@ def run_stage(
     loss, checkpoint = prepare(start, stage, problem.calibration), out / f"{folder.name}.checkpoint"
     history = fit(start, problem.batch_of, loss, stage.train, checkpoint, label=cell, identity=identity)
     start.requires_grad_(True)
-    metrics, correct = problem.evaluate(start)
+    metrics, values = problem.evaluate(start)
     run = runs.Run(
         experiment=experiment,
         cell=cell,
@@ -216,7 +216,7 @@ def run_stage(
         data=problem.data,
         metrics=metrics,
         seconds=round(history.seconds, 1),
-        predictions=runs.correct_bits(correct),
+        **runs.of_examples(values),
         curves={
             "step": history.steps,
             "loss": history.loss,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 
 if TYPE_CHECKING:
     from binviz.evidence.runs import Run
@@ -79,9 +78,7 @@ def describe(name: str) -> Entry:
         UserError: no bundled model of that name.
     """
     if name not in _manifest():
-        near = get_close_matches(str(name), _manifest(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
-        raise UserError(f"no model named {name!r}{hint}")
+        raise UserError(f"no model named {name!r}; {near(name, names())}")
     return _manifest()[name]
 
 

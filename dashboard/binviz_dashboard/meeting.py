@@ -140,8 +140,8 @@ def places(model: nn.Module) -> dict[str, Place]:
 class Met(NamedTuple):
     """An activation and a weight row, and what becomes of their count.
 
-    a_bits, w_bits: (K,). dot: counted on words. scale: of weight times activation. added: the shift's correction
-    and the bias. output: the number that follows. models: the number that the model itself gave.
+    a_bits, w_bits: (K,). dot: counted on words. scale: of weight times activation. added: the bias.
+    output: the number that follows. models: the number that the model itself gave.
     """
 
     a_bits: NDArray[np.int64]
@@ -237,7 +237,7 @@ def verdict(met: Met) -> str:
         same = "The two numbers are equal to the last bit: both count exactly, then scale in the same order."
     else:
         same = f"The two numbers differ by {abs(met.output - met.models):.2g}."
-    return f"{same} What is added after the scales is the layer's bias, and a shift's correction where there is one."
+    return f"{same} What is added after the scales is the layer's bias."
 
 
 def code_of_row(name: str, example: models.Example, place: Place, token: int, row: int) -> str:

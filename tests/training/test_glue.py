@@ -129,7 +129,10 @@ def test_pairs_and_regression(here, tmp_path, task, metrics, distillation):
     records = glue.train(config(task, ("float", "bibert"), distillation=distillation), tmp_path)
     assert set(records["bibert"].metrics) == metrics
     assert records["bibert"].curves["loss"][0] > 0
-    assert bool(records["bibert"].predictions) == (task == "mrpc")
+    found = records["bibert"]
+    assert (bool(found.predictions), bool(found.scores)) == (task == "mrpc", task == "stsb")
+    worth = runs.each_example(found)
+    assert len(worth) == found.examples > 0 and (task == "mrpc" or (worth <= 0).all())
 
 
 def test_a_killed_process_goes_on_to_the_same_numbers(here, tmp_path):
