@@ -57,7 +57,7 @@ UNWANTED = (
 
 
 def model_class(name: str) -> Any:
-    """The model class of that name: of one of `FAMILIES` in transformers, or of binviz's own small networks.
+    """The model class of that name: of one of `FAMILIES` in transformers, or of `binviz.networks`.
 
     Raises:
         UserError: no such model class, or of another family.
@@ -67,7 +67,7 @@ def model_class(name: str) -> Any:
     """
     import transformers
 
-    import binviz.zoo.networks as networks
+    import binviz.networks as networks
 
     try:
         found = getattr(networks, name, None) or getattr(transformers, name, None)
@@ -90,7 +90,7 @@ def config_of(model: nn.Module) -> dict[str, Any]:
         UserError: the model has none, as a plain torch network; only transformers' models and those that
             derive from `transformers.PreTrainedModel` can be built again from a file.
 
-    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
     >>> config["architectures"], config["width"]
     (['DigitsCNN'], 4)

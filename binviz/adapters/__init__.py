@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +15,9 @@ ENCODERS: tuple[Adapter, ...] = (bert.layout, swin.layout, vit.layout)
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """The parts of a BERT-family, ViT/DeiT or Swin model, or of a plain torch network.
+    """The parts of a BERT-family, ViT/DeiT or Swin model, of a network that declares them, or of a plain torch one.
+
+    A network declares its own with a method `binviz_layout(self) -> Layout`, which is asked first.
 
     Args:
         model: such a model, or a module that holds one.
@@ -27,6 +30,9 @@ def layout_of(model: nn.Module) -> Layout:
     >>> layout_of(network).others
     {'1': '1'}
     """
+    declared: Any = getattr(model, "binviz_layout", None)
+    if declared is not None:
+        return declared()
     configs = [config for part in model.modules() if (config := getattr(part, "config", None)) is not None]
     kind = next(
         (config.model_type for config in configs if hasattr(config, "model_type")), type(model).__name__

@@ -32,7 +32,7 @@ class Run:
     config: every setting. selection: how the reported model was chosen. data: split -> sha256.
     metrics: name -> value. predictions: hexadecimal bits, one per evaluated example, 1 = correct
     (`correct_bits`). curves: at most 200 points each. machine: CPU or GPU, threads, versions. file: of a bundled
-    model, the shipped file that metrics and predictions were measured with, see `binviz.zoo.bundle.judged`.
+    model, the shipped file that metrics and predictions were measured with, see `binviz.training.bundle.judged`.
     """
 
     experiment: str
