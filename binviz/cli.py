@@ -109,7 +109,9 @@ def train_glue(
     binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2000,
     binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 2e-4,
     batch_size: Annotated[int, typer.Option(min=1, help="Of every process.")] = 32,
-    distillation: Annotated[str, typer.Option(help="Loss of the binary stages: bit or bibert.")] = "bit",
+    distillation: Annotated[
+        str, typer.Option(help="Loss of the binary stages: bit, bibert or labels.")
+    ] = "bit",
     pieces: Annotated[int, typer.Option(help="Cut the word-piece table to this size; 0 leaves it.")] = 0,
     positions: Annotated[int, typer.Option(help="Cut the position table; 0 leaves it.")] = 0,
     precision: Annotated[str, typer.Option(help="bf16 or no.")] = "bf16",

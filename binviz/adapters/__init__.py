@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from torch import nn
 
@@ -16,7 +17,9 @@ KNOWN = "a BERT-family, ViT, DeiT, Swin, OPT or LLaMA model"
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """The parts of a BERT-family, ViT/DeiT, Swin, OPT or LLaMA model, or of a plain torch network.
+    """The parts of a model of transformers that binviz knows, of a network that declares them, or of a plain torch one.
+
+    A network declares its own with a method `binviz_layout(self) -> Layout`, which is asked first.
 
     Args:
         model: such a model, or a module that holds one.
@@ -29,6 +32,9 @@ def layout_of(model: nn.Module) -> Layout:
     >>> layout_of(network).others
     {'1': '1'}
     """
+    declared: Any = getattr(model, "binviz_layout", None)
+    if declared is not None:
+        return declared()
     configs = [config for part in model.modules() if (config := getattr(part, "config", None)) is not None]
     kind = next(
         (config.model_type for config in configs if hasattr(config, "model_type")), type(model).__name__

@@ -11,39 +11,19 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 import binviz
-from binviz import zoo
+from binviz import tasks, zoo
 from binviz.analysis.agreement import Agreement, Collate, report
 from binviz.bench.fused_codes import compare, fused_layers
-from binviz.data import digits, glue
 from binviz.errors import UserError
 from binviz.packed.fold import NotFoldable
-from binviz.training.evaluate import collate as pad
-from binviz.training.evaluate import encode
 
 HEADER = f"{'model':28} {'':24} {'codes that differ':>26} {'predictions':>14} {'largest logit gap':>18}"
-
-
-def task_of(name: str) -> tuple[Sequence[Any], Collate]:
-    """All examples of a bundled model's evaluation split, texts by length, and how they become a batch.
-
-    Raises:
-        UserError: no such model, or its data cannot be had.
-    """
-    task = zoo.describe(name).task
-    if task == "digits":
-        images, _ = digits.load("test")
-        return list(torch.as_tensor(images)), lambda part: {"pixel_values": torch.stack(list(part))}
-    tokenizer = binviz.load_tokenizer(name)
-    rows = encode(tokenizer, glue.load(task, "validation"), glue.task(task).max_length)
-    return sorted(rows, key=lambda row: len(row["input_ids"])), partial(pad, tokenizer)
 
 
 def with_fused_codes(
@@ -92,14 +72,15 @@ def main(arguments: list[str] | None = None) -> None:
         if zoo.describe(name).recipe == "float":
             continue
         try:
-            examples, collate = task_of(name)
+            task = tasks.of_model(name)
+            held_out = task.held_out(task.tokenizer(name))
         except UserError as error:
             print(f"{name:28} not compared: {error}")
             continue
         model = binviz.load(name)
-        found = with_fused_codes(
-            report(model, binviz.pack(model), examples, collate), model, examples, collate
-        )
+        examples, collate = held_out.examples, held_out.collate
+        answers = report(model, binviz.pack(model), examples, collate)
+        found = with_fused_codes(answers, model, examples, collate)
         for against, agreement in found.items():
             print(line(name, against, agreement), flush=True)
         results[name] = {against: asdict(agreement) for against, agreement in found.items()}

@@ -2,8 +2,8 @@
 
     python -m binviz.bench.first_answer
 
-Imports (torch, transformers with the model's classes, numba, binviz) are timed apart: they are what every program pays
-that uses these libraries at all.
+Imports (torch, transformers with the model's classes, numba, binviz, the digits' scikit-learn) are timed apart: they
+are what every program pays that uses these libraries at all.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ import torch
 lap()
 from transformers import AutoImageProcessor, AutoTokenizer, BertForSequenceClassification, ViTForImageClassification
 lap()
-import numba, binviz, binviz.convert, binviz.layers.attention, binviz.packed, binviz.saving, binviz.zoo.networks
+import numba, binviz, binviz.convert, binviz.layers.attention, binviz.packed, binviz.saving, binviz.networks
+from binviz import tasks
+import sklearn.datasets, sklearn.model_selection
 lap()
 name = sys.argv[1]
-model = binviz.load(name)
-if name.startswith("sst2"):
-    given = dict(binviz.load_tokenizer(name)("a quiet, moving film", return_tensors="pt"))
-else:
-    given = {"pixel_values": torch.zeros(1, 1, 8, 8)}
+model, task = binviz.load(name), tasks.of_model(name)
+given = task.example(0, name, task.tokenizer(name)).inputs
 lap()
 packed = binviz.pack(model)
 lap()

@@ -50,7 +50,7 @@ def originals() -> list[bytes]:
     import transformers
 
     import binviz
-    from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    from binviz.networks import DigitsCNN, DigitsCNNConfig
 
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "##ly"]
     tokenizer = transformers.BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
@@ -130,8 +130,8 @@ def does_not_answer(model: Any) -> tuple[str, str] | None:
     """What a loaded model says when it is asked, if that is an error."""
     import torch
 
-    text = type(model).__name__.startswith("Bert")
-    given = {"input_ids": torch.tensor([[2, 5, 3]])} if text else {"pixel_values": torch.zeros(1, 1, 8, 8)}
+    inputs = {"input_ids": torch.tensor([[2, 5, 3]]), "pixel_values": torch.zeros(1, 1, 8, 8)}
+    given = {model.main_input_name: inputs[model.main_input_name]}
     try:
         with torch.no_grad():
             model(**given)

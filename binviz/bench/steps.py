@@ -8,14 +8,17 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from binviz.bench.kernels import set_threads
 from binviz.bench.models import minilm
 from binviz.bench.timing import interleave, ratios, spreads
-from binviz.training.distill import task_loss
-from binviz.training.loop import Batch, Loss, TrainConfig, parameter_groups
+from binviz.losses import Batch, Loss, LossChoice
+from binviz.tasks import Problem
+from binviz.training.loop import parameter_groups
+from binviz.training.settings import TrainConfig
 from binviz.training.stages import Stage, prepare
 
 BATCH, TOKENS = 32, 32
@@ -24,11 +27,12 @@ CONFIG = TrainConfig(steps=1, lr=1e-6, precision="bf16")
 
 def contestants(model: nn.Module, batch: Batch) -> dict[str, Callable[[], object]]:
     """A step of the float model, of its binary student, and of the student with its teacher."""
-    student = copy.deepcopy(model)
-    distillation = prepare(student, Stage("bit-w1a1", CONFIG), batch)
+    student, labels = copy.deepcopy(model), LossChoice("labels").make()
+    problem = Problem("steps", lambda step: batch, lambda model: ({}, np.empty(0)), {}, batch)
+    distillation = prepare(student, Stage("bit-w1a1", CONFIG, LossChoice("bit")), problem)
     return {
-        "float": step(model, task_loss, batch),
-        "binary": step(copy.deepcopy(student), task_loss, batch),
+        "float": step(model, labels, batch),
+        "binary": step(copy.deepcopy(student), labels, batch),
         "distilled": step(student, distillation, batch),
     }
 
@@ -40,10 +44,10 @@ def step(model: nn.Module, loss_of: Loss, batch: Batch) -> Callable[[], object]:
     def take() -> object:
         with torch.autocast("cpu", torch.bfloat16, enabled=CONFIG.precision == "bf16"):
             loss = loss_of(model, batch)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CONFIG.clip)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
         return loss.item()
 
     return take

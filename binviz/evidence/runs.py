@@ -34,7 +34,7 @@ class Run:
     metrics: name -> value. examples: how many were evaluated. predictions: hexadecimal bits, one for each, 1 = correct
     (`correct_bits`). scores: one for each where they are not right or wrong, see `of_examples`. curves: at most 200
     points each. machine: CPU or GPU, threads, versions. file: of a bundled model, the shipped file that metrics and
-    examples were measured with, see `binviz.zoo.bundle.judged`.
+    examples were measured with, see `binviz.training.bundle.judged`.
     """
 
     experiment: str

@@ -7,20 +7,16 @@ shares them between its halves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-from torch import nn
 
 from binviz import recipes
 from binviz.evidence.claims import Claim
 from binviz.experiments.cells import Cell, Experiment
+from binviz.losses import LossChoice
 from binviz.recipes import Choice, Recipe, bit
-from binviz.training import glue
-from binviz.training.augment import joined
-from binviz.training.glue import GlueConfig
-from binviz.training.loop import TrainConfig
-from binviz.training.stages import Problem, Stage
+from binviz.tasks.glue import PIECES, POSITIONS, START
+from binviz.training.settings import TrainConfig
+from binviz.training.stages import Stage
 
 #: Optimisation steps of a binary row, examples a step, peak learning rate of binary and of float rows, float steps.
 BUDGETS: dict[str, dict[str, Any]] = {
@@ -31,7 +27,9 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "rte": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
 }
 FLOAT_LR = 5e-5
-PIECES, POSITIONS = 11_000, 256
+#: BiT's loss, and that of BiBench's rows: what the teacher and the labels say, without hidden states.
+BIT_LOSS = LossChoice("bit")
+BENCH_LOSS = LossChoice("bit", {"hidden_weight": 0.0, "label_weight": 0.5})
 
 #: What BiT adds, taken away. GELU is kept with one set too: behind ReLU every code would be +1.
 GELU = bit.W1A1.but("bit-w1a1-gelu", ffn_activation=None)
@@ -64,27 +62,6 @@ OPTIMAL_START = bit.W1A1.but(
 FLOAT_WORDS = bit.W1A1.but("bit-w1a1-float-words", embedding=None)
 
 
-def _config(task: str, seed: int) -> GlueConfig:
-    return GlueConfig(
-        task=task,
-        stages=("float",),
-        batch_size=BUDGETS[task]["batch_size"],
-        pieces=PIECES,
-        positions=POSITIONS,
-        seed=seed,
-    )
-
-
-def start(task: str, seed: int) -> tuple[nn.Module, Any]:
-    """The pre-trained model and its tokenizer, cut to the pieces that the tasks use."""
-    return glue.start_model(_config(task, seed))
-
-
-def problem(task: str, tokenizer: Any, seed: int) -> Problem:
-    """The task's batches and evaluation."""
-    return glue.problem_of(_config(task, seed), tokenizer)[0]
-
-
 def _cell(
     name: str,
     group: int,
@@ -95,34 +72,31 @@ def _cell(
     why: str = "",
     scale_lr: float = 1e-4,
     lr: float = 1.0,
-    augment: Callable[[Problem, int], Problem] | None = None,
+    loss: LossChoice = BIT_LOSS,
+    augment: str = "",
     **options: Any,
 ) -> Cell:
     """A row of one task. share: of the task's steps. lr: times the task's own. options: of the stage."""
-    task = name.partition(".")[0]
+    task, _, row = name.partition(".")
     budget = BUDGETS[task]
     is_float = recipe == "float"
-
-    def stage(seed: int) -> Stage:
-        train = TrainConfig(
-            steps=budget["float_steps"] if is_float else round(share * budget["steps"]),
-            lr=FLOAT_LR if is_float else lr * budget["lr"],
-            batch_size=budget["batch_size"],
-            scale_lr=scale_lr,
-            seed=seed,
-            precision="bf16",
-            checkpoint_every=250,
-        )
-        return Stage(recipe, train, **options)
-
+    train = TrainConfig(
+        steps=budget["float_steps"] if is_float else round(share * budget["steps"]),
+        lr=FLOAT_LR if is_float else lr * budget["lr"],
+        batch_size=budget["batch_size"],
+        scale_lr=scale_lr,
+        precision="bf16",
+        checkpoint_every=250,
+    )
     return Cell(
-        name,
+        task,
+        row,
         group,
-        stage,
-        teacher="" if is_float else f"{task}.{teacher}",
+        Stage(recipe, train, LossChoice("labels") if is_float else loss, **options),
+        teacher="" if is_float else teacher,
         bundled="sst2-minilm.float" if name == "sst2.float" else "",
-        why=why,
         augment=augment,
+        why=why,
     )
 
 
@@ -134,24 +108,21 @@ def _matrix(task: str, group: int, ablations: int, bits: int) -> list[Cell]:
             f"{task}.bnn-threshold",
             group,
             BNN,
-            hidden_weight=0.0,
-            label_weight=0.5,
+            loss=BENCH_LOSS,
             why="plain signs, probabilities cut at half their row's maximum, BiBench's loss",
         ),
         _cell(
             f"{task}.bibert",
             group,
             BIBERT,
-            distillation="bibert",
-            label_weight=0.5,
+            loss=LossChoice("bibert"),
             why="BiBERT with its direction-matching loss, edges of windows not as in its code",
         ),
         _cell(
             f"{task}.dorefa-threshold",
             ablations,
             DOREFA,
-            hidden_weight=0.0,
-            label_weight=0.5,
+            loss=BENCH_LOSS,
             why="signs with DoReFa's scale for each row of the weights, probabilities cut likewise, BiBench's loss",
         ),
         _cell(f"{task}.bit-w1a1", group, "bit-w1a1", why="BiT in one step from the float model"),
@@ -193,13 +164,16 @@ _GAP: dict[str, tuple[str, dict[str, Any]]] = {
         "Signed scales that start at their optimum, not at twice that as in the official code,",
         {"recipe": OPTIMAL_START},
     ),
-    "no-hidden": ("Logits without hidden states", {"hidden_weight": 0.0}),
-    "hidden-4": ("Hidden states that weigh 4 times as much", {"hidden_weight": 4.0}),
+    "no-hidden": ("Logits without hidden states", {"loss": LossChoice("bit", {"hidden_weight": 0.0})}),
+    "hidden-4": (
+        "Hidden states that weigh 4 times as much",
+        {"loss": LossChoice("bit", {"hidden_weight": 4.0})},
+    ),
     "scale-lr-100": ("Scales that learn 100 times as fast", {"scale_lr": 1e-2}),
     "long": ("Three times as many steps", {"share": 3.0}),
     "float-activations": ("Activations of 32 bits, beside binary weights,", {"recipe": FLOAT_ACTIVATIONS}),
     "float-words": ("Word embeddings of 32 bits", {"recipe": FLOAT_WORDS}),
-    "joined": ("Half of the training phrases joined in pairs", {"augment": joined}),
+    "joined": ("Half of the training phrases joined in pairs", {"augment": "joined"}),
 }
 _GAP_CELLS = [
     _cell(
@@ -254,7 +228,7 @@ _GAP_CELLS += [
         "sst2.bit-w1a2.joined",
         4,
         "bit-w1a2",
-        augment=joined,
+        augment="joined",
         why="activations of 2 bits, half of the training phrases joined in pairs",
     ),
 ]
@@ -347,9 +321,7 @@ EXPERIMENT = Experiment(
         _cell("stsb.bit-w1a1.long", 4, "bit-w1a1", share=10.0, why="ten times as many steps"),
     ),
     claims=(*(claim for task in ("sst2", "mrpc") for claim in _claims(task)), *_GAP_CLAIMS),
-    start=start,
-    problem=problem,
-    settings={"start": glue.START, "pieces": PIECES, "positions": POSITIONS},
+    settings={"pretrained": START, "pieces": PIECES, "positions": POSITIONS},
     notes=(
         "Every binary row of a task but the long ones takes as many optimisation steps: "
         + ", ".join(f"{task} {budget['steps']}" for task, budget in BUDGETS.items())

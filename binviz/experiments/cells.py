@@ -6,51 +6,67 @@ A cell is one stage that starts from another cell's model, its teacher. The reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 import binviz
+from binviz import tasks
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.claims import Claim
-from binviz.training.stages import Problem, Stage, run_stage
+from binviz.training import augment
+from binviz.training.stages import Stage, identity_of, run_stage
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One experiment of a matrix.
+    """One experiment of a matrix: data alone, so that it can be shown, compared, and sent to another process.
 
     Args:
-        name: `<task>.<row>`.
+        task: a name of `binviz.tasks`.
+        row: what is done there.
         group: priority, 1 first; within a group the order of the list.
-        stage: seed -> how it is trained.
-        teacher: name of the cell whose model it starts from; "" starts from a pre-trained model.
+        stage: how it is trained.
+        architecture: of the task's; "" is its usual one, and is left out of the cell's name.
+        teacher: row of the cell, of the same task and architecture, whose model it starts from.
+        start: name of the bundled model that it starts from, where no cell is its teacher; with neither it starts
+            from the task's own.
         bundled: name of a bundled model that is this cell's result, if there is one; the teacher of its
             students whatever their seed.
+        augment: a name of `binviz.training.augment`, of other batches than the task's; "" for its own.
         why: what the row is, in a few words.
-        augment: (problem, seed) -> the same task with other batches.
+
+    >>> from binviz.training.settings import TrainConfig
+    >>> Cell("digits", "bnn", 1, Stage("bnn", TrainConfig(10, 0.1)), architecture="vit").name
+    'digits-vit.bnn'
     """
 
-    name: str
+    task: str
+    row: str
     group: int
-    stage: Callable[[int], Stage]
+    stage: Stage
+    architecture: str = ""
     teacher: str = ""
+    start: str = ""
     bundled: str = ""
+    augment: str = ""
     why: str = ""
-    augment: Callable[[Problem, int], Problem] | None = None
+
+    def name_of(self, row: str) -> str:
+        """The name of the cell of that row, of the same task and architecture."""
+        return f"{self.task}-{self.architecture}.{row}" if self.architecture else f"{self.task}.{row}"
 
     @property
-    def task(self) -> str:
-        return self.name.partition(".")[0]
+    def name(self) -> str:
+        return self.name_of(self.row)
 
-    @property
-    def row(self) -> str:
-        return self.name.partition(".")[2]
+    def identity(self) -> dict[str, Any]:
+        """What makes it another run, beside its stage, its seed and its data."""
+        names = ("task", "architecture", "teacher", "start", "augment")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -61,8 +77,6 @@ class Experiment:
         name: of the experiment, and of its folder of records.
         cells: in order of priority.
         claims: written down before their runs.
-        start: (task, seed) -> pre-trained model and tokenizer.
-        problem: (task, tokenizer, seed) -> data and evaluation.
         settings: further settings that make a run another one, JSON-serialisable.
         notes: printed above the list of cells: budgets, selection rule.
     """
@@ -70,8 +84,6 @@ class Experiment:
     name: str
     cells: tuple[Cell, ...]
     claims: tuple[Claim, ...]
-    start: Callable[[str, int], tuple[nn.Module, Any]]
-    problem: Callable[[str, Any, int], Problem]
     settings: dict[str, Any]
     notes: str = ""
 
@@ -90,6 +102,10 @@ class Experiment:
     def cell(self, name: str) -> Cell:
         """The cell of that name."""
         return next(cell for cell in self.cells if cell.name == name)
+
+    def identity(self, cell: Cell, seed: int, data: dict[str, str]) -> dict[str, Any]:
+        """What a record of the cell has under "identity", given the digests of its data."""
+        return identity_of(cell.stage, self.settings | cell.identity(), data, seed)
 
     def records(self, out: Path | None = None) -> dict[tuple[str, int], runs.Run]:
         """(cell, seed) -> record, shipped and in `out`."""
@@ -120,25 +136,28 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
 
 
 def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[runs.Run]:
-    if not cell.teacher:
-        model, tokenizer = experiment.start(cell.task, seed)
-    else:
-        teacher = experiment.cell(cell.teacher)
-        place: Path | str = teacher.bundled or out / f"{teacher.name}.seed{seed}"
+    task, place = tasks.get(cell.task), cell.start
+    if cell.teacher:
+        teacher = experiment.cell(cell.name_of(cell.teacher))
+        place = teacher.bundled or str(out / f"{teacher.name}.seed{seed}")
         if not (teacher.bundled or Path(place).is_dir()):
             yield from _run(experiment, teacher, out, seed)
-        model, tokenizer = binviz.load(place), binviz.load_tokenizer(place)
-    problem, batches = experiment.problem(cell.task, tokenizer, seed), {}
+    if place:
+        model, tokenizer = binviz.load(place), task.tokenizer(place)
+    else:
+        model, tokenizer = task.start(cell.architecture, seed)
+    problem = task.problem(tokenizer, cell.stage.train.batch_size, seed)
     if cell.augment:
-        problem, batches = cell.augment(problem, seed), {"batches": cell.augment.__name__}
+        problem = augment.get(cell.augment)(problem, seed)
     run, _ = run_stage(
         problem,
-        cell.stage(seed),
+        cell.stage,
         model,
         out,
         cell=cell.name,
         experiment=experiment.name,
-        config={"teacher": cell.teacher, "why": cell.why},
-        identify=experiment.settings | {"teacher": cell.teacher} | batches,
+        config={"teacher": cell.teacher and cell.name_of(cell.teacher), "why": cell.why},
+        identify=experiment.settings | cell.identity(),
+        seed=seed,
     )
     yield run

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from torch import nn
-
-import binviz
 from binviz import recipes
 from binviz.binarizers.bnn import Edge
 from binviz.evidence.claims import Claim
 from binviz.experiments.cells import Cell, Experiment
-from binviz.training import images
+from binviz.losses import LossChoice
 from binviz.training.images import ImagesConfig
-from binviz.training.loop import TrainConfig
-from binviz.training.stages import Problem, Stage
+from binviz.training.settings import TrainConfig
+from binviz.training.stages import Stage
 
 START = "digits-vit.float"
 RECIPES = ("bivit-w1a1", "dorefa", "bit-w1a1")
@@ -28,32 +25,25 @@ STEPS = 1000
 
 
 def _cell(name: str, edge: Edge) -> Cell:
-    recipe = recipes.get(name).with_edge(edge)
-    settings = ImagesConfig()
-
-    def stage(seed: int) -> Stage:
-        train = TrainConfig(
-            steps=STEPS,
-            lr=settings.binary_lr,
-            batch_size=settings.batch_size,
-            scale_lr=1e-3,
-            weight_decay=settings.weight_decay,
-            seed=seed,
-            checkpoint_every=250,
-        )
-        return Stage(recipe, train, hidden_weight=settings.hidden_weight, label_weight=settings.label_weight)
-
-    return Cell(f"digits-vit.{recipe.name}", 1, stage, why=f"at the edge of every window the gradient {edge}")
-
-
-def start(task: str, seed: int) -> tuple[nn.Module, Any]:
-    """The bundled float model; it has no tokenizer."""
-    return binviz.load(START), None
-
-
-def problem(task: str, tokenizer: Any, seed: int) -> Problem:
-    """The digits, shifted at random; evaluation on the held-out quarter."""
-    return images.problem_of(ImagesConfig(seed=seed))
+    recipe, settings = recipes.get(name).with_edge(edge), ImagesConfig()
+    train = TrainConfig(
+        steps=STEPS,
+        lr=settings.binary_lr,
+        batch_size=settings.batch_size,
+        scale_lr=1e-3,
+        weight_decay=settings.weight_decay,
+        checkpoint_every=250,
+    )
+    weights = {"hidden_weight": settings.hidden_weight, "label_weight": settings.label_weight}
+    return Cell(
+        "digits",
+        recipe.name,
+        1,
+        Stage(recipe, train, LossChoice("bit", weights)),
+        architecture="vit",
+        start=START,
+        why=f"at the edge of every window the gradient {edge}",
+    )
 
 
 def _claim(text: str, name: str, better: Edge, worse: Edge, **options: Any) -> Claim:
@@ -76,8 +66,6 @@ EXPERIMENT = Experiment(
             margin=0.02,
         ),
     ),
-    start=start,
-    problem=problem,
-    settings={"start": START},
+    settings={},
     notes=f"Every row takes {STEPS} steps. The reported model is the last step's; the held-out digits are seen once.",
 )

@@ -24,7 +24,8 @@ from binviz.data import glue
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.layers.attention import BinaryAttention
-from binviz.training.evaluate import encode, glue_logits, glue_metrics
+from binviz.tasks.glue import metrics_of
+from binviz.tasks.text import encode, logits_of
 
 #: The longest sentences of each class, in word pieces; the last one has no end.
 ENDS = (16, 22, 30)
@@ -82,7 +83,7 @@ def measure(folder: Path, factor: float) -> runs.Run:
         scale_attention_(model, factor)
     started = time.perf_counter()
     longest, labels = glue.task("sst2").max_length, np.asarray(examples.labels)
-    logits = glue_logits(model, tokenizer, examples, longest)
+    logits = logits_of(model, tokenizer, examples, longest)
     lengths = np.array([len(row["input_ids"]) for row in encode(tokenizer, examples, longest)])
     correct = logits.argmax(-1) == labels
     return runs.Run(
@@ -92,7 +93,7 @@ def measure(folder: Path, factor: float) -> runs.Run:
         config={"model": cell, "attention_scale_times": factor},
         selection="none: a trained model is looked at again",
         data={"validation": examples.sha256},
-        metrics=glue_metrics("sst2", labels, logits) | by_length(correct, lengths),
+        metrics=metrics_of("sst2", labels, logits) | by_length(correct, lengths),
         seconds=round(time.perf_counter() - started, 1),
         **runs.of_examples(correct),
         code=runs.code_state(),

@@ -3,7 +3,7 @@
     python -m binviz.experiments.padding
 
 Its batches are padded to 64 word pieces, and most SST-2 phrases have about ten: most of what its loss compares is
-padding. Here padding is left out (`binviz.training.distill`). Both losses of one student on the same phrases, drawn at
+padding. Here padding is left out (`binviz.losses.bit`). Both losses of one student on the same phrases, drawn at
 random; their gradients over all parameters are compared as vectors.
 """
 
@@ -23,9 +23,9 @@ import binviz
 from binviz.data import glue
 from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.training.distill import hidden_loss, logit_loss, outputs
-from binviz.training.evaluate import collate, encode
-from binviz.training.loop import Batch
+from binviz.losses import Batch
+from binviz.losses.bit import hidden_loss, logit_loss, outputs
+from binviz.tasks.text import collate, encode
 from binviz.training.stages import calibrate
 
 #: What the official scripts pad SST-2 to, and how many phrases a step has.
@@ -41,7 +41,7 @@ def gradient(student: nn.Module, teacher: nn.Module, batch: Batch, padding: bool
     """Gradient of BiT's loss over all parameters, one float64 vector.
 
     Args:
-        student, teacher: as for `binviz.training.distill.bit_loss`.
+        student, teacher: as for `binviz.losses.bit.BitLoss`.
         batch: inputs without labels.
         padding: whether padded positions count, as in the official code.
     """

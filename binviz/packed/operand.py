@@ -63,7 +63,9 @@ def operand_of(binarizer: Binarizer, x: Tensor) -> Operand:
         return Operand("signs", x, mean_abs(x, binarizer._row_axes(x)) if per_row else x.new_ones(()))
     if isinstance(binarizer, ReActNetActivation) and kind is ReActNetActivation:
         # sign(x + t)
-        return Operand("signs", x + binarizer._per_channel(binarizer.threshold, x).to(x.dtype), x.new_ones(()))
+        return Operand(
+            "signs", x + binarizer._per_channel(binarizer.threshold, x).to(x.dtype), x.new_ones(())
+        )
     if isinstance(binarizer, ElasticSigned) and kind is ElasticSigned and binarizer.bits == 1 and started:
         # sign(x + beta)
         moved = binarizer._moved(x)

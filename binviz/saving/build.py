@@ -51,7 +51,7 @@ UNWANTED = (
 
 
 def model_class(name: str) -> Any:
-    """The model class of that name: of one of `FAMILIES` in transformers, or of binviz's own small networks.
+    """The model class of that name: of one of `FAMILIES` in transformers, or of `binviz.networks`.
 
     Raises:
         UserError: no such model class, or of another family.
@@ -61,7 +61,7 @@ def model_class(name: str) -> Any:
     """
     import transformers
 
-    import binviz.zoo.networks as networks
+    import binviz.networks as networks
 
     try:
         found = getattr(networks, name, None) or getattr(transformers, name, None)
@@ -84,7 +84,7 @@ def config_of(model: nn.Module) -> dict[str, Any]:
         UserError: the model has none, as a plain torch network, or is of a class that `model_class` does not know:
             it could not be built again from a file.
 
-    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
     >>> config["architectures"], config["width"]
     (['DigitsCNN'], 4)

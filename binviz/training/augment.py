@@ -1,17 +1,26 @@
-"""More kinds of text than a task has, for students that learn from their teacher alone."""
+"""Other batches than a task has, by name: (problem, seed) -> the same problem with those."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from binviz.training.loop import Batch
-from binviz.training.stages import Problem
+from binviz.losses import Batch
+from binviz.registry import Registry
+from binviz.tasks import Problem
+
+Augmentation = Callable[[Problem, int], Problem]
+REGISTRY: Registry[Augmentation] = Registry("augmentation")
+register, get, names = REGISTRY.register, REGISTRY.get, REGISTRY.names
 
 
+@register("joined")
 def joined(problem: Problem, seed: int, longest: int = 64) -> Problem:
     """Half of every batch followed by the other half, text by text; the other half stays as it is too.
+
+    More kinds of text than a task has, for students that learn from their teacher alone.
 
     What a pair of texts is about only the teacher can say, so the batches have no labels.
 

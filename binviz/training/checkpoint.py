@@ -21,16 +21,13 @@ from torch import Tensor, nn
 from binviz.errors import UserError
 from binviz.files import replace_files
 
-#: What Adam keeps of a parameter.
-ADAM = ("step", "exp_avg", "exp_avg_sq")
-
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Write everything a run needs to go on. Every process must call it; the main one writes.
 
     Args:
         path: of the file; its folder is made.
-        model, optimizer: what is trained, and how far it is; the optimizer is an Adam.
+        model, optimizer: what is trained, and how far it is.
         state: JSON-serialisable, returned by `load`.
 
     Raises:
@@ -45,13 +42,12 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: 
     {'step': 7}
     """
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            zeros = torch.zeros_like(parameter)  # where Adam begins, if there was no gradient yet
-            values = optimizer.state.get(parameter) or dict(
-                zip(ADAM, (torch.zeros(()), zeros, zeros), strict=True)
-            )
-            tensors |= {f"optimizer.{key}.{name}": values[key] for key in ADAM}
+    # As torch gives it: number of the parameter -> name -> tensor or plain value
+    kept = optimizer.state_dict()["state"]
+    plain: dict[str, dict[str, Any]] = {}
+    for number, values in kept.items():
+        plain[str(number)] = {key: None if torch.is_tensor(value) else value for key, value in values.items()}
+        tensors |= {f"optimizer.{number}.{key}": v for key, v in values.items() if torch.is_tensor(v)}
     # Each state a tensor of its own: torch reads one from its storage's start.
     states = gather_object([torch.get_rng_state()])
     tensors |= {f"rng.{process}": value for process, value in enumerate(states)}
@@ -61,7 +57,8 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: 
     processes = PartialState()
     if processes.is_main_process:
         tensors = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
-        replace_files({path: lambda place: save_file(tensors, place, {"state": json.dumps(state)})})
+        texts = {"state": json.dumps(state), "optimizer": json.dumps(plain)}
+        replace_files({path: lambda place: save_file(tensors, place, texts)})
     processes.wait_for_everyone()
 
 
@@ -78,7 +75,7 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict
     processes = PartialState()
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads(file.metadata()["state"])
+            state, plain = (json.loads(file.metadata()[name]) for name in ("state", "optimizer"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         model.load_state_dict(
             {
@@ -87,10 +84,16 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict
                 if name.startswith("model.")
             }
         )
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                # Copies: these tensors lie in the file, and Windows replaces no file that is in use
-                optimizer.state[parameter] = {key: tensors[f"optimizer.{key}.{name}"].clone() for key in ADAM}
+        # Copies: these tensors lie in the file, and Windows replaces no file that is in use
+        kept = {
+            int(number): {
+                key: tensors[f"optimizer.{number}.{key}"].clone() if value is None else value
+                for key, value in values.items()
+            }
+            for number, values in plain.items()
+        }
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": kept, "param_groups": groups})
         saved = sum(name.startswith("rng.") and "cuda" not in name for name in tensors)
         if saved != processes.num_processes:
             raise UserError(

@@ -1,40 +1,26 @@
-"""Fine-tune and binarize a BERT-family model on a GLUE task, stage by stage."""
+"""Fine-tune and binarize a BERT-family model on a GLUE task, stage by stage: the command's settings and its chain."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
-import torch
 from accelerate import Accelerator
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
 
 import binviz
-from binviz import zoo
-from binviz.data import glue, sources
+from binviz import tasks, zoo
+from binviz.data import glue
 from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.training import evaluate
-from binviz.training.batches import LengthBuckets
-from binviz.training.loop import Batch, TrainConfig
-from binviz.training.settings import check_numbers
-from binviz.training.stages import Problem, check_stages, run_stages
-from binviz.training.vocabulary import choose_pieces, cut_vocabulary
+from binviz.losses import LossChoice
+from binviz.tasks.glue import START, pretrained
+from binviz.training.settings import TrainConfig, check_numbers, check_seed
+from binviz.training.stages import Stage, check_stages, run_stages
 
-START = "sentence-transformers/all-MiniLM-L6-v2"
-
-#: Tasks whose training sentences choose the word pieces of a cut table: the labelled ones that are small.
-VOCABULARY_TASKS = ("sst2", "cola", "mrpc", "rte", "stsb", "wnli")
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ class GlueConfig:
         binary_lr: of every binary stage.
         scale_lr: of learned scales.
         batch_size: examples in a step.
-        distillation: loss of the binary stages, "bit" or "bibert".
+        distillation: loss of the binary stages, "bit", "bibert" or "labels".
         hidden_weight, label_weight: of the hidden states and of the labels in it.
         pieces: size of the word-piece table after cutting, 0 = not cut.
         positions: of the position table after cutting, 0 = not cut.
@@ -94,8 +80,21 @@ class GlueConfig:
             positive=("epochs", "lr", "binary_steps", "binary_lr", "scale_lr", "batch_size"),
             not_negative=("binary_epochs", "hidden_weight", "label_weight", "pieces", "positions"),
         )
+        check_seed(self.seed)
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout must be at least 0 and less than 1, not {self.dropout}")
+
+    @property
+    def loss(self) -> LossChoice:
+        """What the binary stages learn from.
+
+        Raises:
+            UserError: no such distillation.
+        """
+        if self.distillation == "labels":
+            return LossChoice("labels")
+        weights = {"hidden_weight": self.hidden_weight, "label_weight": self.label_weight}
+        return LossChoice(self.distillation, weights)
 
 
 def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]:
@@ -104,47 +103,19 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
     Raises:
         UserError: the model cannot be found or read, or is fine-tuned for another number of labels.
     """
-    if config.stages[0] != "float":
-        start = f"{config.task}-minilm.float" if config.start == START else config.start
-        if start == config.start or start in zoo.names():
-            return binviz.load(start), binviz.load_tokenizer(start)
-        raise UserError(
-            f"there is no float model of {config.task} here; begin with the stage 'float' or name a start"
-        )
-    if config.positions and not config.pieces:
-        raise UserError("positions are cut together with the word pieces; give pieces too")
-    torch.manual_seed(config.seed)
-    wanted, found = glue.task(config.task).num_labels, sources.pretrained(AutoConfig, config.start)
-    fine_tuned = any(name.endswith("ForSequenceClassification") for name in found.architectures or ())
-    if fine_tuned and found.num_labels != wanted:
-        raise UserError(
-            f"{config.start} is fine-tuned for {found.num_labels} labels, {config.task} has {wanted}; "
-            "start from a pre-trained model"
-        )
-    tokenizer = sources.pretrained(AutoTokenizer, config.start)
-    model: PreTrainedModel = sources.pretrained(
-        AutoModelForSequenceClassification,
-        config.start,
-        num_labels=wanted,
-        use_safetensors=True,
-        dtype=torch.float32,
+    if config.stages[0] == "float":
+        return pretrained(config.task, config.start, config.seed, config.pieces, config.positions)
+    start = f"{config.task}-minilm.float" if config.start == START else config.start
+    if start == config.start or start in zoo.names():
+        return binviz.load(start), binviz.load_tokenizer(start)
+    raise UserError(
+        f"there is no float model of {config.task} here; begin with the stage 'float' or name a start"
     )
-    if config.pieces:
-        texts = [text for name in VOCABULARY_TASKS for row in glue.load(name, "train").texts for text in row]
-        pieces = choose_pieces(tokenizer, texts, config.pieces)
-        most = model.config.max_position_embeddings
-        positions = config.positions or most
-        if not glue.task(config.task).max_length <= positions <= most:
-            raise UserError(
-                f"positions must lie between the task's {glue.task(config.task).max_length} and {most}"
-            )
-        tokenizer = cut_vocabulary(model, tokenizer, pieces, positions)
-    return model, tokenizer
 
 
 def check_fit(model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: GlueConfig) -> None:
     """Raise UserError unless the model gives the task's labels and knows every piece of its tokenizer."""
-    wanted, found = glue.task(config.task).num_labels, cast(PreTrainedConfig, model.config)
+    wanted, found = glue.task(config.task).num_labels, cast("PreTrainedConfig", model.config)
     if not type(model).__name__.endswith("ForSequenceClassification"):
         raise UserError(
             f"{config.start} is a {type(model).__name__}, which gives no labels; begin with 'float'"
@@ -162,27 +133,20 @@ def check_fit(model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: Glue
         )
 
 
-def problem_of(config: GlueConfig, tokenizer: PreTrainedTokenizerBase) -> tuple[Problem, int]:
-    """The task's batches and evaluation, and the number of batches in an epoch."""
-    task = glue.task(config.task)
-    train, held_out = glue.load(config.task, "train"), glue.load(config.task, "validation")
-    rows = evaluate.encode(tokenizer, train, task.max_length)
-    batches = LengthBuckets([len(row["input_ids"]) for row in rows], config.batch_size, config.seed)
-
-    def batch_of(step: int) -> Batch:
-        chosen = batches(step)
-        labels = torch.tensor([train.labels[i] for i in chosen])
-        return {**evaluate.collate(tokenizer, [rows[i] for i in chosen]), "labels": labels}
-
-    def judge(model: nn.Module) -> tuple[dict[str, float], np.ndarray]:
-        return evaluate.judge(model, tokenizer, config.task, held_out)
-
-    data = {"train": train.sha256, "validation": held_out.sha256}
-    # Sentences of every length: a batch of short ones would start attention's threshold, twice the mean
-    # probability, so high that longer sentences attend to nothing.
-    mixed = np.random.default_rng(config.seed).choice(len(rows), size=min(256, len(rows)), replace=False)
-    calibration = evaluate.collate(tokenizer, [rows[i] for i in mixed])
-    return Problem(config.task, batch_of, judge, data, calibration, tokenizer), batches.per_epoch
+def stages_of(config: GlueConfig, loss: LossChoice, per_epoch: float) -> list[Stage]:
+    """The stages that a process trains whose epoch has so many batches."""
+    common = {key: getattr(config, key) for key in ("batch_size", "precision", "optimizer")}
+    float_steps = max(1, round(config.epochs * per_epoch))
+    binary_steps = (
+        max(1, round(config.binary_epochs * per_epoch)) if config.binary_epochs else config.binary_steps
+    )
+    binary = TrainConfig(binary_steps, config.binary_lr, scale_lr=config.scale_lr, **common)
+    return [
+        Stage("float", TrainConfig(float_steps, config.lr, **common), LossChoice("labels"))
+        if name == "float"
+        else Stage(name, binary, loss, dropout=config.dropout, keep_alphas=config.keep_alphas)
+        for name in config.stages
+    ]
 
 
 def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, runs.Run]:
@@ -192,33 +156,25 @@ def train(config: GlueConfig, out: Path, experiment: str = "glue") -> dict[str, 
         UserError: unknown task or stage, data or model not to be had, or interrupted.
     """
     glue.task(config.task)
-    check_stages(config.stages, config.distillation)
+    check_stages(config.stages)
+    loss = config.loss
     model, tokenizer = start_model(config)
     check_fit(model, tokenizer, config)
-    problem, batches = problem_of(config, tokenizer)
-    per_epoch = (
-        batches / Accelerator(mixed_precision="no").num_processes
-    )  # each process takes batches of its own
-    binary_steps = max(1, round(config.binary_epochs * per_epoch))
-    common = {key: getattr(config, key) for key in ("batch_size", "seed", "precision", "optimizer")}
+    problem = tasks.get(config.task).problem(tokenizer, config.batch_size, config.seed)
+    processes = Accelerator(mixed_precision="no").num_processes  # each takes batches of its own
     return run_stages(
         problem,
-        config.stages,
+        stages_of(config, loss, problem.per_epoch / processes),
         model,
         out,
+        name=config.task,
         experiment=experiment,
         config=asdict(config),
-        identify={"start": config.start, "pieces": config.pieces, "positions": config.positions},
-        float_stage=TrainConfig(steps=max(1, round(config.epochs * per_epoch)), lr=config.lr, **common),
-        binary_stage=TrainConfig(
-            steps=binary_steps if config.binary_epochs else config.binary_steps,
-            lr=config.binary_lr,
-            scale_lr=config.scale_lr,
-            **common,
-        ),
-        distillation=config.distillation,
-        hidden_weight=config.hidden_weight,
-        label_weight=config.label_weight,
-        dropout=config.dropout,
-        keep_alphas=config.keep_alphas,
+        identify={
+            "task": config.task,
+            "start": config.start,
+            "pieces": config.pieces,
+            "positions": config.positions,
+        },
+        seed=config.seed,
     )

@@ -1,27 +1,19 @@
-"""Train and binarize small image models on scikit-learn's digits, stage by stage."""
+"""Train and binarize small models on scikit-learn's digits, stage by stage: the command's settings and its chain."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
-from torch import Tensor, nn
-from transformers import ViTConfig, ViTForImageClassification
+from typing import Any
 
 import binviz
-from binviz import zoo
-from binviz.data import digits, sources
+from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.training.batches import LengthBuckets
-from binviz.training.loop import Batch, TrainConfig
-from binviz.training.settings import check_numbers
-from binviz.training.stages import Problem, check_stages, run_stages
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
-
-ARCHITECTURES = ("vit", "cnn")
+from binviz.losses import LossChoice
+from binviz.tasks.digits import architecture
+from binviz.training.settings import TrainConfig, check_numbers, check_seed
+from binviz.training.stages import Stage, check_stages, run_stages
 
 
 @dataclass(frozen=True)
@@ -69,75 +61,38 @@ class ImagesConfig:
             positive=("width", "steps", "lr", "binary_steps", "binary_lr", "batch_size"),
             not_negative=("weight_decay", "hidden_weight", "label_weight"),
         )
+        check_seed(self.seed)
         if self.width % 4:
             raise UserError(f"width must be a multiple of 4, not {self.width}")
 
     @property
     def name(self) -> str:
-        return f"digits-{self.arch}" + f"-{self.width}" * (self.width != 64)
+        return f"digits-{self.architecture}"
+
+    @property
+    def architecture(self) -> str:
+        return architecture(self.arch, self.width)
 
 
-def start_model(arch: str, seed: int, width: int = 64) -> nn.Module:
-    """An untrained model.
-
-    Raises:
-        UserError: unknown architecture.
-    """
-    torch.manual_seed(seed)
-    if arch == "cnn":
-        return DigitsCNN(DigitsCNNConfig(width=width // 2, depth=2))
-    if arch == "vit":
-        return ViTForImageClassification(
-            ViTConfig(
-                image_size=8,
-                patch_size=2,
-                num_channels=1,
-                hidden_size=width,
-                num_hidden_layers=4,
-                num_attention_heads=4,
-                intermediate_size=2 * width,
-                num_labels=10,
-            )
-        )
-    raise UserError(f"no architecture {arch!r}; choose one of: {', '.join(ARCHITECTURES)}")
-
-
-def shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Every (1, 8, 8) image moved by up to one pixel each way, background filled in; values start at -1."""
-    padded = torch.nn.functional.pad(images, (1, 1, 1, 1), value=-1.0)
-    moves = rng.integers(0, 3, size=(len(images), 2))
-    return torch.stack([image[:, y : y + 8, x : x + 8] for image, (y, x) in zip(padded, moves, strict=True)])
-
-
-@torch.no_grad()
-def image_logits(model: nn.Module, images: Tensor) -> np.ndarray:
-    """Logits (examples, labels) of (examples, C, H, W) images, in batches of 256."""
-    model.eval()
-    return np.concatenate([model(pixel_values=part).logits.float().numpy() for part in images.split(256)])
-
-
-def problem_of(config: ImagesConfig) -> Problem:
-    """Batches of the training three quarters, shifted at random; evaluation on the held-out quarter."""
-    images, labels = map(torch.as_tensor, digits.load("train"))
-    held_out, truth = map(torch.as_tensor, digits.load("test"))
-    batches = LengthBuckets([1] * len(labels), config.batch_size, config.seed)
-
-    def batch_of(step: int) -> Batch:
-        chosen = batches(step)
-        return {
-            "pixel_values": shifted(images[chosen], np.random.default_rng((config.seed, step))),
-            "labels": labels[chosen],
-        }
-
-    def judge(model: nn.Module) -> tuple[dict[str, float], np.ndarray]:
-        correct = image_logits(model, held_out).argmax(-1) == truth.numpy()
-        return {"accuracy": float(correct.mean())}, correct
-
-    data = {
-        "train": sources.sha256(images.flatten(1).tolist(), labels.tolist()),
-        "test": sources.sha256(held_out.flatten(1).tolist(), truth.tolist()),
+def stages_of(config: ImagesConfig) -> list[Stage]:
+    """The stages in order."""
+    common: dict[str, Any] = {
+        key: getattr(config, key) for key in ("batch_size", "weight_decay", "precision")
     }
-    return Problem(config.name, batch_of, judge, data, calibration=batch_of(0))
+    weights = {"hidden_weight": config.hidden_weight, "label_weight": config.label_weight}
+    binary = TrainConfig(config.binary_steps, config.binary_lr, scale_lr=1e-3, **common)
+    return [
+        Stage("float", TrainConfig(config.steps, config.lr, **common), LossChoice("labels"))
+        if name == "float"
+        else Stage(name, binary, LossChoice("bit", weights))
+        for name in config.stages
+    ]
+
+
+def identify(config: ImagesConfig) -> dict[str, Any]:
+    """What makes it another run, beside its stages."""
+    start = "" if config.stages[0] == "float" else f"{config.name}.float"
+    return {"task": "digits", "architecture": config.architecture, "start": start}
 
 
 def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[str, runs.Run]:
@@ -147,27 +102,18 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
         UserError: unknown architecture or stage, or interrupted.
     """
     check_stages(config.stages)
-    model = start_model(config.arch, config.seed, config.width)
-    if config.stages[0] != "float":
-        if f"{config.name}.float" not in zoo.names():
-            raise UserError(f"there is no float model {config.name} here; begin with the stage 'float'")
-        model = binviz.load(f"{config.name}.float")
-    common = {
-        "batch_size": config.batch_size,
-        "weight_decay": config.weight_decay,
-        "seed": config.seed,
-        "precision": config.precision,
-    }
+    task, start = tasks.get("digits"), identify(config)["start"]
+    if start and start not in zoo.names():
+        raise UserError(f"there is no float model {config.name} here; begin with the stage 'float'")
+    model = binviz.load(start) if start else task.start(config.architecture, config.seed)[0]
     return run_stages(
-        problem_of(config),
-        config.stages,
+        task.problem(None, config.batch_size, config.seed),
+        stages_of(config),
         model,
         out,
+        name=config.name,
         experiment=experiment,
         config=asdict(config),
-        identify={},
-        float_stage=TrainConfig(steps=config.steps, lr=config.lr, **common),  # type: ignore[arg-type]
-        binary_stage=TrainConfig(steps=config.binary_steps, lr=config.binary_lr, scale_lr=1e-3, **common),  # type: ignore[arg-type]
-        hidden_weight=config.hidden_weight,
-        label_weight=config.label_weight,
+        identify=identify(config),
+        seed=config.seed,
     )

@@ -1,7 +1,7 @@
 """The training loop, visible from end to end.
 
-Adam with decoupled weight decay (or BertAdam), a linear warm-up and a linear decay to zero, autocast, and a checkpoint
-from which a killed run goes on to the same numbers as an unbroken one.
+An optimizer, a warm-up, a linear decay of the rate to zero or none, autocast, and a checkpoint from which a killed run
+goes on to the same numbers as an unbroken one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -24,63 +23,13 @@ from tqdm.auto import tqdm
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.training import checkpoint, nonfinite, observe
-from binviz.training.bert_adam import BertAdam
-from binviz.training.settings import check_numbers
+from binviz.losses import Batch
+from binviz.training import checkpoint, nonfinite, observe, optimizers
+from binviz.training.book import Book, History
+from binviz.training.settings import TrainConfig, check_seed, rate
 
-Batch = Mapping[str, Any]
-Loss = Callable[[nn.Module, Batch], Tensor]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How long and how fast.
-
-    lr is the peak learning rate; scale_lr that of learned scales (BiT: 1e-4, no decay); warmup the share
-    of steps in which the rate rises from zero; precision "bf16" multiplies matrices in bfloat16. optimizer: "adamw",
-    with `clip` on the norm of all gradients together, or "bert-adam" of the official codes, with `clip` on each
-    tensor's, see `binviz.training.bert_adam`. (Their warm-up begins one step later, with a rate of zero.)
-    """
-
-    steps: int
-    lr: float
-    batch_size: int = 32
-    scale_lr: float = 1e-4
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    clip: float = 1.0
-    seed: int = 0
-    precision: Literal["no", "bf16"] = "no"
-    optimizer: Literal["adamw", "bert-adam"] = "adamw"
-    checkpoint_every: int = 500
-
-    def __post_init__(self) -> None:
-        check_numbers(
-            self,
-            positive=("steps", "lr", "batch_size", "scale_lr", "clip", "checkpoint_every"),
-            not_negative=("weight_decay", "warmup"),
-        )
-        if self.precision not in ("no", "bf16"):
-            raise UserError(f"precision is 'no' or 'bf16', not {self.precision!r}")
-        if self.optimizer not in ("adamw", "bert-adam"):
-            raise UserError(f"optimizer is 'adamw' or 'bert-adam', not {self.optimizer!r}")
-
-
-@dataclass
-class History:
-    """Curves of a run.
-
-    steps, loss: the mean loss between two records (at most 200), and the step each ends at. accuracy: the share of
-    right answers in the same batches, each before the model learned from it; empty where labels are no classes.
-    watched: the steps (at most 40) of the points in `curves`, whose names `binviz.training.observe` explains.
-    """
-
-    steps: list[int]
-    loss: list[float]
-    accuracy: list[float] = field(default_factory=list)
-    watched: list[int] = field(default_factory=list)
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    seconds: float = 0.0
+#: `binviz.losses.Loss`, or any function of a model and a batch.
+LossOf = Callable[[nn.Module, Batch], Tensor]
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
@@ -90,7 +39,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
         for module in model.modules()
         if isinstance(module, Binarizer)
         for name, parameter in module.named_parameters(recurse=False)
-        if name in ("alpha", "scale")
+        if name in module.scales
     }
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [p for p in trained if p.ndim >= 2 and id(p) not in scales]
@@ -101,25 +50,6 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
         {"params": [p for p in trained if id(p) in scales], "lr": config.scale_lr, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
-
-
-def make_optimizer(model: nn.Module, config: TrainConfig) -> tuple[torch.optim.Optimizer, float]:
-    """The optimizer, and the largest norm of all gradients together (BertAdam clips by itself, each tensor's)."""
-    groups = parameter_groups(model, config)
-    if config.optimizer == "bert-adam":
-        return BertAdam(groups, clip=config.clip), math.inf
-    return torch.optim.AdamW(groups, fused=True), config.clip
-
-
-def rate(step: int, config: TrainConfig) -> float:
-    """Share of the peak learning rate at a step: up to 1 in the warm-up, then down to 0 at the end.
-
-    >>> config = TrainConfig(steps=10, lr=1.0, warmup=0.2)
-    >>> [rate(step, config) for step in (0, 1, 2, 6, 10)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
-    """
-    rising = max(1, round(config.warmup * config.steps))
-    return min((step + 1) / rising, (config.steps - step) / max(1, config.steps - rising))
 
 
 @contextmanager
@@ -174,7 +104,7 @@ def last_logits(model: nn.Module) -> Iterator[list[Tensor | None]]:
         handle.remove()
 
 
-def _check_state(saved: Any, fresh: dict[str, Any], path: Path) -> None:
+def _check_state(saved: Any, fresh: dict[str, Any], config: TrainConfig, path: Path) -> None:
     """Raise UserError unless a checkpoint's state has the fields and the settings of a fresh one."""
 
     def kinds(fields: Any) -> Any:
@@ -184,13 +114,23 @@ def _check_state(saved: Any, fresh: dict[str, Any], path: Path) -> None:
         raise UserError(f"{path} is not a checkpoint of this run; delete it to start again")
     was, now = saved["config"], fresh["config"]
     for name in {**was, **now}:
-        if name != "checkpoint_every" and was.get(name) != now.get(name):
+        if was.get(name) != now.get(name):
             raise UserError(
                 f"{path} belongs to a run with {name} {was.get(name)}, now it is {now.get(name)}; "
                 "delete it to start again"
             )
-    if saved["step"] not in range(now["steps"]):
-        raise UserError(f"{path} has a step {saved['step']} of {now['steps']}; delete it to start again")
+    if saved["step"] not in range(config.steps + (not config.ends)):
+        raise UserError(f"{path} has a step {saved['step']} of {config.steps}; delete it to start again")
+
+
+def _check_ends(binarizers: list[Binarizer], config: TrainConfig) -> None:
+    """Raise UserError where a binarizer follows a schedule over a run that has no last step."""
+    for binarizer in binarizers:
+        if not config.ends and type(binarizer).set_progress is not Binarizer.set_progress:
+            raise UserError(
+                f"{type(binarizer).__name__} follows a schedule from the first step to the last, and with a constant "
+                "rate there is no last one; take the linear schedule"
+            )
 
 
 def _autocast(device: torch.device, config: TrainConfig) -> torch.autocast:
@@ -198,7 +138,7 @@ def _autocast(device: torch.device, config: TrainConfig) -> torch.autocast:
 
 
 def _no_number(
-    model: nn.Module, batch: Batch, loss_of: Loss, config: TrainConfig, step: int, loss: float, norm: float
+    model: nn.Module, batch: Batch, loss_of: LossOf, config: TrainConfig, step: int, loss: float, norm: float
 ) -> UserError:
     """What to say of a loss or a gradient that is none; the step is run again to find the layer."""
 
@@ -216,14 +156,37 @@ def _no_number(
     return UserError(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
 
 
+def forward_backward(
+    net: nn.Module,
+    batch: Batch,
+    loss_of: LossOf,
+    learners: nn.Module,
+    optimizer: Any,
+    accelerator: Accelerator,
+    config: TrainConfig,
+    clip: float,
+) -> tuple[float, float]:
+    """The loss of a batch and the norm of its gradient, which is left on the learners' parameters, clipped.
+
+    The gradient before is there until the backward pass begins, for a binarizer that reads it.
+    """
+    with _autocast(accelerator.device, config):
+        loss = loss_of(net, batch)
+    optimizer.zero_grad(set_to_none=True)
+    accelerator.backward(loss)
+    norm = accelerator.clip_grad_norm_(learners.parameters(), clip)
+    return loss.item(), float(norm)
+
+
 def fit(
     model: nn.Module,
     batch_of: Callable[[int], Batch],
-    loss_of: Loss,
+    loss_of: LossOf,
     config: TrainConfig,
     resume: Path | None = None,
     label: str = "train",
     identity: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> History:
     """Train `model` in place for `config.steps` steps and leave it in eval mode, on the device it came from.
 
@@ -232,13 +195,14 @@ def fit(
             that scales which start from data are the same in all.
         batch_of: the batch of a step; depends on nothing but the step. Tensors are moved to the device. Each
             of several processes takes batches of its own, so that n of them see n batches a step.
-        loss_of: scalar loss of a model on a batch.
+        loss_of: scalar loss of a model on a batch; parameters of its own are trained with the model's.
         config: how long and how fast.
-        resume: checkpoint file, written every `checkpoint_every` steps and on Ctrl-C; if it exists, the
-            run goes on from there.
+        resume: checkpoint file, written every `checkpoint_every` steps and on Ctrl-C, and at the end of a run
+            whose schedule has none; if it exists, the run goes on from there.
         label: of the progress bar.
         identity: what makes this run itself beside `config` (the loss, the data); JSON-serialisable. A
             checkpoint with another identity is refused.
+        seed: of dropout and all else that is drawn.
 
     Returns:
         The curves of loss, flips, scales and shifts.
@@ -253,34 +217,39 @@ def fit(
     >>> history.loss[-1] < 0.1, len(history.steps), layer.training
     (True, 100, False)
     """
+    check_seed(seed)
     # Autocast is torch's own: accelerate allows one precision in a process, and wraps a model's forward for good.
     accelerator = Accelerator(mixed_precision="no")
-    torch.manual_seed(config.seed + accelerator.process_index)
+    torch.manual_seed(seed + accelerator.process_index)
     home = next(model.parameters()).device
-    settings = json.loads(json.dumps({**asdict(config), **(identity or {})}))
+    settings = json.loads(json.dumps({**config.identity(), "seed": seed, **(identity or {})}))
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
-    optimizer, clip = make_optimizer(model, config)
+    _check_ends(binarizers, config)
+    own = loss_of if isinstance(loss_of, nn.Module) else nn.Module()
+    learners = nn.ModuleDict({"model": model, "loss": own})
+    optimizer, clip = optimizers.get(config.optimizer)(parameter_groups(learners, config), config.clip)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    sums: dict[str, Any] = {"total": 0.0, "counted": 0, "right": 0, "asked": 0}
-    state = {"step": 0, **sums, "history": vars(History([], [])), "config": settings}
+    book, step = Book(model, config.steps), 0
+
+    def state() -> dict[str, Any]:
+        return {"step": step, **book.state(), "config": settings}
+
     if resume is not None and resume.exists():
-        saved = checkpoint.load(resume, model, optimizer)
-        _check_state(saved, state, resume)
-        state = saved
-    step, total, counted, right, asked = (state[name] for name in ("step", *sums))
-    history = History(**state["history"])
+        saved = checkpoint.load(resume, learners, optimizer)
+        _check_state(saved, state(), config, resume)
+        step = saved["step"]
+        book.go_on(saved)
     net, optimizer = accelerator.prepare(model, optimizer)
-    net.train()
-    record = max(1, math.ceil(config.steps / 200))
-    watch, names = max(1, math.ceil(config.steps / 40)), observe.layer_names(model)
-    started = time.perf_counter() - history.seconds
+    own.to(accelerator.device)
+    if any(parameter.requires_grad for parameter in own.parameters()):
+        loss_of = accelerator.prepare(own)
+    learners.train()
+    history, started = book.history, time.perf_counter() - book.history.seconds
 
     def store() -> None:
         history.seconds = time.perf_counter() - started
         if resume is not None:
-            sums = {"total": total, "counted": counted, "right": right, "asked": asked}
-            state = {"step": step, **sums, "history": vars(history), "config": settings}
-            checkpoint.save(resume, model, optimizer.optimizer, state)
+            checkpoint.save(resume, learners, optimizer.optimizer, state())
 
     quiet = not accelerator.is_main_process
     bar = tqdm(total=config.steps, initial=step, desc=label, disable=quiet, mininterval=1.0)
@@ -292,33 +261,17 @@ def fit(
                 group["lr"] = peak * rate(step, config)
             turn = step * accelerator.num_processes + accelerator.process_index
             batch = send_to_device(dict(batch_of(turn)), accelerator.device)
-            with _autocast(accelerator.device, config):
-                loss = loss_of(net, batch)
-            accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(net.parameters(), clip)
-            value = loss.item()
-            if not (math.isfinite(value) and math.isfinite(float(norm))):
-                raise _no_number(model, batch, loss_of, config, step, value, float(norm))
-            watched = (step + 1) % watch == 0 or step + 1 == config.steps
-            before = observe.weight_codes(model) if watched else {}
+            loss, norm = forward_backward(net, batch, loss_of, learners, optimizer, accelerator, config, clip)
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise _no_number(model, batch, loss_of, config, step, loss, norm)
+            before = book.codes(step + 1)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
             step += 1
-            if before:
-                history.watched.append(step)
-                for name, point in observe.curves(model, before, names).items():
-                    history.curves.setdefault(name, []).append(point)
-            total, counted = total + value, counted + 1
             answers = observe.right_answers(logits[0], batch.get("labels"))
-            right, asked = right + answers[0], asked + answers[1]
+            mean = book.note(step, loss, answers, before)
             bar.update()
-            if step % record == 0 or step == config.steps:
-                history.steps.append(step)
-                history.loss.append(round(total / counted, 5))
-                bar.set_postfix(loss=f"{total / counted:.3f}", refresh=False)
-                if asked:
-                    history.accuracy.append(round(right / asked, 5))
-                total, counted, right, asked = 0.0, 0, 0, 0
+            if mean is not None:
+                bar.set_postfix(loss=f"{mean:.3f}", refresh=False)
             if step % config.checkpoint_every == 0 and step < config.steps:
                 store()
             # Ctrl-C reaches several processes at several times; all of them stop after the same step.
@@ -326,8 +279,11 @@ def fit(
                 store()
                 advice = "; the same command goes on from here" if resume is not None else ""
                 raise UserError(f"stopped at step {step} of {config.steps}{advice}")
+    if not config.ends:
+        store()
+    optimizer.zero_grad(set_to_none=True)
     for binarizer in binarizers:
         binarizer.set_progress(1.0)
     history.seconds = time.perf_counter() - started
-    model.to(home).eval()
+    learners.to(home).eval()
     return history

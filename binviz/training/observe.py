@@ -3,7 +3,7 @@
 Names of curves, where `layer` is canonical ("layers.0.query"), or a module path in other networks:
 
     flips/<layer>      share of the layer's weights whose code changes in that one step
-    scale/<layer>      the learned scale alpha of its activations (of a vector: its mean)
+    scale/<layer>      the learned scale of its activations (of a vector: its mean)
     shift/<layer>      mean magnitude of its learned shifts or thresholds
 """
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from binviz.adapters import layout_of
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
+from binviz.losses.labels import NO_LABEL
 
 Codes = dict[str, Tensor]
 
@@ -41,18 +42,19 @@ def layer_names(model: nn.Module) -> dict[str, str]:
 
 @torch.no_grad()
 def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, int]:
-    """How many examples have their largest logit at their label, and of how many; (0, 0) where there are no classes.
+    """At how many positions the largest logit is the label's, of how many that have one; (0, 0) without classes.
 
     Args:
-        logits: (B, C).
-        labels: (B,) int64.
+        logits: (..., C).
+        labels: (...) int64, -100 where a position has none.
 
-    >>> right_answers(torch.tensor([[0.0, 1.0], [3.0, 2.0]]), torch.tensor([1, 1]))
+    >>> right_answers(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 1.0]]), torch.tensor([1, 1, -100]))
     (1, 2)
     """
-    if logits is None or labels is None or logits.shape[-1] == 1:
+    if logits is None or labels is None or logits.shape[-1] == 1 or labels.shape != logits.shape[:-1]:
         return 0, 0
-    return int((logits.argmax(-1) == labels).sum()), len(labels)
+    labelled = labels != NO_LABEL
+    return int(((logits.argmax(-1) == labels) & labelled).sum()), int(labelled.sum())
 
 
 @torch.no_grad()
@@ -83,6 +85,8 @@ def curves(model: nn.Module, before: Codes, names: dict[str, str]) -> dict[str, 
             continue
         path = path.removesuffix(".activation_binarizer")
         for name, parameter in module.named_parameters(recurse=False):
-            kind, value = ("scale", parameter) if name in ("alpha", "scale") else ("shift", parameter.abs())
-            found[f"{kind}/{names.get(path, path)}"] = float(value.mean())
+            if name in module.scales:
+                found[f"scale/{names.get(path, path)}"] = float(parameter.mean())
+            elif name in module.shifts:
+                found[f"shift/{names.get(path, path)}"] = float(parameter.abs().mean())
     return {name: float(f"{value:.4g}") for name, value in found.items()}

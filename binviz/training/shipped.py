@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-import binviz
-from binviz import zoo
+from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.training.evaluate import judge
-from binviz.zoo.bundle import judged
+from binviz.training.bundle import judged
 
 #: Fields of a record that are a look at the file.
 LOOKED = ("metrics", "predictions", "examples", "scores", "file")
@@ -35,8 +33,9 @@ def record_again(name: str) -> list[runs.Run]:
     run = entry.record
     if run is None:
         raise UserError(f"there is no record {entry.run} of {name}")
-    tokenizer = None if entry.task == "digits" else binviz.load_tokenizer(name)
-    again = judged(run, entry.path, lambda model: judge(model, tokenizer, entry.task))
+    task = tasks.get(entry.task)
+    tokenizer = task.tokenizer(name)
+    again = judged(run, entry.path, lambda model: task.judge(model, tokenizer))
 
     def training(run: runs.Run) -> tuple[object, ...]:
         return run.cell, run.seed, run.seconds, run.curves, run.code

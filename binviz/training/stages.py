@@ -2,8 +2,8 @@
 
     float -> bit-w1a2 -> bit-w1a1
 
-The first stage, "float", learns from the labels; every other one is a recipe's name, starts from the previous
-stage's weights and shifts and learns from the previous stage. A finished stage is kept, an interrupted one goes on.
+The first stage is "float", every other one a recipe's name; it starts from the previous stage's weights and shifts, and
+that is its teacher if its loss has one. A finished stage is kept, an interrupted one goes on.
 
 Where the number of bits changes, every alpha starts anew from data. The official code loads the previous student's
 whole state instead, and an alpha that is no longer exactly 1 counts as started: it keeps the 2-bit alphas. That is
@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import PartialState
 from torch import nn
@@ -29,30 +27,13 @@ from binviz import recipes
 from binviz.adapters import layout_of
 from binviz.errors import UserError
 from binviz.evidence import runs
+from binviz.losses import Batch, Loss, LossChoice, inputs_of
 from binviz.recipes import Recipe
-from binviz.training.direction import bibert_loss
-from binviz.training.distill import bit_loss, task_loss
-from binviz.training.loop import Batch, Loss, TrainConfig, fit
+from binviz.tasks import Problem
+from binviz.training.loop import fit
+from binviz.training.settings import TrainConfig
 
 SELECTION = "the last step; the evaluation split is looked at once, afterwards"
-DISTILLATIONS = {"bit": bit_loss, "bibert": bibert_loss}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a chain of stages is trained and judged on.
-
-    name: of the task, in file names. batch_of: step -> batch with "labels". evaluate: model -> (metrics,
-    values of the examples, see `runs.of_examples`). data: split -> sha256. calibration: a batch with examples of every
-    kind, from which a fresh binary model's scales start. tokenizer: saved with every stage, or None.
-    """
-
-    name: str
-    batch_of: Callable[[int], Batch]
-    evaluate: Callable[[nn.Module], tuple[dict[str, float], np.ndarray]]
-    data: dict[str, str]
-    calibration: Batch
-    tokenizer: Any = None
 
 
 @dataclass(frozen=True)
@@ -62,52 +43,56 @@ class Stage:
     Args:
         recipe: "float", the name of a recipe, or a Recipe.
         train: length and speed.
-        distillation: what a binary stage learns from its teacher: "bit" or "bibert".
-        hidden_weight, label_weight: of that loss, see `bit_loss` and `bibert_loss`.
-        dropout: of a binary stage.
+        loss: what it learns from; None is the task's own, the labels as a rule.
+        dropout: of a binary stage; a float one keeps the model's own.
         frozen: last names of parameters that are not trained, such as "alpha".
         keep_alphas: a binary student starts from its binary teacher's alphas, as in BiT's official code.
 
     Raises:
-        UserError: unknown recipe or distillation.
+        UserError: unknown recipe.
     """
 
     recipe: str | Recipe
     train: TrainConfig
-    distillation: str = "bit"
-    hidden_weight: float = 1.0
-    label_weight: float = 0.0
+    loss: LossChoice | None = None
     dropout: float = 0.0
     frozen: tuple[str, ...] = ()
     keep_alphas: bool = False
 
     def __post_init__(self) -> None:
-        check_stages((self.recipe,) if isinstance(self.recipe, str) else ("float",), self.distillation)
+        if isinstance(self.recipe, str) and not self.is_float:
+            recipes.get(self.recipe)
 
     @property
     def name(self) -> str:
         return self.recipe if isinstance(self.recipe, str) else self.recipe.name
 
+    @property
+    def is_float(self) -> bool:
+        return self.recipe == "float"
+
     def identity(self) -> dict[str, Any]:
-        """The settings that make it another run, JSON-serialisable."""
-        settings: dict[str, Any] = {"train": asdict(self.train)}
-        del settings["train"]["checkpoint_every"]
-        if self.train.optimizer == "adamw":
-            del settings["train"]["optimizer"]
-        if self.name != "float":
-            settings |= {
-                key: getattr(self, key)
-                for key in ("distillation", "hidden_weight", "label_weight", "dropout")
-            }
-            settings["frozen"] = list(self.frozen)
-            settings |= {"keep_alphas": True} if self.keep_alphas else {}
-        if isinstance(self.recipe, Recipe):
-            settings["recipe"] = self.recipe.to_dict()
-        return settings
+        """The settings that make it another run, JSON-serialisable: the whole recipe, not its name.
+
+        >>> found = Stage("bnn", TrainConfig(10, 0.1), LossChoice("bit")).identity()
+        >>> found["loss"], found["recipe"]["weight"]["binarizer"]
+        ({'name': 'bit', 'hidden_weight': 1.0, 'label_weight': 0.0}, 'bnn')
+        """
+        settings: dict[str, Any] = {"train": self.train.identity()}
+        settings["loss"] = self.loss.to_dict() if self.loss else "the task's"
+        if self.is_float:
+            return settings | {"recipe": "float"}
+        recipe = recipes.get(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        return settings | {
+            "recipe": recipe.to_dict(),
+            "dropout": self.dropout,
+            "frozen": list(self.frozen),
+            "keep_alphas": self.keep_alphas,
+        }
 
 
-def check_stages(stages: tuple[str, ...], distillation: str = "bit") -> None:
-    """Raise UserError unless every stage is "float", first, or the name of a recipe, and the loss is known."""
+def check_stages(stages: tuple[str, ...]) -> None:
+    """Raise UserError unless every stage is "float", first, or the name of a recipe."""
     if not stages:
         raise UserError("name at least one stage, such as float,bit-w1a1")
     for index, stage in enumerate(stages):
@@ -115,8 +100,6 @@ def check_stages(stages: tuple[str, ...], distillation: str = "bit") -> None:
             raise UserError("the stage 'float' can only come first")
         if stage != "float":
             recipes.get(stage)
-    if distillation not in DISTILLATIONS:
-        raise UserError(f"no distillation {distillation!r}; choose one of: {', '.join(DISTILLATIONS)}")
 
 
 def keep_alphas(student: nn.Module, teacher: nn.Module) -> None:
@@ -140,29 +123,55 @@ def keep_alphas(student: nn.Module, teacher: nn.Module) -> None:
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, batch: Batch) -> None:
+def calibrate(model: nn.Module, batch: Batch, targets: tuple[str, ...] = ("labels",)) -> None:
     """One forward in eval mode, so that scales which start from data start from `batch`."""
     model.eval()
-    model(**{name: value for name, value in batch.items() if name != "labels"})
+    model(**inputs_of(batch, targets))
 
 
-def prepare(model: nn.Module, stage: Stage, calibration: Batch) -> Loss:
-    """Make `model`, in place, the untrained student of what it was; returns its loss."""
-    if stage.name == "float":
-        return task_loss
-    teacher = copy.deepcopy(model).eval()
-    torch.manual_seed(stage.train.seed)  # some recipes draw weights of their own
+def prepare(model: nn.Module, stage: Stage, problem: Problem, seed: int = 0) -> Loss:
+    """Make `model`, in place, the untrained student of what it was; returns its loss.
+
+    Args:
+        model: the teacher, and the student afterwards.
+        stage: how it will be trained.
+        problem: whose calibration batch its scales start from.
+        seed: of weights that the loss or the recipe draws.
+    """
+    torch.manual_seed(seed)
+    choice = stage.loss or problem.loss
+    teacher = copy.deepcopy(model).eval() if choice.needs_teacher or stage.keep_alphas else None
+    loss = choice.make(teacher if choice.needs_teacher else None, problem.targets)
+    if stage.is_float:
+        return loss
     binviz.binarize_(model, stage.recipe)
-    if stage.keep_alphas:
+    if stage.keep_alphas and teacher is not None:
         keep_alphas(model, teacher)
-    calibrate(model, calibration)
+    calibrate(model, problem.calibration, problem.targets)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = stage.dropout
     for name, parameter in model.named_parameters():
         if name.rpartition(".")[-1] in stage.frozen:
             parameter.requires_grad_(False)
-    return DISTILLATIONS[stage.distillation](teacher, stage.hidden_weight, stage.label_weight)
+    return loss
+
+
+def _finished(record: Path, folder: Path, stage: Stage, identity: dict[str, Any]) -> runs.Run | None:
+    """The record of a stage that has nothing left to do.
+
+    Raises:
+        UserError: it is of another run.
+    """
+    if not (record.exists() and folder.is_dir()):
+        return None
+    run = runs.read(record)
+    if run.config.get("identity") != identity:
+        raise UserError(
+            f"{folder.parent} holds {run.cell} with other settings, or from another version of binviz; "
+            "choose another folder with --out"
+        )
+    return None if run.config["train"]["steps"] < stage.train.steps else run
 
 
 def run_stage(
@@ -175,8 +184,11 @@ def run_stage(
     experiment: str,
     config: dict[str, Any],
     identify: dict[str, Any],
+    seed: int = 0,
 ) -> tuple[runs.Run, nn.Module]:
     """Train one stage unless it is finished; its model folder and run record go under `out`.
+
+    A stage with a constant rate keeps its checkpoint: the same stage with more steps goes on from there.
 
     Args:
         problem: data and evaluation.
@@ -187,6 +199,7 @@ def run_stage(
         config: further settings, recorded.
         identify: those that, beside the stage's own and the data, make it another run: a finished or
             interrupted stage with others is refused.
+        seed: of weights that are drawn, and of dropout; batches have the problem's.
 
     Returns:
         Its record and the trained model.
@@ -194,17 +207,14 @@ def run_stage(
     Raises:
         UserError: another run of the same name in `out`, or interrupted: the same call goes on.
     """
-    seed = stage.train.seed
-    # As a checkpoint and a record have it after reading, where tuples are lists.
-    identity = json.loads(json.dumps(identify | stage.identity() | {"data": problem.data}))
-    folder, record = out / f"{cell}.seed{seed}", out / "runs" / experiment / f"{cell}.seed{seed}.json"
-    if record.exists() and folder.is_dir():
-        run = runs.read(record)
-        if run.config.get("identity") != identity:
-            raise UserError(f"{out} holds {cell} with other settings; choose another folder with --out")
+    name = f"{cell}.seed{seed}"
+    identity = identity_of(stage, identify, problem.data, seed)
+    folder, record = out / name, out / "runs" / experiment / f"{name}.json"
+    run = _finished(record, folder, stage, identity)
+    if run is not None:
         return run, binviz.load(folder)
-    loss, checkpoint = prepare(start, stage, problem.calibration), out / f"{folder.name}.checkpoint"
-    history = fit(start, problem.batch_of, loss, stage.train, checkpoint, label=cell, identity=identity)
+    loss, checkpoint = prepare(start, stage, problem, seed), out / f"{name}.checkpoint"
+    history = fit(start, problem.batch_of, loss, stage.train, checkpoint, cell, identity, seed)
     start.requires_grad_(True)
     metrics, values = problem.evaluate(start)
     run = runs.Run(
@@ -231,68 +241,58 @@ def run_stage(
     if processes.is_main_process:
         binviz.save(start, folder, problem.tokenizer)
         runs.write(run, out / "runs")
-        checkpoint.unlink(missing_ok=True)
+        if stage.train.ends:
+            checkpoint.unlink(missing_ok=True)
     processes.wait_for_everyone()
     return run, start
 
 
+def identity_of(stage: Stage, identify: dict[str, Any], data: dict[str, str], seed: int) -> dict[str, Any]:
+    """What makes a run itself, as a checkpoint and a record have it after reading, where tuples are lists."""
+    return json.loads(json.dumps(identify | stage.identity() | {"seed": seed, "data": data}))
+
+
 def run_stages(
     problem: Problem,
-    stages: tuple[str, ...],
+    stages: list[Stage],
     start: nn.Module,
     out: Path,
     *,
+    name: str,
     experiment: str,
     config: dict[str, Any],
     identify: dict[str, Any],
-    float_stage: TrainConfig,
-    binary_stage: TrainConfig,
-    distillation: str = "bit",
-    hidden_weight: float = 1.0,
-    label_weight: float = 0.0,
-    dropout: float = 0.0,
-    keep_alphas: bool = False,
+    seed: int = 0,
 ) -> dict[str, runs.Run]:
     """Train every stage that is not finished, one after the other, see `run_stage`.
 
     Args:
-        problem, out, experiment, config, identify: see `run_stage`; a cell is named after its chain.
-        stages: see `check_stages`.
+        problem, out, experiment, config, identify, seed: see `run_stage`.
+        stages: of which only the first may be "float".
         start: the model before the first stage; the teacher if that is a recipe. Changed in place.
-        float_stage, binary_stage: length and speed of either kind of stage.
-        distillation, hidden_weight, label_weight, dropout, keep_alphas: of the binary stages, see `Stage`.
+        name: of the cells, before the names of their stages.
 
     Returns:
-        stage -> its record.
+        Stage -> its record.
 
     Raises:
-        UserError: unknown stage, another run of the same name in `out`, or interrupted: the same command
-            goes on.
+        UserError: another run of the same name in `out`, or interrupted: the same command goes on.
     """
-    check_stages(stages)
-    if set(stages) != {"float"}:
+    if not all(stage.is_float for stage in stages):
         layout_of(start)  # a model that cannot be binarized is refused before it is trained
     records: dict[str, runs.Run] = {}
     model = start
-    for index, name in enumerate(stages):
-        done = stages[: index + 1]
-        stage = Stage(
-            name,
-            float_stage if name == "float" else binary_stage,
-            distillation=distillation,
-            hidden_weight=hidden_weight,
-            label_weight=label_weight,
-            dropout=dropout,
-            keep_alphas=keep_alphas,
-        )
-        records[name], model = run_stage(
+    for index, stage in enumerate(stages):
+        done = [each.name for each in stages[: index + 1]]
+        records[stage.name], model = run_stage(
             problem,
             stage,
             model,
             out,
-            cell=f"{problem.name}.{'+'.join(done)}",
+            cell=f"{name}.{'+'.join(done)}",
             experiment=experiment,
-            config=config | {"stages": list(done)},
-            identify=identify,
+            config=config | {"stages": done},
+            identify=identify | {"stages": done},
+            seed=seed,
         )
     return records

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from binviz import zoo
-from binviz.data import digits, sentences
+from binviz import tasks
+from binviz.data import sentences
 from binviz.errors import UserError
+from binviz.tasks import Example, text
 from binviz_dashboard import cache, models, state
 
 OWN = "Write my own"
@@ -23,18 +24,29 @@ def for_model() -> str:
     return state.choose("Model", names, "model")
 
 
-def for_example(name: str) -> models.Example:
-    """An input for that model: a sentence or a digit."""
-    if zoo.describe(name).task == "digits":
-        last = len(digits.raw("test")[1]) - 1
-        state.follow("digit", 0)
-        number = st.number_input("Picture", 0, last, key="digit", bind="query-params")
-        return models.digit(state.keep("digit", number))
-    ours = {sentence.text: models.CLASSES["sst2"][sentence.label] for sentence in sentences.load()}
+def for_example(name: str) -> Example:
+    """An input for that model, of the kind that its task shows."""
+    task = tasks.of_model(name)
+    return {"text": _text, "picture": _picture}[task.shows](task, name)
+
+
+def _picture(task: tasks.Task, name: str) -> Example:
+    """One of the held-out pictures, by its number."""
+    last = len(task.held_out(None).examples) - 1
+    state.follow("digit", 0)
+    number = st.number_input("Picture", 0, last, key="digit", bind="query-params")
+    return task.example(state.keep("digit", number), name, None)
+
+
+def _text(task: tasks.Task, name: str) -> Example:
+    """One of our sentences, or the visitor's own."""
+    ours = {sentence.text: index for index, sentence in enumerate(sentences.load())}
     if "text" in st.query_params:
         st.session_state.setdefault("sentence", OWN)
-    text = state.choose("Sentence", [*ours, OWN], "sentence")
-    return models.sentence(_own_text() if text == OWN else text, name, cache.tokenizer(name), ours.get(text))
+    chosen, tokenizer = state.choose("Sentence", [*ours, OWN], "sentence"), cache.tokenizer(name)
+    if chosen == OWN:
+        return text.sentence(_own_text(), name, tokenizer)
+    return task.example(ours[chosen], name, tokenizer)
 
 
 def number(label: str, count: int, key: str) -> int:
@@ -47,7 +59,7 @@ def number(label: str, count: int, key: str) -> int:
 def _own_text() -> str:
     st.session_state.setdefault("text", st.query_params.get("text", FIRST_TEXT))
     state.follow("text", FIRST_TEXT)
-    text = state.keep("text", st.text_area("Text", key="text"))
-    if len(text) <= LONGEST_IN_URL:
-        st.query_params["text"] = text
-    return text
+    written = state.keep("text", st.text_area("Text", key="text"))
+    if len(written) <= LONGEST_IN_URL:
+        st.query_params["text"] = written
+    return written

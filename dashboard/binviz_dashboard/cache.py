@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from binviz import analysis, zoo
+from binviz import analysis, tasks, zoo
 from binviz.costs import Costs
 from binviz.packed import pack
 from binviz.playground import latent
 from binviz.plots import Histogram
+from binviz.tasks import Example
 from binviz_dashboard import counting, lab, looking, meeting, models
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
@@ -63,12 +64,12 @@ def packed(name: str) -> Shared:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def tokenizer(name: str) -> Any:
-    """A bundled model's tokenizer."""
-    return zoo.load_tokenizer(name)
+    """A bundled model's tokenizer; None where it reads no text."""
+    return tasks.of_model(name).tokenizer(name)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def answer(name: str, key: str, _example: models.Example) -> models.Answer:
+def answer(name: str, key: str, _example: Example) -> models.Answer:
     """What a model says to an example, a 1-bit one on bits; `key` stands for the example."""
     shared = packed(name) if name in models.binary_names() else model(name)
     with shared.lock:
@@ -76,7 +77,7 @@ def answer(name: str, key: str, _example: models.Example) -> models.Answer:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def captured(name: str, key: str, _example: models.Example) -> analysis.Captured:
+def captured(name: str, key: str, _example: Example) -> analysis.Captured:
     """Everything inside a model as it reads an example, as arrays."""
     shared = model(name)
     with shared.lock:
@@ -84,23 +85,22 @@ def captured(name: str, key: str, _example: models.Example) -> analysis.Captured
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def histograms(name: str, key: str, tensors: tuple[str, ...], _example: models.Example) -> list[Histogram]:
+def histograms(name: str, key: str, tensors: tuple[str, ...], _example: Example) -> list[Histogram]:
     """One histogram for each of the named tensors inside a model."""
     seen = captured(name, key, _example)
     return [looking.histogram(seen.flat(each)) for each in tensors]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def attention(name: str, key: str, _example: models.Example) -> analysis.Attention:
+def attention(name: str, key: str, _example: Example) -> analysis.Attention:
     """All attention maps of a model as it reads an example."""
     shared = model(name)
-    words = tokenizer(name) if _example.picture is None else None
     with shared.lock:
-        return analysis.attention(shared.model, _example.inputs, words)
+        return analysis.attention(shared.model, _example.inputs, tokenizer(name))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Three passes through the networks")
-def errors(name: str, key: str, _example: models.Example) -> pd.DataFrame:
+def errors(name: str, key: str, _example: Example) -> pd.DataFrame:
     """The table of errors of a 1-bit model against its float partner."""
     floats, binaries = model(models.float_name(name)), model(name)
     with floats.lock, binaries.lock:
@@ -126,7 +126,7 @@ def places(name: str) -> dict[str, meeting.Place]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def seen_at(name: str, key: str, place: meeting.Place, _example: models.Example) -> analysis.Captured:
+def seen_at(name: str, key: str, place: meeting.Place, _example: Example) -> analysis.Captured:
     """What goes into a 1-bit linear layer and what comes out, as the model reads an example."""
     shared = model(name)
     with shared.lock:

@@ -25,11 +25,10 @@ def bundled(model: nn.Module, tokens: int) -> Costs:
     """Costs of a bundled model by the rule "everything".
 
     Args:
-        model: text or digits.
+        model: with a configuration, which says what it reads.
         tokens: length of the text, where it reads text.
     """
-    shape = None if hasattr(getattr(model, "config", None), "model_type") else (1, 8, 8)
-    return costs.of(model, tokens=tokens, shape=shape, rule="everything")
+    return costs.of(model, tokens=tokens, rule="everything")
 
 
 def untrained(name: str, recipe: str, tokens: int) -> Costs:

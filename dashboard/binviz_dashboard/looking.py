@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from binviz import plots
 from binviz.analysis import Attention, Captured, LayerAttention
+from binviz.tasks import Example
 from binviz_dashboard import models
-from binviz_dashboard.models import Example
 
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
@@ -170,5 +170,5 @@ def mean_ones(layers: Iterable[LayerAttention]) -> list[list[float]]:
 
 def code_of_attention(name: str, example: Example, figure: str) -> str:
     """Python that draws a figure of attention, given the last lines."""
-    words = ", tokenizer" if example.picture is None else ""
+    words = ", tokenizer" if example.tokens else ""
     return models.code_of_pair(name, example, f"analysis.attention({{model}}, inputs{words})") + figure

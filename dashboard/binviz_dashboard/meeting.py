@@ -18,7 +18,7 @@ from binviz.analysis.sites import sites
 from binviz.data import check
 from binviz.errors import UserError
 from binviz.layers import BinaryLinear
-from binviz_dashboard import models
+from binviz.tasks import Example
 
 MOST = 16
 ABOUT = {
@@ -196,21 +196,6 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
     )  # fmt: skip
 
 
-def token_name(example: models.Example, token: int, count: int) -> str:
-    """A token's text, or which patch of a picture it is; there are `count`.
-
-    >>> token_name(models.digit(0), 0, 17), token_name(models.digit(0), 6, 17)
-    ('the class token', 'the patch in row 1, column 1')
-    """
-    if example.picture is None:
-        names = ["[CLS]", *example.tokens, "[SEP]"]
-        return f"token {token}, “{names[token]}”,"
-    if token == 0:
-        return "the class token"
-    row, column = divmod(token - 1, round((count - 1) ** 0.5))
-    return f"the patch in row {row}, column {column}"
-
-
 def row_in_words(met: Met) -> str:
     """From the count to the layer's output as a formula with its numbers, in LaTeX."""
     n, ones = len(met.a_bits), int(met.a_bits.sum())
@@ -240,12 +225,11 @@ def verdict(met: Met) -> str:
     return f"{same} What is added after the scales is the layer's bias."
 
 
-def code_of_row(name: str, example: models.Example, place: Place, token: int, row: int) -> str:
+def code_of_row(name: str, example: Example, place: Place, token: int, row: int) -> str:
     """Python that draws the words of an activation and a weight row."""
-    data = "" if example.picture is None else "from binviz.data import digits\n"
-    source = "import torch\n\n" if example.picture is not None else ""
+    torch = "import torch\n\n" if "torch." in example.code else ""
     return (
-        f"{source}import binviz\nfrom binviz import plots, zoo\n{data}\n{example.code}"
+        f"{torch}import binviz\nfrom binviz import plots, zoo\n{example.imports}\n{example.code}"
         f"model = binviz.load({name!r})\n"
         f"layer = model.get_submodule({place.path!r})\n"
         f"codes = binviz.capture(model, inputs, {place.codes!r})[{place.codes!r}]\n"

@@ -9,12 +9,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from binviz import zoo
-from binviz.data import check, sentences
+from binviz import tasks, zoo
+from binviz.data import check
 from binviz.errors import UserError
-from binviz_dashboard import cache, lab, models, state
+from binviz_dashboard import cache, lab, state
 
 WEIGHTS, ACTIVATIONS, FILE = "weights of a model", "activations of a model", "a file of your own"
+#: Number of the example whose activations are shown: of our sentences the first long one.
+EXAMPLE = 50
 _ROWS = "x = torch.from_numpy(lab.as_rows({array}))\n"
 _FROM_MODEL = "import binviz\nfrom binviz import zoo\nfrom binviz_dashboard import lab\n\n"
 
@@ -63,15 +65,11 @@ def _weights(name: str) -> Tensor:
 
 
 def _activations(name: str) -> Tensor:
-    if zoo.describe(name).task == "digits":
-        example, samples = models.digit(0), "from binviz.data import digits\n"
-    else:
-        text = sentences.load("long")[0].text
-        example, samples = models.sentence(text, name, cache.tokenizer(name)), ""
+    example = tasks.of_model(name).example(EXAMPLE, name, cache.tokenizer(name))
     seen = cache.captured(name, example.key, example)
     layers = [key for key in seen if seen[key].ndim > 1 and not key.endswith(".scores")]
     layer = state.choose("Activations", layers, "activations")
-    lines = f"{samples}{example.code}seen = binviz.capture(binviz.load({name!r}), inputs)\n"
+    lines = f"{example.imports}{example.code}seen = binviz.capture(binviz.load({name!r}), inputs)\n"
     source = _FROM_MODEL.rstrip("\n") + "\n" + lines + _ROWS.format(array=f"seen[{layer!r}]")
     return Tensor(f"{name} {example.key} {layer}", lab.as_rows(seen[layer]), source)
 

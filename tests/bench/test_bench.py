@@ -32,7 +32,7 @@ from binviz.bench import (
     timing,
 )
 from binviz.errors import UserError
-from binviz.training.loop import TrainConfig
+from binviz.training.settings import TrainConfig
 
 CPUINFO = """\
 processor\t: 0

@@ -4,7 +4,7 @@ import torch
 import transformers
 from torch import nn
 
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+from binviz.networks import DigitsCNN, DigitsCNNConfig
 
 TEXT = {
     "vocab_size": 40,

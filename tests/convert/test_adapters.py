@@ -7,7 +7,7 @@ from torch import nn
 import binviz
 from binviz.adapters import layout_of
 from binviz.errors import UserError
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+from binviz.networks import DigitsCNN, DigitsCNNConfig
 
 TEXT = {
     "vocab_size": 40,

@@ -187,7 +187,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(visit):
     app = visit("training", run="bit: sst2.bit-w1a1", beside="bit: sst2.bibert")
     assert len(charts(app)[0]["data"]) == len(charts(app)[1]["data"]) == 2
     settings = app.dataframe[0].value
-    assert {"distillation", "label_weight"} <= set(settings["setting"])
+    assert {"loss.name", "loss.label_weight"} <= set(settings["setting"])
 
 
 def test_a_run_without_flips_says_so(visit):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from binviz_dashboard import counting, lab, launch, looking, meeting, models, racing, recorded, state
 
-from binviz import UserError, analysis, binarizers, costs, plots, zoo
+from binviz import UserError, analysis, binarizers, costs, plots, tasks, zoo
 from binviz.bench import roofline
 from binviz.bench.timing import Spread
 from binviz.layers import BinaryLinear
+from binviz.tasks import text
 
 PACKAGE = Path(launch.__file__).parent
 THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
@@ -154,9 +155,9 @@ def test_a_long_text_says_how_much_was_left_out():
         def convert_ids_to_tokens(self, ids):
             return [str(each) for each in ids]
 
-    example = models.sentence("word " * 100, "x", Tokenizer())
-    assert example.cut == 102 - models.MAX_TOKENS
-    assert len(example.tokens) == models.MAX_TOKENS - 2
+    example = text.sentence("word " * 100, "x", Tokenizer())
+    assert example.cut == 102 - text.MAX_TOKENS
+    assert len(example.tokens) == text.MAX_TOKENS - 2
 
 
 def test_families_keep_the_order_of_layers():
@@ -187,10 +188,8 @@ def test_a_zero_is_plus_one_and_a_half_is_not_above_a_half():
 @pytest.mark.parametrize("name", models.binary_names())
 def test_every_one_bit_linear_gives_the_models_own_numbers(name):
     model = zoo.load(name).eval()
-    if "sst2" in name:
-        example = models.sentence("it was not good", name, zoo.load_tokenizer(name))
-    else:
-        example = models.digit(3)
+    task = tasks.of_model(name)
+    example = task.example(3, name, task.tokenizer(name))
     if "cnn" in name:
         with pytest.raises(UserError, match="only convolutions"):
             meeting.places(model)

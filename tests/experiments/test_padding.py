@@ -7,10 +7,10 @@ import torch
 import transformers
 
 import binviz
+from binviz import losses
 from binviz.evidence import runs
 from binviz.experiments.padding import compare, gradient, padded
-from binviz.training import distill
-from binviz.training.distill import bit_loss
+from binviz.losses import bit
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +56,14 @@ def test_ours_is_the_loss_that_trains(pair):
     student, teacher, batch = pair
     longer = padded(batch, 9)
     student.zero_grad()
-    bit_loss(teacher)(student, longer).backward()
+    losses.get("bit", teacher)(student, longer).backward()
     trained = torch.cat([p.grad.flatten().double() for p in student.parameters() if p.grad is not None])
     torch.testing.assert_close(gradient(student, teacher, longer, padding=False), trained)
 
 
 def test_what_the_loss_says_of_padding_is_what_is_recorded():
     found = runs.find("padding", "sst2.bit-w1a1.untrained").metrics
-    said = " ".join(distill.__doc__.split())
+    said = " ".join(bit.__doc__.split())
     assert f"{found['padding_64']:.0%}".replace("%", " % of 64 positions are padding") in said
     assert (
         f"by {found['difference_64']:.1f} times the length of ours (cosine {found['cosine_64']:.2f})" in said

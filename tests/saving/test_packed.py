@@ -15,8 +15,8 @@ import binviz
 from binviz import recipes
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.saving.packed import packed_bytes, read_metadata, read_tokenizer
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
 
 BINARY = (BinaryLinear, BinaryConv2d, BinaryEmbedding)
 #: BERT in every recipe; the others float and in three very different ones.

@@ -5,13 +5,12 @@ import pytest
 import torch
 
 import binviz
-from binviz import recipes, zoo
+from binviz import networks, recipes, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training import shipped
+from binviz.training.bundle import bundle, float_bytes
 from binviz.training.evaluate import ROUNDING, evaluate_named
-from binviz.zoo import networks
-from binviz.zoo.bundle import bundle, float_bytes
 
 
 def test_a_model_and_its_float_partner_are_the_same_network():

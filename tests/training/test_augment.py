@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
+from binviz.tasks import Problem
 from binviz.training.augment import joined
-from binviz.training.stages import Problem
 
 PAD, CLS, SEP = 0, 2, 3
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from binviz.training.bert_adam import BertAdam
-from binviz.training.loop import TrainConfig, fit
-from binviz.training.stages import Stage
+from binviz.training.loop import fit
+from binviz.training.settings import TrainConfig
 
 
 def naive(values, gradients, lr, decay, clip):
@@ -52,10 +52,3 @@ def test_the_loop_leaves_clipping_to_it():
     wanted = torch.tensor(naive(start.tolist(), [[1e-6, 3e-6]], 0.1, 0.0, 1.0))
     torch.testing.assert_close(net.layers[0].data, wanted)
     assert net.layers[1].item() == pytest.approx(1 - 0.1 * 0.1 / 0.001**0.5, rel=1e-3)
-
-
-def test_a_run_with_adamw_is_the_run_it_was():
-    """Its recorded settings name no optimizer."""
-    usual, other = (Stage("bit-w1a1", TrainConfig(1, 0.1, optimizer=name)) for name in ("adamw", "bert-adam"))
-    assert "optimizer" not in usual.identity()["train"]
-    assert other.identity()["train"]["optimizer"] == "bert-adam"

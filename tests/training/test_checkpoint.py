@@ -12,11 +12,12 @@ from torch import nn
 
 from binviz.errors import UserError
 from binviz.training.checkpoint import load, save
-from binviz.training.loop import TrainConfig, fit
+from binviz.training.loop import fit
+from binviz.training.settings import TrainConfig
 
 MAPS = Path("/proc/self/maps")
 STEPS = 12
-CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3, seed=4)
+CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3)
 
 
 def net(width=4):
@@ -57,13 +58,18 @@ def refused(path, model, config=CONFIG):
     ("change", "message"),
     [
         ({"lr": 1e-3}, "lr 0.002, now it is 0.001"),
-        ({"seed": 5}, "seed 4, now it is 5"),
         ({"steps": 20}, "steps 12, now it is 20"),
     ],
     ids=lambda value: str(value),
 )
 def test_other_settings(tmp_path, change, message):
     assert message in refused(checkpoint(tmp_path / "run", net()), net(), replace(CONFIG, **change))
+
+
+def test_another_seed(tmp_path):
+    path = checkpoint(tmp_path / "run", net())
+    with pytest.raises(UserError, match="a run with seed 0, now it is 5; delete it"):
+        fit(net(), batch, loss_of, CONFIG, path, seed=5)
 
 
 def test_how_often_it_is_saved_is_no_setting_of_the_run(tmp_path):
@@ -101,7 +107,7 @@ FOREIGN = {
     "no settings": lambda state, tensors: {key: state[key] for key in state if key != "config"},
     "empty settings": lambda state, tensors: state | {"config": {}},
     "no optimizer": without("optimizer."),
-    "half an optimizer": without("optimizer.exp_avg_sq.2"),
+    "half an optimizer": without("optimizer.0.exp_avg_sq"),
     "no random state": without("rng"),
 }
 

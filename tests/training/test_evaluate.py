@@ -11,10 +11,14 @@ import binviz
 from binviz.data import glue
 from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.training import evaluate, stages
-from binviz.training.loop import TrainConfig
-from binviz.training.vocabulary import choose_pieces, cut_vocabulary
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+from binviz.losses import LossChoice
+from binviz.networks import DigitsCNN, DigitsCNNConfig
+from binviz.tasks import Problem, text
+from binviz.tasks.glue import metrics_of
+from binviz.tasks.vocabulary import choose_pieces, cut_vocabulary
+from binviz.training import stages
+from binviz.training.settings import TrainConfig
+from binviz.training.stages import Stage
 
 LETTERS = [*"abdgloy", *(f"##{letter}" for letter in "abdgloy")]
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, "good", "bad", "##ly", "film"]
@@ -49,19 +53,17 @@ LABELS, PREDICTED = np.array([1] * 5 + [0] * 5), np.array([1, 1, 1, 0, 0, 1, 0, 
 
 def test_metrics_by_hand():
     logits = two_logits(PREDICTED)
-    assert evaluate.glue_metrics("sst2", LABELS, logits) == {"accuracy": 0.7}
-    assert evaluate.glue_metrics("mrpc", LABELS, logits) == pytest.approx({"accuracy": 0.7, "f1": 6 / 9})
-    assert evaluate.glue_metrics("qqp", LABELS, logits)["f1"] == pytest.approx(6 / 9)
+    assert metrics_of("sst2", LABELS, logits) == {"accuracy": 0.7}
+    assert metrics_of("mrpc", LABELS, logits) == pytest.approx({"accuracy": 0.7, "f1": 6 / 9})
+    assert metrics_of("qqp", LABELS, logits)["f1"] == pytest.approx(6 / 9)
     matthews = (3 * 4 - 1 * 2) / (5 * 5 * 4 * 6) ** 0.5
-    assert evaluate.glue_metrics("cola", LABELS, logits)["matthews"] == pytest.approx(matthews)
+    assert metrics_of("cola", LABELS, logits)["matthews"] == pytest.approx(matthews)
     labels = np.array([0, 1, 2, 2])
-    assert evaluate.glue_metrics("mnli", labels, np.eye(3)[[0, 1, 2, 0]]) == {"accuracy": 0.75}
+    assert metrics_of("mnli", labels, np.eye(3)[[0, 1, 2, 0]]) == {"accuracy": 0.75}
 
 
 def test_correlations_by_hand():
-    found = evaluate.glue_metrics(
-        "stsb", np.array([1.0, 2.0, 3.0, 4.0]), np.array([[1.0], [2.0], [4.0], [3.0]])
-    )
+    found = metrics_of("stsb", np.array([1.0, 2.0, 3.0, 4.0]), np.array([[1.0], [2.0], [4.0], [3.0]]))
     # ranks 1 2 4 3: 1 - 6 * (1 + 1) / (4 * 15)
     assert found == pytest.approx({"pearson": 0.8, "spearman": 0.8})
 
@@ -71,34 +73,34 @@ def test_a_model_that_always_says_the_same(task):
     """What an untrained binary model does; it is worth a number and no warning."""
     labels = np.array([0, 1, 0, 1])
     logits = np.zeros((4, glue.task(task).num_labels))
-    found = evaluate.glue_metrics(task, labels, logits)
+    found = metrics_of(task, labels, logits)
     assert all(np.isfinite(value) for value in found.values())
     assert found.get("accuracy", 0.5) == 0.5
     assert {found[name] for name in ("f1", "matthews", "pearson", "spearman") if name in found} <= {0.0}
-    evaluate.glue_metrics(task, np.zeros(4, dtype=int) + (labels if "pearson" in found else 0), logits)
+    metrics_of(task, np.zeros(4, dtype=int) + (labels if "pearson" in found else 0), logits)
 
 
 def test_unknown_task():
     with pytest.raises(UserError, match="no GLUE task 'sst'"):
-        evaluate.glue_metrics("sst", LABELS, two_logits(PREDICTED))
+        metrics_of("sst", LABELS, two_logits(PREDICTED))
 
 
 def test_logits_in_the_order_of_the_examples():
     texts = [("good film",), ("bad",), ("badly good good film",), ("film",), ("good bad film bad film",)]
     model = bert().train()
-    found = evaluate.glue_logits(model, tokenizer(), glue.Examples(texts, [0] * 5, ""), 16, batch_size=2)
+    found = text.logits_of(model, tokenizer(), glue.Examples(texts, [0] * 5, ""), 16, batch_size=2)
     assert found.shape == (5, 2) and found.dtype == np.float32
     assert not model.training
-    for row, (text,) in zip(found, texts, strict=True):
-        alone = model(**tokenizer()(text, return_tensors="pt")).logits[0]
+    for row, (words,) in zip(found, texts, strict=True):
+        alone = model(**tokenizer()(words, return_tensors="pt")).logits[0]
         np.testing.assert_allclose(row, alone.detach().numpy(), atol=1e-5)
 
 
 def test_pairs_and_long_texts_are_cut():
-    rows = evaluate.encode(tokenizer(), glue.Examples([("good " * 50, "bad " * 50)], [0], ""), 12)
+    rows = text.encode(tokenizer(), glue.Examples([("good " * 50, "bad " * 50)], [0], ""), 12)
     assert len(rows[0]["input_ids"]) == 12
     assert set(rows[0]["token_type_ids"]) == {0, 1}
-    batch = evaluate.collate(tokenizer(), [*rows, {name: values[:3] for name, values in rows[0].items()}])
+    batch = text.collate(tokenizer(), [*rows, {name: values[:3] for name, values in rows[0].items()}])
     assert batch["attention_mask"].sum(1).tolist() == [12, 3]
 
 
@@ -157,21 +159,29 @@ def digits_problem(batches):
         correct = (model(held_out["pixel_values"]).logits.argmax(-1) == held_out["labels"]).numpy()
         return {"accuracy": float(correct.mean())}, correct
 
-    return stages.Problem("signs", batch_of, judge, {"train": "0"}, calibration=batch(1001))
+    return Problem("signs", batch_of, judge, {"train": "0"}, calibration=batch(1001))
+
+
+def chain(names, float_steps, steps):
+    return [
+        Stage("float", TrainConfig(steps=float_steps, lr=1e-2))
+        if name == "float"
+        else Stage(name, TrainConfig(steps=steps, lr=1e-2), LossChoice("bit"))
+        for name in names
+    ]
 
 
 def run_chain(out, batches, names=("float", "bit-w1a2", "fda"), steps=3):
     torch.manual_seed(0)
     return stages.run_stages(
         digits_problem(batches),
-        names,
+        chain(names, 4, steps),
         DigitsCNN(DigitsCNNConfig(width=4, depth=1)),
         out,
+        name="signs",
         experiment="test",
         config={"why": "to see"},
         identify={},
-        float_stage=TrainConfig(steps=4, lr=1e-2),
-        binary_stage=TrainConfig(steps=steps, lr=1e-2),
     )
 
 
@@ -213,14 +223,13 @@ def test_a_decoder_is_refused_before_it_is_trained(tmp_path):
     with pytest.raises(UserError, match="is not a model that binviz knows"):
         stages.run_stages(
             digits_problem(batches),
-            ("float", "bit-w1a1"),
+            chain(("float", "bit-w1a1"), 1, 1),
             transformers.GPT2Model(config),
             tmp_path,
+            name="signs",
             experiment="test",
             config={},
             identify={},
-            float_stage=TrainConfig(steps=1, lr=1e-2),
-            binary_stage=TrainConfig(steps=1, lr=1e-2),
         )
     assert not batches
 
@@ -232,7 +241,7 @@ def test_a_decoder_is_refused_before_it_is_trained(tmp_path):
         ("steps", 0),
         ("precision", "fp16"),
         ("optimizer", "adam"),
-        ("seed", -1),
+        ("schedule", "cosine"),
         ("lr", float("nan")),
     ],
 )

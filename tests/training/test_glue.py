@@ -142,17 +142,17 @@ def test_a_killed_process_goes_on_to_the_same_numbers(here, tmp_path):
 import os
 from pathlib import Path
 import torch
-from binviz.training import glue, loop
+from binviz.training import book, glue, settings
 torch.set_num_threads({torch.get_num_threads()})  # the order of sums depends on it
 config = glue.GlueConfig(**{asdict(config(binary_steps=6))!r})
-taken, original = [], loop.observe.curves
+taken, original = [], book.observe.curves
 def die(*args):
     taken.append(1)
     if len(taken) > 6 + 4:  # the second binary stage
         os._exit(9)
     return original(*args)
-loop.observe.curves = die
-loop.TrainConfig.__init__.__defaults__ = (*loop.TrainConfig.__init__.__defaults__[:-1], 2)  # checkpoint_every
+book.observe.curves = die
+settings.TrainConfig.__init__.__defaults__ = (*settings.TrainConfig.__init__.__defaults__[:-1], 2)  # checkpoint_every
 glue.train(config, Path({str(tmp_path / "killed")!r}))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
@@ -213,7 +213,7 @@ def test_a_start_with_another_vocabulary(here, tmp_path):
     [
         (["--task", "sst"], "no GLUE task 'sst'"),
         (["--stages", "float,bit-w1a3"], "no recipe named 'bit-w1a3'"),
-        (["--distillation", "best"], "no distillation 'best'"),
+        (["--distillation", "best"], "no loss 'best'; choose one of: labels, bit, bibert"),
         (["--config", "nothing.toml"], "cannot read the configuration"),
         (["--seed", "-1"], "seed must be at least 0"),
         (["--seed", str(2**70)], "seed must be at least 0 and less than 2**63"),

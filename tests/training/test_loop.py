@@ -15,14 +15,16 @@ import transformers
 from torch import nn
 
 import binviz
+from binviz import losses
 from binviz.errors import UserError
+from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.training import checkpoint
-from binviz.training.distill import bit_loss, task_loss
-from binviz.training.loop import TrainConfig, fit, held_interrupts, parameter_groups, rate
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+from binviz.training.loop import fit, held_interrupts, parameter_groups
+from binviz.training.settings import TrainConfig, rate
 
 STEPS = 12
-CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3, seed=4)
+CONFIG = TrainConfig(steps=STEPS, lr=2e-3, checkpoint_every=3)
+LABELS = losses.get("labels")
 
 
 def bert(recipe="bit-w1a1", dropout=0.2):
@@ -66,16 +68,16 @@ def images(step):
 
 
 RUNS = {
-    "bert with dropout": (bert, sentences, task_loss, CONFIG),
-    "bert, fda": (lambda: bert("fda"), sentences, task_loss, CONFIG),
+    "bert with dropout": (bert, sentences, LABELS, CONFIG),
+    "bert, fda": (lambda: bert("fda"), sentences, LABELS, CONFIG),
     "bert in bf16": (
         bert,
         sentences,
-        task_loss,
+        LABELS,
         TrainConfig(STEPS, 2e-3, checkpoint_every=3, precision="bf16"),
     ),
-    "bert, distilled": (bert, sentences, bit_loss(bert(None)), CONFIG),
-    "cnn with batch norm and a schedule": (cnn, images, task_loss, CONFIG),
+    "bert, distilled": (bert, sentences, losses.get("bit", bert(None)), CONFIG),
+    "cnn with batch norm and a schedule": (cnn, images, LABELS, CONFIG),
 }
 
 
@@ -132,12 +134,12 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path, make, batch_of, loss_of, c
 
 def test_ctrl_c_where_nothing_is_saved():
     with pytest.raises(UserError, match=r"^stopped at step 3 of 12$"):
-        fit(bert(), failing(sentences, 2, lambda: signal.raise_signal(signal.SIGINT)), task_loss, CONFIG)
+        fit(bert(), failing(sentences, 2, lambda: signal.raise_signal(signal.SIGINT)), LABELS, CONFIG)
 
 
 def test_ctrl_c_in_the_last_step_stops_nothing():
     history = fit(
-        bert(), failing(sentences, STEPS - 1, lambda: signal.raise_signal(signal.SIGINT)), task_loss, CONFIG
+        bert(), failing(sentences, STEPS - 1, lambda: signal.raise_signal(signal.SIGINT)), LABELS, CONFIG
     )
     assert history.steps[-1] == STEPS
 
@@ -149,7 +151,7 @@ def test_a_second_ctrl_c_interrupts():
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        fit(bert(), failing(sentences, 2, twice), task_loss, CONFIG)
+        fit(bert(), failing(sentences, 2, twice), LABELS, CONFIG)
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -159,7 +161,7 @@ def test_another_thread_trains_without_signals():
     def train():
         with held_interrupts() as interrupts:
             found.append(interrupts)
-        found.append(fit(bert(), sentences, task_loss, CONFIG).steps[-1])
+        found.append(fit(bert(), sentences, LABELS, CONFIG).steps[-1])
 
     thread = threading.Thread(target=train)
     thread.start()
@@ -169,7 +171,7 @@ def test_another_thread_trains_without_signals():
 
 def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     unbroken, path = bert(), tmp_path / "run.checkpoint"
-    fit(unbroken, sentences, task_loss, CONFIG)
+    fit(unbroken, sentences, LABELS, CONFIG)
     save_file, saves = checkpoint.save_file, []
 
     def fills_up(tensors, place, metadata):
@@ -181,10 +183,10 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoint, "save_file", fills_up)
     with pytest.raises(UserError, match="No space left on device; the previous file is unharmed"):
-        fit(bert(), sentences, task_loss, CONFIG, path)
+        fit(bert(), sentences, LABELS, CONFIG, path)
     assert list(tmp_path.iterdir()) == [path]
     model, seen = bert(), []
-    fit(model, lambda step: seen.append(step) or sentences(step), task_loss, CONFIG, path)
+    fit(model, lambda step: seen.append(step) or sentences(step), LABELS, CONFIG, path)
     assert seen[0] == 6
     assert same(model, unbroken)
 
@@ -199,17 +201,17 @@ from functools import partial
 from pathlib import Path
 from accelerate import Accelerator
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_loop import CONFIG, UserError, bert, failing, fit, same, sentences, task_loss
+from test_loop import CONFIG, UserError, bert, failing, fit, same, sentences, LABELS
 path, second = Path({str(tmp_path / "run.checkpoint")!r}), Accelerator().process_index == 1
 student = partial(bert, "bibert", dropout=0.5)
 unbroken, resumed = student(), student()
-wanted = fit(unbroken, sentences, task_loss, CONFIG)
+wanted = fit(unbroken, sentences, LABELS, CONFIG)
 interrupt = failing(sentences, 2 * 6 + 1, lambda: second and signal.raise_signal(signal.SIGINT))
 try:
-    fit(student(), interrupt, task_loss, CONFIG, path)
+    fit(student(), interrupt, LABELS, CONFIG, path)
 except UserError as error:
     stopped = str(error)
-found = fit(resumed, sentences, task_loss, CONFIG, path)
+found = fit(resumed, sentences, LABELS, CONFIG, path)
 if not second:
     print(stopped, same(unbroken, resumed), found.loss == wanted.loss, sep="\\n")
 """)
@@ -217,19 +219,19 @@ if not second:
     assert stopped == "stopped at step 7 of 12; the same command goes on from here"
     assert equal == ["True", "True"]
     with pytest.raises(UserError, match="a run with 2 processes, now it is 1; delete it"):
-        fit(bert("bibert"), sentences, task_loss, CONFIG, tmp_path / "run.checkpoint")
+        fit(bert("bibert"), sentences, LABELS, CONFIG, tmp_path / "run.checkpoint")
 
 
 # What is no number.
 
 
 def spoiled(at, spoil):
-    """task_loss, but spoiled at one call."""
+    """LABELS, but spoiled at one call."""
     calls = []
 
     def loss_of(model, batch):
         calls.append(1)
-        loss = task_loss(model, batch)
+        loss = LABELS(model, batch)
         return spoil(loss) if len(calls) == at else loss
 
     return loss_of
@@ -250,7 +252,7 @@ def test_no_number(tmp_path, spoil, message):
         fit(model, sentences, spoiled(6, spoil), CONFIG, path)
     # neither the model nor the checkpoint has seen it
     assert all(parameter.isfinite().all() for parameter in model.parameters())
-    fit(bert(), sentences, task_loss, CONFIG, path)
+    fit(bert(), sentences, LABELS, CONFIG, path)
 
 
 def test_no_number_names_the_layer(tmp_path):
@@ -264,7 +266,7 @@ def test_no_number_names_the_layer(tmp_path):
         return sentences(step)
 
     with pytest.raises(UserError) as caught:
-        fit(model, overflow, task_loss, CONFIG)
+        fit(model, overflow, LABELS, CONFIG)
     assert str(caught.value).startswith(
         "the gradient is nan at step 5, first in bert.encoder.layer.0.intermediate.dense;"
     )
@@ -273,7 +275,7 @@ def test_no_number_names_the_layer(tmp_path):
     with pytest.raises(
         UserError, match=r"loss is nan at step 1, first in bert\.encoder\.layer\.0\.output\.dense;"
     ):
-        fit(float_model, sentences, task_loss, CONFIG)
+        fit(float_model, sentences, LABELS, CONFIG)
 
     class Root(nn.Module):
         """The root of a first layer's output times zero: finite, but not its slope."""
@@ -302,7 +304,7 @@ def test_one_precision_after_the_other_in_one_process():
         model = bert(None)
         model.classifier.register_forward_hook(lambda module, args, output: products.append(output.dtype))
         config = TrainConfig(steps=2, lr=1e-3, precision=precision)
-        fit(model, sentences, task_loss, config)
+        fit(model, sentences, LABELS, config)
         assert products == [torch.bfloat16 if precision == "bf16" else torch.float32] * 2
         assert "forward" not in vars(model)
         twin = copy.deepcopy(model)
@@ -314,7 +316,7 @@ def test_one_precision_after_the_other_in_one_process():
 
 def test_a_trained_model_is_left_in_eval_mode_at_the_end_of_its_schedules():
     model = cnn("fda")
-    fit(model, images, task_loss, CONFIG)
+    fit(model, images, LABELS, CONFIG)
     assert not any(module.training for module in model.modules())
     assert {module.terms for module in model.modules() if hasattr(module, "terms")} == {18}
 
@@ -322,7 +324,7 @@ def test_a_trained_model_is_left_in_eval_mode_at_the_end_of_its_schedules():
 def test_the_same_seed_gives_the_same_model():
     models = [bert(), bert(), bert()]
     for model, seed in zip(models, (1, 1, 2), strict=True):
-        fit(model, sentences, task_loss, TrainConfig(steps=3, lr=1e-3, seed=seed))
+        fit(model, sentences, LABELS, TrainConfig(steps=3, lr=1e-3), seed=seed)
     assert same(models[0], models[1])
     assert not same(models[0], models[2])  # dropout
 
@@ -330,7 +332,7 @@ def test_the_same_seed_gives_the_same_model():
 def test_no_warning_is_given():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fit(bert(), sentences, task_loss, CONFIG)
+        fit(bert(), sentences, LABELS, CONFIG)
 
 
 def test_curves_are_short():
@@ -380,7 +382,7 @@ def test_without_classes_there_is_no_accuracy():
 
     model = bert()
     model.classifier = nn.Linear(16, 1)
-    assert fit(model, numbers, task_loss, CONFIG).accuracy == []
+    assert fit(model, numbers, LABELS, CONFIG).accuracy == []
 
 
 # Learning rates.

@@ -6,9 +6,10 @@ import transformers
 from torch import nn
 
 import binviz
+from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.training import observe
-from binviz.training.loop import TrainConfig, fit
-from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+from binviz.training.loop import fit
+from binviz.training.settings import TrainConfig
 
 
 def bert(recipe="bit-w1a1"):

@@ -40,7 +40,7 @@ if example.picture is not None:
     tail = (
         f"maps = [part[{position}, 1:].reshape({side}, {side}) for part in "
         f"(floats.map({layer}, {head}).probs, binaries.map({layer}, {head}).codes)]\n"
-        f"figure = plots.patch_attention(digits.raw('test')[0][{example.key.split()[1]}], {place}, *maps)\n"
+        f"figure = plots.patch_attention({example.picture_code}, {place}, *maps)\n"
     )
     figure = plots.patch_attention(example.picture, place, *maps)
     charts.show(plots.describe(figure, code=looking.code_of_attention(name, example, tail)), "patches")

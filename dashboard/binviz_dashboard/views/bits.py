@@ -42,7 +42,7 @@ def row_of_a_model() -> None:
         row = asking.number("Output (weight row)", place.outputs, "row")
         token = asking.number("Token or patch", tokens, "token")
     met = meeting.meet(cache.model(name).model, place, seen, token, row)
-    st.markdown(f"#### {layer}: {meeting.token_name(example, token, tokens)} meets row {row} of the weights")
+    st.markdown(f"#### {layer}: {example.position(token, tokens)} meets row {row} of the weights")
     figure = plots.bit_words(met.a_bits, met.w_bits, met.signed)
     code = meeting.code_of_row(name, example, place, token, row)
     charts.show(plots.describe(figure, code=code), "words")

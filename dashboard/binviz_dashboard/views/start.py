@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from binviz_dashboard import asking, cache, charts, models, state
 
-from binviz import plots, zoo
+from binviz import plots, tasks, zoo
 
 st.markdown("#### Ask a float network and its 1-bit twin the same question")
 with state.one_line():
@@ -17,13 +17,14 @@ with state.one_line():
     entries = [zoo.describe(each) for each in pair]
     answers = [cache.answer(each, example.key, example) for each in pair]
 
-classes = models.CLASSES[entries[0].task]
+task = tasks.get(entries[0].task)
+classes = task.labels
 asked, *columns = st.columns([1.2, 1, 1], gap="large", border=True)
 with asked:
     st.markdown("**The question**")
     if example.picture is None:
         st.markdown(f"> {' '.join(example.tokens).replace(' ##', '')}")
-        st.caption("Is this positive or negative? Shown as the models read it, in word pieces.")
+        st.caption(f"{task.title} Shown as the models read it, in word pieces.")
     else:
         big = np.kron(255 - example.picture * 15, np.ones((20, 20), np.uint8))
         st.image(big, width=160, alt=f"a handwritten {example.truth}, 8 by 8 pixels")
@@ -53,9 +54,7 @@ with left:
     charts.show(plots.describe(figure, code=models.code_of_answers(name, example)), "answers")
 with right:
     st.markdown("**All bundled models of this task**")
-    known = [
-        entry for entry in map(zoo.describe, zoo.names(f"{entries[0].task}-*")) if "accuracy" in entry.metrics
-    ]
+    known = [entry for entry in map(zoo.describe, zoo.names(f"{task.name}-*")) if "accuracy" in entry.metrics]
     figure = plots.accuracy_size(
         [entry.name for entry in known],
         [entry.bytes / 1e6 for entry in known],

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binviz.training.batches import LengthBuckets
+from binviz.tasks.batches import LengthBuckets
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=120)
 

@@ -1,4 +1,4 @@
-"""The small networks of our own that the bundled models use; all others are transformers'."""
+"""A small residual network for pictures, as binary convolutional networks need it (Bi-Real Net, 1808.00278)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
+
+from binviz.adapters.layout import Layout
 
 
 class DigitsCNNConfig(PretrainedConfig):
@@ -73,6 +75,16 @@ class DigitsCNN(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         """Every module keeps torch's own initialisation."""
+
+    def binviz_layout(self) -> Layout:
+        """The convolutions of the blocks become binary; the stem sees the picture itself, the head gives the answer.
+
+        >>> list(DigitsCNN(DigitsCNNConfig(width=8, depth=1)).binviz_layout().others)
+        ['blocks.0.conv', 'blocks.1.conv']
+        """
+        paths = [f"blocks.{i}.conv" for i in range(len(self.blocks))]
+        stay = {"stem.0": "first layer", "head": "last layer"}
+        return Layout("small residual network", others={path: path for path in paths}, stay=stay)
 
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, **unused: object

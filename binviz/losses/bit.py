@@ -17,7 +17,7 @@ its record is among the shipped ones. Here phrases of similar length share a bat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binviz.errors import UserError
-from binviz.training.loop import Batch
+from binviz.losses.labels import label_loss
+from binviz.losses.loss import Batch, Loss, inputs_of, register
 
 
 def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -57,13 +58,15 @@ def hidden_loss(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], mask: 
     return total
 
 
-def outputs(student: nn.Module, teacher: nn.Module, batch: Batch) -> tuple[Any, Any]:
+def outputs(
+    student: nn.Module, teacher: nn.Module, batch: Batch, targets: tuple[str, ...] = ("labels",)
+) -> tuple[Any, Any]:
     """What student and teacher give for a batch, with hidden states; the teacher first and without gradient.
 
     Raises:
         UserError: they have other numbers of labels.
     """
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    inputs = inputs_of(batch, targets)
     device = next(student.parameters()).device
     if next(teacher.parameters()).device != device:
         teacher.to(device)
@@ -78,55 +81,36 @@ def outputs(student: nn.Module, teacher: nn.Module, batch: Batch) -> tuple[Any, 
     return got, wanted
 
 
-def bit_loss(
-    teacher: nn.Module, hidden_weight: float = 1.0, label_weight: float = 0.0
-) -> Callable[[nn.Module, Batch], Tensor]:
+@register("bit")
+class BitLoss(Loss):
     """The loss above as a function of (student, batch); the teacher runs in eval mode, without gradient.
 
-    Args:
-        teacher: a model of the student's shape.
-        hidden_weight: of the hidden states' part; models that give no hidden states have none.
-        label_weight: of the task's own loss, which BiT leaves out.
-
-    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> from binviz import losses
+    >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> teacher = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
-    >>> loss = bit_loss(teacher)(teacher, {"pixel_values": torch.zeros(2, 1, 8, 8)})
-    >>> loss.requires_grad
+    >>> losses.get("bit", teacher)(teacher, {"pixel_values": torch.zeros(2, 1, 8, 8)}).requires_grad
     True
     """
-    teacher.eval()
 
-    def loss_of(student: nn.Module, batch: Batch) -> Tensor:
-        got, wanted = outputs(student, teacher, batch)
+    @dataclass(frozen=True)
+    class Options:
+        """hidden_weight: of the hidden states' part; models without them have none. label_weight: of the labels'.
+
+        BiT leaves the labels out.
+        """
+
+        hidden_weight: float = 1.0
+        label_weight: float = 0.0
+
+    needs_teacher = True
+
+    def forward(self, student: nn.Module, batch: Batch) -> Tensor:
+        got, wanted = outputs(student, self.teacher, batch, self.targets)
         loss = logit_loss(got.logits.float(), wanted.logits.float())
-        if hidden_weight and got.hidden_states is not None:
+        if self.options.hidden_weight and got.hidden_states is not None:
             mask = batch.get("attention_mask")
-            loss = loss + hidden_weight * hidden_loss(got.hidden_states, wanted.hidden_states, mask)
-        if label_weight:
-            loss = loss + label_weight * label_loss(got.logits.float(), batch["labels"])
+            hidden = hidden_loss(got.hidden_states, wanted.hidden_states, mask)
+            loss = loss + self.options.hidden_weight * hidden
+        if self.options.label_weight:
+            loss = loss + self.options.label_weight * label_loss(got.logits.float(), batch["labels"])
         return loss
-
-    return loss_of
-
-
-def task_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """`label_loss` of a model on a batch.
-
-    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
-    >>> model = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
-    >>> task_loss(model, {"pixel_values": torch.zeros(2, 1, 8, 8), "labels": torch.tensor([3, 7])}).shape
-    torch.Size([])
-    """
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
-    return label_loss(model(**inputs).logits.float(), batch["labels"])
-
-
-def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of (B, C) logits with (B,) labels, or mean squared error where C = 1.
-
-    >>> label_loss(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])).item()
-    2.0
-    """
-    if logits.shape[-1] == 1:
-        return F.mse_loss(logits.squeeze(-1), labels.float())
-    return F.cross_entropy(logits, labels.long())

@@ -9,9 +9,11 @@ import transformers
 from torch import nn
 
 import binviz
+from binviz import losses
 from binviz.layers.attention import use_binviz_attention
-from binviz.training.direction import bibert_loss, direction_distance, similarity
-from binviz.training.distill import label_loss, logit_loss
+from binviz.losses.bibert import direction_distance, similarity
+from binviz.losses.bit import logit_loss
+from binviz.losses.labels import label_loss
 
 LENGTHS = (5, 3)
 
@@ -81,7 +83,7 @@ def test_against_the_definition(recipe, hidden_weight):
     if recipe:
         binviz.binarize_(student, recipe)
     use_binviz_attention(student.eval())
-    loss = bibert_loss(copy.deepcopy(teacher), hidden_weight, label_weight=0.5)(student, inputs)
+    loss = losses.get("bibert", copy.deepcopy(teacher), hidden_weight=hidden_weight)(student, inputs)
     tokens = {name: inputs[name] for name in ("input_ids", "attention_mask")}
     s, t = student(**tokens).logits, teacher(**tokens).logits
     wanted = logit_loss(s, t) + 0.5 * label_loss(s, inputs["labels"])
@@ -90,12 +92,12 @@ def test_against_the_definition(recipe, hidden_weight):
 
 
 def test_padding_is_not_seen():
-    loss_of = bibert_loss(bert())
+    loss_of = losses.get("bibert", bert())
     student = bert().eval()
     use_binviz_attention(student)
     nn.init.normal_(student.bert.encoder.layer[0].attention.self.query.weight)
-    losses = [loss_of(student, batch(garbage=garbage)).item() for garbage in (0, 17)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    found = [loss_of(student, batch(garbage=garbage)).item() for garbage in (0, 17)]
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 
 def test_the_length_does_not_matter():
@@ -128,7 +130,7 @@ def test_queries_keys_and_values_learn():
     student = bert()
     binviz.binarize_(student, "bibert")
     with torch.autocast("cpu", torch.bfloat16):
-        bibert_loss(bert())(student.train(), batch()).backward()
+        losses.get("bibert", bert())(student.train(), batch()).backward()
     attention = student.bert.encoder.layer[1].attention.self
     for linear in (attention.query, attention.key, attention.value):
         assert linear.weight.grad is not None and linear.weight.grad.abs().sum() > 0
@@ -137,7 +139,7 @@ def test_queries_keys_and_values_learn():
 def test_nothing_listens_afterwards():
     teacher, student = bert(), bert()
     use_binviz_attention(student)
-    loss_of = bibert_loss(teacher)
+    loss_of = losses.get("bibert", teacher)
     with pytest.raises(RuntimeError):
         loss_of(student, {**batch(), "attention_mask": torch.ones(7, 9)})
     assert torch.isfinite(loss_of(student, batch()))

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from binviz import losses
 from binviz.errors import UserError
-from binviz.training.distill import bit_loss, hidden_loss, label_loss, logit_loss, task_loss
+from binviz.losses.bit import hidden_loss, logit_loss
+from binviz.losses.labels import label_loss
 
 
 class Told(nn.Module):
@@ -58,7 +60,7 @@ def test_students_and_teachers_have_the_same_labels():
     with pytest.raises(
         UserError, match="the teacher gives 3 labels and the student 2; a teacher must be fine-tuned"
     ):
-        bit_loss(Told([[0.0, 1.0, 2.0]]))(Told([[1.0, 2.0]]), {"labels": torch.tensor([1])})
+        losses.get("bit", Told([[0.0, 1.0, 2.0]]))(Told([[1.0, 2.0]]), {"labels": torch.tensor([1])})
 
 
 def test_hidden_loss_by_hand():
@@ -91,7 +93,7 @@ def test_bit_loss_adds_up():
     teacher = Told([[0.0, 1.0], [3.0, 0.0]], hidden[1]).train()
     labels, mask = torch.tensor([0, 1]), torch.tensor([[1, 1, 1], [1, 0, 0]])
     batch = {"attention_mask": mask, "labels": labels}
-    loss = bit_loss(teacher, hidden_weight=0.5, label_weight=2.0)(student, batch)
+    loss = losses.get("bit", teacher, hidden_weight=0.5, label_weight=2.0)(student, batch)
     wanted = (
         logit_loss(student.logits, teacher.logits)
         + 0.5 * hidden_loss(hidden[0], hidden[1], mask)
@@ -106,14 +108,14 @@ def test_bit_loss_adds_up():
 
 def test_models_without_hidden_states():
     student, teacher = Told([[1.0, 2.0]]), Told([[0.0, 1.0]])
-    loss = bit_loss(teacher)(student, {"labels": torch.tensor([1])})
+    loss = losses.get("bit", teacher)(student, {"labels": torch.tensor([1])})
     torch.testing.assert_close(loss, logit_loss(student.logits, teacher.logits))
 
 
-def test_task_loss():
+def test_labels_alone():
     labels = torch.tensor([1, 0])
     model = Told([[1.0, 2.0], [0.5, 0.0]])
     torch.testing.assert_close(
-        task_loss(model, {"labels": labels}), nn.functional.cross_entropy(model.logits, labels)
+        losses.get("labels")(model, {"labels": labels}), nn.functional.cross_entropy(model.logits, labels)
     )
     assert label_loss(torch.tensor([[2.0]]), torch.tensor([5])).item() == 9.0

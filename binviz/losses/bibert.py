@@ -17,15 +17,17 @@ The official optimizer is `binviz.training.bert_adam`; the loop's own is AdamW.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from binviz.layers.attention import use_binviz_attention
 from binviz.layers.tap import listening
-from binviz.training.distill import label_loss, logit_loss, outputs
-from binviz.training.loop import Batch
+from binviz.losses.bit import logit_loss, outputs
+from binviz.losses.labels import label_loss
+from binviz.losses.loss import Batch, Loss, register
 
 PROJECTIONS = ("q", "k", "v")
 
@@ -57,37 +59,45 @@ def similarity(x: Tensor, mask: Tensor | None) -> Tensor:
         return x @ x.mT / x.shape[-1] ** 0.5
 
 
-def bibert_loss(
-    teacher: nn.Module, hidden_weight: float = 1.0, label_weight: float = 0.5
-) -> Callable[[nn.Module, Batch], Tensor]:
+@register("bibert")
+class BibertLoss(Loss):
     """The loss above as a function of (student, batch); the teacher runs in eval mode, without gradient.
 
-    Args:
-        teacher: a model of the student's shape, another object, for this use alone: it is made to show
-            its projections. The student shows them if it is binary.
-        hidden_weight: of the directions of hidden states, and of queries, keys and values.
-        label_weight: of the task's own loss.
+    The teacher is made to show its projections; the student shows them if it is binary.
 
-    >>> from binviz.zoo.networks import DigitsCNN, DigitsCNNConfig
+    >>> from binviz import losses
+    >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> teacher, student = (DigitsCNN(DigitsCNNConfig(width=4, depth=1)) for _ in range(2))  # no attention
     >>> batch = {"pixel_values": torch.zeros(2, 1, 8, 8), "labels": torch.tensor([3, 7])}
-    >>> bibert_loss(teacher)(student, batch).requires_grad
+    >>> losses.get("bibert", teacher)(student, batch).requires_grad
     True
     """
-    from binviz.layers.attention import use_binviz_attention
 
-    use_binviz_attention(teacher.eval())
-    of_teacher = {id(module) for module in teacher.modules()}
+    @dataclass(frozen=True)
+    class Options:
+        """hidden_weight: of directions of hidden states, queries, keys and values. label_weight: of the labels."""
 
-    def loss_of(student: nn.Module, batch: Batch) -> Tensor:
+        hidden_weight: float = 1.0
+        label_weight: float = 0.5
+
+    needs_teacher = True
+
+    def __init__(
+        self, options: Any, teacher: nn.Module | None = None, targets: tuple[str, ...] = ("labels",)
+    ) -> None:
+        super().__init__(options, teacher, targets)
+        use_binviz_attention(self.teacher)
+        self._of_teacher = {id(module) for module in self.teacher.modules()}
+
+    def forward(self, student: nn.Module, batch: Batch) -> Tensor:
         shown: dict[bool, list[Tensor]] = {True: [], False: []}
 
         def note(module: nn.Module, part: str, value: Any) -> None:
             if part in PROJECTIONS:
-                shown[id(module) in of_teacher].append(value)
+                shown[id(module) in self._of_teacher].append(value)
 
         with listening(note):
-            got, wanted = outputs(student, teacher, batch)
+            got, wanted = outputs(student, self.teacher, batch, self.targets)
         mask = batch.get("attention_mask")
         distances = [
             direction_distance(similarity(s, mask), similarity(t, mask))
@@ -97,7 +107,6 @@ def bibert_loss(
             for s, t in zip(got.hidden_states, wanted.hidden_states, strict=True):
                 kept = torch.ones(()) if mask is None else mask.unsqueeze(-1)
                 distances.append(direction_distance(s * kept.to(s), t * kept.to(t)))
-        loss = logit_loss(got.logits.float(), wanted.logits.float()) + hidden_weight * sum(distances)
-        return loss + label_weight * label_loss(got.logits.float(), batch["labels"])
-
-    return loss_of
+        loss = logit_loss(got.logits.float(), wanted.logits.float())
+        loss = loss + self.options.hidden_weight * sum(distances)
+        return loss + self.options.label_weight * label_loss(got.logits.float(), batch["labels"])

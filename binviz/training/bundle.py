@@ -13,24 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
-from binviz import zoo
+from binviz import tasks, zoo
 from binviz.binarizers import Binarizer
 from binviz.evidence import runs
 from binviz.saving import load_packed, save_packed
 
-#: model -> metrics, and values of the examples, see `runs.of_examples`.
-Evaluate = Callable[[nn.Module], tuple[dict[str, float], np.ndarray]]
-
-PROVENANCE = {
-    "digits": ("CC-BY-4.0 data", "trained from scratch on scikit-learn's digits (UCI, 1998)"),
-    "sst2": (
-        "Apache-2.0 model; SST-2 data",
-        "fine-tuned from sentence-transformers/all-MiniLM-L6-v2 on nyu-mll/glue sst2, word pieces cut to 11,000",
-    ),
-}
+Evaluate = Callable[[nn.Module], tasks.Judged]
 
 
 def float_bytes(model: nn.Module) -> int:
@@ -84,7 +74,6 @@ def bundle(
     zoo.FOLDER.mkdir(exist_ok=True)
     path = zoo.FOLDER / f"{name}.safetensors"
     size = save_packed(model, path, tokenizer, half=getattr(model, "binviz_recipe", None) is None)
-    licence, provenance = PROVENANCE[task]
     entry = zoo.Entry(
         name=name,
         task=task,
@@ -93,8 +82,8 @@ def bundle(
         bytes=size,
         float_bytes=float_bytes(model),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        licence=licence,
-        provenance=provenance,
+        licence=tasks.get(task).licence,
+        provenance=tasks.get(task).source,
         run=(run.experiment, run.cell, run.seed),
     )
     runs.write(judged(run, path, evaluate), runs.SHIPPED)

@@ -1,0 +1,11 @@
+"""What a network learns from: one loss, one file.
+
+>>> from binviz import losses
+>>> losses.names()
+['labels', 'bit', 'bibert']
+"""
+
+from binviz.losses import labels, bit, bibert  # isort: skip  # the order of `names`
+from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
+
+__all__ = ["Batch", "Loss", "LossChoice", "bibert", "bit", "get", "inputs_of", "labels", "names", "register"]

@@ -1,0 +1,33 @@
+"""Tasks by name: what a network is trained and judged on.
+
+>>> from binviz import tasks
+>>> tasks.get("sst2").labels
+('negative', 'positive')
+"""
+
+from binviz.tasks import digits, glue
+from binviz.tasks.task import (
+    Example,
+    HeldOut,
+    Judged,
+    Problem,
+    Task,
+    get,
+    names,
+    of_model,
+    register,
+)
+
+__all__ = [
+    "Example",
+    "HeldOut",
+    "Judged",
+    "Problem",
+    "Task",
+    "digits",
+    "get",
+    "glue",
+    "names",
+    "of_model",
+    "register",
+]

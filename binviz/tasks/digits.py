@@ -1,0 +1,158 @@
+"""Scikit-learn's handwritten digits: 8x8 grey pictures, ten classes; needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from binviz.data import digits, sources
+from binviz.errors import UserError
+from binviz.losses import Batch
+from binviz.networks import DigitsCNN, DigitsCNNConfig
+from binviz.tasks.batches import LengthBuckets
+from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
+
+ARCHITECTURES = ("vit", "cnn")
+#: Width of the bundled models, which names leave out.
+WIDTH = 64
+
+
+def architecture(arch: str, width: int = WIDTH) -> str:
+    """The name of an architecture of that width.
+
+    >>> architecture("vit"), architecture("cnn", 32)
+    ('vit', 'cnn-32')
+    """
+    return arch if width == WIDTH else f"{arch}-{width}"
+
+
+def start(name: str, seed: int) -> tuple[nn.Module, None]:
+    """An untrained model: "vit" (4 layers, 2x2 patches) or "cnn" (4 residual convolutions).
+
+    Args:
+        name: "vit", "cnn", or one of them with its width, such as "vit-32": of the ViT's hidden states, a multiple
+            of its 4 heads, or channels of the CNN's second half.
+        seed: of its weights.
+
+    Raises:
+        UserError: unknown architecture.
+    """
+    arch, _, number = (name or "vit").partition("-")
+    if arch not in ARCHITECTURES or not (number.isdigit() or not number):
+        raise UserError(f"no architecture {name!r}; choose one of: {', '.join(ARCHITECTURES)}")
+    width = int(number or WIDTH)
+    torch.manual_seed(seed)
+    if arch == "cnn":
+        return DigitsCNN(DigitsCNNConfig(width=width // 2, depth=2)), None
+    from transformers import ViTConfig, ViTForImageClassification
+
+    config = ViTConfig(
+        image_size=8,
+        patch_size=2,
+        num_channels=1,
+        hidden_size=width,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=2 * width,
+        num_labels=10,
+    )
+    return ViTForImageClassification(config), None
+
+
+def shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Every (1, 8, 8) image moved by up to one pixel each way, background filled in; values start at -1."""
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1), value=-1.0)
+    moves = rng.integers(0, 3, size=(len(images), 2))
+    return torch.stack([image[:, y : y + 8, x : x + 8] for image, (y, x) in zip(padded, moves, strict=True)])
+
+
+@torch.no_grad()
+def logits(model: nn.Module, images: Tensor) -> np.ndarray:
+    """Logits (examples, labels) of (examples, C, H, W) images, in batches of 256."""
+    model.eval()
+    return np.concatenate([model(pixel_values=part).logits.float().numpy() for part in images.split(256)])
+
+
+def judge(model: nn.Module, tokenizer: None = None) -> Judged:
+    """Accuracy on the 450 held-out digits, and whether each is right."""
+    images, labels = digits.load("test")
+    correct = logits(model, torch.as_tensor(images)).argmax(-1) == labels
+    return {"accuracy": float(correct.mean())}, correct
+
+
+def problem(tokenizer: None, batch_size: int, seed: int) -> Problem:
+    """Batches of the training three quarters, shifted at random; evaluation on the held-out quarter."""
+    images, labels = map(torch.as_tensor, digits.load("train"))
+    held_out, truth = map(torch.as_tensor, digits.load("test"))
+    batches = LengthBuckets([1] * len(labels), batch_size, seed)
+
+    def batch_of(step: int) -> Batch:
+        chosen = batches(step)
+        return {
+            "pixel_values": shifted(images[chosen], np.random.default_rng((seed, step))),
+            "labels": labels[chosen],
+        }
+
+    data = {
+        "train": sources.sha256(images.flatten(1).tolist(), labels.tolist()),
+        "test": sources.sha256(held_out.flatten(1).tolist(), truth.tolist()),
+    }
+    return Problem("digits", batch_of, judge, data, calibration=batch_of(0), per_epoch=batches.per_epoch)
+
+
+def held_out(tokenizer: None = None) -> HeldOut:
+    """The 450 held-out pictures."""
+    images, _ = digits.load("test")
+
+    def collate(part: Sequence[Any]) -> dict[str, Tensor]:
+        return {"pixel_values": torch.stack(list(part))}
+
+    return HeldOut(list(torch.as_tensor(images)), collate)
+
+
+def example(index: int, model: str = "", tokenizer: None = None) -> Example:
+    """A held-out picture, by its number.
+
+    Raises:
+        UserError: there is no picture of that number.
+
+    >>> example(0).truth
+    '1'
+    """
+    pictures, labels = digits.raw("test")
+    if not 0 <= index < len(pictures):
+        raise UserError(f"no picture has the number {index}; choose one from 0 to {len(pictures) - 1}")
+    code = (
+        "images, labels = digits.load('test')\n"
+        f"inputs = {{'pixel_values': torch.from_numpy(images[{index} : {index + 1}])}}\n"
+    )
+    return Example(
+        f"digit {index}",
+        {"pixel_values": torch.from_numpy(digits.normalise(pictures[index : index + 1]))},
+        code,
+        imports="from binviz.data import digits\n",
+        truth=str(labels[index]),
+        picture=pictures[index],
+        picture_code=f"digits.raw('test')[0][{index}]",
+    )
+
+
+DIGITS = register(
+    Task(
+        name="digits",
+        title="Which digit is this?",
+        shows="picture",
+        labels=digits.CLASSES,
+        start=start,
+        problem=problem,
+        judge=judge,
+        held_out=held_out,
+        example=example,
+        licence="CC-BY-4.0 data",
+        source="trained from scratch on scikit-learn's digits (UCI, 1998)",
+    )
+)

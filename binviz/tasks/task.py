@@ -1,0 +1,159 @@
+"""What a task is: data, a model to start from, a problem to learn, an example to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from binviz import zoo
+from binviz.losses import Batch, LossChoice
+from binviz.registry import Registry
+
+#: What an evaluation gives: metrics, and values of the examples, see `binviz.evidence.runs.of_examples`.
+Judged = tuple[dict[str, float], np.ndarray]
+Shows = Literal["text", "picture"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a chain of stages is trained and judged on.
+
+    name: of the task. batch_of: step -> batch. evaluate: model -> metrics and values of the examples.
+    data: split -> sha256. calibration: a batch with examples of every kind, from which a fresh binary model's
+    scales start. tokenizer: saved with every stage, or None. targets: entries of a batch that the model is not
+    given. loss: what a stage learns from that names no loss. per_epoch: batches that show every example once.
+    """
+
+    name: str
+    batch_of: Callable[[int], Batch]
+    evaluate: Callable[[nn.Module], Judged]
+    data: dict[str, str]
+    calibration: Batch
+    tokenizer: Any = None
+    targets: tuple[str, ...] = ("labels",)
+    loss: LossChoice = field(default_factory=lambda: LossChoice("labels"))
+    per_epoch: int = 1
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input, ready for a model, and what is known of it.
+
+    key: names it in caches. inputs: of the forward call, batch 1. code: Python that makes `inputs`. imports: lines
+    that the code needs before it. truth: the right answer where it is known. tokens: of a text, between its first
+    and last mark. cut: how many of them were left out. picture: (H, W) as it is drawn, and Python that makes it.
+    """
+
+    key: str
+    inputs: dict[str, torch.Tensor]
+    code: str
+    imports: str = ""
+    truth: str | None = None
+    tokens: tuple[str, ...] = ()
+    cut: int = 0
+    picture: NDArray[np.uint8] | None = None
+    picture_code: str = ""
+
+    def position(self, index: int, count: int) -> str:
+        """What stands at a position of the sequence of `count` that a model makes of it: a token, or a patch.
+
+        >>> text = Example("a", {}, "", tokens=("good",))
+        >>> text.position(1, 3), Example("b", {}, "").position(6, 17)
+        ('token 1, “good”,', 'the patch in row 1, column 1')
+        """
+        if self.tokens:
+            return f"token {index}, “{['[CLS]', *self.tokens, '[SEP]'][index]}”,"
+        if index == 0:
+            return "the class token"
+        row, column = divmod(index - 1, round((count - 1) ** 0.5))
+        return f"the patch in row {row}, column {column}"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The inputs of the evaluation split in the order in which they are judged, and how some become a batch."""
+
+    examples: Sequence[Any]
+    collate: Callable[[Sequence[Any]], dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task.
+
+    Args:
+        name: as commands and cells name it.
+        title: what is asked, in one line.
+        shows: what a page has to show of an example.
+        labels: names of the classes, () where the labels are numbers.
+        start: (architecture, seed) -> the model before it has learned anything of the task, and its tokenizer or
+            None. "" is the usual architecture.
+        problem: (tokenizer, batch size, seed) -> what is learned.
+        judge: (model, tokenizer) -> what the evaluation split says.
+        held_out: tokenizer -> the inputs of that split.
+        example: (number, name of the model that reads it, tokenizer) -> an input to look at.
+        licence: of what is bundled.
+        source: where data and start come from.
+    """
+
+    name: str
+    title: str
+    shows: Shows
+    labels: tuple[str, ...]
+    start: Callable[[str, int], tuple[nn.Module, Any]]
+    problem: Callable[[Any, int, int], Problem]
+    judge: Callable[[nn.Module, Any], Judged]
+    held_out: Callable[[Any], HeldOut]
+    example: Callable[[int, str, Any], Example]
+    licence: str
+    source: str
+
+    @property
+    def takes(self) -> str:
+        """The main input of its models."""
+        return {"text": "input_ids", "picture": "pixel_values"}[self.shows]
+
+    @property
+    def outputs(self) -> int:
+        """How many logits its models give."""
+        return len(self.labels) or 1
+
+    def tokenizer(self, model: str | Path) -> Any:
+        """The tokenizer of a saved or bundled model, or None where the task needs none.
+
+        Raises:
+            UserError: a text model without one.
+        """
+        return zoo.load_tokenizer(model) if self.shows == "text" else None
+
+
+REGISTRY: Registry[Task] = Registry("task")
+names, get = REGISTRY.names, REGISTRY.get
+
+
+def register(task: Task) -> Task:
+    """Make a task known by its name.
+
+    Raises:
+        UserError: the name is taken.
+    """
+    return REGISTRY.register(task.name)(task)
+
+
+def of_model(name: str) -> Task:
+    """The task of a bundled model.
+
+    Raises:
+        UserError: no such model.
+
+    >>> of_model("digits-vit.float").labels[3]
+    '3'
+    """
+    return get(zoo.describe(name).task)

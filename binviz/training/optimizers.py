@@ -1,0 +1,39 @@
+"""Optimizers by name: a factory takes groups of parameters and the largest norm of a gradient.
+
+It returns the optimizer, and the largest norm of all gradients together that the loop sees to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from binviz.registry import Registry
+from binviz.training.bert_adam import BertAdam
+
+Factory = Callable[[list[dict[str, Any]], float], tuple[torch.optim.Optimizer, float]]
+REGISTRY: Registry[Factory] = Registry("optimizer")
+register, get, names = REGISTRY.register, REGISTRY.get, REGISTRY.names
+
+
+@register("adamw")
+def adamw(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimizer, float]:
+    """Adam with decoupled weight decay (1711.05101).
+
+    >>> optimizer, clip = adamw([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1}], 1.0)
+    >>> optimizer.defaults["fused"], clip
+    (True, 1.0)
+    """
+    return torch.optim.AdamW(groups, fused=True), clip
+
+
+@register("bert-adam")
+def bert_adam(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimizer, float]:
+    """The one of the official codes, which clips each tensor's gradient; see `binviz.training.bert_adam`.
+
+    (Their warm-up begins one step later, with a rate of zero.)
+    """
+    return BertAdam(groups, clip=clip), math.inf
