@@ -63,7 +63,7 @@ def distillation_loss(student, teacher):
 check.ex_5_1(distillation_loss)
 
 # %% [markdown]
-# With one logit the softmax is 1 whatever the logit is, so the loss is 0 for every student. `binviz.training.distill` takes the squared
+# With one logit the softmax is 1 whatever the logit is, so the loss is 0 for every student. `binviz.losses.bit` takes the squared
 # distance there.
 #
 # ## 2. Between many and one
