@@ -23,6 +23,7 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: float.
         labels: int64; those that are -100 do not count. Float where C = 1, and all of them count.
 
+    >>> import torch
     >>> label_loss(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])).item()
     2.0
     >>> round(label_loss(torch.zeros(1, 3, 2), torch.tensor([[0, -100, 1]])).item(), 4)  # ln 2
@@ -40,6 +41,7 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
 class LabelLoss(Loss):
     """`label_loss` of a model on a batch with "labels".
 
+    >>> import torch
     >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> model = DigitsCNN(DigitsCNNConfig(width=4, depth=1))
     >>> batch = {"pixel_values": torch.zeros(2, 1, 8, 8), "labels": torch.tensor([3, 7])}

@@ -1,26 +1,49 @@
 """Every shipped record is the run that its cell declares today: a changed recipe, rate or budget fails here."""
 
+from dataclasses import fields
+
 import pytest
 
+from binviz.evidence import runs
 from binviz.experiments import registry
+from binviz.training import images
+from binviz.training.stages import identity_of
 
 #: The bundled text teacher was trained by `binviz train glue`, in batches of 32; its record says so.
 FROM_ELSEWHERE = {"sst2.float"}
-
-
-def shipped(name):
-    experiment = registry.get(name)
-    return [
-        (experiment, cell, seed, run)
-        for (cell, seed), run in sorted(experiment.records().items())
-        if cell not in FROM_ELSEWHERE
-    ]
+#: Trained by `binviz train images` before records named every setting.
+BEFORE = {
+    *(f"digits-cnn.float{end}" for end in ("", "+bit-w1a1", "+bnn-threshold", "+reactnet", "+xnor")),
+    *(f"digits-vit.float{end}" for end in ("", "+bit-w1a1", "+bnn-threshold", "+reactnet-threshold")),
+    "digits-vit.float+xnor-threshold",
+}
 
 
 @pytest.mark.parametrize("name", registry.NAMES)
 def test_a_record_has_the_identity_of_its_cell(name):
-    found = shipped(name)
-    assert found
-    for experiment, cell, seed, run in found:
-        declared = experiment.identity(experiment.cell(cell), seed, run.data)
-        assert run.config["identity"] == declared, run.path
+    experiment = registry.get(name)
+    records = {key: run for key, run in experiment.records().items() if key[0] not in FROM_ELSEWHERE}
+    assert records
+    for (cell, seed), run in records.items():
+        assert run.config["identity"] == experiment.identity(experiment.cell(cell), seed, run.data), run.path
+
+
+def test_a_record_of_the_digits_has_the_identity_of_its_settings():
+    known = {field.name for field in fields(images.ImagesConfig)}
+    found = [run for run in runs.runs() if run.experiment == "digits"]
+    assert {run.cell for run in found} > BEFORE
+    for run in found:
+        if run.cell in BEFORE:
+            continue
+        settings = {name: value for name, value in run.config.items() if name in known}
+        config = images.ImagesConfig(**settings | {"stages": tuple(run.config["stages"])})
+        declared = images.identify(config) | {"stages": list(config.stages)}
+        last = images.stages_of(config)[-1]
+        assert run.config["identity"] == identity_of(last, declared, run.data, run.seed), run.path
+        assert run.cell == f"{config.name}.{'+'.join(config.stages)}"
+
+
+def test_no_other_record_has_an_identity():
+    """It would be one that nothing compares."""
+    compared = {"digits", *registry.NAMES}
+    assert all("identity" not in run.config for run in runs.runs() if run.experiment not in compared)

@@ -111,6 +111,22 @@ def test_a_bundled_model_is_judged_as_it_ships(own_zoo):
     assert not runs.find("other", "digits-cnn.float", 1).file
 
 
+def test_a_file_that_is_not_the_manifests_is_refused(own_zoo):
+    """One byte is enough, and so is another model's file in its place."""
+    run = runs.Run("digits", "digits-cnn.float", 0, {}, "", {}, {"accuracy": 0.25}, 1.0, "01")
+    model = networks.DigitsCNN(networks.DigitsCNNConfig(width=4, depth=1)).eval()
+    judge = lambda shipped: ({"accuracy": 0.5}, np.array([True]))  # noqa: E731
+    path = bundle("digits-cnn.float", model, run, judge).path
+    assert zoo.load("digits-cnn.float").config.width == 4
+    whole = path.read_bytes()
+    other = networks.DigitsCNN(networks.DigitsCNNConfig(width=8, depth=1)).eval()
+    binviz.save_packed(other, path, half=True)
+    for changed in (path.read_bytes(), whole[:-1] + bytes([whole[-1] ^ 1])):
+        path.write_bytes(changed)
+        with pytest.raises(UserError, match=r"'digits-cnn\.float' is missing or changed; install binviz"):
+            zoo.load("digits-cnn.float")
+
+
 def test_a_model_without_record_cannot_be_judged_again(monkeypatch):
     monkeypatch.setattr(runs, "find", lambda *run: None)
     with pytest.raises(UserError, match=r"no record .*digits-cnn.float"):

@@ -440,3 +440,17 @@ def test_tied_weights_are_trained_once():
     )
     grouped = [id(parameter) for group in parameter_groups(model, CONFIG) for parameter in group["params"]]
     assert len(grouped) == len(set(grouped)) == len(list(model.parameters()))
+
+
+def test_the_forward_pass_finds_the_gradient_of_the_step_before():
+    """For a binarizer that reads it; and none is left when the run is over."""
+    layer, found = nn.Linear(1, 1), []
+
+    def loss_of(model, batch):
+        found.append(None if model.weight.grad is None else model.weight.grad.item())
+        return (batch["x"] * model.weight).sum() + 0 * model.bias.sum()
+
+    config = TrainConfig(steps=4, lr=1e-3, clip=100.0)
+    fit(layer, lambda step: {"x": torch.tensor(step + 1.0)}, loss_of, config)
+    assert found == [None, 1.0, 2.0, 3.0]
+    assert layer.weight.grad is None
