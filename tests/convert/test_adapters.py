@@ -185,4 +185,4 @@ def test_a_subclass_of_linear_in_an_encoder_is_refused(models):
 
 
 def test_networks_of_ones_own_that_derive_from_transformers():
-    assert layout_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1))).architecture == "plain network"
+    assert layout_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1))).architecture == "small residual network"

@@ -12,17 +12,14 @@ EXPERIMENTS = [registry.get(name) for name in registry.NAMES]
 
 def declared(cell):
     """How a cell is trained, as plain data; what a float model has no use for is left out."""
-    stage = cell.stage(0)
-    train = {
-        key: value for key, value in asdict(stage.train).items() if key not in ("seed", "checkpoint_every")
-    }
+    stage = cell.stage
+    train = {key: value for key, value in asdict(stage.train).items() if key != "checkpoint_every"}
     facts = {"group": cell.group, "recipe": stage.name, "train": train}
-    if stage.name != "float":
-        weights = {"hidden_weight": stage.hidden_weight, "label_weight": stage.label_weight}
-        facts |= {"teacher": cell.teacher, "loss": [stage.distillation, weights], "dropout": stage.dropout}
-        facts |= {"frozen": list(stage.frozen), "keep_alphas": stage.keep_alphas}
-    batches = cell.augment.__name__ if cell.augment else ""
-    return facts | {"batches": batches, "bundled": cell.bundled}
+    if not stage.is_float:
+        loss = stage.loss.to_dict()
+        facts |= {"teacher": cell.name_of(cell.teacher) if cell.teacher else cell.start, "loss": [loss.pop("name"), loss]}
+        facts |= {"dropout": stage.dropout, "frozen": list(stage.frozen), "keep_alphas": stage.keep_alphas}
+    return facts | {"batches": cell.augment, "bundled": cell.bundled}
 
 
 def test_every_cells_budget(golden):
@@ -32,7 +29,7 @@ def test_every_cells_budget(golden):
 
 
 def test_every_recipe_of_an_experiments_own(golden):
-    used = [cell.stage(0).recipe for e in EXPERIMENTS for cell in e.cells]
+    used = [cell.stage.recipe for e in EXPERIMENTS for cell in e.cells]
     golden("recipes.json", {recipe.name: recipe.to_dict() for recipe in used if isinstance(recipe, Recipe)})
 
 
