@@ -152,6 +152,9 @@ def each_example(run: Run) -> np.ndarray | None:
 
     Raises:
         ValueError: they are damaged, or of another number of examples.
+
+    >>> each_example(Run("e", "c", 0, {}, "", {}, {}, 1.0, predictions="05", examples=3)).tolist()
+    [True, False, True]
     """
     if run.predictions:
         bits = np.frombuffer(bytes.fromhex(run.predictions), dtype=np.uint8)

@@ -57,8 +57,8 @@ def verdict(found: Finding) -> str:
     """
     claim, said, measured = found.claim, str(found.verdict), ""
     if found.seeds:
-        within = said == "fails" and not claim.margin and not found.p < LEVEL
-        said = "fails, within noise" if within else said
+        if said == "fails" and not claim.margin and not found.p < LEVEL:
+            said += ", untested" if np.isnan(found.p) else ", within noise"
         p = "" if claim.margin or np.isnan(found.p) else f", p {found.p:.2g}"
         measured = f"{_difference(found)}{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
         if found.verdict != "holds":
