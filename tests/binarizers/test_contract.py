@@ -17,7 +17,7 @@ from binviz.binarizers import (
     sign,
     with_surrogate,
 )
-from binviz.binarizers.check import _CHECKS, sample
+from binviz.binarizers.conformance import _CHECKS, sample
 from binviz.errors import UserError
 
 VARIANTS = [

@@ -17,7 +17,10 @@ def declared(cell):
     facts = {"group": cell.group, "recipe": stage.name, "train": train}
     if not stage.is_float:
         loss = stage.loss.to_dict()
-        facts |= {"teacher": cell.name_of(cell.teacher) if cell.teacher else cell.start, "loss": [loss.pop("name"), loss]}
+        facts |= {
+            "teacher": cell.name_of(cell.teacher) if cell.teacher else cell.start,
+            "loss": [loss.pop("name"), loss],
+        }
         facts |= {"dropout": stage.dropout, "frozen": list(stage.frozen), "keep_alphas": stage.keep_alphas}
     return facts | {"batches": cell.augment, "bundled": cell.bundled}
 

@@ -15,7 +15,7 @@ from torch import nn
 from binviz import analysis
 from binviz.adapters import layout_of
 from binviz.analysis.sites import sites
-from binviz.data import check
+from binviz.data import validate
 from binviz.errors import UserError
 from binviz.layers import BinaryLinear
 from binviz.tasks import Example
@@ -60,7 +60,9 @@ def step(a: str, w: str, signed: bool) -> Step:
     >>> step("0.5, -2", "1 1", signed=True).a_bits.tolist()
     [1, 0]
     """
-    x, y = (np.array(check.check_numbers(text, name, MOST)) for name, text in (("list a", a), ("list w", w)))
+    x, y = (
+        np.array(validate.check_numbers(text, name, MOST)) for name, text in (("list a", a), ("list w", w))
+    )
     if len(x) != len(y):
         raise UserError(f"list a has {len(x)} numbers and list w has {len(y)}; write as many in both")
     return Step(x, y, (x >= 0 if signed else x > 0.5).astype(int), (y >= 0).astype(int), signed)
