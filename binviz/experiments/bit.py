@@ -7,28 +7,28 @@ shares them between its halves.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from binviz import recipes
 from binviz.evidence.claims import Claim
 from binviz.experiments.cells import Cell, Experiment
+from binviz.experiments.matrix import Budget, Row, matrix
 from binviz.losses import LossChoice
-from binviz.recipes import Choice, Recipe, bit
+from binviz.recipes import Choice, bit
 from binviz.tasks.glue import PIECES, POSITIONS, START
-from binviz.training.settings import TrainConfig
-from binviz.training.stages import Stage
 
-#: Optimisation steps of a binary row, examples a step, peak learning rate of binary and of float rows, float steps.
-BUDGETS: dict[str, dict[str, Any]] = {
-    "sst2": {"steps": 800, "batch_size": 16, "lr": 2e-4, "float_steps": 12624},
-    "mrpc": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 1374},
-    "cola": {"steps": 800, "batch_size": 16, "lr": 5e-4, "float_steps": 1602},
-    "stsb": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 2154},
-    "rte": {"steps": 600, "batch_size": 8, "lr": 5e-4, "float_steps": 933},
+#: What every binary row of a task is given: optimisation steps, examples a step, peak learning rate. Float rows take
+#: three epochs at 5e-5.
+BUDGETS = {
+    "sst2": Budget(800, 16, 2e-4, float_steps=12624, precision="bf16"),
+    "mrpc": Budget(600, 8, 5e-4, float_steps=1374, precision="bf16"),
+    "cola": Budget(800, 16, 5e-4, float_steps=1602, precision="bf16"),
+    "stsb": Budget(600, 8, 5e-4, float_steps=2154, precision="bf16"),
+    "rte": Budget(600, 8, 5e-4, float_steps=933, precision="bf16"),
 }
-FLOAT_LR = 5e-5
-#: BiT's loss, and that of BiBench's rows: what the teacher and the labels say, without hidden states.
-BIT_LOSS = LossChoice("bit")
+#: Of BiBench's rows: what the teacher and the labels say, without hidden states.
 BENCH_LOSS = LossChoice("bit", {"hidden_weight": 0.0, "label_weight": 0.5})
 
 #: What BiT adds, taken away. GELU is kept with one set too: behind ReLU every code would be +1.
@@ -61,100 +61,55 @@ OPTIMAL_START = bit.W1A1.but(
 )
 FLOAT_WORDS = bit.W1A1.but("bit-w1a1-float-words", embedding=None)
 
-
-def _cell(
-    name: str,
-    group: int,
-    recipe: str | Recipe,
-    teacher: str = "float",
-    *,
-    share: float = 1.0,
-    why: str = "",
-    scale_lr: float = 1e-4,
-    lr: float = 1.0,
-    loss: LossChoice = BIT_LOSS,
-    augment: str = "",
-    **options: Any,
-) -> Cell:
-    """A row of one task. share: of the task's steps. lr: times the task's own. options: of the stage."""
-    task, _, row = name.partition(".")
-    budget = BUDGETS[task]
-    is_float = recipe == "float"
-    train = TrainConfig(
-        steps=budget["float_steps"] if is_float else round(share * budget["steps"]),
-        lr=FLOAT_LR if is_float else lr * budget["lr"],
-        batch_size=budget["batch_size"],
-        scale_lr=scale_lr,
-        precision="bf16",
-        checkpoint_every=250,
-    )
-    return Cell(
-        task,
-        row,
-        group,
-        Stage(recipe, train, LossChoice("labels") if is_float else loss, **options),
-        teacher="" if is_float else teacher,
-        bundled="sst2-minilm.float" if name == "sst2.float" else "",
-        augment=augment,
-        why=why,
-    )
-
-
-def _matrix(task: str, group: int, ablations: int, bits: int) -> list[Cell]:
-    """The rows of one task, with the priorities of the main rows, the ablations, and more bits."""
-    return [
-        _cell(f"{task}.float", group, "float", why="fine-tuned, 32 bits: every student's teacher"),
-        _cell(
-            f"{task}.bnn-threshold",
-            group,
-            BNN,
-            loss=BENCH_LOSS,
-            why="plain signs, probabilities cut at half their row's maximum, BiBench's loss",
-        ),
-        _cell(
-            f"{task}.bibert",
-            group,
-            BIBERT,
-            loss=LossChoice("bibert"),
-            why="BiBERT with its direction-matching loss, edges of windows not as in its code",
-        ),
-        _cell(
-            f"{task}.dorefa-threshold",
-            ablations,
-            DOREFA,
-            loss=BENCH_LOSS,
-            why="signs with DoReFa's scale for each row of the weights, probabilities cut likewise, BiBench's loss",
-        ),
-        _cell(f"{task}.bit-w1a1", group, "bit-w1a1", why="BiT in one step from the float model"),
-        _cell(
-            f"{task}.bit-w1a2.half",
-            group,
-            "bit-w1a2",
-            share=0.5,
-            why="teacher of the two-step student: half the steps",
-        ),
-        _cell(
-            f"{task}.bit-w1a1.two-step",
-            group,
-            "bit-w1a1",
-            "bit-w1a2.half",
-            share=0.5,
-            why="BiT through bit-w1a2: the other half of the steps",
-        ),
-        _cell(f"{task}.bit-w1a1.one-set", ablations, ONE_SET, why="{-1, +1} everywhere, GELU kept"),
-        _cell(
-            f"{task}.bit-w1a1.fixed",
-            ablations,
-            "bit-w1a1",
-            frozen=("alpha", "beta"),
-            why="scales stay where they start, shifts at zero",
-        ),
-        _cell(f"{task}.bit-w1a1.gelu", ablations, GELU, why="GELU kept, its output signed"),
-        _cell(f"{task}.bibert.bit-loss", ablations, BIBERT, why="BiBERT with BiT's loss"),
-        _cell(f"{task}.bit-w1a2", bits, "bit-w1a2", why="activations of 2 bits"),
-        _cell(f"{task}.bit-w1a4", bits, "bit-w1a4", why="activations of 4 bits"),
-    ]
-
+#: The main rows, the ablations, and more bits.
+ROWS = (
+    Row("float", "float", teacher="", why="fine-tuned, 32 bits: every student's teacher"),
+    Row(
+        "bnn-threshold",
+        BNN,
+        loss=BENCH_LOSS,
+        why="plain signs, probabilities cut at half their row's maximum, BiBench's loss",
+    ),
+    Row(
+        "bibert",
+        BIBERT,
+        loss=LossChoice("bibert"),
+        why="BiBERT with its direction-matching loss, edges of windows not as in its code",
+    ),
+    Row(
+        "dorefa-threshold",
+        DOREFA,
+        group=2,
+        loss=BENCH_LOSS,
+        why="signs with DoReFa's scale for each row of the weights, probabilities cut likewise, BiBench's loss",
+    ),
+    Row("bit-w1a1", "bit-w1a1", why="BiT in one step from the float model"),
+    Row(
+        "bit-w1a2.half",
+        "bit-w1a2",
+        share=0.5,
+        why="teacher of the two-step student: half the steps",
+    ),
+    Row(
+        "bit-w1a1.two-step",
+        "bit-w1a1",
+        "bit-w1a2.half",
+        share=0.5,
+        why="BiT through bit-w1a2: the other half of the steps",
+    ),
+    Row("bit-w1a1.one-set", ONE_SET, group=2, why="{-1, +1} everywhere, GELU kept"),
+    Row(
+        "bit-w1a1.fixed",
+        "bit-w1a1",
+        group=2,
+        stage={"frozen": ("alpha", "beta")},
+        why="scales stay where they start, shifts at zero",
+    ),
+    Row("bit-w1a1.gelu", GELU, group=2, why="GELU kept, its output signed"),
+    Row("bibert.bit-loss", BIBERT, group=2, why="BiBERT with BiT's loss"),
+    Row("bit-w1a2", "bit-w1a2", group=3, why="activations of 2 bits"),
+    Row("bit-w1a4", "bit-w1a4", group=3, why="activations of 4 bits"),
+)
 
 #: What might close the gap between one-step bit-w1a1 and its float model: row -> what is said of it, what changes.
 _GAP: dict[str, tuple[str, dict[str, Any]]] = {
@@ -175,59 +130,59 @@ _GAP: dict[str, tuple[str, dict[str, Any]]] = {
     "float-words": ("Word embeddings of 32 bits", {"recipe": FLOAT_WORDS}),
     "joined": ("Half of the training phrases joined in pairs", {"augment": "joined"}),
 }
-_GAP_CELLS = [
-    _cell(
-        f"sst2.bit-w1a1.{row}",
-        4,
+_GAP_ROWS = [
+    Row(
+        f"bit-w1a1.{row}",
+        group=4,
         why=f"{why[0].lower()}{why[1:]}".rstrip(","),
         **{"recipe": "bit-w1a1"} | changes,
     )
     for row, (why, changes) in _GAP.items()
 ]
-_GAP_CELLS += [
-    _cell(
-        "sst2.bit-w1a2.half-long",
-        4,
+_GAP_ROWS += [
+    Row(
+        "bit-w1a2.half-long",
         "bit-w1a2",
+        group=4,
         share=1.5,
         why="teacher of the long two-step student: half of three times the steps",
     ),
-    _cell(
-        "sst2.bit-w1a1.two-step-long",
-        4,
+    Row(
+        "bit-w1a1.two-step-long",
         "bit-w1a1",
         "bit-w1a2.half-long",
+        group=4,
         share=1.5,
         why="two steps, together three times the steps",
     ),
-    _cell(
-        "sst2.bit-w1a4.half",
-        4,
+    Row(
+        "bit-w1a4.half",
         "bit-w1a4",
+        group=4,
         share=0.5,
         why="teacher of the two-step student through 4 bits: half the steps",
     ),
-    _cell(
-        "sst2.bit-w1a1.two-step-a4",
-        4,
+    Row(
+        "bit-w1a1.two-step-a4",
         "bit-w1a1",
         "bit-w1a4.half",
+        group=4,
         share=0.5,
         why="two steps, the first to 4 bits in place of 2",
     ),
-    _cell(
-        "sst2.bit-w1a1.two-step-alphas-kept",
-        4,
+    Row(
+        "bit-w1a1.two-step-alphas-kept",
         "bit-w1a1",
         "bit-w1a2.half",
+        group=4,
         share=0.5,
-        keep_alphas=True,
+        stage={"keep_alphas": True},
         why="two steps, the second from the 2-bit student's alphas, as in the official code",
     ),
-    _cell(
-        "sst2.bit-w1a2.joined",
-        4,
+    Row(
+        "bit-w1a2.joined",
         "bit-w1a2",
+        group=4,
         augment="joined",
         why="activations of 2 bits, half of the training phrases joined in pairs",
     ),
@@ -312,19 +267,29 @@ def _claims(task: str) -> list[Claim]:
     ]
 
 
+def _matrix(tasks: tuple[str, ...], rows: Iterable[Row], later: int = 0) -> list[Cell]:
+    """The cells of those rows; one of them is the bundled float model."""
+    cells = matrix({task: BUDGETS[task] for task in tasks}, rows, later=later)
+    return [
+        replace(cell, bundled="sst2-minilm.float") if cell.name == "sst2.float" else cell for cell in cells
+    ]
+
+
 EXPERIMENT = Experiment(
     name="bit",
     cells=(
-        *(cell for task in ("sst2", "mrpc") for cell in _matrix(task, 1, 2, 3)),
-        *_GAP_CELLS,
-        *(cell for task in ("cola", "stsb", "rte") for cell in _matrix(task, 5, 6, 7)),
-        _cell("stsb.bit-w1a1.long", 4, "bit-w1a1", share=10.0, why="ten times as many steps"),
+        *_matrix(("sst2", "mrpc"), ROWS),
+        *_matrix(("sst2",), _GAP_ROWS),
+        *_matrix(("cola", "stsb", "rte"), ROWS, later=4),
+        *_matrix(
+            ("stsb",), [Row("bit-w1a1.long", "bit-w1a1", group=4, share=10.0, why="ten times as many steps")]
+        ),
     ),
     claims=(*(claim for task in ("sst2", "mrpc") for claim in _claims(task)), *_GAP_CLAIMS),
     settings={"pretrained": START, "pieces": PIECES, "positions": POSITIONS},
     notes=(
         "Every binary row of a task but the long ones takes as many optimisation steps: "
-        + ", ".join(f"{task} {budget['steps']}" for task, budget in BUDGETS.items())
+        + ", ".join(f"{task} {budget.steps}" for task, budget in BUDGETS.items())
         + ". The reported model is the last step's; the validation split is looked at once. sst2.float is the bundled "
         "model, trained earlier for as many examples in batches of 32."
     ),

@@ -12,8 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import binviz
-from binviz import tasks
+from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.claims import Claim
@@ -143,7 +142,7 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         if not (teacher.bundled or Path(place).is_dir()):
             yield from _run(experiment, teacher, out, seed)
     if place:
-        model, tokenizer = binviz.load(place), task.tokenizer(place)
+        model, tokenizer = zoo.load(place), task.tokenizer(place)
     else:
         model, tokenizer = task.start(cell.architecture, seed)
     problem = task.problem(tokenizer, cell.stage.train.batch_size, seed)

@@ -13,36 +13,25 @@ from typing import Any, get_args
 from binviz import recipes
 from binviz.binarizers.bnn import Edge
 from binviz.evidence.claims import Claim
-from binviz.experiments.cells import Cell, Experiment
+from binviz.experiments.cells import Experiment
+from binviz.experiments.matrix import Budget, Row, matrix
 from binviz.losses import LossChoice
 from binviz.training.images import ImagesConfig
-from binviz.training.settings import TrainConfig
-from binviz.training.stages import Stage
 
 START = "digits-vit.float"
 RECIPES = ("bivit-w1a1", "dorefa", "bit-w1a1")
 STEPS = 1000
+BUDGET = Budget(
+    STEPS, ImagesConfig.batch_size, ImagesConfig.binary_lr, weight_decay=ImagesConfig.weight_decay
+)
 
 
-def _cell(name: str, edge: Edge) -> Cell:
+def _row(name: str, edge: Edge) -> Row:
     recipe, settings = recipes.get(name).with_edge(edge), ImagesConfig()
-    train = TrainConfig(
-        steps=STEPS,
-        lr=settings.binary_lr,
-        batch_size=settings.batch_size,
-        scale_lr=1e-3,
-        weight_decay=settings.weight_decay,
-        checkpoint_every=250,
-    )
     weights = {"hidden_weight": settings.hidden_weight, "label_weight": settings.label_weight}
-    return Cell(
-        "digits",
-        recipe.name,
-        1,
-        Stage(recipe, train, LossChoice("bit", weights)),
-        architecture="vit",
-        start=START,
-        why=f"at the edge of every window the gradient {edge}",
+    why = f"at the edge of every window the gradient {edge}"
+    return Row(
+        recipe.name, recipe, teacher="", loss=LossChoice("bit", weights), scale_lr=1e-3, start=START, why=why
     )
 
 
@@ -54,7 +43,9 @@ def _claim(text: str, name: str, better: Edge, worse: Edge, **options: Any) -> C
 
 EXPERIMENT = Experiment(
     name="edge",
-    cells=tuple(_cell(name, edge) for name in RECIPES for edge in get_args(Edge)),
+    cells=tuple(
+        matrix({"digits": BUDGET}, [_row(name, edge) for name in RECIPES for edge in get_args(Edge)], ["vit"])
+    ),
     claims=(
         _claim("BiViT learns better if its windows pass the gradient at 1", "bivit-w1a1", "passes", "blocks"),
         _claim("DoReFa learns better if its windows pass the gradient at 1", "dorefa", "passes", "blocks"),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from accelerate import Accelerator
 from torch import nn
 
-import binviz
 from binviz import tasks, zoo
 from binviz.data import glue
 from binviz.errors import UserError
@@ -107,7 +106,7 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
         return pretrained(config.task, config.start, config.seed, config.pieces, config.positions)
     start = f"{config.task}-minilm.float" if config.start == START else config.start
     if start == config.start or start in zoo.names():
-        return binviz.load(start), binviz.load_tokenizer(start)
+        return zoo.load(start), zoo.load_tokenizer(start)
     raise UserError(
         f"there is no float model of {config.task} here; begin with the stage 'float' or name a start"
     )

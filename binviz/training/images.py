@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import binviz
 from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -105,7 +104,7 @@ def train(config: ImagesConfig, out: Path, experiment: str = "digits") -> dict[s
     task, start = tasks.get("digits"), identify(config)["start"]
     if start and start not in zoo.names():
         raise UserError(f"there is no float model {config.name} here; begin with the stage 'float'")
-    model = binviz.load(start) if start else task.start(config.architecture, config.seed)[0]
+    model = zoo.load(start) if start else task.start(config.architecture, config.seed)[0]
     return run_stages(
         task.problem(None, config.batch_size, config.seed),
         stages_of(config),

@@ -22,13 +22,14 @@ import torch
 from accelerate import PartialState
 from torch import nn
 
-import binviz
-from binviz import recipes
+from binviz import recipes, zoo
 from binviz.adapters import layout_of
+from binviz.convert import binarize_
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.losses import Batch, Loss, LossChoice, inputs_of
 from binviz.recipes import Recipe
+from binviz.saving import save
 from binviz.tasks import Problem
 from binviz.training.loop import fit
 from binviz.training.settings import TrainConfig
@@ -144,7 +145,7 @@ def prepare(model: nn.Module, stage: Stage, problem: Problem, seed: int = 0) -> 
     loss = choice.make(teacher if choice.needs_teacher else None, problem.targets)
     if stage.is_float:
         return loss
-    binviz.binarize_(model, stage.recipe)
+    binarize_(model, stage.recipe)
     if stage.keep_alphas and teacher is not None:
         keep_alphas(model, teacher)
     calibrate(model, problem.calibration, problem.targets)
@@ -212,7 +213,7 @@ def run_stage(
     folder, record = out / name, out / "runs" / experiment / f"{name}.json"
     run = _finished(record, folder, stage, identity)
     if run is not None:
-        return run, binviz.load(folder)
+        return run, zoo.load(folder)
     loss, checkpoint = prepare(start, stage, problem, seed), out / f"{name}.checkpoint"
     history = fit(start, problem.batch_of, loss, stage.train, checkpoint, cell, identity, seed)
     start.requires_grad_(True)
@@ -239,7 +240,7 @@ def run_stage(
     )
     processes = PartialState()
     if processes.is_main_process:
-        binviz.save(start, folder, problem.tokenizer)
+        save(start, folder, problem.tokenizer)
         runs.write(run, out / "runs")
         if stage.train.ends:
             checkpoint.unlink(missing_ok=True)

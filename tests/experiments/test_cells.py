@@ -207,7 +207,7 @@ def test_rows_of_the_first_groups_cost_the_same(task):
         return cell.stage.train.steps + (0 if below.row == "float" else steps(below))
 
     rows = [row for row, cell in cells.items() if row not in ("float", "bit-w1a2.half") and cell.group != 4]
-    assert {steps(cells[row]) for row in rows} == {bit.BUDGETS[task]["steps"]}
+    assert {steps(cells[row]) for row in rows} == {bit.BUDGETS[task].steps}
 
 
 def test_an_ablation_takes_one_thing_away():

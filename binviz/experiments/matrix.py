@@ -1,0 +1,110 @@
+"""A matrix of cells: every row on every task and architecture, trained for its share of what the task is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from binviz.experiments.cells import Cell
+from binviz.losses import LossChoice
+from binviz.recipes import Recipe
+from binviz.training.settings import TrainConfig
+from binviz.training.stages import Stage
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every row of a task is given.
+
+    steps: optimisation steps of a binary row. batch_size: examples a step. lr: peak rate. float_steps, float_lr: of
+    a float row. weight_decay, precision: see `TrainConfig`.
+    """
+
+    steps: int
+    batch_size: int
+    lr: float
+    float_steps: int = 1
+    float_lr: float = 5e-5
+    weight_decay: float = 0.01
+    precision: Any = "no"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is done, whichever the task.
+
+    Args:
+        name: of the row.
+        recipe: "float", the name of a recipe, or a Recipe.
+        teacher: row whose model it starts from; "" for none.
+        loss: what it learns from.
+        group: priority, see `Cell`.
+        share: of the task's steps.
+        lr: times the task's own.
+        scale_lr: of learned scales.
+        stage: further settings of the stage: dropout, frozen, keep_alphas.
+        start, augment, why: see `Cell`.
+    """
+
+    name: str
+    recipe: str | Recipe
+    teacher: str = "float"
+    loss: LossChoice = field(default_factory=lambda: LossChoice("bit"))
+    group: int = 1
+    share: float = 1.0
+    lr: float = 1.0
+    scale_lr: float = 1e-4
+    stage: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
+    augment: str = ""
+    why: str = ""
+
+
+def matrix(
+    budgets: Mapping[str, Budget], rows: Iterable[Row], architectures: Iterable[str] = ("",), later: int = 0
+) -> list[Cell]:
+    """The cells in the order of tasks, architectures, rows; each is run with any seed.
+
+    Args:
+        budgets: task -> what its rows are given.
+        rows: what is done on each.
+        architectures: of the tasks; "" is the usual one.
+        later: added to every row's group.
+
+    >>> rows = (Row("float", "float", teacher=""), Row("bit", "bit-w1a1", share=0.5))
+    >>> cells = matrix({"digits": Budget(100, 64, 1e-3)}, rows, ("vit", "cnn"))
+    >>> [(cell.name, cell.teacher, cell.stage.train.steps) for cell in cells[1:]]
+    [('digits-vit.bit', 'float', 50), ('digits-cnn.float', '', 1), ('digits-cnn.bit', 'float', 50)]
+    """
+    rows = tuple(rows)
+    return [
+        _cell(task, architecture, row, budget, later)
+        for task, budget in budgets.items()
+        for architecture in architectures
+        for row in rows
+    ]
+
+
+def _cell(task: str, architecture: str, row: Row, budget: Budget, later: int) -> Cell:
+    is_float = row.recipe == "float"
+    train = TrainConfig(
+        steps=budget.float_steps if is_float else round(row.share * budget.steps),
+        lr=budget.float_lr if is_float else row.lr * budget.lr,
+        batch_size=budget.batch_size,
+        scale_lr=row.scale_lr,
+        weight_decay=budget.weight_decay,
+        precision=budget.precision,
+        checkpoint_every=250,
+    )
+    return Cell(
+        task,
+        row.name,
+        row.group + later,
+        Stage(row.recipe, train, LossChoice("labels") if is_float else row.loss, **row.stage),
+        architecture=architecture,
+        teacher=row.teacher,
+        start=row.start,
+        augment=row.augment,
+        why=row.why,
+    )
