@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,10 +42,13 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
     Raises:
         UserError: unknown architecture.
     """
-    arch, _, number = (name or "vit").partition("-")
-    if arch not in ARCHITECTURES or not (number.isdigit() or not number):
-        raise UserError(f"no architecture {name!r}; choose one of: {', '.join(ARCHITECTURES)}")
-    width = int(number or WIDTH)
+    found = re.fullmatch(r"(vit|cnn)(?:-([1-9]\d{0,3}))?", name or "vit")
+    arch, width = (found[1], int(found[2] or WIDTH)) if found else ("", 0)
+    if not width or width % 4:
+        raise UserError(
+            f"no architecture {name!r}; choose one of: {', '.join(ARCHITECTURES)}, or one with a width that is a "
+            "multiple of 4, such as vit-32"
+        )
     torch.manual_seed(seed)
     if arch == "cnn":
         return DigitsCNN(DigitsCNNConfig(width=width // 2, depth=2)), None
