@@ -17,7 +17,7 @@ from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.losses.labels import NO_LABEL
 
-Codes = dict[str, Tensor]
+WeightCodes = dict[str, Tensor]
 
 
 def layer_names(model: nn.Module) -> dict[str, str]:
@@ -58,7 +58,7 @@ def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, in
 
 
 @torch.no_grad()
-def weight_codes(model: nn.Module) -> Codes:
+def weight_codes(model: nn.Module) -> WeightCodes:
     """Module path -> the codes of its binary weights, as booleans, (bases, *shape of the weight)."""
     return {
         path: torch.stack([code.q > 0 for code in module.weight_binarizer.bases(module.weight)])
@@ -68,7 +68,7 @@ def weight_codes(model: nn.Module) -> Codes:
 
 
 @torch.no_grad()
-def curves(model: nn.Module, before: Codes, names: dict[str, str]) -> dict[str, float]:
+def curves(model: nn.Module, before: WeightCodes, names: dict[str, str]) -> dict[str, float]:
     """One point of every curve, to four significant digits.
 
     Args:
