@@ -1,8 +1,10 @@
 """What every test and docstring's example stands on: no network, one torch thread, and the same random numbers.
 
 The same ones in any order, alone or together, and on any number of workers: so a test that fails once fails again.
+`golden` compares what is declared with a file beside the test.
 """
 
+import json
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -24,3 +26,34 @@ settings.load_profile("the same everywhere")
 def seed():
     """Before every test, whoever runs it and whatever ran before it."""
     torch.manual_seed(0)
+
+
+def pytest_addoption(parser):
+    """`--renew`, for `golden`."""
+    parser.addoption(
+        "--renew", action="store_true", help="write the golden files anew; see what changed with git diff"
+    )
+
+
+@pytest.fixture
+def golden(request):
+    """`golden(name, found)`: a dictionary is the one in the JSON file of that name beside the test, a line an entry."""
+
+    def compare(name, found):
+        path = request.path.parent / name
+        found = json.loads(json.dumps(found))
+        if request.config.getoption("--renew"):
+            lines = [
+                f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in found.items()
+            ]
+            path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+        recorded = json.loads(path.read_text("utf-8"))
+        changed = [key for key in recorded | found if recorded.get(key) != found.get(key)]
+        here = request.path.relative_to(request.config.rootpath).as_posix()
+        assert not changed, (
+            f"{len(changed)} of {name} changed, the first: {changed[0]}\n  is:  {found.get(changed[0])}\n"
+            f"  was: {recorded.get(changed[0])}\nRecords made before may belong to it no longer. "
+            f"If that is meant: python -m pytest --renew {here}"
+        )
+
+    return compare

@@ -1,7 +1,7 @@
 """binviz: binarized transformers that can be seen, trained and run on bits.
 
 model = binviz.load("sst2-minilm.bit-w1a1")        # a bundled model, or a folder that `save` wrote
-table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT or Swin model of yours
+table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT, Swin, OPT or LLaMA model
 fast = binviz.pack(model)                          # the same call on bits
 seen = binviz.capture(model, inputs)               # every activation by name
 """
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from binviz.analysis.capture import capture as capture
     from binviz.binarizers import check_binarizer as check_binarizer
     from binviz.convert import binarize_ as binarize_
-    from binviz.packed import load_packed as load_packed
-    from binviz.packed import save_packed as save_packed
     from binviz.packed.pack import pack as pack
+    from binviz.saving import load_packed as load_packed
     from binviz.saving import save as save
+    from binviz.saving import save_packed as save_packed
     from binviz.zoo import load as load
     from binviz.zoo import load_tokenizer as load_tokenizer
 
@@ -28,11 +28,11 @@ _HOME = {
     "capture": "analysis",
     "check_binarizer": "binarizers",
     "load": "zoo",
-    "load_packed": "packed",
+    "load_packed": "saving",
     "load_tokenizer": "zoo",
     "pack": "packed",
     "save": "saving",
-    "save_packed": "packed",
+    "save_packed": "saving",
 }
 _MODULES = ("analysis", "binarizers", "costs", "data", "evidence", "plots", "recipes", "zoo")
 

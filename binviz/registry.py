@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 
 T = TypeVar("T")
 
@@ -23,7 +22,7 @@ class Registry(Generic[T]):
     True
     >>> shapes.get("rang")
     Traceback (most recent call last):
-    binviz.errors.UserError: no shape 'rang'; choose one of: ring
+    binviz.errors.UserError: no shape 'rang'; did you mean 'ring'?
     """
 
     def __init__(self, kind: str) -> None:
@@ -52,9 +51,7 @@ class Registry(Generic[T]):
             UserError: nothing.
         """
         if name not in self._known:
-            near = get_close_matches(str(name), self._known, n=1, cutoff=0.8)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(self._known)}"
-            raise UserError(f"no {self.kind} {name!r}; {hint}")
+            raise UserError(f"no {self.kind} {name!r}; {near(name, self._known)}")
         return self._known[name]
 
     def names(self, pattern: str = "*") -> list[str]:

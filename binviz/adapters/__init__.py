@@ -7,15 +7,17 @@ from typing import Any
 
 from torch import nn
 
-from binviz.adapters import bert, plain, swin, vit
+from binviz.adapters import bert, llama, opt, plain, swin, vit
 from binviz.adapters.layout import Adapter, Block, Layout
 from binviz.errors import UserError
 
-ENCODERS: tuple[Adapter, ...] = (bert.layout, swin.layout, vit.layout)
+ADAPTERS: tuple[Adapter, ...] = (bert.layout, llama.layout, opt.layout, swin.layout, vit.layout)
+#: For errors.
+KNOWN = "a BERT-family, ViT, DeiT, Swin, OPT or LLaMA model"
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """The parts of a BERT-family, ViT/DeiT or Swin model, of a network that declares them, or of a plain torch one.
+    """The parts of a model of transformers that binviz knows, of a network that declares them, or of a plain torch one.
 
     A network declares its own with a method `binviz_layout(self) -> Layout`, which is asked first.
 
@@ -23,8 +25,8 @@ def layout_of(model: nn.Module) -> Layout:
         model: such a model, or a module that holds one.
 
     Raises:
-        UserError: a decoder, an encoder-decoder, a model with an attention of its own, or a network in which
-            there is nothing to binarize.
+        UserError: an encoder set up as a decoder, an encoder-decoder, a model with an attention of its own, or a
+            network in which there is nothing to binarize.
 
     >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
     >>> layout_of(network).others
@@ -40,8 +42,8 @@ def layout_of(model: nn.Module) -> Layout:
     if any(
         getattr(config, mark, False) for config in configs for mark in ("is_decoder", "is_encoder_decoder")
     ):
-        raise UserError(f"{kind!r} is a decoder; binviz binarizes encoders: BERT family, ViT, DeiT, Swin")
-    for adapter in ENCODERS:
+        raise UserError(f"{kind!r} is set up as a decoder or has one; binviz binarizes {KNOWN}")
+    for adapter in ADAPTERS:
         found = adapter(model)
         if found is not None:
             _require_attention_interface(model, found, kind)
@@ -50,13 +52,9 @@ def layout_of(model: nn.Module) -> Layout:
     found = None if foreign else plain.layout(model)
     if found is None:
         reason = (
-            "is not an encoder that binviz knows"
-            if foreign
-            else "has fewer than three linears or convolutions"
+            "is not a model that binviz knows" if foreign else "has fewer than three linears or convolutions"
         )
-        raise UserError(
-            f"{kind!r} {reason}; use a BERT-family, ViT, DeiT or Swin model, or a plain torch network"
-        )
+        raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")
     return found
 
 
@@ -65,9 +63,7 @@ def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) ->
     for block in layout.blocks:
         classes = type(model.get_submodule(block.attention)).__mro__
         if not any(hasattr(sys.modules.get(cls.__module__), "ALL_ATTENTION_FUNCTIONS") for cls in classes):
-            raise UserError(
-                f"{kind!r} computes attention in its own way; use a BERT-family, ViT, DeiT or Swin model"
-            )
+            raise UserError(f"{kind!r} computes attention in its own way; use {KNOWN}")
 
 
 __all__ = ["Block", "Layout", "layout_of"]

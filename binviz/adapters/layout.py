@@ -14,7 +14,7 @@ class Block:
 
     name: canonical, "layers.3". layer: the whole block. attention: the module whose attention function
     transformers calls. query, key, value, attn_out, fc1, fc2: linears. act: (path of the module, attribute)
-    that holds the feed-forward activation.
+    that holds the feed-forward activation. gate: the linear whose activated output fc1's is multiplied with, if any.
     """
 
     name: str
@@ -27,11 +27,12 @@ class Block:
     fc1: str
     fc2: str
     act: tuple[str, str]
+    gate: str = ""
 
     def linears(self) -> dict[str, str]:
-        """Canonical name -> module path of the six linears."""
-        parts = ("query", "key", "value", "attn_out", "fc1", "fc2")
-        return {f"{self.name}.{part}": getattr(self, part) for part in parts}
+        """Canonical name -> module path of the linears: six, or seven with a gate."""
+        parts = ("query", "key", "value", "attn_out", "gate", "fc1", "fc2")
+        return {f"{self.name}.{part}": getattr(self, part) for part in parts if getattr(self, part)}
 
 
 @dataclass

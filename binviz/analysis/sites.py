@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
-from binviz.adapters import ENCODERS
+from binviz.adapters import ADAPTERS
 from binviz.adapters.layout import Block, Layout
 from binviz.adapters.plain import below
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 from binviz.layers import BinaryConv2d, BinaryLinear
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Site:
 
 def layout_for_reading(model: nn.Module) -> Layout:
     """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
-    for adapter in ENCODERS:
+    for adapter in ADAPTERS:
         found = adapter(model)
         if found is not None:
             return found
@@ -127,6 +126,8 @@ def _add_block(found: dict[str, Site], model: nn.Module, block: Block) -> None:
     add_input("context", block.attn_out, "rows")
     found[f"{block.name}.attn_out"] = Site(block.attn_out, "out", "rows", attention)
     add_input("ffn_in", block.fc1, "tokens")
+    if block.gate:
+        add_input("gate_in", block.gate, "tokens")
     add_input("ffn_act", block.fc2, "tokens")
     found[f"{block.name}.ffn_out"] = Site(block.fc2, "out", "tokens")
 
@@ -150,8 +151,7 @@ def select(model: nn.Module, layout: Layout, names: str | Sequence[str]) -> dict
         if not matches:
             matches = [path for path in modules if fnmatchcase(path, pattern)]
         if not matches:
-            near = get_close_matches(pattern, [*everything, *modules], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "names(model) lists what there is"
+            hint = near(pattern, [*everything, *modules], otherwise="names(model) lists what there is")
             raise UserError(f"nothing in this model is called {pattern!r}; {hint}")
         chosen.update(matches)
     return {name: site for name, site in (everything | modules).items() if name in chosen}

@@ -76,7 +76,7 @@ def attempt(path: Path) -> tuple[str, str]:
     """Load a file as a user would: "refused" with the line, "loaded", or what went wrong."""
     import binviz
     from binviz.errors import UserError
-    from binviz.packed.file import read_metadata
+    from binviz.saving.packed import read_metadata
 
     try:
         model = binviz.load_packed(path)

@@ -14,7 +14,7 @@ from binviz.binarizers import row_threshold as row_threshold
 from binviz.binarizers import stored as stored
 from binviz.binarizers import xnor as xnor
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
-from binviz.binarizers.check import ConformanceError, check_binarizer
+from binviz.binarizers.conformance import ConformanceError, check_binarizer
 from binviz.binarizers.registry import get, names, register
 
 __all__ = [

@@ -100,14 +100,15 @@ def with_surrogate(
 
 
 class Binarizer(nn.Module):
-    """Base of every binarizer; a subclass implements `encode`.
+    """Base of every binarizer; a subclass implements `encode`, or `bases`.
 
-    Options are keyword-only. Parameters are made in `__init__`, never in a forward. A parameter whose
-    first value comes from data (an elastic alpha, a learned scale) is set by `initialize`: the class
-    registers a persistent buffer `initialized` (False), and its `encode` begins with
-    `self._initialize_once(x)`. So the first batch sets it, a saved state keeps it, and nothing else
-    ever depends on the other examples of a batch. Run one forward before wrapping a model for
-    several processes, so that all of them start from the same values.
+    Options are keyword-only. What it learns it names in `scales` and `shifts`: training gives scales a
+    rate of their own, curves are drawn of both, and a new recipe keeps shifts. Parameters are made in
+    `__init__`, never in a forward. A parameter whose first value comes from data (an elastic alpha, a
+    learned scale) is set by `initialize`: the class registers a persistent buffer `initialized`
+    (False), and its `encode` begins with `self._initialize_once(x)`. So the first batch sets it, a
+    saved state keeps it, and nothing else ever depends on the other examples of a batch. Run one
+    forward before wrapping a model for several processes, so that all of them start from the same values.
 
     Args:
         features: size of the channel axis; binarizers without per-channel parameters ignore it, and
@@ -123,6 +124,11 @@ class Binarizer(nn.Module):
     scale_kind: ScaleKind = "none"
     #: True where `shift` can differ from zero.
     shifted: bool = False
+    #: How many codes a weight is the sum of.
+    basis_count: int = 1
+    #: Names of the parameters that are learned scales, and of those that are shifts or thresholds, (features,).
+    scales: tuple[str, ...] = ()
+    shifts: tuple[str, ...] = ()
 
     initialized: Tensor
 
@@ -137,13 +143,33 @@ class Binarizer(nn.Module):
         """Bits that one code takes."""
         return (len(self.levels) - 1).bit_length()
 
+    @property
+    def learned_shift(self) -> nn.Parameter | None:
+        """The parameter (features,) that is added to x before its code, if there is one."""
+        return next((shift for name in self.shifts if (shift := getattr(self, name)) is not None), None)
+
     def encode(self, x: Tensor) -> Code:
         """Codes, scale and shift of x. Differentiable by the surrogate."""
         raise NotImplementedError
 
+    def bases(self, w: Tensor) -> tuple[Code, ...]:
+        r"""Codes whose decoded sum stands for a weight: one, unless the method has several.
+
+        $$w \approx \sum_p q_p s_p, \qquad q_p \in \{-1, +1\}$$
+
+        Each has a scale for each row, or one, and no shift: a shift c is a basis of ones with the scale c, and codes
+        {0, 1} times s are signs times s/2 and ones times s/2. A method with several defines this in place of
+        `encode`, and says how many in `basis_count`.
+        """
+        return (self.encode(w),)
+
     def forward(self, x: Tensor) -> Tensor:
-        """encode(x).decode(), same shape and dtype as x, the same in training and in use."""
-        return self.encode(x).decode()
+        """The decoded sum of `bases`, same shape and dtype as x, the same in training and in use."""
+        first, *others = (code.decode() for code in self.bases(x))
+        y = first
+        for other in others:
+            y = y + other
+        return y
 
     def set_progress(self, t: float) -> None:
         """Training progress t in [0, 1], called by the loop; what a schedule drives follows it."""

@@ -126,6 +126,7 @@ class BiViTWeight(Clipped):
     """
 
     scale_kind = "per_row"
+    scales = ("scale",)
 
     def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "blocks") -> None:
         super().__init__(features=features, channel_axis=channel_axis, edge=edge)

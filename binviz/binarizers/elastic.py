@@ -82,6 +82,7 @@ class _Step(torch.autograd.Function):
 
 class _Elastic(Binarizer):
     scale_kind = "static"
+    scales, shifts = ("alpha",), ("beta",)
     signed: bool
 
     def __init__(

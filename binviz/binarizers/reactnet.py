@@ -34,6 +34,8 @@ class ReActNetActivation(Binarizer):
     [[1.0, -1.0]]
     """
 
+    shifts = ("threshold",)
+
     def __init__(self, *, features: int = 1, channel_axis: int = -1) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
         self.threshold = nn.Parameter(torch.zeros(features))

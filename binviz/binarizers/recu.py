@@ -71,6 +71,7 @@ class ReCUWeight(Binarizer):
     """
 
     scale_kind = "per_row"
+    scales = ("scale",)
 
     def __init__(self, *, features: int = 1, channel_axis: int = 0) -> None:
         super().__init__(features=features, channel_axis=channel_axis)

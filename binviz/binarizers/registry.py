@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
 from binviz.binarizers.base import Binarizer
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 
 _REGISTRY: dict[str, type[Binarizer]] = {}
 
@@ -53,9 +52,7 @@ def get(name: str, **options: Any) -> Binarizer:
     (-1, 1)
     """
     if name not in _REGISTRY:
-        near = get_close_matches(str(name), _REGISTRY, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
-        raise UserError(f"no binarizer named {name!r}{hint}")
+        raise UserError(f"no binarizer named {name!r}; {near(name, names())}")
     try:
         return _REGISTRY[name](**options)
     except TypeError as error:

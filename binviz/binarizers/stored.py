@@ -8,6 +8,9 @@ from torch import Tensor
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.bnn import clipped
 from binviz.binarizers.registry import register
+from binviz.errors import UserError
+
+MOST_BASES = 24  # bits of a float32 weight that holds them
 
 
 @register("stored")
@@ -19,10 +22,17 @@ class Stored(Binarizer):
     The latent weight is lost in a packed file, so nothing can be computed from it: the scale is a
     buffer, not learned. The gradient is the plain clipped one, which lets such a model be trained on.
 
+    A weight of several bases is stored as the whole number that its bits make, basis 0 the lowest, and cannot be
+    trained on: $q_p = 2\,\lfloor w / 2^p \rfloor \bmod 2 - 1$ has no latent weight behind it.
+
     Args:
         features: number of output channels.
         channel_axis: weights (out, in, ...) by default.
-        per_row: the buffer `scale` is (features,), else a scalar; ones until it is loaded.
+        per_row: the buffer `scale` is (bases * features,), else (bases,) or a scalar; ones until it is loaded.
+        bases: how many there are, 24 at most.
+
+    Raises:
+        UserError: training a weight of several bases.
 
     >>> binarizer = Stored(features=2)
     >>> _ = binarizer.scale.copy_(torch.tensor([0.5, 2.0]))
@@ -32,12 +42,50 @@ class Stored(Binarizer):
 
     scale: Tensor
 
-    def __init__(self, *, features: int = 1, channel_axis: int = 0, per_row: bool = True) -> None:
+    def __init__(
+        self, *, features: int = 1, channel_axis: int = 0, per_row: bool = True, bases: int = 1
+    ) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
+        if bases not in range(1, MOST_BASES + 1):
+            raise UserError(f"a stored weight has 1 to {MOST_BASES} bases, not {bases!r}")
+        self.basis_count = bases
         self.scale_kind = "per_row" if per_row else "static"
-        self.register_buffer("scale", torch.ones(features if per_row else ()))
+        numbers = bases * features if per_row else bases
+        self.register_buffer("scale", torch.ones(() if numbers == 1 and not per_row else numbers))
 
     def encode(self, x: Tensor) -> Code:
         q = with_surrogate(x, sign(x), clipped, inplace=True)
         scale = self._per_channel(self.scale, x) if self.scale_kind == "per_row" else self.scale
         return Code(q, scale, x.new_zeros(()))
+
+    def bases(self, w: Tensor) -> tuple[Code, ...]:
+        if self.basis_count == 1:
+            return (self.encode(w),)
+        if self.training and torch.is_grad_enabled():
+            raise UserError(
+                f"a weight of {self.basis_count} bases from a packed file cannot be trained on; train the model that "
+                "was packed, or call .eval()"
+            )
+        whole, scales = w.detach().long(), self.scale.view(self.basis_count, -1)
+        return tuple(
+            Code((2 * (whole >> p & 1) - 1).to(w.dtype), self._per_channel(scales[p], w), w.new_zeros(()))
+            for p in range(self.basis_count)
+        )
+
+
+def whole_numbers(codes: Tensor) -> Tensor:
+    """What `Stored` takes for a weight of these bases.
+
+    Args:
+        codes: -1 and +1, (bases, out, ...), any dtype.
+
+    Returns:
+        (out, ...) in the codes' dtype: of one basis its codes, of several the number that their bits make.
+
+    >>> whole_numbers(torch.tensor([[1.0, -1.0], [-1.0, 1.0]])).tolist()
+    [1.0, 2.0]
+    """
+    if len(codes) == 1:
+        return codes[0]
+    worth = 2 ** torch.arange(len(codes)).view(-1, *[1] * (codes.ndim - 1))
+    return ((codes > 0) * worth).sum(0).to(codes.dtype)

@@ -12,9 +12,8 @@ from binviz.adapters import Layout, layout_of
 from binviz.costs.parts import FLOAT, Part
 from binviz.costs.trace import Heads, Trace, is_binary_attention
 from binviz.errors import UserError
-from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.layers import BinaryEmbedding, BinaryLayer
 
-_BINARY = BinaryLinear | BinaryConv2d | BinaryEmbedding
 _MATRIX = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
@@ -52,7 +51,7 @@ class _Inventory:
         for path, module in self.model.named_modules():
             if path.startswith(inside):
                 continue
-            if isinstance(module, _BINARY):
+            if isinstance(module, BinaryLayer):
                 inside += (f"{path}.",)
                 yield self._binary(path, module)
             elif path.endswith(".binary") and is_binary_attention(module):
@@ -87,25 +86,26 @@ class _Inventory:
     def _binary(self, path: str, layer: Any) -> Part:
         rows, k = layer.weight.shape[0], math.prod(layer.weight.shape[1:])
         tied, new = not self._is_new(layer.weight, "parent"), self._is_new(layer.weight, "bits")
-        kind = layer.weight_binarizer.scale_kind
+        kind, bases = layer.weight_binarizer.scale_kind, layer.weight_binarizer.basis_count
         own = {name: value for name, value in self._below(path).items() if not name.startswith("weight")}
         bias = [own.pop("bias")] if "bias" in own else []
         activation = getattr(layer, "activation_binarizer", None)
         embedding = isinstance(layer, BinaryEmbedding)
-        words = rows * math.ceil(k / 64) * 8
+        scales = bases * (rows if kind == "per_row" else 1)
+        words = bases * rows * math.ceil(k / 64) * 8
         return Part(
             name=self.names.get(path, path),
             path=path,
             kind=type(layer).__name__,
             macs=self.trace.layers.get(path, 0),
-            weight_bits=layer.weight_binarizer.bits,
+            weight_bits=bases,
             activation_bits=None if embedding else activation.bits if activation is not None else FLOAT,
             weights=rows * k if new else 0,
             rows=rows if new else 0,
             floats=sum(value.numel() for value in bias if self._is_new(value)),
             tied=tied,
-            added={"none": 0, "static": 1, "per_row": rows}[kind] + _parameters(own),
-            stored=words + 4 * (rows if kind == "per_row" else 1) + _bytes(bias) + _bytes(own.values()),
+            added=(0 if kind == "none" else scales) + _parameters(own),
+            stored=words + 4 * scales + _bytes(bias) + _bytes(own.values()),
             float_stored=_bytes([layer.weight, *bias]),
         )
 

@@ -2,5 +2,5 @@
 
 digits     1797 handwritten digits of 8 by 8 pixels          photos     two photographs
 generated  a language in which a bag of words must fail      sentences  sixty of our own
-check      texts, arrays and pictures from outside
+validate   texts, arrays and pictures from outside
 """

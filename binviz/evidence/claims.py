@@ -1,13 +1,12 @@
 r"""A claim of a paper as an inequality on recorded runs, with a verdict.
 
-    accuracy(better) > accuracy(worse) - margin
+    metric(better) > metric(worse) - margin
 
-The noise rule compares two models on the same examples (McNemar 1947). An example counts for the one that is
-right where the other is wrong; with several seeds it counts by the sign of the sum over the seeds that both
-have. With b and c examples for either side of n,
-
-    margin 0:  exact two-sided binomial test of b against c, at 5 %, on the side of the mean difference
-    else:      one-sided 95 % normal bound of the mean difference over examples, each averaged over its seeds
+The noise rule compares two models on the same examples, by what each example is worth to either (McNemar's test where
+answers are right or wrong, signs flipped at random where they have scores), each example once: with several seeds by
+the mean over those that both have. Metrics that have no values of single examples are compared by their seeds. A
+difference of the metric holds where the test finds one at 5 %, in the same direction; one with a margin where the
+one-sided 95 % bound of the mean over examples is inside it. `binviz.evidence.noise` has the tests and what they see.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from typing import Literal
 
 import numpy as np
 
-from binviz.evidence.runs import Run
+from binviz.evidence.noise import LEVEL, TESTS, Floats, Kind, bound, seen
+from binviz.evidence.runs import Run, each_example
 
 Verdict = Literal["holds", "weak", "fails", "not run"]
-LEVEL = 0.05
+ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,10 @@ class Claim:
         text: what is claimed, in one line.
         source: paper and place.
         better, worse: names of cells.
-        margin: `better` may stay this much below `worse`, as a share of the examples.
+        margin: `better` may stay this much below `worse`, in the unit of the metric.
         equal: whether as good is enough ("at least as good as").
+        metric: of the runs.
+        lower: whether less of it is better, such as of an error.
     """
 
     text: str
@@ -42,13 +44,17 @@ class Claim:
     worse: str
     margin: float = 0.0
     equal: bool = False
+    metric: str = ACCURACY
+    lower: bool = False
 
 
 @dataclass(frozen=True)
 class Finding:
     """A claim's verdict.
 
-    difference: better - worse, as a share of the examples. p: of the exact test. seeds: how many both have.
+    difference: of the metric, positive where `better` is better. p: of the test, NaN where there was none. seeds: how
+    many both have. by: what was tested, see `binviz.evidence.noise`. seen: the smallest difference that this test would
+    have seen four times in five, from the margin if there is one; of the metric, or of the mean score.
     """
 
     claim: Claim
@@ -56,67 +62,80 @@ class Finding:
     difference: float = float("nan")
     p: float = float("nan")
     seeds: int = 0
+    by: Kind = "seeds"
+    seen: float = float("nan")
 
 
 def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
     """The verdict on a claim.
 
     holds: the inequality is true beyond noise; with `equal`, it is true of the measured values. weak: within
-    noise. fails: the measured values contradict it; with `equal`, beyond noise. not run: a record is missing,
-    or has no predictions (regression).
+    noise, or true of too few seeds where nothing else can be tested. fails: the measured values contradict it; with
+    `equal`, beyond noise. not run: a record is missing, has no such metric or was made on other examples.
 
     Args:
         claim: what to judge.
         records: (cell, seed) -> run.
 
-    >>> run = lambda cell, bits: Run("e", cell, 0, {}, "", {}, {"accuracy": 0.5}, 1.0, bits)
+    >>> run = lambda cell, bits: Run("e", cell, 0, {}, "", {}, {"accuracy": 0.5}, 1.0, bits, examples=8)
     >>> records = {("a", 0): run("a", "ff"), ("b", 0): run("b", "01")}
     >>> judge(Claim("a beats b", "nobody", "a", "b"), records).verdict
     'holds'
     """
     seeds = sorted(seed for name, seed in records if name == claim.better and (claim.worse, seed) in records)
     pairs = [(records[claim.better, seed], records[claim.worse, seed]) for seed in seeds]
-    pairs = [(a, b) for a, b in pairs if a.predictions and len(a.predictions) == len(b.predictions)]
-    if not pairs:
-        return Finding(claim, "not run")
-    n = examples(pairs[0][0])
-    ahead = np.sum([_correct(a)[:n] - _correct(b)[:n] for a, b in pairs], axis=0)
-    b, c = int((ahead > 0).sum()), int((ahead < 0).sum())
-    difference = float(ahead.mean()) / len(pairs)
-    p = _exact(b, c)
-    if claim.margin:
-        error = float(ahead.std()) / len(pairs) / np.sqrt(n)
-        beyond = difference - 1.645 * error > -claim.margin
+    alike = [(a, b) for a, b in pairs if a.examples == b.examples]
+    alike = [(a, b) for a, b in alike if a.examples == alike[0][0].examples]
+    for by in TESTS:  # the finest first
+        usable = [pair for pair in alike if all(_has(run, claim, by) for run in pair)]
+        if usable:
+            break
     else:
-        beyond = p < LEVEL and (b - c) * difference > 0
+        return Finding(claim, "not run")
+    each = np.array([_worth(a, claim, by) - _worth(b, claim, by) for a, b in usable])
+    ahead = each[:, 0] if by == "seeds" else each.mean(axis=0)
+    if by == "right or wrong" and claim.metric == ACCURACY:
+        difference = float(each.mean())
+    else:
+        difference = float(
+            np.mean([_worth(a, claim, "seeds") - _worth(b, claim, "seeds") for a, b in usable])
+        )
+    p = TESTS[by](ahead)
+    if claim.margin:
+        beyond = bound(ahead, by) > -claim.margin
+    else:
+        towards = np.sign(ahead).sum() if by == "right or wrong" else ahead.mean()
+        beyond = p < LEVEL and towards * difference > 0
     surplus = difference + claim.margin
     verdict: Verdict
     if claim.equal:
         verdict = "holds" if surplus >= 0 else "fails" if beyond else "weak"
     else:
         verdict = "fails" if surplus <= 0 else "holds" if beyond else "weak"
-    return Finding(claim, verdict, difference, p, len(pairs))
+    if verdict == "holds" and np.isnan(p):
+        verdict = "weak"
+    return Finding(claim, verdict, difference, p, len(usable), by, seen(ahead, by, bool(claim.margin)))
 
 
-def examples(run: Run) -> int:
-    """How many examples a run was judged on, from its accuracy and the number of right ones.
-
-    >>> examples(Run("e", "c", 0, {}, "", {}, {"accuracy": 0.75}, 1.0, "07"))
-    4
-    """
-    right, bits = int(_correct(run).sum()), 4 * len(run.predictions)
-    accuracy = run.metrics["accuracy"]
-    # The bits are padded to bytes; the recorded accuracy says by how much.
-    return min(range(max(bits - 7, 1), bits + 1), key=lambda n: abs(right / n - accuracy))
-
-
-def _correct(run: Run) -> np.ndarray:
-    bits = np.frombuffer(bytes.fromhex(run.predictions), dtype=np.uint8)
-    return np.unpackbits(bits, bitorder="little").astype(np.int64)
+def _has(run: Run, claim: Claim, by: Kind) -> bool:
+    """Whether a run can be judged like that."""
+    if by == "right or wrong" and claim.metric == ACCURACY:
+        return bool(run.predictions)
+    if claim.metric not in run.metrics:
+        return False
+    if by == "seeds":
+        return True
+    if not (run.predictions if by == "right or wrong" else run.scores):
+        return False
+    # A margin of the metric is one of the examples only where the metric is their mean; float16 has three digits.
+    metric, mean = _worth(run, claim, "seeds").item(), _worth(run, claim, by).mean()
+    return not claim.margin or bool(np.isclose(metric, mean, rtol=1e-3))
 
 
-def _exact(b: int, c: int) -> float:
-    """McNemar's exact p-value."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(b, b + c).pvalue) if b + c else 1.0
+def _worth(run: Run, claim: Claim, by: Kind) -> Floats:
+    """What is compared, higher is better: (examples,) values, or the metric alone (1,)."""
+    if by == "seeds":
+        return np.array([-run.metrics[claim.metric] if claim.lower else run.metrics[claim.metric]])
+    values = each_example(run)
+    assert values is not None
+    return values.astype(float)

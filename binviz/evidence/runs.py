@@ -6,6 +6,7 @@ are read alike.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import platform
@@ -30,9 +31,10 @@ class Run:
     """One recorded run.
 
     config: every setting. selection: how the reported model was chosen. data: split -> sha256.
-    metrics: name -> value. predictions: hexadecimal bits, one per evaluated example, 1 = correct
-    (`correct_bits`). curves: at most 200 points each. machine: CPU or GPU, threads, versions. file: of a bundled
-    model, the shipped file that metrics and predictions were measured with, see `binviz.training.bundle.judged`.
+    metrics: name -> value. examples: how many were evaluated. predictions: hexadecimal bits, one for each, 1 = correct
+    (`correct_bits`). scores: one for each where they are not right or wrong, see `of_examples`. curves: at most 200
+    points each. machine: CPU or GPU, threads, versions. file: of a bundled model, the shipped file that metrics and
+    examples were measured with, see `binviz.training.bundle.judged`.
     """
 
     experiment: str
@@ -44,6 +46,8 @@ class Run:
     metrics: dict[str, float]
     seconds: float
     predictions: str = ""
+    examples: int = 0
+    scores: str = ""
     curves: dict[str, Sequence[float]] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -91,6 +95,10 @@ def read(path: Path) -> Run:
         kinds = KINDS[str(entry.type).partition("[")[0]]
         if not isinstance(getattr(run, entry.name), kinds):
             raise UserError(f"{path} is not a run record: {entry.name} is no {entry.type}")
+    try:
+        each_example(run)
+    except ValueError as error:
+        raise UserError(f"{path} is not a run record: {error}") from error
     return run
 
 
@@ -117,6 +125,53 @@ def correct_bits(correct: np.ndarray) -> str:
     return np.packbits(correct.astype(bool), bitorder="little").tobytes().hex()
 
 
+def of_examples(values: np.ndarray) -> dict[str, Any]:
+    """What a record keeps of each example: fields of `Run`, and back by `each_example`.
+
+    Args:
+        values: (examples,), higher is better: bool where an answer is right or wrong, which takes a bit; else floats,
+            kept in float16, little-endian, base64. What is out of its range or no number becomes its end, the lower
+            one. Empty where a metric has no values of single examples.
+
+    >>> of_examples(np.array([True, False, True])), of_examples(np.array([-0.25, -1.5]))["scores"]
+    ({'predictions': '05', 'examples': 3, 'scores': ''}, 'ALQAvg==')
+    """
+    if values.dtype == bool:
+        return {"predictions": correct_bits(values), "examples": len(values), "scores": ""}
+    most = float(np.finfo(np.float16).max)
+    scores = np.nan_to_num(values.astype(float), nan=-most).clip(-most, most).astype("<f2")
+    return {
+        "predictions": "",
+        "examples": len(values),
+        "scores": base64.b64encode(scores.tobytes()).decode(),
+    }
+
+
+def each_example(run: Run) -> np.ndarray | None:
+    """(examples,) bool or float64, what `of_examples` kept; None where there is nothing of single examples.
+
+    Raises:
+        ValueError: they are damaged, or of another number of examples.
+
+    >>> each_example(Run("e", "c", 0, {}, "", {}, {}, 1.0, predictions="05", examples=3)).tolist()
+    [True, False, True]
+    """
+    if run.predictions:
+        bits = np.frombuffer(bytes.fromhex(run.predictions), dtype=np.uint8)
+        fits, values = len(bits) == -(-run.examples // 8), np.unpackbits(bits, bitorder="little").astype(bool)
+    elif run.scores:
+        raw = base64.b64decode(run.scores, validate=True)
+        fits, values = (
+            len(raw) == 2 * run.examples,
+            np.frombuffer(raw[: len(raw) // 2 * 2], "<f2").astype(float),
+        )
+    else:
+        return None
+    if not fits:
+        raise ValueError(f"what it has of single examples is not of {run.examples}")
+    return values[: run.examples]
+
+
 def differing(run: Run, correct: np.ndarray) -> int | None:
     """How many examples are right in a record and wrong here, or the other way; None where it has no such bits.
 
@@ -124,15 +179,13 @@ def differing(run: Run, correct: np.ndarray) -> int | None:
         run: with a bit for each example.
         correct: bool (examples,), the same examples in the same order.
 
-    >>> run = Run("e", "c", 0, {}, "", {}, {}, 1.0, predictions=correct_bits(np.array([True, False, True])))
+    >>> run = Run("e", "c", 0, {}, "", {}, {}, 1.0, predictions="05", examples=3)
     >>> differing(run, np.array([True, True, False]))
     2
     """
-    bits = np.frombuffer(bytes.fromhex(run.predictions), dtype=np.uint8)
-    if not len(correct) or len(bits) != -(-len(correct) // 8):
+    if not run.predictions or correct.shape != (run.examples,):
         return None
-    recorded = np.unpackbits(bits, count=len(correct), bitorder="little").astype(bool)
-    return int((recorded != correct).sum())
+    return int(np.sum(each_example(run) != correct))
 
 
 def code_state() -> dict[str, Any]:

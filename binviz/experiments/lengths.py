@@ -95,7 +95,7 @@ def measure(folder: Path, factor: float) -> runs.Run:
         data={"validation": examples.sha256},
         metrics=metrics_of("sst2", labels, logits) | by_length(correct, lengths),
         seconds=round(time.perf_counter() - started, 1),
-        predictions=runs.correct_bits(correct),
+        **runs.of_examples(correct),
         code=runs.code_state(),
         machine=runs.machine(),
     )

@@ -112,6 +112,7 @@ def measure(batches: int = 4, seed: int = 0) -> runs.Run:
             for key in rows[0]
         },
         seconds=round(time.perf_counter() - started, 1),
+        examples=batches * BATCH,
         code=runs.code_state(),
         machine=runs.machine(),
     )

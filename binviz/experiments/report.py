@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from binviz.evidence import runs
-from binviz.evidence.claims import LEVEL, Finding, judge
+from binviz.evidence.claims import ACCURACY, Finding, judge
+from binviz.evidence.noise import LEVEL, SEEDS
 from binviz.experiments.cells import Experiment
 
 
@@ -35,23 +38,47 @@ def cells(experiment: Experiment, out: Path | None = None, pattern: str = "*", s
 
 
 def verdicts(experiment: Experiment, out: Path | None = None) -> str:
-    """The claims with their verdicts, what was measured in points of accuracy, and where they stand."""
+    """The claims with their verdicts, what was measured, what could have been, and where they stand."""
     records = experiment.records(out)
-    return "\n".join(verdict(judge(claim, records)) for claim in experiment.claims)
+    lines = [verdict(judge(claim, records)) for claim in experiment.claims]
+    return "\n".join([*lines, "What would be seen: a true difference so large, four times in five, at 5 %."])
 
 
 def verdict(found: Finding) -> str:
     """A verdict in two lines. A difference that is within noise does not contradict a claim that it fails.
 
+    Beside what does not hold stands the smallest difference that the runs would have seen (`Finding.seen`).
+
     >>> from binviz.evidence.claims import Claim
-    >>> print(verdict(Finding(Claim("a beats b", "page 1", "a", "b"), "fails", -0.02, 0.3, 1)))
-    fails, within noise   -2.0 points, p 0.3, 1 seed       a against b
+    >>> claim = Claim("a beats b", "page 1", "a", "b")
+    >>> print(verdict(Finding(claim, "fails", -0.02, 0.3, 1, "right or wrong", 0.035)))
+    fails, within noise  -2.0 points, p 0.3, 1 seed; 3.5 would be seen        a against b
         a beats b (page 1)
     """
     claim, said, measured = found.claim, str(found.verdict), ""
     if found.seeds:
-        within = said == "fails" and not claim.margin and found.p >= LEVEL
-        said = "fails, within noise" if within else said
-        p = "" if claim.margin else f", p {found.p:.2g}"
-        measured = f"{100 * found.difference:+5.1f} points{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
-    return f"{said:20} {measured:33} {claim.better} against {claim.worse}\n    {claim.text} ({claim.source})"
+        if said == "fails" and not claim.margin and not found.p < LEVEL:
+            said += ", untested" if np.isnan(found.p) else ", within noise"
+        p = "" if claim.margin or np.isnan(found.p) else f", p {found.p:.2g}"
+        measured = f"{_difference(found)}{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
+        if found.verdict != "holds":
+            measured += f"; {_seen(found)}"
+    return f"{said:20} {measured:58} {claim.better} against {claim.worse}\n    {claim.text} ({claim.source})"
+
+
+def _difference(found: Finding) -> str:
+    if found.claim.metric == ACCURACY:
+        return f"{100 * found.difference:+5.1f} points"
+    return f"{found.difference:+.3g} {found.claim.metric}"
+
+
+def _seen(found: Finding) -> str:
+    """What the runs would have seen, in the unit of what was tested."""
+    if np.isnan(found.seen):
+        return f"{SEEDS} seeds would be tested"
+    amount = f"{found.seen:.2g}"
+    if found.by == "right or wrong" or found.claim.metric == ACCURACY:
+        amount = f"{100 * found.seen:.1f}" + (" points" if found.claim.metric != ACCURACY else "")
+    elif found.by == "scores":
+        amount += " of the mean score"
+    return f"{amount} {'inside the margin ' if found.claim.margin else ''}would be seen"

@@ -70,7 +70,8 @@ class BinaryAttention(nn.Module):
         estimators: BiPFT's, or None.
 
     Raises:
-        UserError: the value binarizer scales each row, or scores are kept without a binarizer.
+        UserError: query, key or value has a shift or several bases, the value binarizer scales each row, or scores
+            are kept without a binarizer.
     """
 
     def __init__(
@@ -83,6 +84,16 @@ class BinaryAttention(nn.Module):
         estimators: LowRankEstimators | None = None,
     ) -> None:
         super().__init__()
+        for role, operand in (("query", query), ("key", key), ("value", value)):
+            if operand is not None and operand.basis_count != 1:
+                raise UserError(
+                    f"the {role}'s {type(operand).__name__} has several bases; an activation has one code"
+                )
+            if operand is not None and operand.shifted:
+                raise UserError(
+                    f"the {role} has a shift, {type(operand).__name__}'s, which the products of attention leave out; "
+                    "use a binarizer without one (subtract_min=False)"
+                )
         if value is not None and value.scale_kind == "per_row":
             raise UserError(
                 "values cannot have a scale per row: it would vary along the summed axis; use another"
@@ -118,6 +129,10 @@ class BinaryAttention(nn.Module):
         scores = (q.q @ k.q.mT) * (q.scale * _transposed(k.scale))
         if self.estimators is not None:
             h = layer_input.get()
+            if key.shape[-2] != query.shape[-2]:
+                raise UserError(
+                    "low-rank estimators see the whole sequence, not a cache of it; generate with use_cache=False"
+                )
             assert h is not None, "the hook that remembers the layer's input was removed"
             layer_input.set(None)  # what stays here stays in memory, with its graph
             scores = scores + self.estimators.scores(h)
@@ -166,8 +181,14 @@ def attention_forward(
     dropout: float = 0.0,
     **unused: object,
 ) -> tuple[Tensor, Tensor]:
-    """What transformers calls: (B, H, T, D) projections -> context (B, T, H, D), attention (B, H, T, T)."""
+    """What transformers calls: (B, H, T, D) projections -> context (B, T, H, D), attention (B, H, T, S).
+
+    Keys and values are (B, H / groups, S, D): each is that of several heads where queries are grouped.
+    """
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
     for part, projection in (("q", query), ("k", key), ("v", value)):
         tap(module, part, projection)
     binary = getattr(module, "binary", None)

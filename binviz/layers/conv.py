@@ -1,4 +1,4 @@
-r"""A convolution that multiplies codes and then applies scales; the order is that of `layers.linear`.
+r"""A convolution that multiplies codes and then applies scales; see `binviz.layers.base`.
 
 Padding is with zeros behind the binarizer: a padded position adds nothing to the sum. It is neither +1 nor
 -1, so a kernel on bits corrects for it at the border.
@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.layers.tap import tap
+from binviz.layers.base import BinaryProduct
 
 
-class BinaryConv2d(nn.Conv2d):
+class BinaryConv2d(BinaryProduct, nn.Conv2d):
     """2-D convolution with binarized weights and, unless `activation` is None, binarized activations.
 
     Args:
@@ -28,7 +28,8 @@ class BinaryConv2d(nn.Conv2d):
         conv_options: those of torch.nn.Conv2d; `padding_mode` other than "zeros" is refused.
 
     Raises:
-        UserError: another padding mode.
+        UserError: another padding mode; a weight with a shift or of other codes than -1 and +1; an activation whose
+            scale would differ within a window.
 
     >>> import torch
     >>> from binviz import binarizers
@@ -39,6 +40,8 @@ class BinaryConv2d(nn.Conv2d):
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
 
+    summed = 3
+
     def __init__(
         self,
         *sizes: Any,
@@ -47,40 +50,22 @@ class BinaryConv2d(nn.Conv2d):
         output_scale: bool = False,
         **conv_options: Any,
     ) -> None:
-        super().__init__(*sizes, **conv_options)
+        nn.Conv2d.__init__(self, *sizes, **conv_options)
         if self.padding_mode != "zeros":
             raise UserError(
                 f"a binary convolution pads with zeros, not {self.padding_mode!r}; keep this layer float"
             )
-        self.weight_binarizer = weight
-        self.activation_binarizer = activation
-        self.output_scale = nn.Parameter(self.weight.new_ones(self.out_channels)) if output_scale else None
+        self.set_binarizers(weight, activation, output_scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H', W'); without B as well."""
-        if x.ndim == 3:
-            return self(x[None])[0]
-        w = self.weight_binarizer.encode(self.weight)
-        scale = w.scale.reshape(1, -1, 1, 1)
-        q = x
-        if self.activation_binarizer is not None:
-            tap(self, "pre", x)
-            code = self.activation_binarizer.encode(x)
-            tap(self, "code", code)
-            q = code.q
-        y = self._convolve(q, w.q)
-        if self.activation_binarizer is None:
-            y = y * scale
-        elif self.activation_binarizer.scale_kind == "per_row":
-            y = y * scale * code.scale
-        else:
-            y = y * (scale * code.scale)
-        if self.activation_binarizer is not None and self.activation_binarizer.shifted:
-            y = y + code.shift * scale * self._convolve(torch.ones_like(q[:1]), w.q)
-        if self.output_scale is not None:
-            y = y * self.output_scale.view(1, -1, 1, 1)
-        y = y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
-        return y.to(x.dtype)
+        return self.product(x) if x.ndim == 4 else self.product(x[None])[0]
 
-    def _convolve(self, x: Tensor, w: Tensor) -> Tensor:
-        return F.conv2d(x, w, None, self.stride, self.padding, self.dilation, self.groups)
+    def sums(self, x: Tensor, q: Tensor) -> Tensor:
+        return F.conv2d(x, q, None, self.stride, self.padding, self.dilation, self.groups)
+
+    def sums_of_ones(self, x: Tensor, q: Tensor) -> Tensor:
+        return self.sums(torch.ones_like(x[:1]), q)
+
+    def along(self, rows: Tensor) -> Tensor:
+        return rows.reshape(1, -1, 1, 1)

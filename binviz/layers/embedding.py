@@ -11,10 +11,12 @@ from binviz.binarizers import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.bit import BiTWeight, bit_weight_code
 from binviz.binarizers.bnn import clipped
 from binviz.binarizers.stored import Stored
+from binviz.errors import UserError
+from binviz.layers.base import BinaryLayer
 from binviz.layers.tap import tap
 
 
-class BinaryEmbedding(nn.Embedding):
+class BinaryEmbedding(BinaryLayer, nn.Embedding):
     """Embedding with binarized rows. Only the rows that are looked up are binarized, unless the binarizer has
     parameters of its own.
 
@@ -25,6 +27,9 @@ class BinaryEmbedding(nn.Embedding):
             the whole table (Liu et al. 2022, 2205.13016), the others look at each row alone.
         options: those of torch.nn.Embedding.
 
+    Raises:
+        UserError: rows with a shift, of other codes than -1 and +1, or of several bases.
+
     >>> import torch
     >>> from binviz import binarizers
     >>> table = BinaryEmbedding(2, 2, weight=binarizers.get("bibert-weight"))
@@ -34,8 +39,12 @@ class BinaryEmbedding(nn.Embedding):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, weight: Binarizer, **options: Any) -> None:
-        super().__init__(num_embeddings, embedding_dim, **options)
-        self.weight_binarizer = weight
+        nn.Embedding.__init__(self, num_embeddings, embedding_dim, **options)
+        self.set_weight_binarizer(weight)
+        if weight.basis_count != 1:
+            raise UserError(
+                f"an embedding's rows have one basis, and {type(weight).__name__} has {weight.basis_count}"
+            )
 
     def forward(self, ids: Tensor) -> Tensor:
         """(...) token ids -> (..., embedding_dim)."""

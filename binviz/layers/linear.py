@@ -1,13 +1,4 @@
-r"""A linear layer that multiplies codes and then applies scales.
-
-With activations $x \approx q_x s_x + c$ and weights $W \approx q_w s_w$ (one scale a row of W):
-
-$$y = \underbrace{(q_x q_w^\top)}_{\text{integers}} \odot (s_x s_w) + c\, s_w \textstyle\sum_k q_w + b$$
-
-A scale of each activation row is applied before the bias: $y = ((q_x q_w^\top) \odot s_w) \odot s_x + b$.
-The product of small integers is exact in float32, so a packed engine that computes it in integers and keeps
-this order of the float operations gives the same numbers. The result has x's dtype.
-"""
+"""A linear layer that multiplies codes and then applies scales, see `binviz.layers.base`."""
 
 from __future__ import annotations
 
@@ -15,10 +6,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binviz.binarizers import Binarizer
-from binviz.layers.tap import tap
+from binviz.layers.base import BinaryProduct
 
 
-class BinaryLinear(nn.Linear):
+class BinaryLinear(BinaryProduct, nn.Linear):
     """Linear layer with binarized weights and, unless `activation` is None, binarized activations.
 
     Args:
@@ -29,6 +20,10 @@ class BinaryLinear(nn.Linear):
         activation: binarizer of the (..., in) input, channel axis -1; None keeps it float.
         output_scale: learned factor per output channel, ones at the start (XNOR-Net++, 1909.13863, case 1).
 
+    Raises:
+        UserError: a weight with a shift or of other codes than -1 and +1; an activation whose scale would differ
+            along the axis that is summed.
+
     >>> import torch
     >>> from binviz import binarizers
     >>> layer = BinaryLinear(3, 2, weight=binarizers.get("bnn"), activation=binarizers.get("bnn"), bias=False)
@@ -36,6 +31,8 @@ class BinaryLinear(nn.Linear):
     >>> layer(torch.tensor([2.0, 3.0, -4.0])).tolist()
     [-1.0, 3.0]
     """
+
+    summed = 1
 
     def __init__(
         self,
@@ -47,29 +44,18 @@ class BinaryLinear(nn.Linear):
         bias: bool = True,
         output_scale: bool = False,
     ) -> None:
-        super().__init__(in_features, out_features, bias=bias)
-        self.weight_binarizer = weight
-        self.activation_binarizer = activation
-        self.output_scale = nn.Parameter(self.weight.new_ones(out_features)) if output_scale else None
+        nn.Linear.__init__(self, in_features, out_features, bias=bias)
+        self.set_binarizers(weight, activation, output_scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        w = self.weight_binarizer.encode(self.weight)
-        weight_scale = w.scale.reshape(-1)
-        if self.activation_binarizer is None:
-            y = F.linear(x, w.q) * weight_scale
-        else:
-            tap(self, "pre", x)
-            code = self.activation_binarizer.encode(x)
-            tap(self, "code", code)
-            dot = F.linear(code.q, w.q)
-            if self.activation_binarizer.scale_kind == "per_row":
-                y = dot * weight_scale * code.scale
-            else:
-                y = dot * (weight_scale * code.scale)
-            if self.activation_binarizer.shifted:
-                y = y + code.shift * (weight_scale * w.q.sum(-1))
-        if self.output_scale is not None:
-            y = y * self.output_scale
-        y = y if self.bias is None else y + self.bias
-        return y.to(x.dtype)
+        return self.product(x)
+
+    def sums(self, x: Tensor, q: Tensor) -> Tensor:
+        return F.linear(x, q)
+
+    def sums_of_ones(self, x: Tensor, q: Tensor) -> Tensor:
+        return q.sum(-1)
+
+    def along(self, rows: Tensor) -> Tensor:
+        return rows.reshape(-1)

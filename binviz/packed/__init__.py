@@ -1,6 +1,5 @@
-"""Packed models: run on bits (`pack`), and stored as bits in one safetensors file."""
+"""Packed models: layers and encoders that run on bits."""
 
-from binviz.packed.file import load_packed, save_packed
 from binviz.packed.pack import pack
 
-__all__ = ["load_packed", "pack", "save_packed"]
+__all__ = ["pack"]

@@ -155,7 +155,7 @@ def scale_of(binarizer: Binarizer, features: int) -> Tensor:
 
 def least_input(binarizer: Binarizer, features: int) -> Tensor:
     """From which input on the code is +1, float32 [features]: x + beta ≥ 0 where x ≥ −beta, also in floats."""
-    beta = getattr(binarizer, "beta", None)
+    beta = binarizer.learned_shift
     return torch.zeros(features) if beta is None else -beta.detach().expand(features)
 
 
@@ -169,7 +169,8 @@ class Linear:
         on_cpu = layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu"
         require(on_cpu, "weights that are not float32 on the CPU")
         self.inputs = require_bits(layer.activation_binarizer, bits, *kinds)
-        code = layer.weight_binarizer.encode(layer.weight)
+        require(layer.weight_binarizer.basis_count == 1, "weights of several bases")
+        (code,) = layer.weight_binarizer.bases(layer.weight)
         self.weights: PackedWeights = pack_weights(code.q.numpy())
         # y = dot · (weight scale · input scale) + bias, as BinaryLinear computes it
         scale = code.scale.reshape(-1) * scale_of(self.inputs, layer.in_features)
@@ -207,7 +208,7 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
         require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
         reached = dots + 2 - 2 * (ratios >= binarizer.beta).sum(1)
         return {"score_least": reached.numpy().astype(np.int32), "exponentials": None, "share": 0.0}
-    require(getattr(binarizer, "beta", None) is None, "a shift of probabilities")
+    require(binarizer.learned_shift is None, "a shift of probabilities")
     table = torch.zeros(head + 1, 2 * head + 3)
     table[:, 2::2] = ratios
     # p > alpha / 2
@@ -332,7 +333,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
 
 def elastic_of(binarizer: Binarizer, features: int) -> Elastic:
     """An elastic binarizer's shift and alpha."""
-    beta = getattr(binarizer, "beta", None)
+    beta = binarizer.learned_shift
     shift = torch.zeros(features) if beta is None else beta.detach().expand(features)
     return Elastic(shift.numpy(), float(scale_of(binarizer, features)))
 
@@ -354,7 +355,7 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
     for binarizer in [*roles, attn_out.inputs, fc1.inputs, *(linear.inputs for linear in qkv)]:
         require(type(binarizer) in (ElasticSigned, ElasticUnsigned), "codes that are not elastic")
     for binarizer in roles:
-        require(getattr(binarizer, "beta", None) is None, "a shift of queries, keys, values or probabilities")
+        require(binarizer.learned_shift is None, "a shift of queries, keys, values or probabilities")
     alphas = [scale_of(binarizer, 1) for binarizer in roles]
     inputs = [elastic_of(linear.inputs, hidden) for linear in qkv]
     if all(i.alpha == inputs[0].alpha and (i.shift == inputs[0].shift).all() for i in inputs):

@@ -1,6 +1,6 @@
 r"""Layers that hold bits and multiply bits: the twins of `binviz.layers`, for use only.
 
-$$y = \underbrace{(q_x q_w^\top)}_{\text{in integers}} \odot (s_x s_w) + b$$
+$$y = \sum_p \underbrace{(q_x q_p^\top)}_{\text{in integers}} \odot (s_x s_p) + b$$
 
 with the codes and the order of float operations of the layer that they were made from, so the result is the same
 to the last bit. Only where the activation stays float is the sum one of floats, whose order differs: entry by
@@ -15,8 +15,10 @@ float32 or float64; their codes are those of the numbers as they are, and the re
 from __future__ import annotations
 
 import copy
+import functools
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -40,20 +42,23 @@ from torch.nn import functional as F
 
 from binviz.binarizers import Code
 from binviz.errors import UserError
-from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.layers.tap import heard, tap
-from binviz.packed.codes import Codes, codes_of, planes_of
-
-BinaryLayer = BinaryLinear | BinaryConv2d | BinaryEmbedding
+from binviz.packed.operand import Operand, operand_of, planes_of
 
 
 def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
-    """Words uint64 (rows, ceil(K/64)) and scale float32 (rows,) or () of a layer's weight, on the CPU."""
+    """Bits and scales of a layer's weight, on the CPU, the rows of one basis after those of the other.
+
+    Returns:
+        Words uint64 (bases * rows, ceil(K/64)); scales float32 (bases * rows,), of static ones (bases,), or () of one.
+    """
     with torch.no_grad():
-        code = layer.weight_binarizer.encode(layer.weight.float())
-    words = pack_weights(code.q.flatten(1).cpu().numpy()).words
-    per_row = layer.weight_binarizer.scale_kind == "per_row"
-    return torch.from_numpy(words), _own(code.scale).reshape(-1 if per_row else ())
+        codes = layer.weight_binarizer.bases(layer.weight.float())
+    words = pack_weights(torch.cat([code.q for code in codes]).flatten(1).cpu().numpy()).words
+    scales = torch.cat([_own(code.scale).reshape(-1) for code in codes])
+    one = len(scales) == 1 and layer.weight_binarizer.scale_kind != "per_row"
+    return torch.from_numpy(words), scales.reshape(()) if one else scales
 
 
 def without_graph(x: Tensor, parameters: Iterable[Tensor]) -> Tensor:
@@ -74,7 +79,7 @@ class PackedLayer(nn.Module):
 
     Attributes:
         shape: of the weight; the product of all but the first number is K.
-        bits: uint64 (rows, ceil(K/64)). scale: float32 (rows,) or ().
+        bits, scale: as `pack_layer` gives them.
         bias, output_scale: float32 (rows,) or None.
         activation_binarizer: None keeps the activation float.
     """
@@ -99,10 +104,11 @@ class PackedLayer(nn.Module):
 
     def _prepare(self) -> None:
         """What the kernels need, from the bits and the scale."""
-        rows, levels = self.shape[0], getattr(self.activation_binarizer, "levels", (-1, 1))
+        levels = getattr(self.activation_binarizer, "levels", (-1, 1))
         bits = 1 if levels == (-1, 1) else planes_of(levels)
         self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])), bits)
-        self._row_scales = np.ascontiguousarray(np.broadcast_to(self.scale.numpy(), (rows,)))
+        scales = self.scale.numpy().reshape(-1)
+        self._row_scales = np.repeat(scales, len(self.bits) // len(scales))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         name, errors = f"{prefix}bits", rest[-1]
@@ -134,10 +140,10 @@ class PackedLayer(nn.Module):
             raise UserError(f"this layer takes {size} numbers on axis {axis}, and got shape {tuple(x.shape)}")
         return without_graph(x, self.parameters())
 
-    def _encode(self, x: Tensor) -> Codes:
+    def _encode(self, x: Tensor) -> Operand:
         assert self.activation_binarizer is not None
         with torch.no_grad():
-            codes = codes_of(self.activation_binarizer, x)
+            codes = operand_of(self.activation_binarizer, x)
         if heard():
             tap(self, "pre", x)
             tap(self, "code", codes.code())
@@ -164,7 +170,7 @@ class PackedLinear(PackedLayer):
         """(..., in) -> (..., out)."""
         x = self._usable(x, -1, self.in_features)
         scale, row_scale = self._row_scales, None
-        codes = Codes("floats", x, x.new_ones(()))
+        codes = Operand("floats", x, x.new_ones(()))
         if self.activation_binarizer is not None:
             codes = self._encode(x)
             if self.activation_binarizer.scale_kind == "per_row":
@@ -172,7 +178,8 @@ class PackedLinear(PackedLayer):
             else:
                 scale = scale * codes.scale.float().numpy()
         rows = _array(codes.values.reshape(-1, self.in_features))
-        plain = codes.kind != "floats" and self.output_scale is None  # the kernel ends with the bias
+        one = len(self.bits) == self.out_features
+        plain = codes.kind != "floats" and self.output_scale is None and one  # the kernel ends with the bias
         if codes.kind == "floats":
             y = torch.from_numpy(linear_weight_only(rows, self._weights, scale))
             y = y if row_scale is None else y.mul_(row_scale[:, None])
@@ -181,6 +188,8 @@ class PackedLinear(PackedLayer):
             bias = self.bias.detach().numpy() if plain and self.bias is not None else None
             rows_by = None if row_scale is None else row_scale.numpy()
             y = torch.from_numpy(linear(operand, self._weights, scale, bias, row_scale=rows_by))
+        if not one:
+            y = _added(y.view(len(y), -1, self.out_features).unbind(1))
         if self.output_scale is not None:
             y = y.mul_(self.output_scale)
         if not plain and self.bias is not None:
@@ -205,7 +214,7 @@ class PackedConv2d(PackedLayer):
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
 
-    _filters: PackedFilters | None
+    _filters: list[PackedFilters] | None  # one of each basis
 
     def __init__(self, layer: BinaryConv2d) -> None:
         super().__init__(layer)
@@ -217,47 +226,45 @@ class PackedConv2d(PackedLayer):
     def _prepare(self) -> None:
         super()._prepare()
         plain = self.dilation == (1, 1) and not isinstance(self.padding, str)
-        self._filters = pack_filters(self._floats().numpy(), self.groups) if plain else None
+        self._filters = [pack_filters(q.numpy(), self.groups) for q in self._floats()] if plain else None
 
     def _floats(self) -> Tensor:
-        """The weight's codes, float32 (out, in/groups, h, w)."""
-        return torch.from_numpy(unpack(self._weights)).float().view(self.shape)
+        """The weight's codes, float32 (bases, out, in/groups, h, w)."""
+        return torch.from_numpy(unpack(self._weights)).float().view(-1, *self.shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H', W'); without B as well."""
         if x.ndim == 3:
             return self(x[None])[0]
         x = self._usable(x, -3, self.in_channels)
-        weight_scale = self.scale.reshape(1, -1, 1, 1)
-        if self.activation_binarizer is None:
-            y = self._convolve(Codes("floats", x, x.new_ones(()))) * weight_scale
-        else:
+        codes = Operand("floats", x, x.new_ones(()))
+        if self.activation_binarizer is not None:
             codes = self._encode(x)
-            y = self._convolve(codes)
-            if self.activation_binarizer.scale_kind == "per_row":
-                y = y * weight_scale * codes.scale
-            else:
-                y = y * (weight_scale * codes.scale)
+        per_row = self.activation_binarizer is not None and self.activation_binarizer.scale_kind == "per_row"
+        parts = []
+        for basis, rows in enumerate(torch.from_numpy(self._row_scales).view(-1, 1, self.out_channels, 1, 1)):
+            y = self._convolve(codes, basis)
+            parts.append(y * rows * codes.scale if per_row else y * (rows * codes.scale))
+        y = _added(parts)
         if self.output_scale is not None:
             y = y * self.output_scale.view(1, -1, 1, 1)
         y = y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
         return y.to(x.dtype)
 
-    def _convolve(self, codes: Codes) -> Tensor:
-        """Sums of codes times codes, whole numbers in float32."""
+    def _convolve(self, codes: Operand, basis: int) -> Tensor:
+        """Sums of codes times the codes of a basis, whole numbers in float32."""
         if codes.kind == "floats" or self._filters is None:
             q = codes.values if codes.kind == "floats" else codes.code().q
-            return F.conv2d(
-                q.float(), self._floats(), None, self.stride, self.padding, self.dilation, self.groups
-            )
-        values = _array(codes.values)
+            weight = self._floats()[basis]
+            return F.conv2d(q.float(), weight, None, self.stride, self.padding, self.dilation, self.groups)
+        values, filters = _array(codes.values), self._filters[basis]
         if codes.kind != "levels":
-            return self._convolve_bits(values, self._filters)
+            return self._convolve_bits(values, filters)
         # q = sum_p 2^p b_p, and of signed codes the highest plane counts -2^p
         total = torch.zeros(())
         for p in range(codes.planes):
             worth = -(2**p) if values.dtype == np.int8 and p == codes.planes - 1 else 2**p
-            total = total + worth * self._convolve_bits((values >> p & 1).astype(bool), self._filters)
+            total = total + worth * self._convolve_bits((values >> p & 1).astype(bool), filters)
         return total
 
     def _convolve_bits(self, x: NDArray[Any], filters: PackedFilters) -> Tensor:
@@ -298,6 +305,11 @@ class PackedEmbedding(PackedLayer):
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+def _added(parts: Sequence[Tensor]) -> Tensor:
+    """The sum over the bases of a weight, in their order, as `BinaryProduct` adds them."""
+    return functools.reduce(operator.add, parts)
 
 
 def _own(value: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from torch import nn
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLinear
+from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.packed.fused import fuse_
-from binviz.packed.layers import BinaryLayer, PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
+from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
 
 
 def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
@@ -81,15 +81,11 @@ def _in_float32(model: nn.Module) -> bool:
 
 def binary_layers(model: nn.Module) -> dict[str, BinaryLayer]:
     """Path -> layer, in module order."""
-    return {
-        path: module
-        for path, module in model.named_modules()
-        if isinstance(module, BinaryLinear | BinaryConv2d | BinaryEmbedding)
-    }
+    return {path: module for path, module in model.named_modules() if isinstance(module, BinaryLayer)}
 
 
 def check_packable(model: nn.Module) -> None:
-    """Refuse a model of which a weight is no sign, or an activation depends on the batch.
+    """Refuse a model of which an activation depends on the batch, or a weight is not there yet.
 
     Raises:
         UserError: it names the layer.
@@ -98,8 +94,6 @@ def check_packable(model: nn.Module) -> None:
         if isinstance(module, Binarizer) and module.shifted:
             raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")
     for path, layer in binary_layers(model).items():
-        if layer.weight_binarizer.levels != (-1, 1):
-            raise UserError(f"{path} has weights of more than two values; only -1 and +1 can be packed")
         if layer.weight.is_meta:
             raise UserError(f"{path} has no weights yet (it is on the meta device); load them first")
 
@@ -107,4 +101,7 @@ def check_packable(model: nn.Module) -> None:
 def _twin(layer: BinaryLayer) -> PackedLayer:
     if isinstance(layer, BinaryLinear):
         return PackedLinear(layer)
-    return PackedConv2d(layer) if isinstance(layer, BinaryConv2d) else PackedEmbedding(layer)
+    if isinstance(layer, BinaryConv2d):
+        return PackedConv2d(layer)
+    assert isinstance(layer, BinaryEmbedding)
+    return PackedEmbedding(layer)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from binviz import binarizers
 from binviz.binarizers.bnn import Edge, check_edge
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 
 ROLES = ("weight", "embedding", "activation", "nonneg_activation", "query", "key", "value", "attention")
 
@@ -187,7 +186,5 @@ def get(name: str | Recipe) -> Recipe:
     if base in _REGISTRY and edge in get_args(Edge):
         return _REGISTRY[base].with_edge(check_edge(edge))
     if name not in _REGISTRY:
-        near = get_close_matches(str(name), _REGISTRY, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
-        raise UserError(f"no recipe named {name!r}{hint}")
+        raise UserError(f"no recipe named {name!r}; {near(name, names())}")
     return _REGISTRY[name]

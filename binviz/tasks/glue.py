@@ -136,11 +136,12 @@ def metrics_of(task: str, labels: np.ndarray, logits: np.ndarray) -> dict[str, f
 
 
 def judge_on(task: str, examples: glue.Examples, model: nn.Module, tokenizer: Any) -> Judged:
-    """A model's metrics on examples of a task, and whether each is right."""
+    """A model's metrics on examples of a task, and what each is worth: right or wrong, or a number's squared error."""
     labels, about = np.asarray(examples.labels), glue.task(task)
     logits = text.logits_of(model, tokenizer, examples, about.max_length)
-    correct = logits.argmax(-1) == labels if about.num_labels > 1 else np.empty(0, dtype=bool)
-    return metrics_of(task, labels, logits), correct
+    # An example of a regression is worth -(y - label)^2
+    values = logits.argmax(-1) == labels if about.num_labels > 1 else -((logits[:, 0] - labels) ** 2)
+    return metrics_of(task, labels, logits), values
 
 
 def judge(task: str, model: nn.Module, tokenizer: Any) -> Judged:

@@ -16,7 +16,7 @@ from binviz import zoo
 from binviz.losses import Batch, LossChoice
 from binviz.registry import Registry
 
-#: What an evaluation gives: metrics, and whether each example is right; empty where labels are no classes.
+#: What an evaluation gives: metrics, and values of the examples, see `binviz.evidence.runs.of_examples`.
 Judged = tuple[dict[str, float], np.ndarray]
 Shows = Literal["text", "picture"]
 
@@ -25,7 +25,7 @@ Shows = Literal["text", "picture"]
 class Problem:
     """What a chain of stages is trained and judged on.
 
-    name: of the task. batch_of: step -> batch. evaluate: model -> metrics and whether each example is right.
+    name: of the task. batch_of: step -> batch. evaluate: model -> metrics and values of the examples.
     data: split -> sha256. calibration: a batch with examples of every kind, from which a fresh binary model's
     scales start. tokenizer: saved with every stage, or None. targets: entries of a batch that the model is not
     given. loss: what a stage learns from that names no loss. per_epoch: batches that show every example once.

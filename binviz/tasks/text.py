@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from binviz.data import check, glue
+from binviz.data import glue, validate
 from binviz.tasks.task import Example
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def sentence(text: str | tuple[str, ...], model: str, tokenizer: Any, truth: str
     Raises:
         UserError: the text is empty or too long.
     """
-    texts = [check.check_text(part) for part in ((text,) if isinstance(text, str) else text)]
+    texts = [validate.check_text(part) for part in ((text,) if isinstance(text, str) else text)]
     columns = [[part] for part in texts]
     inputs = dict(tokenizer(*columns, return_tensors="pt", truncation=True, max_length=MAX_TOKENS))
     tokens = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())

@@ -82,12 +82,12 @@ class Book:
         while len(self.history.steps) + math.ceil((self.steps - done) / self.record) > POINTS:
             self.history.thin()
 
-    def codes(self, step: int) -> observe.Codes:
+    def codes(self, step: int) -> observe.WeightCodes:
         """The weights' codes before the optimizer takes that step, if it is to be watched; else nothing."""
         due = step % self.watch == 0 or step == self.steps
         return observe.weight_codes(self.model) if due else {}
 
-    def note(self, step: int, loss: float, answers: tuple[int, int], before: observe.Codes) -> float | None:
+    def note(self, step: int, loss: float, answers: tuple[int, int], before: observe.WeightCodes) -> float | None:
         """Enter a step that was taken.
 
         Args:

@@ -18,7 +18,7 @@ from torch import nn
 from binviz import tasks, zoo
 from binviz.binarizers import Binarizer
 from binviz.evidence import runs
-from binviz.packed import load_packed, save_packed
+from binviz.saving import load_packed, save_packed
 
 Evaluate = Callable[[nn.Module], tasks.Judged]
 
@@ -35,7 +35,7 @@ def float_bytes(model: nn.Module) -> int:
 
 
 def judged(run: runs.Run, path: Path, evaluate: Evaluate) -> runs.Run:
-    """A record with the metrics and predictions of the file that ships.
+    """A record with the metrics and the examples of the file that ships.
 
     Its `file` has the name and sha256 of that file, the metrics of the model as it was trained, and the code and the
     machine that looked again. Nothing is chosen by this look.
@@ -45,7 +45,7 @@ def judged(run: runs.Run, path: Path, evaluate: Evaluate) -> runs.Run:
         path: of the packed file.
         evaluate: on the split that the run was judged on.
     """
-    metrics, correct = evaluate(load_packed(path))
+    metrics, values = evaluate(load_packed(path))
     file = {
         "name": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -54,7 +54,7 @@ def judged(run: runs.Run, path: Path, evaluate: Evaluate) -> runs.Run:
         "code": runs.code_state(),
         "machine": runs.machine(),
     }
-    return replace(run, metrics=metrics, predictions=runs.correct_bits(correct), file=file)
+    return replace(run, metrics=metrics, file=file, **runs.of_examples(values))
 
 
 def bundle(

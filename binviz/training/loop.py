@@ -26,7 +26,6 @@ from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.training import checkpoint, nonfinite, observe, optimizers
 from binviz.training.book import Book, History
-from binviz.training.learned import scales_of
 from binviz.training.settings import TrainConfig, check_seed, rate
 
 #: `binviz.losses.Loss`, or any function of a model and a batch.
@@ -40,7 +39,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
         for module in model.modules()
         if isinstance(module, Binarizer)
         for name, parameter in module.named_parameters(recurse=False)
-        if name in scales_of(module)
+        if name in module.scales
     }
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [p for p in trained if p.ndim >= 2 and id(p) not in scales]

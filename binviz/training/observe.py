@@ -16,9 +16,8 @@ from binviz.adapters import layout_of
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.losses.labels import NO_LABEL
-from binviz.training.learned import scales_of, shifts_of
 
-Codes = dict[str, Tensor]
+WeightCodes = dict[str, Tensor]
 
 
 def layer_names(model: nn.Module) -> dict[str, str]:
@@ -59,17 +58,17 @@ def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, in
 
 
 @torch.no_grad()
-def weight_codes(model: nn.Module) -> Codes:
-    """Module path -> the codes of its binary weights, as booleans."""
+def weight_codes(model: nn.Module) -> WeightCodes:
+    """Module path -> the codes of its binary weights, as booleans, (bases, *shape of the weight)."""
     return {
-        path: module.weight_binarizer.encode(module.weight).q > 0
+        path: torch.stack([code.q > 0 for code in module.weight_binarizer.bases(module.weight)])
         for path, module in model.named_modules()
         if isinstance(getattr(module, "weight_binarizer", None), Binarizer)
     }
 
 
 @torch.no_grad()
-def curves(model: nn.Module, before: Codes, names: dict[str, str]) -> dict[str, float]:
+def curves(model: nn.Module, before: WeightCodes, names: dict[str, str]) -> dict[str, float]:
     """One point of every curve, to four significant digits.
 
     Args:
@@ -86,8 +85,8 @@ def curves(model: nn.Module, before: Codes, names: dict[str, str]) -> dict[str, 
             continue
         path = path.removesuffix(".activation_binarizer")
         for name, parameter in module.named_parameters(recurse=False):
-            if name in scales_of(module):
+            if name in module.scales:
                 found[f"scale/{names.get(path, path)}"] = float(parameter.mean())
-            elif name in shifts_of(module):
+            elif name in module.shifts:
                 found[f"shift/{names.get(path, path)}"] = float(parameter.abs().mean())
     return {name: float(f"{value:.4g}") for name, value in found.items()}

@@ -2,7 +2,8 @@
 
     python -m binviz.training.shipped sst2-minilm.float
 
-Only metrics and predictions change, and `file` says where they come from; the record of the training stays.
+Only the metrics and what is kept of each example change, and `file` says where they come from; the record of the
+training stays.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.training.bundle import judged
+
+#: Fields of a record that are a look at the file.
+LOOKED = ("metrics", "predictions", "examples", "scores", "file")
 
 
 def record_again(name: str) -> list[runs.Run]:
@@ -37,7 +41,7 @@ def record_again(name: str) -> list[runs.Run]:
         return run.cell, run.seed, run.seconds, run.curves, run.code
 
     return [
-        replace(other, metrics=again.metrics, predictions=again.predictions, file=again.file)
+        replace(other, **{name: getattr(again, name) for name in LOOKED})
         for other in runs.runs()
         if training(other) == training(run)
     ]

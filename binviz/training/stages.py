@@ -222,7 +222,7 @@ def run_stage(
     loss, checkpoint = prepare(start, stage, problem, seed), out / f"{name}.checkpoint"
     history = fit(start, problem.batch_of, loss, stage.train, checkpoint, cell, identity, seed)
     start.requires_grad_(True)
-    metrics, correct = problem.evaluate(start)
+    metrics, values = problem.evaluate(start)
     run = runs.Run(
         experiment=experiment,
         cell=cell,
@@ -232,7 +232,7 @@ def run_stage(
         data=problem.data,
         metrics=metrics,
         seconds=round(history.seconds, 1),
-        predictions=runs.correct_bits(correct),
+        **runs.of_examples(values),
         curves={
             "step": history.steps,
             "loss": history.loss,

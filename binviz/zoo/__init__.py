@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 
 if TYPE_CHECKING:
     from binviz.evidence.runs import Run
@@ -79,9 +78,7 @@ def describe(name: str) -> Entry:
         UserError: no bundled model of that name.
     """
     if name not in _manifest():
-        near = get_close_matches(str(name), _manifest(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
-        raise UserError(f"no model named {name!r}{hint}")
+        raise UserError(f"no model named {name!r}; {near(name, names())}")
     return _manifest()[name]
 
 
@@ -98,8 +95,7 @@ def load(name: str | Path) -> nn.Module:
     Raises:
         UserError: nothing of that name, or it is damaged.
     """
-    from binviz.packed import load_packed
-    from binviz.saving import load_folder
+    from binviz.saving import load_folder, load_packed
 
     path = Path(name)
     if path.is_dir():
@@ -109,8 +105,8 @@ def load(name: str | Path) -> nn.Module:
 
 def load_tokenizer(name: str | Path) -> Any:
     """The tokenizer or image processor that belongs to a model; arguments and errors as `load`."""
-    from binviz.packed.file import read_tokenizer
-    from binviz.saving import read_tokenizer_files
+    from binviz.saving.folder import read_tokenizer_files
+    from binviz.saving.packed import read_tokenizer
 
     path = Path(name)
     if path.is_dir():

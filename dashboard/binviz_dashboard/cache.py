@@ -23,7 +23,7 @@ from binviz.packed import pack
 from binviz.playground import latent
 from binviz.plots import Histogram
 from binviz.tasks import Example
-from binviz_dashboard import counting, lab, looking, meeting, models
+from binviz_dashboard import activations, lab, models, priced, product
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -88,7 +88,7 @@ def captured(name: str, key: str, _example: Example) -> analysis.Captured:
 def histograms(name: str, key: str, tensors: tuple[str, ...], _example: Example) -> list[Histogram]:
     """One histogram for each of the named tensors inside a model."""
     seen = captured(name, key, _example)
-    return [looking.histogram(seen.flat(each)) for each in tensors]
+    return [activations.histogram(seen.flat(each)) for each in tensors]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -120,13 +120,13 @@ def measured(chosen: lab.Lab, name_of_x: str, _x: NDArray[np.float32]) -> lab.Me
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def places(name: str) -> dict[str, meeting.Place]:
+def places(name: str) -> dict[str, product.Place]:
     """The 1-bit linear layers of a model, by name."""
-    return meeting.places(model(name).model)
+    return product.places(model(name).model)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def seen_at(name: str, key: str, place: meeting.Place, _example: Example) -> analysis.Captured:
+def seen_at(name: str, key: str, place: product.Place, _example: Example) -> analysis.Captured:
     """What goes into a 1-bit linear layer and what comes out, as the model reads an example."""
     shared = model(name)
     with shared.lock:
@@ -136,9 +136,9 @@ def seen_at(name: str, key: str, place: meeting.Place, _example: Example) -> ana
 @st.cache_resource(max_entries=64, show_spinner=False)
 def costs(name: str, recipe: str, tokens: int) -> Costs:
     """Costs of a bundled model, whose recipe is its own, or of an architecture under a recipe."""
-    if name in counting.CONFIGURATIONS:
-        return counting.untrained(name, recipe, tokens)
-    return counting.bundled(model(name).model, tokens)
+    if name in priced.CONFIGURATIONS:
+        return priced.untrained(name, recipe, tokens)
+    return priced.bundled(model(name).model, tokens)
 
 
 @st.cache_resource(max_entries=64, show_spinner="A few seconds of training")

@@ -25,7 +25,7 @@ SETTINGS = {
     "runner.postScriptGC": "false",
     "server.address": "localhost",
     "server.fileWatcherType": "none",
-    # In MB; binviz.data.check refuses arrays above 32 with a sentence of its own.
+    # In MB; binviz.data.validate refuses arrays above 32 with a sentence of its own.
     "server.maxUploadSize": "33",
     "server.showEmailPrompt": "false",
     "theme.base": str(APP.with_name("theme.toml")),

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from binviz import tasks, zoo
-from binviz.data import check
+from binviz.data import validate
 from binviz.errors import UserError
 from binviz_dashboard import cache, lab, state
 
@@ -80,7 +80,7 @@ def _uploaded() -> Tensor:
         st.info("Choose a file that numpy.save wrote.")
         st.stop()
     content = file.getvalue()
-    x = lab.as_rows(check.load_array(content))
-    source = "from binviz.data import check\nfrom binviz_dashboard import lab\n\n"
-    source += _ROWS.format(array=f"check.load_array({file.name!r})")
+    x = lab.as_rows(validate.load_array(content))
+    source = "from binviz.data import validate\nfrom binviz_dashboard import lab\n\n"
+    source += _ROWS.format(array=f"validate.load_array({file.name!r})")
     return Tensor(hashlib.sha256(content).hexdigest(), x, source)

@@ -20,6 +20,7 @@ from binviz_kernels.packing import PackedWeights, pack_rows, unpack
 from binviz_kernels.panels import arrange_together
 
 Floats = NDArray[np.float32]
+FourPanels = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 class Range(NamedTuple):
@@ -127,7 +128,7 @@ class PackedEncoder(NamedTuple):
         epsilon: of the layer norms.
     """
 
-    panels: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+    panels: FourPanels
     terms: Terms
     head: int
     inner: int
@@ -164,62 +165,78 @@ def prepare_encoder(
     if len({layer.fc2_signed for layer in layers}) > 1:
         raise ValueError("the layers of an encoder must have the same kind of codes before fc2")
 
-    def whole(values: NDArray[Any]) -> NDArray[Any]:
-        """Columns [..., N] of the heads, each head filled up with zeros to a multiple of 32."""
-        values = values.reshape(*values.shape[:-1], -1, head)
-        padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -head % 32)])
-        return padded.reshape(*values.shape[:-2], -1)
+    try:
+        panels, terms = _panels_of(layers, head), _terms_of(layers, head)
+    except ValueError as error:
+        raise ValueError(f"the layers of an encoder must be equally large: {error}") from error
+    hidden = layers[0].fc2.K
+    return PackedEncoder(panels, terms, head, inner, hidden, layers[0].fc2_signed, norm_first, epsilon)
+
+
+def _whole(values: NDArray[Any], head: int) -> NDArray[Any]:
+    """Columns [..., N] of the heads, each head filled up with zeros to a multiple of 32.
+
+    So every head begins with a 32-bit word of its own.
+    """
+    values = values.reshape(*values.shape[:-1], -1, head)
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -head % 32)])
+    return padded.reshape(*values.shape[:-2], -1)
+
+
+def _panels_of(layers: Sequence[EncoderLayer], head: int) -> FourPanels:
+    """The weights of q, k and v, attn_out, fc1 and fc2, each in one array, layer after layer."""
 
     def stack(weights: Sequence[PackedWeights], layout: Callable[..., Any] = lambda bits: bits) -> Any:
         bits = (layout(unpack(w, signed=False)) for w in weights)
         return arrange_together([pack_rows(b.astype(bool)).words for b in bits])
 
+    return (
+        stack([w for layer in layers for w in layer.qkv], lambda bits: _whole(bits.T, head).T),
+        stack([layer.attn_out for layer in layers], lambda bits: _whole(bits, head)),
+        stack([layer.fc1 for layer in layers]),
+        stack([layer.fc2 for layer in layers]),
+    )
+
+
+def _terms_of(layers: Sequence[EncoderLayer], head: int) -> Terms:
+    """Everything but the weights, in arrays of one type each: compiled code takes no lists."""
+    none = np.zeros((3, layers[0].fc2.K), np.uint64)
+    doubts = [
+        none if d is None else [d.start.view(np.uint32), d.width, d.codes]
+        for d in (layer.fc1_doubts for layer in layers)
+    ]
+    doubtful = any(layer.fc1_doubts for layer in layers)
+    # An empty table tells the kernels which of the two rules scores follow
     softmax = layers[0].exponentials is not None
-    try:
-        panels = (
-            stack([w for layer in layers for w in layer.qkv], lambda bits: whole(bits.T).T),
-            stack([layer.attn_out for layer in layers], whole),
-            stack([layer.fc1 for layer in layers]),
-            stack([layer.fc2 for layer in layers]),
-        )
-        vectors = [
-            np.stack(
-                [
-                    layer.attn_out_scale, layer.attn_out_bias, layer.fc2_scale, layer.fc2_bias,
-                    layer.attention_gain, layer.attention_bias, layer.ffn_gain, layer.ffn_bias,
-                    layer.ffn_least, *layer.input_least,
-                ]
-            )
-            for layer in layers
-        ]  # fmt: skip
-        ranges = [
-            [
-                np.concatenate([*map(whole, of_heads), of_fc1])
-                for *of_heads, of_fc1 in zip(
-                    *layer.qkv_range, layer.context_range, layer.fc1_range, strict=True
-                )
-            ]
-            for layer in layers
+    tables: list[Any] = [layer.exponentials if softmax else layer.score_least for layer in layers]
+    return Terms(
+        np.stack([_vectors_of(layer) for layer in layers]).astype(np.float32),
+        np.array([_ranges_of(layer, head) for layer in layers]).astype(np.uint32),
+        np.zeros((0, head + 1), np.int32) if softmax else np.stack(tables).astype(np.int32),
+        np.stack(tables).astype(np.float32) if softmax else np.zeros((0, head + 1, 1), np.float32),
+        np.array([layer.share for layer in layers], np.float32),
+        np.array(doubts, np.uint64) if doubtful else none[None, :, :0],
+    )
+
+
+def _vectors_of(layer: EncoderLayer) -> NDArray[Any]:
+    """Its vectors of D numbers, in the order of `encoder_blocks`."""
+    return np.stack(
+        [
+            layer.attn_out_scale, layer.attn_out_bias, layer.fc2_scale, layer.fc2_bias,
+            layer.attention_gain, layer.attention_bias, layer.ffn_gain, layer.ffn_bias,
+            layer.ffn_least, *layer.input_least,
         ]
-        none = np.zeros((3, layers[0].fc2.K), np.uint64)
-        doubts = [
-            none if d is None else [d.start.view(np.uint32), d.width, d.codes]
-            for d in (layer.fc1_doubts for layer in layers)
-        ]
-        doubtful = any(layer.fc1_doubts for layer in layers)
-        tables: list[Any] = [layer.exponentials if softmax else layer.score_least for layer in layers]
-        terms = Terms(
-            np.stack(vectors).astype(np.float32),
-            np.array(ranges).astype(np.uint32),
-            np.zeros((0, head + 1), np.int32) if softmax else np.stack(tables).astype(np.int32),
-            np.stack(tables).astype(np.float32) if softmax else np.zeros((0, head + 1, 1), np.float32),
-            np.array([layer.share for layer in layers], np.float32),
-            np.array(doubts, np.uint64) if doubtful else none[None, :, :0],
-        )
-    except ValueError as error:
-        raise ValueError(f"the layers of an encoder must be equally large: {error}") from error
-    hidden = layers[0].fc2.K
-    return PackedEncoder(panels, terms, head, inner, hidden, layers[0].fc2_signed, norm_first, epsilon)
+    )  # fmt: skip
+
+
+def _ranges_of(layer: EncoderLayer, head: int) -> list[NDArray[Any]]:
+    """Starts and widths, those of q, k, v, the context and the hidden units in a row."""
+    ranges = zip(*layer.qkv_range, layer.context_range, layer.fc1_range, strict=True)
+    return [
+        np.concatenate([*(_whole(values, head) for values in of_heads), of_fc1])
+        for *of_heads, of_fc1 in ranges
+    ]
 
 
 def _check_sizes(layer: EncoderLayer, head: int) -> None:

@@ -28,7 +28,7 @@ def test_public_names():
 def test_importing_loads_nothing_heavy():
     code = (
         "import sys, binviz.analysis\n"
-        "from binviz.data import check, digits, generated, photos, sentences\n"
+        "from binviz.data import validate, digits, generated, photos, sentences\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 import binviz
-from binviz import zoo
+from binviz import tasks, zoo
 from binviz.bench import agreement
 from binviz.bench.fused_codes import compare, fused_layers
 from binviz.packed.fold import NotFoldable
@@ -66,7 +66,8 @@ def test_layers_that_are_not_fused_have_none():
 
 
 def test_the_report_has_the_fused_codes():
-    examples, collate = agreement.task_of("digits-vit.bit-w1a1")
+    held_out = tasks.of_model("digits-vit.bit-w1a1").held_out(None)
+    examples, collate = held_out.examples, held_out.collate
     model = zoo.load("digits-vit.bit-w1a1")
     found = agreement.report(model, binviz.pack(model), examples[:40], collate)
     seen = agreement.with_fused_codes(found, model, examples[:40], collate)

@@ -17,6 +17,7 @@ from binviz.binarizers import (
     sign,
     with_surrogate,
 )
+from binviz.binarizers.conformance import _CHECKS, sample
 from binviz.errors import UserError
 
 VARIANTS = [
@@ -44,11 +45,17 @@ VARIANTS = [
 ]
 
 
+@pytest.mark.parametrize("check", _CHECKS)
 @pytest.mark.parametrize("name", names())
-def test_every_registered_binarizer(name):
-    passed = check_binarizer(name)
-    assert passed[0] == "shape"
-    assert len(passed) == 13
+def test_every_registered_binarizer(name, check):
+    def make():
+        return get(name, features=8)
+
+    _CHECKS[check](make, sample(make().channel_axis, 8))
+
+
+def test_what_passed_is_said_in_order():
+    assert check_binarizer("bnn") == list(_CHECKS)
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=lambda value: str(value))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from binviz.binarizers import get, names
-from binviz.binarizers.check import sample
+from binviz.binarizers.conformance import sample
 
 
 def make(name, **options):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from binviz.binarizers import get, sign, with_surrogate
-from binviz.binarizers.check import sample
+from binviz.binarizers.conformance import sample
 
 ROWS = sample(-1, 8).view(-1, 8)
 

@@ -3,7 +3,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from binviz_dashboard import racing
+from binviz_dashboard import speed
 
 pytestmark = pytest.mark.browser
 
@@ -146,7 +146,7 @@ def test_the_race_is_measured_here_and_stays(visitor):
     page.get_by_role("button", name="Measure on this machine").click()
     page.get_by_text("The roofline that explains").wait_for()
     visitor.settle()
-    assert page.locator(".js-plotly-plot").count() == 2 + bool(racing.accepted_maps())
+    assert page.locator(".js-plotly-plot").count() == 2 + bool(speed.accepted_maps())
     assert page.get_by_text("of this core's limit").count() == 1
     assert not visitor.complaints
     assert all("localhost" in url for url in visitor.asked if not url.startswith(("data:", "blob:")))

@@ -70,6 +70,17 @@ def test_a_plain_network_keeps_its_first_and_last_layer(models, name):
     assert layout.stay == {paths[0]: "first layer", paths[-1]: "last layer"}
 
 
+def test_a_convolution_without_a_binary_layer_is_first_and_says_why():
+    model = nn.Sequential(
+        nn.Conv1d(4, 8, 3), nn.Conv1d(8, 8, 3), nn.Flatten(), nn.Linear(16, 8), nn.Linear(8, 2)
+    )
+    layout = layout_of(model)
+    assert layout.others == {"3": "3"}
+    assert layout.stay == {"0": "no binary Conv1d", "1": "no binary Conv1d", "4": "last layer"}
+    with pytest.raises(UserError, match="fewer than three"):
+        layout_of(nn.Sequential(*(nn.Conv1d(4, 4, 3) for _ in range(4))))
+
+
 def test_a_submodel_and_a_wrapped_model(models):
     class Wrapper(nn.Module):
         def __init__(self, encoder):
@@ -95,9 +106,6 @@ REFUSED = {
     "a decoder": lambda: transformers.BertModel(transformers.BertConfig(is_decoder=True, **TEXT)),
     "T5": lambda: transformers.T5Model(
         transformers.T5Config(vocab_size=40, d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=24)
-    ),
-    "a language model": lambda: transformers.LlamaModel(
-        transformers.LlamaConfig(**TEXT, num_key_value_heads=2, pad_token_id=0)
     ),
     "DistilBERT": lambda: transformers.DistilBertModel(
         transformers.DistilBertConfig(vocab_size=40, dim=16, n_layers=1, n_heads=2, hidden_dim=24)

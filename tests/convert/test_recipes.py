@@ -42,6 +42,10 @@ def test_names():
     assert recipes.names("bit-*") == ["bit-w1a1", "bit-w1a2", "bit-w1a4"]
 
 
+def test_every_field_is_what_was_declared(golden):
+    golden("recipes.json", {name: recipes.get(name).to_dict() for name in recipes.names()})
+
+
 def test_json_and_back():
     for name in NAMES:
         recipe = recipes.get(name)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from binviz import binarize_, costs, recipes
-from binviz.packed.file import packed_bytes, save_packed
+from binviz.saving.packed import packed_bytes, save_packed
 
 
 def real_input(architecture):

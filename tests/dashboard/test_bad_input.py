@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from binviz_dashboard import racing
+from binviz_dashboard import speed
 
 
 def npy(array) -> bytes:
@@ -149,6 +149,6 @@ def test_numbers_and_parts_that_do_not_exist(visit, url):
 
 def test_a_visitor_is_told_that_another_one_measures(visit, monkeypatch):
     app = visit("bits", part="Speed")
-    with racing._turn:
+    with speed._turn:
         app.button(key="measure").click().run()
     assert "somebody else is measuring" in one_line(app).lower()

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from binviz_dashboard import models, racing
+from binviz_dashboard import models, speed
 
 PAGES = ["start", "lab", "training", "bits", "activations", "errors", "attention"]
 WITH_MODELS = [page for page in PAGES if page not in ("lab", "training", "bits")]
@@ -211,10 +211,10 @@ def test_the_map_is_the_recorded_one_until_one_is_measured_here(visit, monkeypat
         {"rows": m, "size": 64, "seconds": {"1 bit": 1e-6 * m, "int8": 4e-6, "float32": 5e-6}} for m in (1, 8)
     ]
     found = {"formats": ["1 bit", "int8", "float32"], "left_out": {}, "unsteady": 0.0, "cells": cells}
-    recorded = {"example": racing.Map(found, "Example 9000, 2 cores")}
-    here = racing.Map(found | {"unsteady": 0.5, "cells": cells[:1]}, "here")
-    monkeypatch.setattr(racing, "accepted_maps", lambda: recorded)
-    monkeypatch.setattr(racing, "measure_map", lambda tell: (tell(0.5, "half"), here)[1])
+    recorded = {"example": speed.Map(found, "Example 9000, 2 cores")}
+    here = speed.Map(found | {"unsteady": 0.5, "cells": cells[:1]}, "here")
+    monkeypatch.setattr(speed, "accepted_maps", lambda: recorded)
+    monkeypatch.setattr(speed, "measure_map", lambda tell: (tell(0.5, "half"), here)[1])
     app = visit("bits", part="Speed")
     assert any("Recorded on Example 9000" in each.value for each in app.markdown)
     assert [chart["data"][0]["y"] for chart in charts(app)] == [["1", "8"]]
@@ -227,7 +227,7 @@ def test_the_map_is_the_recorded_one_until_one_is_measured_here(visit, monkeypat
 
 
 def test_without_a_recorded_map_the_page_says_how_to_measure_one(visit, monkeypatch):
-    monkeypatch.setattr(racing, "accepted_maps", dict)
+    monkeypatch.setattr(speed, "accepted_maps", dict)
     app = visit("bits", part="Speed")
     assert not app.exception
     assert any("Measure a map" in each.value for each in app.info)

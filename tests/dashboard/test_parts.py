@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from binviz_dashboard import counting, lab, launch, looking, meeting, models, racing, recorded, state
+from binviz_dashboard import activations, lab, launch, models, priced, product, recorded, speed, state
 
 from binviz import UserError, analysis, binarizers, costs, plots, tasks, zoo
 from binviz.bench import roofline
@@ -19,7 +19,7 @@ THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 @pytest.mark.parametrize(
     "module",
-    [counting, lab, looking, meeting, models, racing, recorded, state],
+    [activations, lab, models, priced, product, recorded, speed, state],
     ids=lambda module: module.__name__,
 )
 def test_examples_in_docstrings(module):
@@ -162,7 +162,7 @@ def test_a_long_text_says_how_much_was_left_out():
 
 def test_families_keep_the_order_of_layers():
     names = ["0.in", "0", "layers.0.q", "layers.10.q", "stem.conv"]
-    assert looking.families(names) == {
+    assert activations.families(names) == {
         "*.in": ["0.in"],
         "*": ["0"],
         "layers.*.q": ["layers.0.q", "layers.10.q"],
@@ -175,14 +175,14 @@ def test_counting_bits_is_multiplying_codes(signed):
     rng = np.random.default_rng(0)
     for length in range(1, 17):
         texts = [" ".join(map(str, rng.normal(size=length).round(2))) for _ in range(2)]
-        step = meeting.step(*texts, signed=signed)
-        assert meeting.dot(step) == step.a_codes @ step.w_codes
-        assert meeting.in_words(step).endswith(rf"= {meeting.dot(step)}\end{{aligned}}")
+        step = product.step(*texts, signed=signed)
+        assert product.dot(step) == step.a_codes @ step.w_codes
+        assert product.in_words(step).endswith(rf"= {product.dot(step)}\end{{aligned}}")
 
 
 def test_a_zero_is_plus_one_and_a_half_is_not_above_a_half():
-    assert meeting.step("0 -0.0", "0 -0", signed=True).a_codes.tolist() == [1, 1]
-    assert meeting.step("0.5 0.51 -3", "0 -0 1", signed=False).a_codes.tolist() == [0, 1, 0]
+    assert product.step("0 -0.0", "0 -0", signed=True).a_codes.tolist() == [1, 1]
+    assert product.step("0.5 0.51 -3", "0 -0 1", signed=False).a_codes.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("name", models.binary_names())
@@ -192,9 +192,9 @@ def test_every_one_bit_linear_gives_the_models_own_numbers(name):
     example = task.example(3, name, task.tokenizer(name))
     if "cnn" in name:
         with pytest.raises(UserError, match="only convolutions"):
-            meeting.places(model)
+            product.places(model)
         return
-    found = meeting.places(model)
+    found = product.places(model)
     assert {place.path for place in found.values()} == {
         path for path, module in model.named_modules() if isinstance(module, BinaryLinear)
     }
@@ -203,24 +203,24 @@ def test_every_one_bit_linear_gives_the_models_own_numbers(name):
     for place in found.values():
         last = seen[place.path].size // place.outputs - 1
         for token, row in ((0, 0), (last, place.outputs - 1), (last // 2, 7)):
-            met = meeting.meet(model, place, seen, token, row)
+            met = product.meet(model, place, seen, token, row)
             assert met.output == met.models
             assert met.dot == (2 * met.a_bits - 1 if met.signed else met.a_bits) @ (2 * met.w_bits - 1)
             assert met.dot * met.scale + met.added == pytest.approx(met.output, rel=1e-4, abs=1e-4)
 
 
 def test_costs_by_layer_are_all_costs():
-    counted = counting.untrained("BERT-base", "bit-w1a2", tokens=16)
+    counted = priced.untrained("BERT-base", "bit-w1a2", tokens=16)
     units = {"MiB": 2**20, "KiB": 2**10, "MB": 1e6, "kB": 1e3, "million": 1e6, "thousand": 1e3}
     for rule in costs.rules.names():
         under = counted.under(rule)
         for what, total in (("operations", under.operations), ("memory", under.bytes)):
-            layers, amounts, unit = counting.by_layer(under, what)
+            layers, amounts, unit = priced.by_layer(under, what)
             factor = units[unit.split()[0]]
             assert factor * sum(map(sum, amounts.values())) == pytest.approx(total)
             assert all(len(values) == len(layers) for values in amounts.values())
-        assert rule in counting.about(rule)
-        assert all(rule in column for column in counting.table(under).columns[-2:])
+        assert rule in priced.about(rule)
+        assert all(rule in column for column in priced.table(under).columns[-2:])
 
 
 def test_two_visitors_do_not_measure_each_other(monkeypatch):
@@ -228,14 +228,14 @@ def test_two_visitors_do_not_measure_each_other(monkeypatch):
 
     def measure(rows, inputs, outputs, rounds):
         with pytest.raises(UserError, match="somebody else"):
-            racing.race("768 → 768", 1, lambda share, text: None)
+            speed.race("768 → 768", 1, lambda share, text: None)
         refused.append(rows)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(racing.roofline, "measure", measure)
+    monkeypatch.setattr(speed.roofline, "measure", measure)
     for _ in range(2):  # the turn is given back
         with pytest.raises(KeyboardInterrupt):
-            racing.race("768 → 768", 1, lambda share, text: None)
+            speed.race("768 → 768", 1, lambda share, text: None)
     assert refused == [1, 1]
 
 
@@ -263,13 +263,13 @@ def a_map(unsteady=0.0):
 
 
 def test_a_map_is_drawn_among_the_formats_that_are_asked_for():
-    seen = racing.Map(a_map(), "a machine")
-    for among, formats in racing.AMONG.items():
-        sizes = racing.sizes(seen, among)
+    seen = speed.Map(a_map(), "a machine")
+    for among, formats in speed.AMONG.items():
+        sizes = speed.sizes(seen, among)
         assert [(size.rows, size.size) for size in sizes] == [(1, 64), (1, 128), (8, 64), (8, 128)]
         assert all(set(size.seconds) == set(formats) & set(seen.found["formats"]) for size in sizes)
         plots.crossover(sizes)
-    about = racing.about_map(seen)
+    about = speed.about_map(seen)
     assert "Without int8: this torch has none." in about and about.endswith(
         "Measured on a machine, one thread."
     )
@@ -278,29 +278,29 @@ def test_a_map_is_drawn_among_the_formats_that_are_asked_for():
 def test_accepted_maps_name_their_machine_and_older_records_have_none(monkeypatch):
     about = {"cpu": "Example 9000", "cores": 2, "flags": ["avx2"]}
     shipped = {"old": {"machine": about}, "new": {"machine": about, "crossover": a_map()}}
-    monkeypatch.setattr(racing.records, "shipped", lambda: shipped)
-    assert racing.accepted_maps() == {"new": racing.Map(a_map(), "Example 9000, 2 cores (avx2)")}
+    monkeypatch.setattr(speed.records, "shipped", lambda: shipped)
+    assert speed.accepted_maps() == {"new": speed.Map(a_map(), "Example 9000, 2 cores (avx2)")}
 
 
 def test_maps_and_races_do_not_measure_each_other(monkeypatch):
     def measure(tell):
         with pytest.raises(UserError, match="somebody else"):
-            racing.race("768 → 768", 1, lambda share, text: None)
+            speed.race("768 → 768", 1, lambda share, text: None)
         return a_map()
 
-    monkeypatch.setattr(racing.crossover, "measure", measure)
-    assert racing.measure_map(lambda share, text: None).found == a_map()
+    monkeypatch.setattr(speed.crossover, "measure", measure)
+    assert speed.measure_map(lambda share, text: None).found == a_map()
 
 
 def test_a_race_is_judged_by_the_best_limit_that_was_seen():
-    race = racing.Race(contest(128, 2e12), [contest(1, 1e12)], 2e10, "a machine")
+    race = speed.Race(contest(128, 2e12), [contest(1, 1e12)], 2e10, "a machine")
     assert race.disturbed
     assert race.limit == 2.02e12
-    theory, measured = racing.ratios(race)
+    theory, measured = speed.ratios(race)
     assert theory["papers' operations"] == 64
     assert theory["this core's limits"] == pytest.approx(20.2)
     assert measured == {"torch float32 / ours": [20.0, 19.0, 21.0]}
-    assert racing.times(race)["torch float32"][1] == "20.0 times ours"
-    assert "50%" in racing.times(race)["1-bit layer, packing included"][1]
-    assert "a machine" in racing.explanation(race)
-    assert not racing.Race(contest(128, 2e12), [contest(1, 2e12)], 2e10, "").disturbed
+    assert speed.times(race)["torch float32"][1] == "20.0 times ours"
+    assert "50%" in speed.times(race)["1-bit layer, packing included"][1]
+    assert "a machine" in speed.explanation(race)
+    assert not speed.Race(contest(128, 2e12), [contest(1, 2e12)], 2e10, "").disturbed

@@ -271,6 +271,30 @@ def test_padding_changes_nothing(name):
     torch.testing.assert_close(padded, alone, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", recipes.names())
+def test_minus_100_forbids(name, models, monkeypatch):
+    """Swin's masks of shifted windows say -100, which a sign of probabilities does not take for nothing."""
+    model = models.tiny("swin").double()
+    shifted = [layer for stage in model.swin.encoder.layers for layer in stage.blocks if layer.shift_size > 0]
+    given = {"pixel_values": torch.randn(2, 3, 16, 16, dtype=torch.float64)}
+    binviz.binarize_(model, name)
+    found = model(**given).logits
+    kind = type(shifted[0])
+    mask_of, seen = kind.get_attn_mask, []
+
+    def without_end(layer, *args, **where):
+        mask = mask_of(layer, *args, **where)
+        if mask is not None:
+            assert mask.unique().tolist() == [-100, 0]
+            seen.append(layer)
+            mask = mask.masked_fill(mask < 0, -math.inf)
+        return mask
+
+    monkeypatch.setattr(kind, "get_attn_mask", without_end)
+    torch.testing.assert_close(model(**given).logits, found, rtol=1e-9, atol=1e-9)
+    assert seen == shifted != []
+
+
 @pytest.mark.parametrize("shift", [-5.0, 5.0])
 def test_padding_changes_nothing_when_a_shift_lifts_zero(shift):
     """A probability of 0 plus a shift may be a code of 1; a forbidden position must not be."""

@@ -231,9 +231,16 @@ def test_what_is_not_folded():
 
 @torch.no_grad()
 def test_probabilities_at_the_threshold_are_not_folded():
-    """A ratio of exactly one quarter: which side it falls on depends on how the sum of the row rounds."""
+    """A ratio of one quarter, or nearly so: on which side it falls depends on how the sum of the row rounds."""
     step = math.log(2) / 2  # e^(−step · 2 · 2) = 1/4
     query, key = elastic("elastic-signed", step), elastic("elastic-signed", 1.0)
     binary = BinaryAttention(query, key, elastic("elastic-signed", 1.0), binarizers.get("bivit-attention"))
     with pytest.raises(NotFoldable, match="at the threshold"):
         score_terms(binary, 16, 1.0)
+    for away, folded in ((2e-6, False), (-2e-6, False), (1e-4, True), (-1e-4, True)):
+        query.alpha.fill_(step * (1 + away))
+        if folded:
+            assert score_terms(binary, 16, 1.0)["share"] == 0.0
+        else:
+            with pytest.raises(NotFoldable, match="at the threshold"):
+                score_terms(binary, 16, 1.0)

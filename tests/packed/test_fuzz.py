@@ -78,7 +78,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("load", "result"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_noticed(path, monkeypatch, load, result):
-    monkeypatch.setattr("binviz.packed.load_packed", load)
+    monkeypatch.setattr("binviz.saving.load_packed", load)
     assert fuzz.attempt(path)[0] == result
 
 
@@ -86,14 +86,14 @@ def test_what_is_wrong_is_noticed(path, monkeypatch, load, result):
 def test_a_number_that_is_not_the_file_s_is_noticed(path, monkeypatch, name):
     model = binviz.load_packed(path)
     model.get_parameter(name).data.view(-1)[1] -= 3
-    monkeypatch.setattr("binviz.packed.load_packed", lambda path: model)
+    monkeypatch.setattr("binviz.saving.load_packed", lambda path: model)
     assert fuzz.attempt(path) == ("another tensor", name)
 
 
 def test_a_model_that_does_not_answer_is_noticed(path, monkeypatch):
     model = binviz.load_packed(path)
     model.bert.pooler.forward = lambda hidden: 1 / 0
-    monkeypatch.setattr("binviz.packed.load_packed", lambda path: model)
+    monkeypatch.setattr("binviz.saving.load_packed", lambda path: model)
     assert fuzz.attempt(path)[0] == "no answer"
 
 

@@ -12,8 +12,8 @@ from binviz import recipes
 from binviz.analysis.capture import run, select
 from binviz.analysis.sites import layout_for_reading
 from binviz.errors import UserError
-from binviz.packed.file import packed_bytes
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLinear
+from binviz.saving.packed import packed_bytes
 
 #: Every recipe on a text model, one with windows and one of convolutions; three very different ones on the others.
 MODELS = {recipe: ["bert", "swin", "cnn"] for recipe in recipes.names()}
@@ -222,9 +222,6 @@ def test_refused_models(models):
         binviz.pack(models.tiny("bert"))
     with pytest.raises(UserError, match="packed already"):
         binviz.pack(binviz.pack(binary(models)))
-    two_bits = recipes.Choice("elastic-signed", {"bits": 2})
-    with pytest.raises(UserError, match=r"blocks.0.conv has weights of more than two values"):
-        binviz.pack(binary(models, "cnn", recipes.get("bnn").but("mine", weight=two_bits)))
     of_batch = recipes.Choice("elastic-unsigned", {"bits": 2, "subtract_min": True})
     with pytest.raises(UserError, match="depends on the batch"):
         binviz.pack(binary(models, recipe=recipes.get("bit-w1a2").but("mine", attention=of_batch)))

@@ -88,7 +88,7 @@ def own_zoo(tmp_path, monkeypatch):
 def test_a_bundled_model_is_judged_as_it_ships(own_zoo):
     model = networks.DigitsCNN(networks.DigitsCNNConfig(width=4, depth=1)).eval()
     torch.nn.init.constant_(model.head.weight, 1 / 3)  # float16 has no third
-    trained = runs.Run("digits", "digits-cnn.float", 0, {}, "", {}, {"accuracy": 0.25}, 1.0, "01")
+    trained = runs.Run("digits", "digits-cnn.float", 0, {}, "", {}, {"accuracy": 0.25}, 1.0, "01", 4)
 
     def evaluate(shipped):
         rounded = float(shipped.head.weight[0, 0].detach()) == float(np.float16(1 / 3))

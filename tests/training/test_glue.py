@@ -129,7 +129,10 @@ def test_pairs_and_regression(here, tmp_path, task, metrics, distillation):
     records = glue.train(config(task, ("float", "bibert"), distillation=distillation), tmp_path)
     assert set(records["bibert"].metrics) == metrics
     assert records["bibert"].curves["loss"][0] > 0
-    assert bool(records["bibert"].predictions) == (task == "mrpc")
+    found = records["bibert"]
+    assert (bool(found.predictions), bool(found.scores)) == (task == "mrpc", task == "stsb")
+    worth = runs.each_example(found)
+    assert len(worth) == found.examples > 0 and (task == "mrpc" or (worth <= 0).all())
 
 
 def test_a_student_without_a_teacher(here, tmp_path):
@@ -220,7 +223,7 @@ def test_a_start_with_another_vocabulary(here, tmp_path):
     [
         (["--task", "sst"], "no GLUE task 'sst'"),
         (["--stages", "float,bit-w1a3"], "no recipe named 'bit-w1a3'"),
-        (["--distillation", "best"], "no loss 'best'; choose one of: labels, bit, bibert"),
+        (["--distillation", "best"], "no loss 'best'; did you mean"),
         (["--config", "nothing.toml"], "cannot read the configuration"),
         (["--seed", "-1"], "seed must be at least 0"),
         (["--seed", str(2**70)], "seed must be at least 0 and less than 2**63"),

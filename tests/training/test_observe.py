@@ -44,6 +44,17 @@ def test_flips_are_counted():
     assert sum(name.startswith("flips/") for name in found) == 14
 
 
+def test_what_flips_is_the_code_not_the_sign():
+    """BiT subtracts the mean: among positive weights codes change while no sign does."""
+    model = bert()
+    linear = model.bert.encoder.layer[1].intermediate.dense
+    linear.weight.data = torch.where(torch.arange(96).reshape(12, 8) % 2 == 0, 3.0, 1.0)
+    before = observe.weight_codes(model)
+    linear.weight.data[0, 1] = 3.0
+    found = observe.curves(model, before, observe.layer_names(model))
+    assert found["flips/layers.1.fc1"] == pytest.approx(1 / 96, rel=1e-3)
+
+
 def test_scales_and_shifts_are_read():
     model = bert()
     layer = model.bert.encoder.layer[0]

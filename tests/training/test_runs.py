@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ RUN = runs.Run(
     metrics={"accuracy": 0.5, "count": 1},
     seconds=1.5,
     predictions="05",
+    examples=3,
     curves={"step": [1, 2], "loss": [0.5, 0.25]},
 )
 
@@ -58,6 +60,10 @@ GARBAGE = {
     "metrics of a list": json.dumps(GOOD | {"metrics": [0.5]}).encode(),
     "seconds of words": json.dumps(GOOD | {"seconds": "long"}).encode(),
     "predictions of a number": json.dumps(GOOD | {"predictions": 5}).encode(),
+    "predictions of a word": json.dumps(GOOD | {"predictions": "right"}).encode(),
+    "predictions of other examples": json.dumps(GOOD | {"examples": 9}).encode(),
+    "scores of a word": json.dumps(GOOD | {"predictions": "", "scores": "good"}).encode(),
+    "scores of no base64": json.dumps(GOOD | {"predictions": "", "scores": "à!"}).encode(),
 }
 
 
@@ -87,6 +93,31 @@ def test_correct_bits(n):
     found = bytes.fromhex(runs.correct_bits(correct))
     assert len(found) == -(-n // 8)
     assert [bool(found[i // 8] >> (i % 8) & 1) for i in range(n)] == correct.tolist()
+
+
+def test_scores_come_back_to_float16_digits():
+    values = -np.random.default_rng(0).random(50) * 10
+    run = replace(RUN, **runs.of_examples(values))
+    np.testing.assert_allclose(runs.each_example(run), values, rtol=2**-11)
+    assert run.predictions == "" and runs.differing(run, np.ones(50, dtype=bool)) is None
+
+
+def test_scores_that_are_no_number_are_the_worst():
+    run = replace(RUN, **runs.of_examples(np.array([np.nan, -np.inf, 1e9, -0.5])))
+    assert runs.each_example(run).tolist() == [-65504, -65504, 65504, -0.5]
+
+
+def test_a_metric_without_examples():
+    run = replace(RUN, **runs.of_examples(np.empty(0)))
+    assert (run.examples, run.predictions, run.scores) == (0, "", "") and runs.each_example(run) is None
+
+
+def test_shipped_records_say_how_many_examples():
+    for run in runs.runs():
+        worth = runs.each_example(run)
+        assert run.examples > 0 and (worth is None or len(worth) == run.examples)
+        if run.predictions and "accuracy" in run.metrics:
+            assert worth.mean() == pytest.approx(run.metrics["accuracy"], abs=1e-12), run.path
 
 
 def test_machine_and_code():

@@ -12,7 +12,7 @@ class Everything(Rule):
 
     Memory is counted, not estimated: words of 64 bits for each row of weights (its last word padded), 4 bytes for
     each scale, every other parameter and buffer at its own size. It equals
-    `binviz.packed.file.packed_bytes(model)`, and the float figure is that of the float model's file. A tensor used
+    `binviz.saving.packed.packed_bytes(model)`, and the float figure is that of the float model's file. A tensor used
     at two places is stored twice. In MiB.
 
     Operations: a word of 64 one-bit products is one; codes of w and a bits need w * a of them, in attention as

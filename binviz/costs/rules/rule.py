@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import ClassVar
 
 from binviz.costs.parts import FLOAT, Part
 from binviz.costs.units import MemoryUnit
-from binviz.errors import UserError
+from binviz.errors import UserError, near
 
 
 class Rule:
@@ -91,7 +90,5 @@ def get(name: str | Rule) -> Rule:
     if isinstance(name, Rule):
         return name
     if name not in _REGISTRY:
-        near = get_close_matches(str(name), _REGISTRY, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; choose one of: {', '.join(names())}"
-        raise UserError(f"no counting rule named {name!r}{hint}")
+        raise UserError(f"no counting rule named {name!r}; {near(name, names())}")
     return _REGISTRY[name]

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import asking, cache, charts, looking, models, state
+from binviz_dashboard import activations, cache, charts, inputs, models, state
 
 from binviz import plots
 
 with state.one_line():
     with st.sidebar:
-        name = asking.for_model()
-        example = asking.for_example(name)
+        name = inputs.for_model()
+        example = inputs.for_example(name)
     floats, binaries = (
         cache.captured(each, example.key, example) for each in (models.float_name(name), name)
     )
-    families = looking.in_both(floats, binaries)
+    families = activations.in_both(floats, binaries)
     with st.sidebar:
         family = state.choose("Tensor", state.first("layers.*.ffn_in", list(families)), "tensor")
         names = families[family]
-        layer = state.choose("Layer", [looking.short(each) for each in names], "layer")
+        layer = state.choose("Layer", [activations.short(each) for each in names], "layer")
 
 st.markdown(f"#### {family}, float beside 1-bit")
 figure = plots.activations(
-    [looking.short(each) for each in names],
+    [activations.short(each) for each in names],
     *(cache.histograms(each, example.key, tuple(names), example) for each in (models.float_name(name), name)),
 )
-charts.show(plots.describe(figure, code=looking.code_of_activations(name, example, names)), "activations")
+charts.show(plots.describe(figure, code=activations.code_of_activations(name, example, names)), "activations")
 
-chosen = next(each for each in names if looking.short(each) == layer)
+chosen = next(each for each in names if activations.short(each) == layer)
 st.markdown(f"#### {chosen}, before and after its binarizer")
-found = looking.binarized(binaries, chosen)
+found = activations.binarized(binaries, chosen)
 if found is None:
     st.info("No binarizer reads this tensor: it stays float in this recipe.")
 else:
     figure = plots.before_after(*found)
-    charts.show(plots.describe(figure, code=looking.code_of_binarized(name, example, chosen)), "binarized")
+    charts.show(
+        plots.describe(figure, code=activations.code_of_binarized(name, example, chosen)), "binarized"
+    )

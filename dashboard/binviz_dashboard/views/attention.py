@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import asking, cache, charts, looking, models, state
+from binviz_dashboard import activations, cache, charts, inputs, models, state
 
 from binviz import plots
 from binviz.errors import UserError
 
 with state.one_line():
     with st.sidebar:
-        name = asking.for_model()
-        example = asking.for_example(name)
+        name = inputs.for_model()
+        example = inputs.for_example(name)
     floats, binaries = (
         cache.attention(each, example.key, example) for each in (models.float_name(name), name)
     )
@@ -22,7 +22,7 @@ with state.one_line():
         heads = binaries.layers[layer].codes.shape[1]
         head = int(state.choose("Head", [str(each) for each in range(heads)], "head"))
 
-labels = looking.labels(binaries, example)
+labels = activations.labels(binaries, example)
 before, after = floats.map(layer, head), binaries.map(layer, head)
 st.markdown(f"#### Layer {layer}, head {head}: what looks at what")
 figure = plots.attention(labels, before.probs, after.codes)
@@ -30,11 +30,11 @@ tail = (
     f"before, after = floats.map({layer}, {head}), binaries.map({layer}, {head})\n"
     f"figure = plots.attention({labels}, before.probs, after.codes)\n"
 )
-charts.show(plots.describe(figure, code=looking.code_of_attention(name, example, tail)), "attention")
+charts.show(plots.describe(figure, code=activations.code_of_attention(name, example, tail)), "attention")
 
 if example.picture is not None:
     query = state.choose("Query", labels, "query")
-    position, side = labels.index(query), looking.side_of(binaries)
+    position, side = labels.index(query), activations.side_of(binaries)
     place = None if position == 0 else divmod(position - 1, side)
     maps = [part[position, 1:].reshape(side, side) for part in (before.probs, after.codes)]
     tail = (
@@ -43,13 +43,13 @@ if example.picture is not None:
         f"figure = plots.patch_attention({example.picture_code}, {place}, *maps)\n"
     )
     figure = plots.patch_attention(example.picture, place, *maps)
-    charts.show(plots.describe(figure, code=looking.code_of_attention(name, example, tail)), "patches")
+    charts.show(plots.describe(figure, code=activations.code_of_attention(name, example, tail)), "patches")
 
 st.markdown("#### Ones per row in every head")
 numbers = [str(each) for each in range(len(binaries.layers))]
-figure = plots.ones_of_heads(numbers, looking.mean_ones(binaries.layers), len(labels))
+figure = plots.ones_of_heads(numbers, activations.mean_ones(binaries.layers), len(labels))
 tail = (
     "ones = [layer.ones[0].mean(axis=-1).tolist() for layer in binaries.layers]\n"
     f"figure = plots.ones_of_heads({numbers}, ones, {len(labels)})\n"
 )
-charts.show(plots.describe(figure, code=looking.code_of_attention(name, example, tail)), "heads")
+charts.show(plots.describe(figure, code=activations.code_of_attention(name, example, tail)), "heads")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from binviz_dashboard import asking, cache, charts, models, state
+from binviz_dashboard import cache, charts, inputs, models, state
 
 from binviz import plots, tasks, zoo
 
 st.markdown("#### Ask a float network and its 1-bit twin the same question")
 with state.one_line():
     with st.sidebar:
-        name = asking.for_model()
-        example = asking.for_example(name)
+        name = inputs.for_model()
+        example = inputs.for_example(name)
     pair = (models.float_name(name), name)
     entries = [zoo.describe(each) for each in pair]
     answers = [cache.answer(each, example.key, example) for each in pair]

@@ -15,7 +15,7 @@ from torch import nn
 from binviz import analysis
 from binviz.adapters import layout_of
 from binviz.analysis.sites import sites
-from binviz.data import check
+from binviz.data import validate
 from binviz.errors import UserError
 from binviz.layers import BinaryLinear
 from binviz.tasks import Example
@@ -60,7 +60,9 @@ def step(a: str, w: str, signed: bool) -> Step:
     >>> step("0.5, -2", "1 1", signed=True).a_bits.tolist()
     [1, 0]
     """
-    x, y = (np.array(check.check_numbers(text, name, MOST)) for name, text in (("list a", a), ("list w", w)))
+    x, y = (
+        np.array(validate.check_numbers(text, name, MOST)) for name, text in (("list a", a), ("list w", w))
+    )
     if len(x) != len(y):
         raise UserError(f"list a has {len(x)} numbers and list w has {len(y)}; write as many in both")
     return Step(x, y, (x >= 0 if signed else x > 0.5).astype(int), (y >= 0).astype(int), signed)
@@ -129,7 +131,7 @@ def places(model: nn.Module) -> dict[str, Place]:
     found = {}
     for name, site in sites(model, layout).items():
         layer: Any = model.get_submodule(site.module)
-        one_bit = isinstance(layer, BinaryLinear) and layer.weight_binarizer.bits == 1
+        one_bit = isinstance(layer, BinaryLinear) and layer.weight_binarizer.basis_count == 1
         if name.endswith(".code") and one_bit and layer.activation_binarizer.bits == 1:
             found[names.get(site.module, site.module)] = Place(site.module, name, layer.weight.shape[0])
     if not found:
@@ -140,8 +142,8 @@ def places(model: nn.Module) -> dict[str, Place]:
 class Met(NamedTuple):
     """An activation and a weight row, and what becomes of their count.
 
-    a_bits, w_bits: (K,). dot: counted on words. scale: of weight times activation. added: the shift's correction
-    and the bias. output: the number that follows. models: the number that the model itself gave.
+    a_bits, w_bits: (K,). dot: counted on words. scale: of weight times activation. added: the bias.
+    output: the number that follows. models: the number that the model itself gave.
     """
 
     a_bits: NDArray[np.int64]
@@ -170,7 +172,7 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
     before, codes = (seen[name] for name in place.inputs)
     a = codes.reshape(-1, codes.shape[-1])[token]
     given = torch.from_numpy(before.reshape(-1, codes.shape[-1])[token : token + 1])
-    code, weight = layer.activation_binarizer.encode(given), layer.weight_binarizer.encode(layer.weight)
+    code, (weight,) = layer.activation_binarizer.encode(given), layer.weight_binarizer.bases(layer.weight)
     signed = min(layer.activation_binarizer.levels) < 0
     a_bits, w_bits = (a > 0).astype(int), (weight.q[row] > 0).long().numpy()
     words_a, words_w = (np.packbits(bits, bitorder="little") for bits in (a_bits, w_bits))
@@ -182,14 +184,9 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
         # dot = 2 popcount(a & w) - popcount(a)
         count = int(np.bitwise_count(words_a & words_w).sum())
         dot = 2 * count - int(np.bitwise_count(words_a).sum())
-    # As in binviz.layers.linear, in its order
     weight_scale, scale = weight.scale.reshape(-1).expand(len(weight.q))[row], code.scale.reshape(-1)[0]
-    if layer.activation_binarizer.scale_kind == "per_row":
-        y = dot * weight_scale * scale
-    else:
-        y = dot * (weight_scale * scale)
-    if layer.activation_binarizer.shifted:
-        y = y + code.shift.reshape(-1)[0] * (weight_scale * weight.q[row].sum())
+    of_row = weight._replace(q=weight.q[row : row + 1], scale=weight_scale)
+    y = layer.scaled(torch.tensor([float(dot)]), code, of_row).reshape(())
     if layer.output_scale is not None:
         y, scale = y * layer.output_scale[row], scale * layer.output_scale[row]
     y = y if layer.bias is None else y + layer.bias[row]
@@ -227,7 +224,7 @@ def verdict(met: Met) -> str:
         same = "The two numbers are equal to the last bit: both count exactly, then scale in the same order."
     else:
         same = f"The two numbers differ by {abs(met.output - met.models):.2g}."
-    return f"{same} What is added after the scales is the layer's bias, and a shift's correction where there is one."
+    return f"{same} What is added after the scales is the layer's bias."
 
 
 def code_of_row(name: str, example: Example, place: Place, token: int, row: int) -> str:

@@ -65,20 +65,20 @@ def _on_levels(binarizer: Binarizer, q: Tensor, check: str) -> None:
 def _shape(make: Make, x: Tensor) -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
         binarizer, y = make(), x.to(dtype)
-        code = binarizer.encode(y)
-        _require(
-            isinstance(code, Code),
-            "shape",
-            f"encode returns a {type(code).__name__}; return Code(q, scale, shift)",
-        )
-        _require(code.q.shape == x.shape, "shape", f"q is {tuple(code.q.shape)} for x {tuple(x.shape)}")
-        _require(code.q.dtype == dtype, "shape", f"q is {code.q.dtype} for x {dtype}; keep x's dtype")
-        for name, part in (("scale", code.scale), ("shift", code.shift)):
+        for code in binarizer.bases(y):
             _require(
-                _fits(part, x),
+                isinstance(code, Code),
                 "shape",
-                f"{name} {tuple(part.shape)} does not broadcast to x {tuple(x.shape)}",
+                f"encode returns a {type(code).__name__}; return Code(q, scale, shift)",
             )
+            _require(code.q.shape == x.shape, "shape", f"q is {tuple(code.q.shape)} for x {tuple(x.shape)}")
+            _require(code.q.dtype == dtype, "shape", f"q is {code.q.dtype} for x {dtype}; keep x's dtype")
+            for name, part in (("scale", code.scale), ("shift", code.shift)):
+                _require(
+                    _fits(part, x),
+                    "shape",
+                    f"{name} {tuple(part.shape)} does not broadcast to x {tuple(x.shape)}",
+                )
         out = binarizer(y)
         _require(out.shape == x.shape, "shape", f"forward gives {tuple(out.shape)} for x {tuple(x.shape)}")
         _require(out.dtype == dtype, "shape", f"forward gives {out.dtype} for x {dtype}; keep x's dtype")
@@ -93,23 +93,24 @@ def _levels(make: Make, x: Tensor) -> None:
         f"levels {binarizer.levels} must be two or more integers, ascending",
     )
     for scale in (1.0, 1e-3, 100.0):
-        _on_levels(binarizer, binarizer.encode(x * scale).q.detach(), "levels")
+        for code in binarizer.bases(x * scale):
+            _on_levels(binarizer, code.q.detach(), "levels")
 
 
 def _zeros(make: Make, x: Tensor) -> None:
     zeros = torch.zeros_like(x).requires_grad_()
     binarizer = make()
-    code = binarizer.encode(zeros)
-    _on_levels(binarizer, code.q.detach(), "zeros")
-    negative = make().encode(-torch.zeros_like(x)).q
-    _require(torch.equal(code.q, negative), "zeros", "-0.0 and 0.0 get different codes; compare with >= 0")
+    codes, negative = binarizer.bases(zeros), make().bases(-torch.zeros_like(x))
+    for code, other in zip(codes, negative, strict=True):
+        _on_levels(binarizer, code.q.detach(), "zeros")
+        _require(torch.equal(code.q, other.q), "zeros", "-0.0 and 0.0 get different codes; compare with >= 0")
     if binarizer.levels == (-1, 1):
         _require(
-            (code.q == 1).all(),
+            (codes[0].q == 1).all(),
             "zeros",
             "a tensor of zeros gets the code -1; sign(0) is +1 everywhere in binviz, as x >= 0 is packed as 1",
         )
-    out = code.decode().sum()
+    out = binarizer(zeros).sum()
     (grad,) = torch.autograd.grad(out, zeros, allow_unused=True) if out.requires_grad else (None,)
     _require(
         grad is None or grad.isfinite().all(),
@@ -120,22 +121,66 @@ def _zeros(make: Make, x: Tensor) -> None:
 
 def _declared(make: Make, x: Tensor) -> None:
     binarizer = make()
-    code = binarizer.encode(x)
-    scale = code.scale.detach().expand(x.shape)
-    kind = binarizer.scale_kind
-    first = scale.flatten()[0]
-    of_row = scale.amax(binarizer._row_axes(x), keepdim=True)
-    agrees = {
-        "none": (scale == 1).all(),
-        "static": (scale == first).all(),
-        "per_row": (scale == of_row).all(),
-    }
-    _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of 'none', 'static', 'per_row'")
-    _require(agrees[kind], "declared", f"scale_kind is {kind!r}, but the scale that encode returns is not")
+    codes, kind = binarizer.bases(x), binarizer.scale_kind
     _require(
-        binarizer.shifted or not code.shift.detach().any(),
+        len(codes) == binarizer.basis_count,
         "declared",
-        "encode returns a shift; set shifted = True on the class",
+        f"`bases` returns {len(codes)} codes; set basis_count = {len(codes)} on the class",
+    )
+    for code in codes:
+        scale = code.scale.detach().expand(x.shape)
+        first = scale.flatten()[0]
+        of_row = scale.amax(binarizer._row_axes(x), keepdim=True)
+        agrees = {
+            "none": (scale == 1).all(),
+            "static": (scale == first).all(),
+            "per_row": (scale == of_row).all(),
+        }
+        _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of 'none', 'static', 'per_row'")
+        _require(
+            agrees[kind], "declared", f"scale_kind is {kind!r}, but the scale that encode returns is not"
+        )
+        _require(
+            binarizer.shifted or not code.shift.detach().any(),
+            "declared",
+            "encode returns a shift; set shifted = True on the class",
+        )
+
+
+def _named(make: Make, x: Tensor) -> None:
+    binarizer = make()
+    learned = {name for name, parameter in binarizer.named_parameters() if parameter.ndim < 2}
+    unnamed = sorted(learned - {*binarizer.scales, *binarizer.shifts})
+    _require(
+        not unnamed,
+        "named",
+        f"{', '.join(unnamed)} is learned and named neither in `scales` nor in `shifts`; name it on the class, so that "
+        "it is trained and drawn as what it is",
+    )
+
+
+def _weight(make: Make, x: Tensor) -> None:
+    binarizer = make()
+    if binarizer.channel_axis != 0:
+        _require(
+            binarizer.basis_count == 1,
+            "weight",
+            "an activation has one code; only a weight is a sum of bases",
+        )
+        return
+    _require(
+        binarizer.levels == (-1, 1),
+        "weight",
+        f"a weight has the codes {binarizer.levels}; it is a sum of bases of -1 and +1, define `bases`",
+    )
+    _require(
+        not binarizer.shifted, "weight", "a weight has a shift, which no layer adds; make it a basis of ones"
+    )
+    total = torch.stack([(code.q * code.scale).double() for code in binarizer.bases(x)]).sum(0)
+    _require(
+        torch.allclose(binarizer(x).double(), total, rtol=1e-5, atol=1e-6),
+        "weight",
+        "forward(w) is not the decoded sum of `bases`; leave forward to the base class",
     )
 
 
@@ -143,7 +188,7 @@ def _forward(make: Make, x: Tensor) -> None:
     binarizer = make()
     training = binarizer.train()(x)
     _require(
-        torch.equal(training, binarizer.encode(x).decode()),
+        torch.equal(training, Binarizer.forward(binarizer, x)),
         "forward",
         "forward(x) differs from encode(x).decode(); leave forward to the base class",
     )
@@ -177,7 +222,7 @@ def _incoming(make: Make, x: Tensor) -> None:
     leaf = x.clone().requires_grad_()
     incoming = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
     kept = incoming.clone()
-    torch.autograd.grad(make().encode(leaf).q, leaf, incoming, allow_unused=True)
+    torch.autograd.grad(make().bases(leaf)[0].q, leaf, incoming, allow_unused=True)
     _require(
         torch.equal(incoming, kept),
         "incoming gradient",
@@ -274,7 +319,8 @@ def _progress(make: Make, x: Tensor) -> None:
             "progress",
             f"after set_progress({t}) the gradient to x is missing, not finite or zero everywhere",
         )
-        _on_levels(binarizer, binarizer.encode(x).q.detach(), "progress")
+        for code in binarizer.bases(x):
+            _on_levels(binarizer, code.q.detach(), "progress")
         _require(
             torch.equal(out, binarizer.eval()(x)),
             "progress",
@@ -301,6 +347,7 @@ _CHECKS: dict[str, Callable[[Make, Tensor], None]] = {
     "levels": _levels,
     "zeros": _zeros,
     "declared": _declared,
+    "weight": _weight,
     "forward": _forward,
     "gradient": _gradient,
     "incoming gradient": _incoming,
@@ -310,6 +357,7 @@ _CHECKS: dict[str, Callable[[Make, Tensor], None]] = {
     "saved": _saved,
     "independent": _independent,
     "progress": _progress,
+    "named": _named,
 }
 
 
@@ -334,13 +382,14 @@ def check_binarizer(
     """Check a binarizer of yours against the contract that layers, packing and training rely on.
 
     What is checked, in order: *shape* (shape and dtype kept, from float16 to float64), *levels* (codes
-    are on them), *zeros* (exact zeros of both signs), *declared* (`scale_kind`, `shifted`), *forward*
-    (is decode(encode), the same in training and in eval mode), *gradient* (reaches x, finite, not zero
+    are on them), *zeros* (exact zeros of both signs), *declared* (`scale_kind`, `shifted`,
+    `basis_count`), *weight* (of channel axis 0: a sum of signs without a shift), *forward* (is
+    decode(encode), the same in training and in eval mode), *gradient* (reaches x, finite, not zero
     everywhere), *incoming gradient* (not edited), *parameters* (a gradient reaches every one), *effect*
     (every learned scalar or vector changes the output), *lazy* (no parameter or buffer appears in the
     first forward), *saved* (a fresh instance with the saved state gives the same), *independent* (an
-    example does not depend on its batch), *progress* (any point of the schedule works), and if you give
-    its definition, *derivative*.
+    example does not depend on its batch), *progress* (any point of the schedule works), *named* (what
+    is learned stands in `scales` or `shifts`), and if you give its definition, *derivative*.
 
     Args:
         binarizer: a registered name, a class, or an instance (which is copied, not changed).

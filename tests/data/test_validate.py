@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from binviz.data import check
+from binviz.data import validate
 from binviz.errors import UserError
 
 
@@ -74,7 +74,7 @@ BAD_TEXTS = {
 @pytest.mark.parametrize(("text", "message"), BAD_TEXTS.values(), ids=BAD_TEXTS)
 def test_bad_text_gets_one_line(text, message):
     with pytest.raises(UserError, match=rf"^[^\n]*{message}[^\n]*$"):
-        check.check_text(text)
+        validate.check_text(text)
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_bad_text_gets_one_line(text, message):
     ids=["word", "white space", "500 words", "5000 characters", "a sign", "beyond ASCII"],
 )
 def test_good_text(text, clean):
-    assert check.check_text(text) == clean
+    assert validate.check_text(text) == clean
 
 
 @given(st.text())
 def test_any_text_is_either_clean_or_refused_in_one_line(text):
-    clean = line_or_value(check.check_text, text)
+    clean = line_or_value(validate.check_text, text)
     if clean is not None:
-        assert clean == check.check_text(clean)
+        assert clean == validate.check_text(clean)
         clean.encode()
 
 
@@ -142,7 +142,7 @@ BAD_ARRAYS = {
 @pytest.mark.parametrize(("source", "message"), BAD_ARRAYS.values(), ids=BAD_ARRAYS)
 def test_bad_array_gets_one_line(source, message):
     with pytest.raises(UserError, match=rf"^[^\n]*{message}[^\n]*$"):
-        check.load_array(source)
+        validate.load_array(source)
     assert not Harm.opened
 
 
@@ -163,7 +163,7 @@ def test_good_array(form, tmp_path):
         content = npy(array)
         path = tmp_path / "a.npy"
         path.write_bytes(content)
-        loaded = check.load_array({"bytes": content, "file": io.BytesIO(content), "path": path}[form])
+        loaded = validate.load_array({"bytes": content, "file": io.BytesIO(content), "path": path}[form])
         assert loaded.dtype == np.float32
         assert loaded.flags.c_contiguous
         assert loaded.flags.writeable
@@ -171,7 +171,7 @@ def test_good_array(form, tmp_path):
 
 
 def test_header_of_version_2():
-    assert check.load_array(header(FLOATS, bytes(24), version=(2, 0))).shape == (2, 3)
+    assert validate.load_array(header(FLOATS, bytes(24), version=(2, 0))).shape == (2, 3)
 
 
 @given(st.binary(max_size=200), st.integers(0, 127))
@@ -179,13 +179,13 @@ def test_damaged_bytes_never_get_past_the_line(noise, position):
     content = bytearray(npy(np.ones((2, 3), np.float32)))
     content[position : position + len(noise)] = noise
     for damaged in (bytes(content), noise):
-        line_or_value(check.load_array, damaged)
+        line_or_value(validate.load_array, damaged)
 
 
 @pytest.mark.parametrize("array", [[1.0], 1.0, None, "a", memoryview(b"abcd")])
 def test_only_arrays_are_arrays(array):
     with pytest.raises(UserError, match="numpy array"):
-        check.check_array(array)
+        validate.check_array(array)
 
 
 BAD_PICTURES = {
@@ -206,7 +206,7 @@ BAD_PICTURES = {
 @pytest.mark.parametrize(("source", "message"), BAD_PICTURES.values(), ids=BAD_PICTURES)
 def test_bad_picture_gets_one_line(source, message):
     with pytest.raises(UserError, match=rf"^[^\n]*{message}[^\n]*$"):
-        check.load_picture(source)
+        validate.load_picture(source)
 
 
 GOOD_PICTURES = {
@@ -223,18 +223,18 @@ GOOD_PICTURES = {
 
 def test_good_picture():
     for content in GOOD_PICTURES.values():
-        loaded = check.load_picture(io.BytesIO(content))
+        loaded = validate.load_picture(io.BytesIO(content))
         assert loaded.shape == (4, 6, 3)
         assert loaded.dtype == np.uint8
 
 
 def test_transparency_is_white_and_the_camera_rotation_applied():
-    assert check.load_picture(GOOD_PICTURES["transparent"]).min() == 255
+    assert validate.load_picture(GOOD_PICTURES["transparent"]).min() == 255
     exif = Image.Exif()
     exif[274] = 6  # a quarter turn
     file = io.BytesIO()
     Image.new("RGB", (6, 4)).save(file, "JPEG", exif=exif)
-    assert check.load_picture(file.getvalue()).shape == (6, 4, 3)
+    assert validate.load_picture(file.getvalue()).shape == (6, 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -254,16 +254,16 @@ def test_transparency_is_white_and_the_camera_rotation_applied():
 )
 def test_bad_numbers_get_one_line(text, message):
     with pytest.raises(UserError, match=message) as caught:
-        check.check_numbers(text, "a", most=16)
+        validate.check_numbers(text, "a", most=16)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 120
 
 
 @pytest.mark.parametrize("text", ["1 -2.5 0", "1,-2.5,0", " 1;\t-2.5\n0, ", "1.0 \u22122.5 -0"], ids=repr)
 def test_good_numbers(text):
-    assert check.check_numbers(text, "a", most=3) == [1, -2.5, 0]
+    assert validate.check_numbers(text, "a", most=3) == [1, -2.5, 0]
 
 
 @given(st.text(max_size=60))
 def test_any_numbers_are_either_finite_or_refused_in_one_line(text):
-    values = line_or_value(lambda text: check.check_numbers(text, "a", most=16), text)
+    values = line_or_value(lambda text: validate.check_numbers(text, "a", most=16), text)
     assert values is None or np.isfinite(values).all()

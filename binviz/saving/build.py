@@ -1,34 +1,27 @@
-"""Save a model to a folder and load it again: configuration, recipe, tokenizer, one safetensors file.
+"""Build a model from its configuration and recipe, and fill it with tensors, every one of which must fit.
 
-Loading builds the architecture from its configuration, binarizes it by the recipe, and then demands that
-every tensor of the file finds its place. Names and shapes are compared before any memory is taken, so a file
-that declares a huge model is refused at once. Nothing is pickled and no code from the folder is run.
+The architecture is built from its configuration, binarized by the recipe, and then every tensor has to find its place.
+Names and shapes are compared before any memory is taken, so a file that declares a huge model is refused at once.
+Nothing is pickled and no code from a file is run.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_model
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from binviz.errors import UserError
-from binviz.files import replace_files
 
 if TYPE_CHECKING:
     from binviz.recipes import Recipe
 
-WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
-IMAGE_PROCESSOR = "preprocessor_config.json"
 #: No size in a model's configuration is larger; the largest vocabularies have a million words.
 LARGEST = 2**21
 #: A size that is never refused, however small the model: of an image, of a vocabulary that is mostly cut.
@@ -45,6 +38,7 @@ FAMILIES = (
         "roberta_prelayernorm",
         "xlm_roberta",
     ),
+    *("llama", "opt"),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
@@ -77,8 +71,8 @@ def model_class(name: str) -> Any:
     is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r} of a family that binviz loads; config.json must name an encoder of "
-            "the BERT family, ViT, DeiT or Swin in 'architectures'"
+            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, ViT, DeiT, Swin, "
+            "OPT, LLaMA, named in 'architectures' of config.json"
         )
     return found
 
@@ -87,8 +81,8 @@ def config_of(model: nn.Module) -> dict[str, Any]:
     """A model's configuration as JSON values, with its class under "architectures".
 
     Raises:
-        UserError: the model has none, as a plain torch network; only transformers' models and those that
-            derive from `transformers.PreTrainedModel` can be built again from a file.
+        UserError: the model has none, as a plain torch network, or is of a class that `model_class` does not know:
+            it could not be built again from a file.
 
     >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
@@ -102,6 +96,7 @@ def config_of(model: nn.Module) -> dict[str, Any]:
         raise UserError(
             f"{type(model).__name__} has no configuration to build it from again; save its state_dict yourself"
         )
+    model_class(type(model).__name__)
     values = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
     return values | {"architectures": [type(model).__name__]}
 
@@ -127,7 +122,7 @@ def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the model's configuration cannot be used: {_line(error)}") from error
+        raise UserError(f"the model's configuration cannot be used: {line_of(error)}") from error
     if recipe is not None:
         binarize_(model, read_recipe(recipe))
     return model
@@ -182,7 +177,8 @@ def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) 
     return model.eval()
 
 
-def _line(error: Exception) -> str:
+def line_of(error: Exception) -> str:
+    """What an error says, in one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
@@ -272,105 +268,3 @@ def _compare(
 def _kind(value: Tensor) -> str:
     """The tensor's dtype, whose precision does not matter for floats."""
     return "float" if value.is_floating_point() else str(value.dtype).removeprefix("torch.")
-
-
-def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
-    """Write config.json, recipe.json (if binarized), model.safetensors and the tokenizer's files.
-
-    Args:
-        model: a transformers model, float or binary.
-        folder: made if it is not there; a model in it is replaced.
-        tokenizer: a tokenizer or image processor with `save_pretrained`.
-
-    Returns:
-        The folder.
-
-    Raises:
-        UserError: a model without configuration, a packed one, or the folder cannot be written; the model that
-            was in it is unharmed then.
-
-    >>> import tempfile
-    >>> from transformers import BertConfig, BertModel
-    >>> import binviz
-    >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-    ...                              intermediate_size=64, vocab_size=50))
-    >>> _ = binviz.binarize_(model, "bit-w1a1")
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     sorted(path.name for path in save(model, folder).iterdir())
-    ...     load_folder(Path(folder)).binviz_recipe.name
-    ['config.json', 'model.safetensors', 'recipe.json']
-    'bit-w1a1'
-    """
-    from binviz.packed.layers import PackedLayer
-
-    if any(isinstance(module, PackedLayer) for module in model.modules()):
-        raise UserError(
-            "a packed model is saved by save_packed; save takes the model that it was packed from"
-        )
-    folder = Path(folder)
-    config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
-    writers = {
-        folder / WEIGHTS: lambda path: save_model(model, str(path)),
-        folder / CONFIG: lambda path: path.write_text(config, "utf-8"),
-    }
-    recipe: Any = getattr(model, "binviz_recipe", None)
-    if recipe is not None:
-        text = json.dumps(recipe.to_dict(), indent=1) + "\n"
-        writers[folder / RECIPE] = lambda path: path.write_text(text, "utf-8")
-    replace_files(writers)
-    try:
-        if recipe is None:
-            (folder / RECIPE).unlink(missing_ok=True)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
-    return folder
-
-
-def read_tokenizer_files(folder: str | Path, source: object) -> Any:
-    """The tokenizer or image processor whose files lie in a folder.
-
-    Args:
-        folder: an image processor's has a preprocessor_config.json.
-        source: named in errors.
-
-    Raises:
-        UserError: there is none that can be used.
-    """
-    from transformers import AutoImageProcessor, AutoTokenizer
-
-    kind: Any = AutoImageProcessor if Path(folder, IMAGE_PROCESSOR).exists() else AutoTokenizer
-    try:
-        return kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:
-        raise UserError(
-            f"{source} holds no tokenizer or image processor that can be used: {_line(error)}"
-        ) from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {_line(error)}") from error
-
-
-def load_folder(folder: Path) -> nn.Module:
-    """A model that `save` wrote, in eval mode and float32.
-
-    Args:
-        folder: as `save` left it; see there for an example.
-
-    Raises:
-        UserError: not such a folder, or its parts do not fit together.
-    """
-    if not (folder / CONFIG).exists() or not (folder / WEIGHTS).exists():
-        raise UserError(f"{folder} is no saved model: it needs {CONFIG} and {WEIGHTS}")
-    config = _read_json(folder / CONFIG)
-    recipe = _read_json(folder / RECIPE) if (folder / RECIPE).exists() else None
-    try:
-        state = load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{folder / WEIGHTS} is damaged: {_line(error)}") from error
-    return restore(config, recipe, state, folder / WEIGHTS)

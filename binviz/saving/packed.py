@@ -27,12 +27,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from binviz.binarizers.stored import whole_numbers
 from binviz.errors import UserError
 from binviz.files import replace_files
-from binviz.packed.layers import BinaryLayer, PackedLayer, pack_layer
+from binviz.layers import BinaryLayer
+from binviz.packed.layers import PackedLayer, pack_layer
 from binviz.packed.pack import binary_layers, check_packable
 from binviz.recipes import Choice, Recipe
-from binviz.saving import config_of, read_recipe, read_tokenizer_files, restore
+from binviz.saving.build import config_of, read_recipe, restore
+from binviz.saving.folder import read_tokenizer_files
 
 FORMAT, VERSION = "binviz-packed", 1
 
@@ -76,7 +79,7 @@ def packed_bytes(model: nn.Module) -> int:
     for path, layer in binary_layers(model).items():
         rows, k = layer.weight.shape[0], math.prod(layer.weight.shape[1:])
         scales = rows if layer.weight_binarizer.scale_kind == "per_row" else 1
-        total += rows * math.ceil(k / 64) * 8 + scales * 4
+        total += layer.weight_binarizer.basis_count * (rows * math.ceil(k / 64) * 8 + scales * 4)
         inside += (f"{path}.weight", f"{path}.weight_binarizer.")
     floats = (value for name, value in model.state_dict().items() if not name.startswith(inside or (" ",)))
     return total + sum(value.numel() * value.element_size() for value in floats)
@@ -217,17 +220,20 @@ def load_packed(path: str | Path) -> nn.Module:
 
 def _unpack(words: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     k = math.prod(shape[1:])
-    if words.dtype != np.uint64 or words.shape != (shape[0], -(-k // 64)):
+    bases = len(words) // max(shape[0], 1)
+    if words.dtype != np.uint64 or words.shape != (bases * shape[0], -(-k // 64)) or not bases:
         raise ValueError(f"packed weight of shape {shape} has words {words.dtype} {words.shape}")
     padding_is_zero("packed weight", words, k)
-    return torch.from_numpy(unpack(PackedWeights(words, k))).float().view(shape)
+    return whole_numbers(torch.from_numpy(unpack(PackedWeights(words, k))).float().view(bases, *shape))
 
 
 def _stored(recipe: Recipe) -> Recipe:
     """The recipe with stored codes and scales in place of the binarizers of latent weights."""
 
     def stored(choice: Choice) -> Choice:
-        return Choice("stored", {"per_row": choice.make(features=1, channel_axis=0).scale_kind == "per_row"})
+        made = choice.make(features=1, channel_axis=0)
+        several = {"bases": made.basis_count} if made.basis_count > 1 else {}
+        return Choice("stored", {"per_row": made.scale_kind == "per_row"} | several)
 
     embedding = recipe.embedding and stored(recipe.embedding)
     return replace(recipe, weight=stored(recipe.weight), embedding=embedding)

@@ -25,7 +25,7 @@ from binviz.binarizers.xnor import XNORActivation
 PLAIN_SIGN = (BNN, BiRealActivation, FDAActivation, ReCUActivation, XNORActivation)
 
 
-class Codes(NamedTuple):
+class Operand(NamedTuple):
     """Codes of an activation x, all of x's shape.
 
     kind: "signs", floats whose code is +1 where they are >= 0 and else -1; "bits", bool; "levels", int8 or uint8;
@@ -44,7 +44,7 @@ class Codes(NamedTuple):
         return Code(q, self.scale, q.new_zeros(()))
 
 
-def codes_of(binarizer: Binarizer, x: Tensor) -> Codes:
+def operand_of(binarizer: Binarizer, x: Tensor) -> Operand:
     """The codes and scale that `binarizer.encode(x)` gives.
 
     Args:
@@ -52,36 +52,38 @@ def codes_of(binarizer: Binarizer, x: Tensor) -> Codes:
         x: floats of any shape that the binarizer takes.
 
     >>> from binviz import binarizers
-    >>> codes_of(binarizers.get("bnn"), torch.tensor([0.5, -2.0])).values.tolist()
+    >>> operand_of(binarizers.get("bnn"), torch.tensor([0.5, -2.0])).values.tolist()
     [0.5, -2.0]
-    >>> codes_of(binarizers.get("row-threshold"), torch.tensor([0.25, 0.75])).values.tolist()
+    >>> operand_of(binarizers.get("row-threshold"), torch.tensor([0.25, 0.75])).values.tolist()
     [False, True]
     """
     kind, started = type(binarizer), bool(getattr(binarizer, "initialized", True))
     if kind in PLAIN_SIGN:
         per_row = binarizer.scale_kind == "per_row"
-        return Codes("signs", x, mean_abs(x, binarizer._row_axes(x)) if per_row else x.new_ones(()))
+        return Operand("signs", x, mean_abs(x, binarizer._row_axes(x)) if per_row else x.new_ones(()))
     if isinstance(binarizer, ReActNetActivation) and kind is ReActNetActivation:
         # sign(x + t)
-        return Codes("signs", x + binarizer._per_channel(binarizer.threshold, x).to(x.dtype), x.new_ones(()))
+        return Operand(
+            "signs", x + binarizer._per_channel(binarizer.threshold, x).to(x.dtype), x.new_ones(())
+        )
     if isinstance(binarizer, ElasticSigned) and kind is ElasticSigned and binarizer.bits == 1 and started:
         # sign(x + beta)
         moved = binarizer._moved(x)
-        return Codes("signs", moved, binarizer._guarded_alpha(moved))
+        return Operand("signs", moved, binarizer._guarded_alpha(moved))
     if isinstance(binarizer, ElasticUnsigned) and kind is ElasticUnsigned and binarizer.bits == 1 and started:
         # x + beta > alpha / 2
         moved = binarizer._moved(x)
         alpha = binarizer._guarded_alpha(moved)
-        return Codes("bits", moved > alpha / 2, alpha)
+        return Operand("bits", moved > alpha / 2, alpha)
     code = binarizer.encode(x)
     if binarizer.levels == (-1, 1):
-        return Codes("signs", code.q, code.scale)
+        return Operand("signs", code.q, code.scale)
     if binarizer.levels == (0, 1):
-        return Codes("bits", code.q != 0, code.scale)
+        return Operand("bits", code.q != 0, code.scale)
     if code.q.isnan().any():
-        return Codes("floats", code.q, code.scale)
+        return Operand("floats", code.q, code.scale)
     integers = code.q.to(torch.int8 if binarizer.levels[0] < 0 else torch.uint8)
-    return Codes("levels", integers, code.scale, planes_of(binarizer.levels))
+    return Operand("levels", integers, code.scale, planes_of(binarizer.levels))
 
 
 def planes_of(levels: tuple[int, ...]) -> int:

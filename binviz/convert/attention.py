@@ -1,0 +1,72 @@
+"""The binary attention of a layer, and the activation between its last two linears."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from binviz.adapters import Block
+from binviz.convert.layers import keep
+from binviz.errors import UserError
+from binviz.recipes import Recipe
+
+if TYPE_CHECKING:
+    from binviz.layers.attention import BinaryAttention
+
+
+def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
+    """The recipe's attention, on the device of the old one; what an older binary one has learned is kept."""
+    from binviz.layers.attention import BinaryAttention, LowRankEstimators
+
+    projection = next(module for module in attention.modules() if isinstance(module, nn.Linear))
+    made = {
+        role: choice.make(features=1) if (choice := getattr(recipe, role)) else None
+        for role in ("query", "key", "value", "attention")
+    }
+    estimators = None
+    if recipe.estimator_rank:
+        estimators = LowRankEstimators(projection.in_features, recipe.estimator_rank)
+    binary = BinaryAttention(**made, attention_on=recipe.attention_on, estimators=estimators)
+    binary.to(projection.weight.device, projection.weight.dtype)
+    old = getattr(attention, "binary", None)
+    if isinstance(old, BinaryAttention):
+        for name in (*made, "estimators"):
+            keep(getattr(old, name), getattr(binary, name))
+    return binary.train(attention.training)
+
+
+def set_attention(attention: nn.Module, binary: BinaryAttention | None) -> None:
+    """Make `binary` the attention's, with the hook that its estimators need; None makes it float again."""
+    from binviz.layers.attention import remember_input
+
+    for key, hook in list(attention._forward_pre_hooks.items()):
+        if hook is remember_input:
+            del attention._forward_pre_hooks[key], attention._forward_pre_hooks_with_kwargs[key]
+    if hasattr(attention, "binary"):
+        del attention.binary
+    if binary is not None:
+        attention.binary = binary
+        if binary.estimators is not None:
+            attention.register_forward_pre_hook(remember_input, with_kwargs=True)
+
+
+def feed_forward_activation(
+    model: nn.Module, block: Block, recipe: Recipe, layers: dict[str, nn.Module]
+) -> nn.Module | None:
+    """The recipe's activation of a block whose second linear is binary, or None where it stays as it is.
+
+    The configuration keeps the model's own activation: a model that was given another one gets it back.
+    """
+    from transformers.activations import ACT2FN
+
+    name = recipe.ffn_activation if block.fc2 in layers else None
+    before = getattr(model, "binviz_recipe", None)
+    if name is None and before is not None and before.ffn_activation:
+        config = next(module.config for module in model.modules() if hasattr(module, "config"))
+        name = getattr(config, "hidden_act", None)
+    if name is None:
+        return None
+    if name not in ACT2FN:
+        raise UserError(f"recipe {recipe.name!r} has the unknown ffn_activation {name!r}; use 'relu'")
+    return ACT2FN[name]

@@ -1,0 +1,119 @@
+"""A model in a folder: configuration, recipe, tokenizer, one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_model
+from torch import nn
+
+from binviz.errors import UserError
+from binviz.files import replace_files
+from binviz.packed.layers import PackedLayer
+from binviz.saving.build import config_of, line_of, restore
+
+WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
+IMAGE_PROCESSOR = "preprocessor_config.json"
+
+
+def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
+    """Write config.json, recipe.json (if binarized), model.safetensors and the tokenizer's files.
+
+    Args:
+        model: a transformers model, float or binary.
+        folder: made if it is not there; a model in it is replaced.
+        tokenizer: a tokenizer or image processor with `save_pretrained`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: a model without configuration, a packed one, or the folder cannot be written; the model that
+            was in it is unharmed then.
+
+    >>> import tempfile
+    >>> from transformers import BertConfig, BertModel
+    >>> import binviz
+    >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+    ...                              intermediate_size=64, vocab_size=50))
+    >>> _ = binviz.binarize_(model, "bit-w1a1")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(path.name for path in save(model, folder).iterdir())
+    ...     load_folder(Path(folder)).binviz_recipe.name
+    ['config.json', 'model.safetensors', 'recipe.json']
+    'bit-w1a1'
+    """
+    if any(isinstance(module, PackedLayer) for module in model.modules()):
+        raise UserError(
+            "a packed model is saved by save_packed; save takes the model that it was packed from"
+        )
+    folder = Path(folder)
+    config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
+    writers = {
+        folder / WEIGHTS: lambda path: save_model(model, str(path)),
+        folder / CONFIG: lambda path: path.write_text(config, "utf-8"),
+    }
+    recipe: Any = getattr(model, "binviz_recipe", None)
+    if recipe is not None:
+        text = json.dumps(recipe.to_dict(), indent=1) + "\n"
+        writers[folder / RECIPE] = lambda path: path.write_text(text, "utf-8")
+    replace_files(writers)
+    try:
+        if recipe is None:
+            (folder / RECIPE).unlink(missing_ok=True)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {line_of(error)}") from error
+
+
+def load_folder(folder: Path) -> nn.Module:
+    """A model that `save` wrote, in eval mode and float32.
+
+    Args:
+        folder: as `save` left it; see there for an example.
+
+    Raises:
+        UserError: not such a folder, or its parts do not fit together.
+    """
+    if not (folder / CONFIG).exists() or not (folder / WEIGHTS).exists():
+        raise UserError(f"{folder} is no saved model: it needs {CONFIG} and {WEIGHTS}")
+    config = _read_json(folder / CONFIG)
+    recipe = _read_json(folder / RECIPE) if (folder / RECIPE).exists() else None
+    try:
+        state = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{folder / WEIGHTS} is damaged: {line_of(error)}") from error
+    return restore(config, recipe, state, folder / WEIGHTS)
+
+
+def read_tokenizer_files(folder: str | Path, source: object) -> Any:
+    """The tokenizer or image processor whose files lie in a folder.
+
+    Args:
+        folder: an image processor's has a preprocessor_config.json.
+        source: named in errors.
+
+    Raises:
+        UserError: there is none that can be used.
+    """
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    kind: Any = AutoImageProcessor if Path(folder, IMAGE_PROCESSOR).exists() else AutoTokenizer
+    try:
+        return kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:
+        raise UserError(
+            f"{source} holds no tokenizer or image processor that can be used: {line_of(error)}"
+        ) from error

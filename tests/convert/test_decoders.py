@@ -1,0 +1,147 @@
+"""Decoders: causal, the same with a cache and without, on bits as in floats, saved and loaded."""
+
+import pytest
+import torch
+import transformers
+
+import binviz
+from binviz.errors import UserError
+
+TEXT = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 32,
+    "bos_token_id": 1,
+    "eos_token_id": 39,
+    "pad_token_id": 0,
+}
+DECODERS = {
+    "opt": lambda: transformers.OPTForCausalLM(
+        transformers.OPTConfig(ffn_dim=24, word_embed_proj_dim=16, dropout=0.0, **TEXT)
+    ),
+    "llama": lambda: transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(intermediate_size=24, num_key_value_heads=2, **TEXT)
+    ),
+    "mistral": lambda: transformers.MistralForCausalLM(
+        transformers.MistralConfig(intermediate_size=24, num_key_value_heads=1, **TEXT)
+    ),
+}
+RECIPES = ["bnn-threshold", "bibert", "bit-w1a1", "bit-w1a2", "bivit-w1a1"]
+IDS = torch.tensor([[5, 9, 23, 7, 11, 30], [6, 2, 17, 31, 4, 8]])
+
+
+def decoder(name, recipe=None):
+    """A seeded model whose logits differ from token to token, after one batch that starts its scales."""
+    torch.manual_seed(0)
+    model = DECODERS[name]()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(10)
+    if recipe:
+        binviz.binarize_(model, recipe)
+    model.eval()
+    with torch.no_grad():
+        model(IDS)
+    return model
+
+
+def written(model, **options):
+    return model.generate(
+        IDS[:, :3],
+        attention_mask=torch.ones(2, 3, dtype=torch.long),
+        max_new_tokens=12,
+        do_sample=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("name", DECODERS)
+def test_generation(name, recipe):
+    model = decoder(name, recipe)
+    packed = binviz.pack(model)
+    for options in ({"use_cache": True}, {"use_cache": False}):
+        assert torch.equal(written(packed, **options), written(model, **options))
+    model.double()  # products of other shapes round otherwise, and a code may lie next to its threshold
+    assert torch.equal(written(model), written(model, use_cache=False))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("name", DECODERS)
+def test_no_token_sees_a_later_one(name, recipe):
+    model, other = decoder(name, recipe), IDS.clone()
+    other[:, 4] = 20
+    with torch.no_grad():
+        before, after = model(IDS).logits, model(other).logits
+    assert torch.equal(before[:, :4], after[:, :4]) and not torch.equal(before[:, 4:], after[:, 4:])
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_padding_on_the_left_changes_nothing(name):
+    model = decoder(name, "bit-w1a1").double()
+    padded = torch.cat([torch.zeros(2, 2, dtype=torch.long), IDS], 1)
+    mask = (torch.arange(8) >= 2).long().expand(2, 8)
+    with torch.no_grad():
+        alone, beside = (
+            model(IDS).logits,
+            model(padded, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(0)).logits,
+        )
+    torch.testing.assert_close(beside[:, 2:], alone)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_float_decoder_is_what_transformers_computes(name):
+    """Our attention, grouped keys included, beside transformers' own."""
+    model = decoder(name)
+    with torch.no_grad():
+        wanted = model(IDS).logits
+        binviz.layers.attention.use_binviz_attention(model)
+        torch.testing.assert_close(model(IDS).logits, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["opt", "llama"])
+def test_saved_and_loaded(name, tmp_path):
+    model = decoder(name, "bit-w1a1")
+    binviz.save(model, tmp_path / "folder")
+    binviz.save_packed(model, tmp_path / "packed.safetensors")
+    for place in ("folder", "packed.safetensors"):
+        assert torch.equal(written(binviz.load(tmp_path / place)), written(model))
+
+
+@pytest.mark.parametrize("name", ["opt", "llama"])
+def test_every_linear_of_a_block_is_binary_and_seen(name):
+    model = decoder(name)
+    table = binviz.binarize_(model, "bit-w1a1")
+    binary = {row.name for row in table.rows if row.weights}
+    parts = ["query", "key", "value", "attn_out", "fc1", "fc2"] + ["gate"] * (name == "llama")
+    assert binary == {"embed", *(f"layers.{i}.{part}" for i in range(2) for part in parts)}
+    # A ReLU's output is never negative; a gated product is
+    fc2 = model.get_submodule(next(row.module for row in table.rows if row.name == "layers.0.fc2"))
+    assert fc2.activation_binarizer.levels == ((-1, 1) if name == "llama" else (0, 1))
+    seen = binviz.capture(model, {"input_ids": IDS}, "layers.0.*")
+    assert ("layers.0.gate_in.code" in seen) == (name == "llama")
+    assert seen["layers.0.probs"].shape == (2, 4, 6, 6)
+    assert seen["layers.0.probs"][:, :, 0, 1:].max() == 0
+
+
+def test_what_a_cache_hides_from_the_estimators_is_said():
+    model = decoder("opt", "bipft-b")
+    assert written(model, use_cache=False).shape == (2, 15)
+    with pytest.raises(UserError, match="generate with use_cache=False"):
+        written(model)
+
+
+@pytest.mark.parametrize("name", ["GPT-2", "mistral"])
+def test_what_cannot_be_loaded_is_not_written(name, tmp_path):
+    model = (
+        transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=40, n_embd=16, n_layer=1, n_head=2))
+        if name == "GPT-2"
+        else decoder("mistral", "bnn")
+    )
+    for write in (binviz.save, binviz.save_packed):
+        with pytest.raises(UserError, match="a family that binviz saves and loads"):
+            write(model, tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())
