@@ -17,7 +17,7 @@ from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.claims import Claim
 from binviz.training import augment
-from binviz.training.stages import Stage, identity_of, run_stage
+from binviz.training.stages import Stage, identity_of, other_settings, run_stage
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,15 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
         Each record as its cell ends.
 
     Raises:
-        UserError: no such cell, data or models not to be had, or interrupted.
+        UserError: no such cell, data or models not to be had, a record in `out` of another run under the same
+            name, or interrupted.
     """
     for cell in experiment.chosen(pattern):
-        if (cell.name, seed) not in experiment.records(out):
+        run = experiment.records(out).get((cell.name, seed))
+        if run is None:
             yield from _run(experiment, cell, out, seed)
+        elif not cell.bundled and run.config.get("identity") != experiment.identity(cell, seed, run.data):
+            raise other_settings(cell.name, out)
 
 
 def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[runs.Run]:

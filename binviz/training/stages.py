@@ -158,6 +158,14 @@ def prepare(model: nn.Module, stage: Stage, problem: Problem, seed: int = 0) -> 
     return loss
 
 
+def other_settings(cell: str, out: Path) -> UserError:
+    """What to say of a record that is of another run than the one that is asked for."""
+    return UserError(
+        f"{out} holds {cell} with other settings, or from another version of binviz; "
+        "choose another folder with --out"
+    )
+
+
 def _finished(record: Path, folder: Path, stage: Stage, identity: dict[str, Any]) -> runs.Run | None:
     """The record of a stage that has nothing left to do.
 
@@ -168,10 +176,7 @@ def _finished(record: Path, folder: Path, stage: Stage, identity: dict[str, Any]
         return None
     run = runs.read(record)
     if run.config.get("identity") != identity:
-        raise UserError(
-            f"{folder.parent} holds {run.cell} with other settings, or from another version of binviz; "
-            "choose another folder with --out"
-        )
+        raise other_settings(run.cell, folder.parent)
     return None if run.config["train"]["steps"] < stage.train.steps else run
 
 

@@ -5,7 +5,7 @@ import transformers
 from torch import nn
 
 import binviz
-from binviz.adapters import layout_of
+from binviz.adapters import Layout, layout_of, plain
 from binviz.errors import UserError
 from binviz.networks import DigitsCNN, DigitsCNNConfig
 
@@ -185,4 +185,26 @@ def test_a_subclass_of_linear_in_an_encoder_is_refused(models):
 
 
 def test_networks_of_ones_own_that_derive_from_transformers():
-    assert layout_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1))).architecture == "small residual network"
+    class Undeclared(DigitsCNN):
+        binviz_layout = None
+
+    assert layout_of(Undeclared(DigitsCNNConfig(width=4, depth=1))).architecture == "plain network"
+
+
+def test_a_network_that_declares_its_layout_is_asked_first():
+    """Ours says what would be found in it as well; a foreign one may keep more float, and says why."""
+    model = DigitsCNN(DigitsCNNConfig(width=4, depth=2))
+    found, plainly = layout_of(model), plain.layout(model)
+    assert (found.others, found.stay) == (plainly.others, plainly.stay)
+    binviz.binarize_(model, "xnor")
+    assert layout_of(model).others == found.others
+
+    class Declared(nn.Sequential):
+        def binviz_layout(self):
+            stay = {"0": "sees the input", "1": "is small", "3": "answers"}
+            return Layout("mine", others={"middle": "2"}, stay=stay)
+
+    mine = Declared(*(nn.Linear(4, 4) for _ in range(4)))
+    table = binviz.binarize_(mine, "bnn")
+    assert [type(layer).__name__ for layer in mine] == ["Linear", "Linear", "BinaryLinear", "Linear"]
+    assert "is small" in str(table) and table.architecture == "mine"

@@ -1,6 +1,8 @@
 """The runner: what is run, in which order, what is skipped, and how it goes on."""
 
 import json
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +21,11 @@ from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.tasks import Problem, Task, task
 from binviz.training.settings import TrainConfig
 from binviz.training.stages import Stage, calibrate, prepare
+
+#: What the text of a cell is made of.
+NAMED = {
+    each.__name__: each for each in (Cell, Stage, TrainConfig, LossChoice, recipes.Recipe, recipes.Choice)
+}
 
 
 def stage(recipe, **options):
@@ -121,6 +128,26 @@ def test_a_shipped_record_is_skipped_but_trained_where_a_student_needs_its_model
         "signs.half",
         "signs.late",
     ]
+
+
+def test_a_record_of_other_settings_is_not_taken_for_the_cells(tmp_path):
+    """As those of an earlier version are, which named a recipe and did not hold it."""
+    (run,) = reproduce(experiment(), tmp_path, "*.float")
+    assert list(reproduce(experiment(), tmp_path, "*.float")) == []
+    earlier = dict(run.config["identity"], recipe="its name")
+    runs.write(replace(run, config=run.config | {"identity": earlier}), tmp_path / "runs")
+    with pytest.raises(UserError, match=r"holds signs\.float with other settings, or from another version"):
+        list(reproduce(experiment(), tmp_path, "*.float"))
+    with pytest.raises(UserError, match=r"with other settings"):
+        list(reproduce(experiment(), tmp_path))
+
+
+def test_a_cell_is_data():
+    """It can be sent to another process, compared and shown."""
+    for name in registry.NAMES:
+        for cell in registry.get(name).cells:
+            assert pickle.loads(pickle.dumps(cell)) == cell
+            assert eval(repr(cell), NAMED) == cell and " at 0x" not in repr(cell)
 
 
 def test_a_killed_cell_goes_on(tmp_path, signs):

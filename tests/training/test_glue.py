@@ -135,6 +135,16 @@ def test_pairs_and_regression(here, tmp_path, task, metrics, distillation):
     assert len(worth) == found.examples > 0 and (task == "mrpc" or (worth <= 0).all())
 
 
+def test_a_student_without_a_teacher(here, tmp_path):
+    """From labels alone, by the same command."""
+    words = [*COMMAND, "--stages", "float,bit-w1a1", "--distillation", "labels", "--out", str(tmp_path)]
+    said = CliRunner().invoke(cli.app, words)
+    assert said.exit_code == 0, said.output
+    run = runs.read(tmp_path / "runs/glue/sst2.float+bit-w1a1.seed0.json")
+    assert run.config["identity"]["loss"] == {"name": "labels"}
+    assert run.config["identity"]["recipe"]["name"] == "bit-w1a1" and run.curves["step"] == [1, 2, 3, 4]
+
+
 def test_a_killed_process_goes_on_to_the_same_numbers(here, tmp_path):
     """Not an exception: the process is gone in the middle of the last stage."""
     wanted = glue.train(config(binary_steps=6), tmp_path / "unbroken")
