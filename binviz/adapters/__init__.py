@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from typing import Any
 
 from torch import nn
@@ -61,9 +61,29 @@ def layout_of(model: nn.Module) -> Layout:
 def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) -> None:
     """Refuse a model with an attention of its own (Longformer, RoFormer): it would go on in float, unnoticed."""
     for block in layout.blocks:
-        classes = type(model.get_submodule(block.attention)).__mro__
-        if not any(hasattr(sys.modules.get(cls.__module__), "ALL_ATTENTION_FUNCTIONS") for cls in classes):
-            raise UserError(f"{kind!r} computes attention in its own way; use {KNOWN}")
+        if not calls_interface(type(model.get_submodule(block.attention))):
+            raise UserError(
+                f"{kind!r} computes attention in its own way ({block.attention}); use {KNOWN}, or binarize "
+                "its known parts one by one"
+            )
+
+
+def calls_interface(kind: type) -> bool:
+    """Whether a class computes its attention by a function that transformers looks up by name.
+
+    Its `forward` names the table of these functions, or leaves the work to that of a parent which does.
+
+    >>> from transformers.models.bert.modeling_bert import BertSelfAttention
+    >>> calls_interface(BertSelfAttention), calls_interface(nn.Linear)
+    (True, False)
+    """
+    for cls in kind.__mro__:
+        if "forward" in vars(cls):
+            code = getattr(inspect.unwrap(vars(cls)["forward"]), "__code__", None)
+            names = code.co_names if code is not None else ()
+            if "ALL_ATTENTION_FUNCTIONS" in names or "super" not in names:
+                return "ALL_ATTENTION_FUNCTIONS" in names
+    return False
 
 
 __all__ = ["Block", "Layout", "layout_of"]

@@ -146,7 +146,8 @@ def capture(model: nn.Module, inputs: Any, names: str | Sequence[str] = "*", det
         A mapping of names to arrays, with `mask`, `output`, `flat(name)` and `counted(name)`.
 
     Raises:
-        UserError: a name that the model does not have or that did not run; inputs that are no tensors.
+        UserError: a name that the model does not have or that did not run; inputs that are no tensors; a model whose
+            binary attention is switched off.
 
     >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> capture(network, torch.zeros(5, 2), "1")["1"].shape
@@ -199,8 +200,9 @@ def run(
     """
     twin = shadow(model, isolate).eval()
     if layout.blocks:
-        from binviz.layers.attention import use_binviz_attention
+        from binviz.layers.attention import require_binviz_attention, use_binviz_attention
 
+        require_binviz_attention(model)
         use_binviz_attention(twin)
     args, kwargs = arguments(inputs, model)
     masks = Masks(twin, layout, _attention_mask(model, args, kwargs))

@@ -37,18 +37,21 @@ def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
 
 
 def set_attention(attention: nn.Module, binary: BinaryAttention | None) -> None:
-    """Make `binary` the attention's, with the hook that its estimators need; None makes it float again."""
-    from binviz.layers.attention import remember_input
+    """Make `binary` the attention's, with the hooks that see to it that it is called; None makes it float again."""
+    from binviz.layers.attention import HOOKS, attention_ends, attention_starts
 
     for key, hook in list(attention._forward_pre_hooks.items()):
-        if hook is remember_input:
+        if hook in HOOKS:
             del attention._forward_pre_hooks[key], attention._forward_pre_hooks_with_kwargs[key]
+    for key, hook in list(attention._forward_hooks.items()):
+        if hook in HOOKS:
+            del attention._forward_hooks[key]
     if hasattr(attention, "binary"):
         del attention.binary
     if binary is not None:
         attention.binary = binary
-        if binary.estimators is not None:
-            attention.register_forward_pre_hook(remember_input, with_kwargs=True)
+        attention.register_forward_pre_hook(attention_starts, with_kwargs=True)
+        attention.register_forward_hook(attention_ends)
 
 
 def feed_forward_activation(

@@ -28,6 +28,8 @@ FORBIDDEN = -50.0
 
 #: Input (B, T, D) of the attention layer that is running in this thread, until the low-rank estimators take it.
 layer_input: ContextVar[Tensor | None] = ContextVar("binviz_attention_input", default=None)
+#: The binary attention that has answered within the attention layer that is running in this thread.
+_answered: ContextVar[nn.Module | None] = ContextVar("binviz_attention_answered", default=None)
 
 
 class LowRankEstimators(nn.Module):
@@ -122,6 +124,7 @@ class BinaryAttention(nn.Module):
         dropout: float,
     ) -> tuple[Tensor, Tensor]:
         """Context (B, H, T, D) and the attention actually used, decoded (B, H, T, T)."""
+        _answered.set(self)
         q, k, v = _encode(self.query, query), _encode(self.key, key), _encode(self.value, value)
         for part, code, binarizer in (("q", q, self.query), ("k", k, self.key), ("v", v, self.value)):
             if binarizer is not None:
@@ -207,9 +210,51 @@ def attention_forward(
     return context, attention
 
 
-def remember_input(module: nn.Module, args: tuple, kwargs: dict) -> None:
-    """Forward pre-hook of an attention layer with estimators: keep its input for them."""
-    layer_input.set(args[0] if args else kwargs["hidden_states"])
+def attention_starts(module: nn.Module, args: tuple, kwargs: dict) -> None:
+    """Forward pre-hook of a layer with binary attention: keep its input for the estimators, if it has any."""
+    _answered.set(None)
+    binary = getattr(module, "binary", None)
+    if binary is not None and binary.estimators is not None:
+        layer_input.set(args[0] if args else kwargs["hidden_states"])
+
+
+def attention_ends(module: nn.Module, args: tuple, output: object) -> None:
+    """Forward hook of a layer with binary attention: refuse what was computed without it.
+
+    Raises:
+        UserError: transformers called another attention, or the layer computes its own.
+    """
+    binary, answered = getattr(module, "binary", None), _answered.get()
+    _answered.set(None)
+    if binary is None or answered is binary:
+        return
+    require_binviz_attention(module)
+    raise UserError(
+        f"{type(module).__name__} computes attention in its own way, so that its binary attention was not called; "
+        "leave its attention float with filter_fn or keep_float"
+    )
+
+
+#: What every layer with binary attention has: its pre-hook and its hook.
+HOOKS = (attention_starts, attention_ends)
+
+
+def require_binviz_attention(model: nn.Module) -> None:
+    """Refuse a model whose binary attention is switched off.
+
+    Raises:
+        UserError: a layer has binary attention, and its configuration names another attention implementation, as
+            `set_attn_implementation` leaves it.
+    """
+    for module in model.modules():
+        if isinstance(getattr(module, "binary", None), BinaryAttention):
+            config = getattr(module, "config", None)
+            named = getattr(config, "_attn_implementation", NAME)
+            if named != NAME:
+                raise UserError(
+                    f"attention is set to {named!r}, which leaves the binary attention out; call "
+                    "binviz.layers.attention.use_binviz_attention(model)"
+                )
 
 
 def use_binviz_attention(model: nn.Module) -> None:
@@ -234,4 +279,11 @@ def use_binviz_attention(model: nn.Module) -> None:
 AttentionInterface.register(NAME, attention_forward)
 AttentionMaskInterface.register(NAME, eager_mask)
 
-__all__ = ["NAME", "BinaryAttention", "LowRankEstimators", "attention_forward", "use_binviz_attention"]
+__all__ = [
+    "NAME",
+    "BinaryAttention",
+    "LowRankEstimators",
+    "attention_forward",
+    "require_binviz_attention",
+    "use_binviz_attention",
+]

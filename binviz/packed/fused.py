@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from binviz.adapters import layout_of
 from binviz.errors import UserError
-from binviz.layers.attention import FORBIDDEN
+from binviz.layers.attention import FORBIDDEN, HOOKS
 from binviz.layers.tap import heard
 from binviz.packed.fold import NotFoldable, fold_encoder
 from binviz.packed.layers import without_graph
@@ -98,7 +98,7 @@ class FusedLayers(nn.ModuleList):
 
 
 def hooked(parts: Iterable[nn.Module]) -> bool:
-    """Whether a forward hook is on any of these but those that transformers leaves there for good.
+    """Whether a forward hook is on any of these but those of binary attention and those that transformers leaves there.
 
     >>> layer = nn.Tanh()
     >>> hooked([layer])
@@ -108,7 +108,7 @@ def hooked(parts: Iterable[nn.Module]) -> bool:
     True
     """
     return any(
-        getattr(hook, "__module__", None) != CAPTURING
+        hook not in HOOKS and getattr(hook, "__module__", None) != CAPTURING
         for part in parts
         if part._forward_hooks or part._forward_pre_hooks
         for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())

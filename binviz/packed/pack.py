@@ -17,6 +17,7 @@ from torch import nn
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
+from binviz.layers.attention import require_binviz_attention
 from binviz.packed.fused import fuse_
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
 
@@ -88,8 +89,9 @@ def check_packable(model: nn.Module) -> None:
     """Refuse a model of which an activation depends on the batch, or a weight is not there yet.
 
     Raises:
-        UserError: it names the layer.
+        UserError: it names the layer; or its binary attention is switched off.
     """
+    require_binviz_attention(model)
     for path, module in model.named_modules():
         if isinstance(module, Binarizer) and module.shifted:
             raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")

@@ -12,6 +12,7 @@ from torch import nn
 
 from binviz.errors import UserError
 from binviz.files import replace_files
+from binviz.layers.attention import require_binviz_attention
 from binviz.packed.layers import PackedLayer
 from binviz.saving.build import config_of, line_of, restore
 
@@ -31,8 +32,8 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
         The folder.
 
     Raises:
-        UserError: a model without configuration, a packed one, or the folder cannot be written; the model that
-            was in it is unharmed then.
+        UserError: a model without configuration, a packed one, one whose binary attention is switched off, or the
+            folder cannot be written; the model that was in it is unharmed then.
 
     >>> import tempfile
     >>> from transformers import BertConfig, BertModel
@@ -50,6 +51,7 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
         raise UserError(
             "a packed model is saved by save_packed; save takes the model that it was packed from"
         )
+    require_binviz_attention(model)
     folder = Path(folder)
     config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
     writers = {

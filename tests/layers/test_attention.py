@@ -249,10 +249,12 @@ def hooks(model):
 
 def test_conversion_leaves_no_old_hook():
     model = bert("bipft-b")
-    assert len(hooks(model)) == 2
-    binviz.binarize_(model, "bipft-b")
-    assert len(hooks(model)) == 2
-    binviz.binarize_(model, "bipft-a")
+    once = hooks(model)
+    assert len(once) == 4
+    for recipe in ("bipft-b", "bipft-a"):
+        binviz.binarize_(model, recipe)
+        assert hooks(model) == once
+    binviz.binarize_(model, "bipft-a", lambda module, name: not name.endswith("attention"))
     assert hooks(model) == []
     assert not any(module._forward_pre_hooks_with_kwargs for module in model.modules())
 

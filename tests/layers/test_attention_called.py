@@ -1,0 +1,186 @@
+"""A layer whose table says "binary attention" calls it in every pass, or the pass is refused."""
+
+import copy
+import threading
+
+import pytest
+import torch
+import transformers
+from transformers.models.bert.modeling_bert import BertSelfAttention
+
+import binviz
+from binviz.adapters import calls_interface
+from binviz.errors import UserError
+from binviz.layers.attention import use_binviz_attention
+from binviz.layers.tap import listening
+
+SWITCHED = ["eager", "sdpa"]
+
+
+def answer(model, given):
+    with torch.no_grad():
+        return getattr(model(**given), "logits", None)
+
+
+def binary(models, name="bert", recipe="bibert"):
+    model = models.tiny(name)
+    binviz.binarize_(model, recipe)
+    return model
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "vit", "deit", "swin"])
+@pytest.mark.parametrize("to", SWITCHED)
+def test_a_pass_with_another_attention_is_refused(models, name, to):
+    model, given = binary(models, name), models.inputs(name)
+    wanted = answer(model, given)
+    model.set_attn_implementation(to)
+    with pytest.raises(UserError, match=rf"set to '{to}'.*use_binviz_attention\(model\)$"):
+        answer(model, given)
+    use_binviz_attention(model)
+    assert torch.equal(answer(model, given), wanted)
+
+
+@pytest.mark.parametrize("to", SWITCHED)
+def test_so_is_whatever_is_made_of_it(models, tmp_path, to):
+    model = binary(models)
+    packed = binviz.pack(model)
+    for switched in (model, packed, copy.deepcopy(model)):
+        switched.set_attn_implementation(to)
+    uses = [
+        lambda: binviz.pack(model),
+        lambda: binviz.save(model, tmp_path / "folder"),
+        lambda: binviz.save_packed(model, tmp_path / "file.safetensors"),
+        lambda: binviz.save_packed(packed, tmp_path / "file.safetensors"),
+        lambda: binviz.capture(model, models.inputs("bert"), "embed"),
+        lambda: model.train()(**models.inputs("bert")),
+    ]
+    for use in uses:
+        with pytest.raises(UserError, match="use_binviz_attention") as caught:
+            use()
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_check_survives_copies_files_and_packing(models, tmp_path):
+    model, given = binary(models), models.inputs("bert")
+    file = tmp_path / "file.safetensors"
+    binviz.save_packed(model, file)
+    made = {
+        "copy": copy.deepcopy(model),
+        "folder": binviz.load(binviz.save(model, tmp_path / "folder")),
+        "file": binviz.load(file),
+        "packed": binviz.pack(model, fused=False),
+        "again": copy.deepcopy(model),
+    }
+    binviz.binarize_(made["again"], "bivit-w1a1")
+    for other in made.values():
+        answer(other, given)
+        other.set_attn_implementation("eager")
+        with pytest.raises(UserError, match="use_binviz_attention"):
+            answer(other, given)
+
+
+def test_attention_that_is_float_may_be_switched(models):
+    model, given = models.tiny("bert"), models.inputs("bert")
+    binviz.binarize_(model, "bibert", lambda module, name: not name.endswith("attention"))
+    wanted = answer(model, given)
+    model.set_attn_implementation("eager")
+    torch.testing.assert_close(answer(model, given), wanted)
+    assert not [part for part in model.modules() if part._forward_hooks or part._forward_pre_hooks]
+
+
+def test_an_interrupted_pass_leaves_nothing_that_a_later_one_takes_for_its_own(models):
+    model, given = binary(models), models.inputs("bert")
+
+    def stop(module, part, value):
+        if part == "context":
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"), listening(stop):
+        answer(model, given)
+    model.set_attn_implementation("eager")
+    with pytest.raises(UserError, match="use_binviz_attention"):
+        answer(model, given)
+
+
+def test_gradient_checkpointing_and_threads(models):
+    model, given = binary(models), models.inputs("bert")
+    plain = copy.deepcopy(model)
+    model.train().activation_checkpointing_enable()
+    for each in (model, plain.train()):
+        each(**given).logits.square().sum().backward()
+    for (name, one), other in zip(model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, msg=name)
+
+    wanted, found = answer(plain.eval(), given), []
+    threads = [
+        threading.Thread(target=lambda: found.extend(answer(plain, given) for _ in range(5)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 15
+    for one in found:
+        torch.testing.assert_close(one, wanted)
+
+
+class Own(BertSelfAttention):
+    """Computes attention itself, in a module in which transformers' table of attentions is known."""
+
+    def forward(self, hidden_states, *rest, **options):
+        q, k, v = (
+            projection(hidden_states).unflatten(-1, (-1, self.attention_head_size)).transpose(1, 2)
+            for projection in (self.query, self.key, self.value)
+        )
+        probs = (q @ k.mT * self.scaling).softmax(-1)
+        return (probs @ v).transpose(1, 2).flatten(2), probs
+
+
+class Longer(BertSelfAttention):
+    """Leaves attention to its parent."""
+
+    def forward(self, *args, **kwargs):
+        return super().forward(*args, **kwargs)
+
+
+def with_attention(models, kind):
+    model = models.tiny("bert")
+    attention = model.bert.encoder.layer[1].attention
+    own = kind(model.config)
+    own.load_state_dict(attention.self.state_dict())
+    attention.self = own.eval()
+    return model
+
+
+def test_a_class_is_judged_by_its_forward_not_by_its_file(models):
+    globals()["ALL_ATTENTION_FUNCTIONS"] = None
+    assert not calls_interface(Own) and calls_interface(Longer)
+    with pytest.raises(UserError, match=r"its own way \(bert.encoder.layer.1.attention.self\)"):
+        binviz.binarize_(with_attention(models, Own), "bibert")
+    model = with_attention(models, Longer)
+    binviz.binarize_(model, "bibert")
+    answer(model, models.inputs("bert"))
+
+
+def test_a_forward_that_is_replaced_after_conversion(models):
+    model = with_attention(models, Longer)
+    binviz.binarize_(model, "bibert")
+    attention = model.bert.encoder.layer[1].attention.self
+    attention.__class__ = Own
+    with pytest.raises(UserError, match="Own computes attention in its own way"):
+        answer(model, models.inputs("bert"))
+
+
+def test_an_audio_tower_with_an_attention_of_its_own():
+    size = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    text = size | {"hidden_size": 16, "vocab_size": 40}
+    audio = {
+        "patch_embeds_hidden_size": 8, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 16,
+        "num_mel_bins": 16, "spec_size": 32, "patch_size": 4, "patch_stride": [4, 4], "window_size": 4,
+    }  # fmt: skip
+    model = transformers.ClapModel(transformers.ClapConfig(text_config=text, audio_config=audio))
+    with pytest.raises(UserError, match=r"its own way \(audio_model"):
+        binviz.binarize_(model, "bibert")
+    assert binviz.binarize_(model.text_model, "bibert").bits > 0
