@@ -37,7 +37,7 @@ from binviz_kernels.code_encoder import (
 from binviz_kernels.encoder import Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
 from torch import Tensor, nn
 
-from binviz.adapters import Block, layout_of
+from binviz.adapters import Block
 from binviz.binarizers import Binarizer
 from binviz.binarizers.bibert import BiBERTAttention
 from binviz.binarizers.bivit import BiViTAttention
@@ -45,10 +45,8 @@ from binviz.binarizers.bnn import BNN
 from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
 from binviz.layers import BinaryLinear
 from binviz.layers.attention import BinaryAttention
+from binviz.packed.known import is_norm_first, why_unknown
 
-#: Layers whose parts are called in the order that the kernels know; the second kind has its layer norms first.
-POST_NORM = ("BertLayer", "RobertaLayer", "CamembertLayer", "ElectraLayer")
-PRE_NORM = ("ViTLayer", "DeiTLayer")
 #: A float ratio nearer to a threshold than this may round to either side.
 TIE = 1e-5
 
@@ -251,8 +249,8 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     """
     part = model.get_submodule
     layer, attention = part(block.layer), part(block.attention)
-    kind = type(layer).__name__
-    require(kind in POST_NORM + PRE_NORM, f"{kind} is not known")
+    unknown, norm_first = why_unknown(layer), is_norm_first(layer)
+    require(not unknown, unknown)
     binary: Any = getattr(attention, "binary", None)
     require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
     signs = ElasticSigned, BNN
@@ -267,16 +265,14 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
         head**-0.5 == scaling and inner % head == 0,
         "scores that are not divided by the root of the head size",
     )
-    if kind in PRE_NORM:
+    if norm_first:
         norms = layer.layernorm_before, layer.layernorm_after
     else:
         norms = layer.attention.output.LayerNorm, layer.output.LayerNorm  # type: ignore[union-attr]
     before, after = (require_affine(norm) for norm in norms)  # type: ignore[arg-type]
     require(before.eps == after.eps, "norms with different epsilons")
     activation = getattr(part(block.act[0]), block.act[1])
-    return Parts(
-        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), kind in PRE_NORM
-    )
+    return Parts(binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), norm_first)
 
 
 def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
@@ -385,21 +381,17 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
 
 
 @torch.no_grad()
-def fold_encoder(model: nn.Module, longest: int) -> PackedEncoder | PackedCodeEncoder:
-    """All layers of a binarized BERT or ViT, for one call.
+def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> PackedEncoder | PackedCodeEncoder:
+    """Layers of a binarized BERT or ViT, for one call.
 
     Args:
         model: on the CPU, in float32, as `binarize_` made it; it is not changed.
+        blocks: of its layout, which layers.
         longest: the most positions that a key may have.
 
     Raises:
-        NotFoldable: some part of it has to run as it is.
+        NotFoldable: some part of them has to run as it is.
     """
-    return fold_blocks(model, layout_of(model).blocks, longest)
-
-
-def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> PackedEncoder | PackedCodeEncoder:
-    """The same for some of its layers."""
     require(bool(blocks), "no encoder")
     first = getattr(model.get_submodule(blocks[0].query), "activation_binarizer", None)
     bits = getattr(first, "bits", 1)

@@ -7,6 +7,7 @@ from the moment that a state is loaded into the model, whose numbers are not the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Any
@@ -16,15 +17,17 @@ from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder
 from binviz_kernels.encoder import PackedEncoder, encoder
 from torch import Tensor, nn
 
-from binviz.adapters import layout_of
+from binviz.adapters import Block, layout_of
 from binviz.errors import UserError
 from binviz.layers.attention import FORBIDDEN, HOOKS
 from binviz.layers.tap import heard
-from binviz.packed.fold import NotFoldable, fold_encoder
+from binviz.packed.fold import NotFoldable, fold_blocks
 from binviz.packed.layers import without_graph
 
 #: Positions up to which context codes are folded; longer inputs run layer by layer.
 LONGEST = 1024
+#: Attribute of a packed model that holds why it is not fused.
+REASON = "binviz_not_fused"
 #: Where the hooks are from that transformers leaves on a model of which maps or states were asked once.
 CAPTURING = "transformers.utils.output_capturing"
 RECORDED = ("output_attentions", "output_hidden_states")
@@ -135,25 +138,61 @@ def allowed_keys(mask: Tensor, x: Tensor) -> Tensor | None:
     return allowed.expand(B, L) if plain else None
 
 
-def fuse_(packed: nn.Module, model: nn.Module) -> None:
-    """Put fused layers in the place of a packed copy's layers, if those of the model can be folded.
+def fuse_(packed: nn.Module, model: nn.Module) -> str:
+    """Put fused layers in the place of a packed copy's layers, where those of the model can be folded.
 
     Args:
         packed: a copy with the same layout; changed.
         model: where it comes from, with its latent weights.
+
+    Returns:
+        Why some layers stay as they are, in one line; empty where none does.
     """
     try:
         blocks = layout_of(model).blocks
-        path = blocks[0].layer.rpartition(".")[0] if blocks else ""
-        if not holds_only(model.get_submodule(path), [model.get_submodule(block.layer) for block in blocks]):
-            return
-        weights = fold_encoder(model, LONGEST)
-    except (NotFoldable, UserError):  # also a single layer, or a network of which nothing is known
-        return
+    except UserError:  # also a single layer, or a network of which nothing is known
+        blocks = []
+    lists: dict[str, list[Block]] = defaultdict(list)
+    for block in blocks:
+        lists[block.layer.rpartition(".")[0]].append(block)
+    reasons = {path: _fuse_list(packed, model, path, held) for path, held in lists.items()}
+    if not reasons:
+        return "it has no transformer layers"
+    return "; ".join(f"{path}: {reason}" for path, reason in reasons.items() if reason)
+
+
+def _fuse_list(packed: nn.Module, model: nn.Module, path: str, blocks: list[Block]) -> str:
+    """Fuse the layers in the list at this path, which are these blocks; or say why not."""
+    if not holds_only(model.get_submodule(path), [model.get_submodule(block.layer) for block in blocks]):
+        return "it is no list of these layers alone, each once"
+    try:
+        weights = fold_blocks(model, blocks, LONGEST)
+    except NotFoldable as reason:
+        return str(reason)
     owner, _, name = path.rpartition(".")
     parent, layers = packed.get_submodule(owner), packed.get_submodule(path)
     config = nearest_config(packed, owner)
     setattr(parent, name, FusedLayers(layers.children(), weights, config).train(packed.training))
+    return ""
+
+
+def why_not_fused(packed: nn.Module) -> str:
+    """Why layers of a packed model run one by one and not as one call of the kernels; empty where all run at once.
+
+    Args:
+        packed: of `binviz.pack`.
+
+    >>> import binviz
+    >>> from transformers import RobertaPreLayerNormConfig, RobertaPreLayerNormModel
+    >>> model = RobertaPreLayerNormModel(RobertaPreLayerNormConfig(
+    ...     hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vocab_size=50))
+    >>> _ = binviz.binarize_(model.eval(), "bibert")
+    >>> why_not_fused(binviz.pack(model))
+    "encoder.layer: RobertaPreLayerNormAttention.forward is other code than BertAttention's"
+    """
+    if any(isinstance(part, FusedLayers) and part.weights is None for part in packed.modules()):
+        return "a state was loaded into it; pack the model that has this state"
+    return getattr(packed, REASON, "it is no model that `pack` made")
 
 
 def holds_only(layers: nn.Module, blocks: list[nn.Module]) -> bool:

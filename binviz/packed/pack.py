@@ -18,7 +18,7 @@ from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.layers.attention import require_binviz_attention
-from binviz.packed.fused import fuse_
+from binviz.packed.fused import REASON, fuse_
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
 
 
@@ -29,9 +29,10 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     those of the model to the last bit; where a recipe keeps activations float, up to the order of a float sum
     (`binviz.packed.layers`). Scales that start from the first batch start from the copy's own first one.
 
-    The encoder of a BERT or ViT whose weights all have one bit, and whose activations have one (or 2 or 4, under
-    BiT), runs as one call of the kernels (`binviz.packed.fused`), many times faster. Its layer norms add in an order
-    of their own: outputs may differ in the last digits, and a code that lies next to its threshold may flip. Its
+    An encoder whose layers are BERT's or ViT's (`binviz.packed.known`), whose weights all have one bit and whose
+    activations have one (or 2 or 4, under BiT), runs as one call of the kernels (`binviz.packed.fused`), many times
+    faster; `binviz.packed.why_not_fused(packed)` says in one line why another one does not. Its layer norms add in an
+    order of their own: outputs may differ in the last digits, and a code that lies next to its threshold may flip. Its
     weights are fixed here: what is edited in place afterwards, a parameter or the list of layers, it does not see
     (`fused=False` does). After the packed model's load_state_dict the layers run one by one.
 
@@ -70,8 +71,10 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     twins = {id(layer): _twin(layer) for layer in layers.values()}
     # deepcopy takes what stands in its memo for the copy: no weight of a binary layer is copied
     twin = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()
+    reason = "fused=False"
     if fused:
-        fuse_(twin, model if _in_float32(model) else copy.deepcopy(model).cpu().float())
+        reason = fuse_(twin, model if _in_float32(model) else copy.deepcopy(model).cpu().float())
+    setattr(twin, REASON, reason)
     return twin
 
 

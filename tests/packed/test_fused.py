@@ -18,9 +18,10 @@ from transformers import (
 )
 
 import binviz
+from binviz.adapters import layout_of
 from binviz.errors import UserError
 from binviz.layers.tap import listening
-from binviz.packed.fold import NotFoldable, fold_encoder
+from binviz.packed.fold import NotFoldable, fold_blocks
 from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
 
 RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1", "bit-w1a2", "bit-w1a4"]
@@ -233,6 +234,10 @@ def test_other_recipes_stay_as_they_are(recipe):
     assert not any(isinstance(module, FusedLayers) for module in packed.modules())
 
 
+def fold_encoder(model, longest):
+    return fold_blocks(model, layout_of(model).blocks, longest)
+
+
 def test_what_keeps_its_layers():
     kept = text_model("bit-w1a1")
     kept.encoder.layer[1].output.dense = torch.nn.Linear(103, 64)
@@ -285,7 +290,16 @@ class ScaledDown(torch.nn.Module):
         return hidden_states / 3 - 0.1
 
 
-@pytest.mark.parametrize("make", [Towers, layer_shared, layer_between, layers_with_their_own_forward])
+@torch.no_grad()
+def test_each_of_two_encoders_is_fused():
+    model, ids = Towers(), torch.randint(60, (2, 9))
+    packed = binviz.pack(model)
+    assert sum(isinstance(module, FusedLayers) for module in packed.modules()) == 2
+    for name in ("a", "b"):
+        assert_same(getattr(model, name), getattr(packed, name), input_ids=ids)
+
+
+@pytest.mark.parametrize("make", [layer_shared, layer_between, layers_with_their_own_forward])
 @torch.no_grad()
 def test_lists_of_other_modules_than_the_blocks_stay(make):
     model, ids = make(), torch.randint(60, (2, 9))

@@ -1,0 +1,142 @@
+"""Every architecture is fused or says why not, and answers the same either way."""
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+import binviz
+from binviz.packed import why_not_fused
+from binviz.packed.fused import FusedLayers
+from binviz.packed.known import why_unknown
+
+FUSED = [
+    "bert",
+    "roberta",
+    "electra",
+    "xlm_roberta",
+    "camembert",
+    "ernie",
+    "data2vec",
+    "vit",
+    "deit",
+    "vit_msn",
+]
+NOT_FUSED = {
+    "swin": "SwinLayer.forward is other code",
+    "cnn": "no transformer layers",
+    "sequential": "no transformer layers",
+    "prelayernorm": "RobertaPreLayerNormAttention.forward is other code",
+}
+
+
+def more(models):
+    """Architectures beside those of the tiny models; the layers of all but one are copies of BERT's or ViT's."""
+    text, vit = models.TEXT | {"pad_token_id": 1}, models.VIT
+    return {
+        "xlm_roberta": lambda: transformers.XLMRobertaForSequenceClassification(
+            transformers.XLMRobertaConfig(**text)
+        ),
+        "camembert": lambda: transformers.CamembertForSequenceClassification(
+            transformers.CamembertConfig(**text)
+        ),
+        "ernie": lambda: transformers.ErnieForSequenceClassification(transformers.ErnieConfig(**text)),
+        "data2vec": lambda: transformers.Data2VecTextForSequenceClassification(
+            transformers.Data2VecTextConfig(**text)
+        ),
+        "prelayernorm": lambda: transformers.RobertaPreLayerNormForSequenceClassification(
+            transformers.RobertaPreLayerNormConfig(**text)
+        ),
+        "vit_msn": lambda: transformers.ViTMSNForImageClassification(transformers.ViTMSNConfig(**vit)),
+    }
+
+
+def made(models, name):
+    """A binary model and inputs for it."""
+    if name not in models.ARCHITECTURES:
+        torch.manual_seed(0)
+        model = more(models)[name]().eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.05 * torch.randn_like(parameter)
+        given = models.inputs("vit" if name == "vit_msn" else "bert")
+    else:
+        model, given = models.tiny(name), models.inputs(name)
+    binviz.binarize_(model, "bibert")
+    return model, given
+
+
+def test_every_architecture_is_asked(models):
+    assert {*FUSED, *NOT_FUSED} == {*models.ARCHITECTURES, *more(models)}
+
+
+@pytest.mark.parametrize("name", FUSED)
+@torch.no_grad()
+def test_fused_and_alike(models, name):
+    model, given = made(models, name)
+    packed, plain = binviz.pack(model), binviz.pack(model, fused=False)
+    assert why_not_fused(packed) == "" and why_not_fused(plain) == "fused=False"
+    (layers,) = [part for part in packed.modules() if isinstance(part, FusedLayers)]
+    torch.testing.assert_close(packed(**given).logits, plain(**given).logits, atol=1e-4, rtol=1e-4)
+    for layer in layers.children():
+        layer.forward = None
+    packed(**given)
+
+
+@pytest.mark.parametrize("name", NOT_FUSED)
+@torch.no_grad()
+def test_not_fused_and_why(models, name):
+    model, given = made(models, name)
+    packed = binviz.pack(model)
+    assert NOT_FUSED[name] in why_not_fused(packed) and "\n" not in why_not_fused(packed)
+    assert not any(isinstance(part, FusedLayers) for part in packed.modules())
+    wanted = models.logits(binviz.pack(model, fused=False), given)
+    assert torch.equal(models.logits(packed, given), wanted)
+
+
+def test_a_loaded_state_is_the_reason(models):
+    model, _ = made(models, "bert")
+    packed = binviz.pack(model)
+    packed.load_state_dict(packed.state_dict())
+    assert "a state was loaded" in why_not_fused(packed)
+
+
+class Tempered(transformers.models.bert.modeling_bert.BertLayer):
+    """Same name of a base, another order of calls."""
+
+    def forward(self, hidden_states, *rest, **options):
+        return super().forward(hidden_states / 2, *rest, **options)
+
+
+class Doubling(nn.Module):
+    def forward(self, x):
+        return 2 * x
+
+
+def tempered(model):
+    model.bert.encoder.layer[1].__class__ = Tempered
+
+
+def doubled(model):
+    model.bert.encoder.layer[1].output.dropout = Doubling()
+
+
+def patched(model):
+    model.bert.encoder.layer[1].attention.forward = lambda x, *rest, **options: (x, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (tempered, "Tempered.forward is other code"),
+        (doubled, "Doubling for dropout"),
+        (patched, "BertAttention.forward was replaced"),
+    ],
+)
+@torch.no_grad()
+def test_a_layer_that_only_looks_like_a_known_one(models, change, reason):
+    model = models.tiny("bert")
+    change(model)
+    assert reason in why_unknown(model.bert.encoder.layer[1]) and not why_unknown(model.bert.encoder.layer[0])
+    binviz.binarize_(model, "bibert")
+    assert reason in why_not_fused(binviz.pack(model))
