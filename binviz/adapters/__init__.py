@@ -9,6 +9,7 @@ from torch import nn
 
 from binviz.adapters import bert, llama, opt, plain, swin, vit
 from binviz.adapters.layout import Adapter, Block, Layout
+from binviz.adapters.several import encoder_paths, layout_of_several, unknown_layers
 from binviz.errors import UserError
 
 ADAPTERS: tuple[Adapter, ...] = (bert.layout, llama.layout, opt.layout, swin.layout, vit.layout)
@@ -19,14 +20,17 @@ KNOWN = "a BERT-family, ViT, DeiT, Swin, OPT or LLaMA model"
 def layout_of(model: nn.Module) -> Layout:
     """The parts of a model of transformers that binviz knows, of a network that declares them, or of a plain torch one.
 
+    Where a model has several encoders (`binviz.adapters.several`), all of them are in it.
+
     A network declares its own with a method `binviz_layout(self) -> Layout`, which is asked first.
 
     Args:
         model: such a model, or a module that holds one.
 
     Raises:
-        UserError: an encoder set up as a decoder, an encoder-decoder, a model with an attention of its own, or a
-            network in which there is nothing to binarize.
+        UserError: an encoder set up as a decoder, an encoder-decoder, a model with an attention of its own, one with
+            an encoder that binviz does not know beside one that it knows, or a network in which there is nothing to
+            binarize.
 
     >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
     >>> layout_of(network).others
@@ -43,11 +47,15 @@ def layout_of(model: nn.Module) -> Layout:
         getattr(config, mark, False) for config in configs for mark in ("is_decoder", "is_encoder_decoder")
     ):
         raise UserError(f"{kind!r} is set up as a decoder or has one; binviz binarizes {KNOWN}")
-    for adapter in ADAPTERS:
-        found = adapter(model)
-        if found is not None:
-            _require_attention_interface(model, found, kind)
-            return found
+    found = encoders_of(model)
+    if found is not None:
+        _require_attention_interface(model, found, kind)
+        if unknown := unknown_layers(model, found):
+            parts = ", ".join(encoder_paths(model, ADAPTERS))
+            raise UserError(
+                f"{kind!r} has layers that binviz does not know ({unknown}); binarize what it knows by itself: {parts}"
+            )
+        return found
     foreign = configs and any(type(part).__module__.startswith("transformers.") for part in model.modules())
     found = None if foreign else plain.layout(model)
     if found is None:
@@ -56,6 +64,14 @@ def layout_of(model: nn.Module) -> Layout:
         )
         raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")
     return found
+
+
+def encoders_of(model: nn.Module) -> Layout | None:
+    """The layout of the encoder in a model, or of all where it has several; None where no adapter finds one."""
+    paths = encoder_paths(model, ADAPTERS)
+    if len(paths) > 1:
+        return layout_of_several(model, paths, ADAPTERS)
+    return next((found for adapter in ADAPTERS if (found := adapter(model)) is not None), None)
 
 
 def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) -> None:
@@ -86,4 +102,4 @@ def calls_interface(kind: type) -> bool:
     return False
 
 
-__all__ = ["Block", "Layout", "layout_of"]
+__all__ = ["Block", "Layout", "encoders_of", "layout_of"]

@@ -41,7 +41,9 @@ class Layout:
 
     blocks: in order. embed: path of the module whose output enters the first block. words: path of the
     word embedding, if any. others: canonical name -> path of further layers to binarize (a pooler; all
-    layers of a plain network). stay: path -> why it stays float.
+    layers of a plain network). stay: path -> why it stays float. encoders: of a model of several, path -> its
+    layout, in the model's paths and its own names; embed and words are None then, and every canonical name of the
+    model begins with the encoder's path.
     """
 
     architecture: str
@@ -50,6 +52,14 @@ class Layout:
     words: str | None = None
     others: dict[str, str] = field(default_factory=dict)
     stay: dict[str, str] = field(default_factory=dict)
+    encoders: dict[str, Layout] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Canonical name -> path of the word embeddings: "embed", or one for each encoder of several."""
+        if self.words:
+            return {"embed": self.words}
+        return {f"{path}.embed": part.words for path, part in self.encoders.items() if part.words}
 
 
 #: An adapter looks at a model and returns its layout, or None where it is not of its kind.

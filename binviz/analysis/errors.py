@@ -178,8 +178,8 @@ def _replace_heads(linear: nn.Module, name: str, reference: Captured, made_here:
 
 
 def _layer(name: str, layout: Layout) -> int:
-    parts = name.split(".")
-    return int(parts[1]) if layout.blocks and parts[0] == "layers" else -1
+    block = next((block.name for block in layout.blocks if name.startswith(f"{block.name}.")), None)
+    return -1 if block is None else int(block.rpartition(".")[2])
 
 
 def _measured(reference: Captured, name: str, found: Tensor, codes: Tensor | None) -> dict[str, Any]:

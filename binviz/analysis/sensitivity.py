@@ -86,7 +86,7 @@ def _filter(part: str) -> Callable[[nn.Module, str], bool] | None:
 
 def _parts(model: nn.Module, by: str) -> list[str]:
     layout = layout_of(model)
-    parts = ["embed"] if layout.words else []
+    parts = list(layout.tables)
     for block in layout.blocks:
         inside = [*list(block.linears())[:3], f"{block.name}.attention", *list(block.linears())[3:]]
         parts += [block.name] if by == "block" else inside

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
-from binviz.adapters import ADAPTERS
+from binviz.adapters import encoders_of
 from binviz.adapters.layout import Block, Layout
 from binviz.adapters.plain import below
 from binviz.errors import UserError, near
@@ -40,10 +40,9 @@ class Site:
 
 def layout_for_reading(model: nn.Module) -> Layout:
     """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
-    for adapter in ADAPTERS:
-        found = adapter(model)
-        if found is not None:
-            return found
+    found = encoders_of(model)
+    if found is not None:
+        return found
     inside = below(model, (BinaryLinear, BinaryConv2d))  # parts of binarizers
     paths = [
         path
@@ -56,6 +55,12 @@ def layout_for_reading(model: nn.Module) -> Layout:
 def sites(model: nn.Module, layout: Layout) -> dict[str, Site]:
     """Canonical name -> place, in the order in which the model runs or, in a plain network, names them."""
     found: dict[str, Site] = {}
+    if layout.encoders:
+        for path, encoder in layout.encoders.items():
+            for name, site in sites(model, encoder).items():
+                # The padding mask is that of the text
+                found[f"{path}.{name}"] = site if encoder.words else replace(site, axes="any")
+        return found
     if layout.blocks:
         if layout.words:
             found["words"] = Site(layout.words, "out", "tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -66,8 +67,10 @@ def feed_forward_activation(
     name = recipe.ffn_activation if block.fc2 in layers else None
     before = getattr(model, "binviz_recipe", None)
     if name is None and before is not None and before.ffn_activation:
-        config = next(module.config for module in model.modules() if hasattr(module, "config"))
-        name = getattr(config, "hidden_act", None)
+        name = None
+        for path in ("", *accumulate(block.layer.split("."), "{}.{}".format)):
+            config = getattr(model.get_submodule(path), "config", None)
+            name = getattr(config, "hidden_act", name)  # the nearest configuration's
     if name is None:
         return None
     if name not in ACT2FN:

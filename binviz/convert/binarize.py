@@ -14,6 +14,7 @@ from binviz.adapters import Layout, layout_of
 from binviz.convert.attention import binary_attention, feed_forward_activation, set_attention
 from binviz.convert.layers import binary_embedding, binary_layer, float_layer
 from binviz.convert.table import Conversion, Converted, attention_row, row_of, rows_of
+from binviz.convert.why import reasons, without_place
 from binviz.errors import UserError
 from binviz.layers import BinaryLayer
 from binviz.recipes import Choice, Recipe
@@ -35,7 +36,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         model: loaded; float32 is meant. Moved or trained afterwards as usual.
         recipe: a name of `binviz.recipes.names()` or a Recipe.
         filter_fn: (module, canonical name) -> False leaves that layer float; names are "embed",
-            "layers.3.fc1", "layers.3.attention", "pooler", or module paths in a plain network.
+            "layers.3.fc1", "layers.3.attention", "pooler", or module paths in a plain network. Where a model has
+            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1".
 
     Returns:
         The table of what became 1-bit and what stayed float, and why.
@@ -58,7 +60,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     _apply(model, layout, plan)
     # What the filter left alone is part of the recipe, so that a saved model is rebuilt as it is.
     model.binviz_recipe = replace(recipe, keep_float=(*recipe.keep_float, *plan.left))  # type: ignore[assignment]
-    return Conversion(recipe.name, layout.architecture, tuple(rows_of(model, plan.rows, layout.stay)))
+    rows = rows_of(model, plan.rows, reasons(layout, plan.left))
+    return Conversion(recipe.name, layout.architecture, tuple(rows), without_place(recipe, layout))
 
 
 @dataclass
@@ -81,9 +84,10 @@ class _Plan:
     def make(self, layout: Layout) -> None:
         """Every new part of a model of this layout."""
         recipe = self.recipe
-        if layout.words and recipe.embedding and self._wanted(layout.words, "embed"):
-            table = binary_embedding(layout.words, self.model.get_submodule(layout.words), recipe.embedding)
-            self._put("embed", layout.words, table, recipe.embedding, None)
+        for name, path in layout.tables.items():
+            if recipe.embedding and self._wanted(path, name):
+                table = binary_embedding(path, self.model.get_submodule(path), recipe.embedding)
+                self._put(name, path, table, recipe.embedding, None)
         for block in layout.blocks:
             for name, path in block.linears().items():
                 # A gated product has both signs, whatever the activation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +39,15 @@ class Converted:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became 1-bit and what stayed float. Prints as a table; `rows` holds the data."""
+    """What became 1-bit and what stayed float. Prints as a table; `rows` holds the data.
+
+    without_place: fields of the recipe for which the model has no place.
+    """
 
     recipe: str
     architecture: str
     rows: tuple[Converted, ...]
+    without_place: tuple[str, ...] = ()
 
     @property
     def bits(self) -> int:
@@ -73,7 +77,10 @@ class Conversion:
         ]
         share = self.bits / max(self.bits + self.floats, 1)
         total = f"{self.bits:,} weights of 1 bit, {self.floats:,} floats ({share:.1%} binary)"
-        return "\n".join([*table, f"{self.architecture}, {self.recipe}: {total}"])
+        last = [f"{self.architecture}, {self.recipe}: {total}"]
+        if self.without_place:
+            last.append(f"no place here for the recipe's {', '.join(self.without_place)}")
+        return "\n".join([*table, "; ".join(last)])
 
 
 def _count(module: nn.Module) -> int:
@@ -104,9 +111,12 @@ def attention_row(name: str, path: str, binary: BinaryAttention, recipe: Recipe)
     return Converted(name, path, "BinaryAttention", (), "-", shown, 0, _count(binary))
 
 
-def rows_of(model: nn.Module, converted: dict[str, Converted], stay: dict[str, str]) -> list[Converted]:
+def rows_of(
+    model: nn.Module, converted: dict[str, Converted], why_float: Callable[[str, nn.Module], str]
+) -> list[Converted]:
     """Converted layers and every other module with parameters of its own, in module order.
 
+    `why_float` says of a path and its module why it stays float.
     A parameter that several modules share is counted once, with a converted layer if there is one.
     """
     rows: list[Converted] = []
@@ -133,6 +143,6 @@ def rows_of(model: nn.Module, converted: dict[str, Converted], stay: dict[str, s
             weight = getattr(module, "weight", None)
             shape = tuple(weight.shape) if isinstance(weight, torch.Tensor) else ()
             floats = count(own)
-            why = stay.get(path, "" if floats else SHARED)
+            why = why_float(path, module) if floats else SHARED
             rows.append(Converted(path, path, type(module).__name__, shape, "float", "float", 0, floats, why))
     return rows

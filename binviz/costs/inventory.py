@@ -34,7 +34,8 @@ class _Inventory:
             self.layout = layout_of(model)
         except UserError:  # it cannot be binarized, but be counted
             self.layout = Layout("network")
-        self.names = {self.layout.words: "embed"} if self.layout.words else {}
+        self.tables = set(self.layout.tables.values())
+        self.names = {path: name for name, path in self.layout.tables.items()}
         for block in self.layout.blocks:
             self.names |= {path: name for name, path in block.linears().items()}
         self.names |= {path: name for name, path in self.layout.others.items()}
@@ -56,7 +57,7 @@ class _Inventory:
                 yield self._binary(path, module)
             elif path.endswith(".binary") and is_binary_attention(module):
                 inside += (f"{path}.",)
-            elif isinstance(module, _MATRIX) or (path and path == self.layout.words):
+            elif isinstance(module, _MATRIX) or path in self.tables:
                 yield self._matrix(path, module)
             elif path in self.state:
                 yield self._others(path, type(module).__name__)
@@ -114,7 +115,7 @@ class _Inventory:
         weight = own["weight"]
         stored = _bytes(own.values())
         tied, new = not self._is_new(weight, "parent"), self._is_new(weight)
-        words = path == self.layout.words
+        words = path in self.tables
         return Part(
             name=self.names.get(path, path) or type(layer).__name__,
             path=path,

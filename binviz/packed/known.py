@@ -68,11 +68,12 @@ def why_unknown(layer: nn.Module) -> str:
 
 def _other_method(kind: type, known: type) -> str:
     """The first method of a known class that another class has in another form, or none."""
-    if kind.__call__ is not known.__call__:  # type: ignore[operator]
+    if kind.__call__ is not known.__call__:
         return "__call__"
     for name, method in vars(known).items():
         if inspect.isfunction(method) and name != "__init__":
-            other = inspect.unwrap(getattr(kind, name, None))
+            given: Any = getattr(kind, name, None)
+            other = inspect.unwrap(given)
             if not inspect.isfunction(other) or not other.__module__.startswith("transformers."):
                 return name
             if _compiled(other) != _compiled(inspect.unwrap(method)):

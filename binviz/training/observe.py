@@ -31,8 +31,7 @@ def layer_names(model: nn.Module) -> dict[str, str]:
     except UserError:
         return {}
     names = {path: name for name, path in layout.others.items()}
-    if layout.words is not None:
-        names[layout.words] = "embed"
+    names |= {path: name for name, path in layout.tables.items()}
     for block in layout.blocks:
         names |= {path: name for name, path in block.linears().items()}
         for role in ("query", "key", "value", "attention"):
