@@ -16,6 +16,7 @@ from binviz.binarizers import xnor as xnor
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.conformance import ConformanceError, check_binarizer
 from binviz.binarizers.registry import get, names, register
+from binviz.binarizers.start import unstarted
 
 __all__ = [
     "Binarizer",
@@ -26,5 +27,6 @@ __all__ = [
     "names",
     "register",
     "sign",
+    "unstarted",
     "with_surrogate",
 ]

@@ -144,6 +144,12 @@ class Binarizer(nn.Module):
         return (len(self.levels) - 1).bit_length()
 
     @property
+    def started(self) -> bool:
+        """Whether all that starts from data has started; False on the meta device, where there are none."""
+        mark = getattr(self, "initialized", None)
+        return mark is None or not (mark.is_meta or not mark)
+
+    @property
     def learned_shift(self) -> nn.Parameter | None:
         """The parameter (features,) that is added to x before its code, if there is one."""
         return next((shift for name in self.shifts if (shift := getattr(self, name)) is not None), None)

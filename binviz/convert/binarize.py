@@ -11,6 +11,7 @@ from torch import nn
 
 from binviz import recipes
 from binviz.adapters import Layout, layout_of
+from binviz.binarizers.start import unstarted
 from binviz.convert.attention import binary_attention, feed_forward_activation, set_attention
 from binviz.convert.layers import binary_embedding, binary_layer, float_layer
 from binviz.convert.table import Conversion, Converted, attention_row, row_of, rows_of
@@ -61,7 +62,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     # What the filter left alone is part of the recipe, so that a saved model is rebuilt as it is.
     model.binviz_recipe = replace(recipe, keep_float=(*recipe.keep_float, *plan.left))  # type: ignore[assignment]
     rows = rows_of(model, plan.rows, reasons(layout, plan.left))
-    return Conversion(recipe.name, layout.architecture, tuple(rows), without_place(recipe, layout))
+    without, waiting = without_place(recipe, layout), tuple(unstarted(model))
+    return Conversion(recipe.name, layout.architecture, tuple(rows), without, waiting)
 
 
 @dataclass

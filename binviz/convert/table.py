@@ -41,13 +41,15 @@ class Converted:
 class Conversion:
     """What became 1-bit and what stayed float. Prints as a table; `rows` holds the data.
 
-    without_place: fields of the recipe for which the model has no place.
+    without_place: fields of the recipe for which the model has no place. unstarted: paths of the binarizers whose
+    scale starts from the first batch.
     """
 
     recipe: str
     architecture: str
     rows: tuple[Converted, ...]
     without_place: tuple[str, ...] = ()
+    unstarted: tuple[str, ...] = ()
 
     @property
     def bits(self) -> int:
@@ -80,6 +82,8 @@ class Conversion:
         last = [f"{self.architecture}, {self.recipe}: {total}"]
         if self.without_place:
             last.append(f"no place here for the recipe's {', '.join(self.without_place)}")
+        if self.unstarted:
+            last.append(f"run one batch first: {len(self.unstarted)} scales start from it")
         return "\n".join([*table, "; ".join(last)])
 
 

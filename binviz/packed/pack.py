@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from binviz.binarizers import Binarizer
+from binviz.binarizers.start import warn_unstarted
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.layers.attention import require_binviz_attention
@@ -27,7 +28,8 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
 
     Codes are multiplied in integers, and scales follow in the order of the layer, so the outputs of the layers are
     those of the model to the last bit; where a recipe keeps activations float, up to the order of a float sum
-    (`binviz.packed.layers`). Scales that start from the first batch start from the copy's own first one.
+    (`binviz.packed.layers`). Scales that no batch has started yet start from the copy's own first one, which a line of
+    the log says: run one batch before.
 
     An encoder whose layers are BERT's or ViT's (`binviz.packed.known`), whose weights all have one bit and whose
     activations have one (or 2 or 4, under BiT), runs as one call of the kernels (`binviz.packed.fused`), many times
@@ -68,6 +70,7 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
             else "this model has no binary layer; call binarize_ first"
         )
     check_packable(model)
+    warn_unstarted(model, "the packed model")
     twins = {id(layer): _twin(layer) for layer in layers.values()}
     # deepcopy takes what stands in its memo for the copy: no weight of a binary layer is copied
     twin = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()

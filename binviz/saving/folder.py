@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_model
 from torch import nn
 
+from binviz.binarizers.start import warn_unstarted
 from binviz.errors import UserError
 from binviz.files import replace_files
 from binviz.layers.attention import require_binviz_attention
@@ -52,6 +53,7 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
             "a packed model is saved by save_packed; save takes the model that it was packed from"
         )
     require_binviz_attention(model)
+    warn_unstarted(model, "the saved model")
     folder = Path(folder)
     config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
     writers = {

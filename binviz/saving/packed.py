@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from binviz.binarizers.start import warn_unstarted
 from binviz.binarizers.stored import whole_numbers
 from binviz.errors import UserError
 from binviz.files import replace_files
@@ -132,6 +133,7 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
     }
     path = Path(path)
     tensors = _tensors(model, half)
+    warn_unstarted(model, "the file")
     replace_files({path: lambda place: _write(tensors, place, metadata)})
     return path.stat().st_size
 

@@ -1,0 +1,80 @@
+"""A scale that no batch has started is one notion: the table, packing and files all say so."""
+
+import copy
+
+import pytest
+import torch
+
+import binviz
+from binviz import binarizers, recipes
+from binviz.binarizers import Binarizer, unstarted
+from binviz.packed import why_not_fused
+
+
+def waiting(model):
+    """Independent of `unstarted`: by the buffers of the state."""
+    return [name.removesuffix(".initialized") for name, value in model.state_dict().items()
+            if name.endswith("initialized") and not value]  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", recipes.names())
+def test_the_table_counts_them(models, recipe):
+    model = models.tiny("bert")
+    table = binviz.binarize_(model, recipe)
+    assert list(table.unstarted) == unstarted(model) == waiting(model)
+    said = "run one batch first" in str(table).splitlines()[-1]
+    assert said == bool(waiting(model))
+    assert len(str(table).splitlines()) == len(table.rows) + 2
+
+
+@pytest.mark.parametrize("name", binarizers.names())
+def test_every_binarizer_knows_whether_it_has_started(name):
+    binarizer = binarizers.get(name)
+    assert binarizer.started == ("initialized" not in binarizer.state_dict())
+    if not binarizer.started:
+        with torch.device("meta"):
+            assert not binarizers.get(name).started
+        binarizer.initialize(torch.ones(2, 3))
+        assert binarizer.started and not unstarted(binarizer)
+
+
+def test_whatever_is_made_of_such_a_model_says_so_once(models, tmp_path, caplog):
+    model = models.tiny("bert")
+    binviz.binarize_(model, "bit-w1a1")
+    first = waiting(model)[0]
+    makes = {
+        "the packed model": lambda: binviz.pack(model),
+        "the saved model": lambda: binviz.save(model, tmp_path / "folder"),
+        "the file": lambda: binviz.save_packed(model, tmp_path / "file.safetensors"),
+    }
+    for what, make in makes.items():
+        caplog.clear()
+        make()
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith(f"{what} answers by the first batch") and f"({first}, ...)" in line
+        assert line.endswith("run one batch first") and "\n" not in line
+    assert "no batch has started yet; run one batch" in why_not_fused(binviz.pack(model))
+
+
+def test_a_started_one_says_nothing(models, tmp_path, caplog):
+    model = models.tiny("bert")
+    binviz.binarize_(model, "bit-w1a1")
+    fresh = copy.deepcopy(model)
+    with torch.no_grad():
+        model(**models.inputs("bert"))
+    assert unstarted(model) == [] and unstarted(fresh)
+    packed = binviz.pack(model)
+    binviz.save(model, tmp_path / "folder")
+    binviz.save_packed(model, tmp_path / "file.safetensors")
+    again = binviz.binarize_(model, "bit-w1a1")
+    assert not caplog.records and not again.unstarted
+    assert why_not_fused(packed) == "" and unstarted(packed) == []
+
+
+def test_running_a_shadow_starts_nothing(models):
+    model = models.tiny("bert")
+    binviz.binarize_(model, "bit-w1a1")
+    before = unstarted(model)
+    binviz.capture(model, models.inputs("bert"), "embed")
+    assert unstarted(model) == before
+    assert all(isinstance(model.get_submodule(path), Binarizer) for path in before)
