@@ -8,6 +8,7 @@ can be given another recipe.
 """
 
 from binviz.convert.binarize import binarize_
+from binviz.convert.configuration import ENTRY
 from binviz.convert.table import Conversion, Converted
 
-__all__ = ["Conversion", "Converted", "binarize_"]
+__all__ = ["ENTRY", "Conversion", "Converted", "binarize_"]

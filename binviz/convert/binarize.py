@@ -13,6 +13,7 @@ from binviz import recipes
 from binviz.adapters import Layout, layout_of
 from binviz.binarizers.start import unstarted
 from binviz.convert.attention import binary_attention, feed_forward_activation, set_attention
+from binviz.convert.configuration import write_recipe
 from binviz.convert.layers import binary_embedding, binary_layer, float_layer
 from binviz.convert.table import Conversion, Converted, attention_row, row_of, rows_of
 from binviz.convert.why import reasons, without_place
@@ -60,7 +61,9 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         raise UserError(f"recipe {recipe.name!r} converts no layer here; look at keep_float and filter_fn")
     _apply(model, layout, plan)
     # What the filter left alone is part of the recipe, so that a saved model is rebuilt as it is.
-    model.binviz_recipe = replace(recipe, keep_float=(*recipe.keep_float, *plan.left))  # type: ignore[assignment]
+    whole = replace(recipe, keep_float=(*recipe.keep_float, *plan.left))
+    model.binviz_recipe = whole  # type: ignore[assignment]
+    write_recipe(model, whole)
     rows = rows_of(model, plan.rows, reasons(layout, plan.left))
     without, waiting = without_place(recipe, layout), tuple(unstarted(model))
     return Conversion(recipe.name, layout.architecture, tuple(rows), without, waiting)

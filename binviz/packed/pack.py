@@ -10,6 +10,7 @@ operands both change with the input, stay those of `BinaryAttention`, which mult
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -78,7 +79,15 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     if fused:
         reason = fuse_(twin, model if _in_float32(model) else copy.deepcopy(model).cpu().float())
     setattr(twin, REASON, reason)
+    for part in twin.modules():
+        if hasattr(part, "save_pretrained"):
+            part.save_pretrained = _save_pretrained  # type: ignore[assignment]
     return twin
+
+
+def _save_pretrained(*args: Any, **options: Any) -> None:
+    """In the place of transformers' method, which would write bits that nothing reads."""
+    raise UserError("a packed model is saved by binviz.save_packed(model, path)")
 
 
 def _in_float32(model: nn.Module) -> bool:

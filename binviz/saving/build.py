@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from binviz.convert import ENTRY, binarize_
 from binviz.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,14 +48,19 @@ UNWANTED = (
     "chunk_size_feed_forward",
     *("attn_implementation", "experts_implementation"),
     *("backbone", "backbone_config", "backbone_kwargs", "use_pretrained_backbone", "use_timm_backbone"),
+    ENTRY,  # `build` is given the recipe
 )
 
 
-def model_class(name: str) -> Any:
+def model_class(name: str, own: Any = None) -> Any:
     """The model class of that name: of one of `FAMILIES` in transformers, or of `binviz.networks`.
 
+    Args:
+        name: as a configuration has it.
+        own: the class itself, where it is somebody's own; only its name is compared.
+
     Raises:
-        UserError: no such model class, or of another family.
+        UserError: no such model class, or of another family; or the class given has another name.
 
     >>> model_class("BertModel").__name__
     'BertModel'
@@ -63,6 +69,12 @@ def model_class(name: str) -> Any:
 
     import binviz.networks as networks
 
+    if own is not None:
+        if not (isinstance(own, type) and issubclass(own, transformers.PreTrainedModel)):
+            raise UserError(f"model_class is a class that derives from PreTrainedModel, not {str(own)[:80]}")
+        if own.__name__ != name:
+            raise UserError(f"the file holds a {name[:80]!r}, and model_class is {own.__name__!r}")
+        return own
     try:
         found = getattr(networks, name, None) or getattr(transformers, name, None)
     except ImportError:  # a class that needs a package which is not there
@@ -72,17 +84,41 @@ def model_class(name: str) -> Any:
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
             f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, ViT, DeiT, Swin, "
-            "OPT, LLaMA, named in 'architectures' of config.json"
+            "OPT, LLaMA, named in 'architectures' of config.json; give a class of your own as load(..., model_class=)"
         )
     return found
+
+
+def require_class(model: nn.Module) -> None:
+    """Refuse a model of a class that could not be found again, or be given by whoever loads it.
+
+    Raises:
+        UserError: a class of transformers, of a family that `model_class` does not know; or one of somebody's own
+            that is called as another, or without a configuration class.
+    """
+    cls = type(model)
+    name, own = cls.__name__, not cls.__module__.startswith(("transformers.", "binviz."))
+    try:
+        if model_class(name) is cls:
+            return
+    except UserError:
+        if not own:
+            raise
+    else:
+        raise UserError(f"{name} is a class of your own that is called as another; give it a name of its own")
+    config_class = getattr(model_class(name, cls), "config_class", None)
+    if config_class is None or type(model.config) is not config_class:
+        raise UserError(
+            f"{name}.config_class is not that of its configuration, a {type(model.config).__name__}"
+        )
 
 
 def config_of(model: nn.Module) -> dict[str, Any]:
     """A model's configuration as JSON values, with its class under "architectures".
 
     Raises:
-        UserError: the model has none, as a plain torch network, or is of a class that `model_class` does not know:
-            it could not be built again from a file.
+        UserError: the model has none, as a plain torch network, or is of a class that `require_class` refuses: it
+            could not be built again from a file.
 
     >>> from binviz.networks import DigitsCNN, DigitsCNNConfig
     >>> config = config_of(DigitsCNN(DigitsCNNConfig(width=4, depth=1)))
@@ -96,25 +132,25 @@ def config_of(model: nn.Module) -> dict[str, Any]:
         raise UserError(
             f"{type(model).__name__} has no configuration to build it from again; save its state_dict yourself"
         )
-    model_class(type(model).__name__)
-    values = {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
+    require_class(model)
+    kept_elsewhere = ("_name_or_path", ENTRY)  # the recipe is stored beside the configuration
+    values = {key: value for key, value in config.to_dict().items() if key not in kept_elsewhere}
     return values | {"architectures": [type(model).__name__]}
 
 
-def build(config: Any, recipe: Any, largest: int = LARGEST) -> nn.Module:
+def build(config: Any, recipe: Any, largest: int = LARGEST, own: Any = None) -> nn.Module:
     """An untrained model from its configuration, binarized if there is a recipe.
 
     Args:
         config: a dictionary as `config_of` gives it.
         recipe: `Recipe.to_dict()`, or None for a float model.
         largest: number that the configuration may hold.
+        own: the model's class, where it is somebody's own.
 
     Raises:
         UserError: the configuration or the recipe cannot be used.
     """
-    from binviz.convert import binarize_
-
-    cls = _class_of(config)
+    cls = _class_of(config, own)
     try:
         settings = cls.config_class.from_dict(_harmless(config, largest))
         _check_switches(settings)
@@ -143,7 +179,7 @@ def read_recipe(values: Any) -> Recipe:
 
 
 @torch.random.fork_rng(devices=[])
-def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) -> nn.Module:
+def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object, own: Any = None) -> nn.Module:
     """A model in eval mode and float32 from its parts, every one of which must fit.
 
     torch's random numbers go on as if nothing had been built.
@@ -153,20 +189,14 @@ def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) 
         state: name -> tensor. Of several names of one shared parameter one is enough; where they are given
             with different values, they are shared no longer.
         source: named in errors.
+        own: the model's class, where it is somebody's own.
 
     Raises:
         UserError: the parts do not fit together.
     """
-    _class_of(config)  # imports modules, which must not happen on the meta device
-    import binviz.layers.attention  # noqa: F401
-
     largest = min(LARGEST, max(SMALL, sum(value.numel() for value in state.values())))
-    with torch.device("meta"), _at_most(4 * len(state) + 100):
-        frame = build(config, recipe, largest)
-    shared = _shared_names(frame)
-    _compare(frame, state, shared, source)
-    model = build(config, recipe, largest)
-    state = dict(state)
+    state, shared = _fitting(config, recipe, state, source, own, largest)
+    model = build(config, recipe, largest, own)
     for name, names in shared.items():
         given = next(other for other in names if other in state)
         if not torch.equal(state.setdefault(name, state[given]), state[given]):
@@ -177,16 +207,60 @@ def restore(config: Any, recipe: Any, state: dict[str, Tensor], source: object) 
     return model.eval()
 
 
+@torch.random.fork_rng(devices=[])
+def require_restorable(model: nn.Module, config: Any, recipe: Any, state: dict[str, Tensor]) -> None:
+    """Refuse what `restore` would refuse, before it is written.
+
+    Args:
+        model: named in errors; its class is the one that is built.
+        config, recipe, state: what is written; of the tensors only shapes and types matter.
+
+    Raises:
+        UserError: a model that was changed after it was built, so that its configuration and recipe do not give it.
+    """
+    largest = min(LARGEST, max(SMALL, sum(value.numel() for value in state.values())))
+    _fitting(config, recipe, state, f"this {type(model).__name__}", type(model), largest)
+
+
+def _fitting(
+    config: Any, recipe: Any, state: dict[str, Tensor], source: object, own: Any, largest: int
+) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
+    """The tensors under the model's names, and names that share a parameter; every tensor has its place then."""
+    _class_of(config, own)  # imports modules, which must not happen on the meta device
+    import binviz.layers.attention  # noqa: F401
+
+    with torch.device("meta"), _at_most(4 * len(state) + 100):
+        frame = build(config, recipe, largest, own)
+    state, shared = _renamed(frame, state), _shared_names(frame)
+    _compare(frame, state, shared, source)
+    return state, shared
+
+
+def _renamed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under today's names: `save_pretrained` writes those of older transformers for ViT, DeiT and Swin."""
+    from transformers import PreTrainedModel
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightRenaming, apply_renamings
+
+    wanted = model.state_dict().keys()
+    if not isinstance(model, PreTrainedModel) or state.keys() <= wanted:
+        return dict(state)
+    steps = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
+    names = {name: apply_renamings(name, steps) for name in state if name not in wanted}
+    free = {name: new for name, new in names.items() if new in wanted and new not in state}
+    return {free.get(name, name): value for name, value in state.items()}
+
+
 def line_of(error: Exception) -> str:
     """What an error says, in one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _class_of(config: Any) -> Any:
+def _class_of(config: Any, own: Any) -> Any:
     names = config.get("architectures") if isinstance(config, dict) else None
     if not (isinstance(names, list) and names and isinstance(names[0], str)):
         raise UserError("the configuration names no model class in 'architectures'")
-    return model_class(names[0])
+    return model_class(names[0], own)
 
 
 def _harmless(config: Any, largest: int) -> Any:
@@ -262,7 +336,11 @@ def _compare(
     for what, names in (("lacks", lacking), ("has the unknown", extra), ("has", wrong)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise UserError(f"{source} does not fit its configuration: it {what} {names[0][:150]}{more}")
+            old = "; an older transformers wrote it: read it with from_pretrained and save it again"
+            hint = old if names[0].endswith("position_ids") else ""
+            raise UserError(
+                f"{source} does not fit its configuration: it {what} {names[0][:150]}{more}{hint}"
+            )
 
 
 def _kind(value: Tensor) -> str:

@@ -11,13 +11,21 @@ from safetensors.torch import load_file, save_model
 from torch import nn
 
 from binviz.binarizers.start import warn_unstarted
+from binviz.convert import ENTRY
 from binviz.errors import UserError
 from binviz.files import replace_files
 from binviz.layers.attention import require_binviz_attention
 from binviz.packed.layers import PackedLayer
-from binviz.saving.build import config_of, line_of, restore
+from binviz.saving.build import config_of, line_of, require_restorable, restore
 
 WEIGHTS, CONFIG, RECIPE = "model.safetensors", "config.json", "recipe.json"
+#: What may lie in the place of WEIGHTS -> what to do about it.
+OTHER_WEIGHTS = {
+    "pytorch_model.bin": "pytorch_model.bin is a pickle, which can run code and is not read here; if you trust it, "
+    "read it with from_pretrained and write it with save_pretrained",
+    "model.safetensors.index.json": "its weights are in several files; read them with from_pretrained and write one "
+    "with save_pretrained(..., max_shard_size='100GB')",
+}
 IMAGE_PROCESSOR = "preprocessor_config.json"
 
 
@@ -25,7 +33,7 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     """Write config.json, recipe.json (if binarized), model.safetensors and the tokenizer's files.
 
     Args:
-        model: a transformers model, float or binary.
+        model: a transformers model, float or binary; also of a class of your own, which `load` is then given.
         folder: made if it is not there; a model in it is replaced.
         tokenizer: a tokenizer or image processor with `save_pretrained`.
 
@@ -33,7 +41,8 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
         The folder.
 
     Raises:
-        UserError: a model without configuration, a packed one, one whose binary attention is switched off, or the
+        UserError: a model that could not be loaded again (without configuration, of another family, changed after it
+            was built), a packed one, one whose binary attention is switched off, or the
             folder cannot be written; the model that was in it is unharmed then.
 
     >>> import tempfile
@@ -55,14 +64,16 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
     require_binviz_attention(model)
     warn_unstarted(model, "the saved model")
     folder = Path(folder)
-    config = json.dumps(config_of(model), indent=1, sort_keys=True) + "\n"
+    recipe: Any = getattr(model, "binviz_recipe", None)
+    values, fields = config_of(model), recipe and recipe.to_dict()
+    require_restorable(model, values, fields, model.state_dict())
+    config = json.dumps(values, indent=1, sort_keys=True) + "\n"
     writers = {
         folder / WEIGHTS: lambda path: save_model(model, str(path)),
         folder / CONFIG: lambda path: path.write_text(config, "utf-8"),
     }
-    recipe: Any = getattr(model, "binviz_recipe", None)
     if recipe is not None:
-        text = json.dumps(recipe.to_dict(), indent=1) + "\n"
+        text = json.dumps(fields, indent=1) + "\n"
         writers[folder / RECIPE] = lambda path: path.write_text(text, "utf-8")
     replace_files(writers)
     try:
@@ -82,24 +93,33 @@ def _read_json(path: Path) -> Any:
         raise UserError(f"cannot read {path}: {line_of(error)}") from error
 
 
-def load_folder(folder: Path) -> nn.Module:
-    """A model that `save` wrote, in eval mode and float32.
+def load_folder(folder: Path, model_class: Any = None) -> nn.Module:
+    """A model that `save` or `save_pretrained` wrote, in eval mode and float32.
+
+    The recipe is that of recipe.json, or of the entry in config.json where the folder has none, as in a checkpoint of
+    transformers' Trainer.
 
     Args:
         folder: as `save` left it; see there for an example.
+        model_class: the model's class, where it is somebody's own.
 
     Raises:
         UserError: not such a folder, or its parts do not fit together.
     """
     if not (folder / CONFIG).exists() or not (folder / WEIGHTS).exists():
-        raise UserError(f"{folder} is no saved model: it needs {CONFIG} and {WEIGHTS}")
+        others = [text for name, text in OTHER_WEIGHTS.items() if (folder / name).exists()]
+        raise UserError(
+            "; ".join([f"{folder} is no saved model: it needs {CONFIG} and {WEIGHTS}", *others[:1]])
+        )
     config = _read_json(folder / CONFIG)
-    recipe = _read_json(folder / RECIPE) if (folder / RECIPE).exists() else None
+    recipe = config.get(ENTRY) if isinstance(config, dict) else None
+    if (folder / RECIPE).exists():
+        recipe = _read_json(folder / RECIPE)
     try:
         state = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{folder / WEIGHTS} is damaged: {line_of(error)}") from error
-    return restore(config, recipe, state, folder / WEIGHTS)
+    return restore(config, recipe, state, folder / WEIGHTS, model_class)
 
 
 def read_tokenizer_files(folder: str | Path, source: object) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from binviz.layers import BinaryLayer
 from binviz.packed.layers import PackedLayer, pack_layer
 from binviz.packed.pack import binary_layers, check_packable
 from binviz.recipes import Choice, Recipe
-from binviz.saving.build import config_of, read_recipe, restore
+from binviz.saving.build import config_of, read_recipe, require_restorable, restore
 from binviz.saving.folder import read_tokenizer_files
 
 FORMAT, VERSION = "binviz-packed", 1
@@ -100,8 +101,8 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
         The file's size in bytes.
 
     Raises:
-        UserError: a model without configuration, a weight or activation that cannot be packed, a number
-            too large for float16, or the file cannot be written; the previous one is unharmed then.
+        UserError: a model that could not be loaded again (as for `save`), a weight or activation that cannot be
+            packed, a number too large for float16, or the file cannot be written; the previous one is unharmed then.
 
     >>> from transformers import BertConfig, BertModel
     >>> import binviz
@@ -123,16 +124,20 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
     if half and shapes:
         raise UserError("half=True is for float models; it would move a binary model's thresholds")
     recipe: Any = getattr(model, "binviz_recipe", None)
+    config, stored = config_of(model), _stored(recipe).to_dict() if recipe else None
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
-        "config": json.dumps(config_of(model), sort_keys=True),
-        "recipe": json.dumps(_stored(recipe).to_dict() if recipe else None),
+        "config": json.dumps(config, sort_keys=True),
+        "recipe": json.dumps(stored),
         "shapes": json.dumps(shapes),
         "tokenizer": json.dumps(_tokenizer_files(tokenizer)),
     }
     path = Path(path)
     tensors = _tensors(model, half)
+    sizes = {layer: tuple(shape) for layer, shape in shapes.items()}
+    state = _state(tensors, sizes, lambda words, shape: torch.empty(shape, device="meta"))
+    require_restorable(model, config, stored, state)
     warn_unstarted(model, "the file")
     replace_files({path: lambda place: _write(tensors, place, metadata)})
     return path.stat().st_size
@@ -185,13 +190,14 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     return found
 
 
-def load_packed(path: str | Path) -> nn.Module:
+def load_packed(path: str | Path, model_class: Any = None) -> nn.Module:
     """A model from a packed file, in eval mode, as a fake-quantized float32 model with the stored codes.
 
     Names and shapes are compared with the header before memory is taken; nothing from the file is run.
 
     Args:
         path: of a file that `save_packed` wrote; see there for an example.
+        model_class: the model's class, where it is somebody's own.
 
     Raises:
         UserError: no such file, damaged, or its parts do not fit together.
@@ -205,19 +211,29 @@ def load_packed(path: str | Path) -> nn.Module:
             if len(shape) < 2 or f"{layer}.bits" not in tensors:
                 raise ValueError(f"{layer} has no bits, or the shape {shape}")
         recipe = metadata["recipe"] and _stored(read_recipe(metadata["recipe"])).to_dict()
-        state: dict[str, Tensor] = {}
-        for name, value in tensors.items():
-            layer = name.rpartition(".")[0]
-            if layer in shapes and name.endswith(".bits"):
-                state[f"{layer}.weight"] = _unpack(value.numpy(), shapes[layer])
-            elif layer in shapes and name.endswith(".scale"):
-                state[f"{layer}.weight_binarizer.scale"] = value
-            else:
-                state[name] = value
-        return restore(metadata["config"], recipe, state, path)
+        state = _state(tensors, shapes, lambda words, shape: _unpack(words.numpy(), shape))
+        return restore(metadata["config"], recipe, state, path, model_class)
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is damaged: {reason}") from error
+
+
+def _state(
+    tensors: dict[str, Tensor],
+    shapes: dict[str, tuple[int, ...]],
+    weight: Callable[[Tensor, tuple[int, ...]], Tensor],
+) -> dict[str, Tensor]:
+    """The tensors of a file under the names that they have in a model; `weight` makes one of words and a shape."""
+    state: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        layer = name.rpartition(".")[0]
+        if layer in shapes and name.endswith(".bits"):
+            state[f"{layer}.weight"] = weight(value, shapes[layer])
+        elif layer in shapes and name.endswith(".scale"):
+            state[f"{layer}.weight_binarizer.scale"] = value
+        else:
+            state[name] = value
+    return state
 
 
 def _unpack(words: np.ndarray, shape: tuple[int, ...]) -> Tensor:

@@ -89,18 +89,23 @@ def _checked(name: str) -> Path:
     return entry.path
 
 
-def load(name: str | Path) -> nn.Module:
-    """A model in eval mode, from a bundled model's name, a folder that `save` wrote, or a packed file.
+def load(name: str | Path, model_class: type[nn.Module] | None = None) -> nn.Module:
+    """A model in eval mode, from a bundled model's name, a folder that `save` or `save_pretrained` wrote, or a packed
+    file.
+
+    Args:
+        name: of the model, or a path.
+        model_class: the model's class, where it is one of your own: code is not read from files.
 
     Raises:
-        UserError: nothing of that name, or it is damaged.
+        UserError: nothing of that name, or it is damaged; or a class that binviz does not know.
     """
     from binviz.saving import load_folder, load_packed
 
     path = Path(name)
     if path.is_dir():
-        return load_folder(path)
-    return load_packed(path if path.is_file() else _checked(str(name)))
+        return load_folder(path, model_class)
+    return load_packed(path if path.is_file() else _checked(str(name)), model_class)
 
 
 def load_tokenizer(name: str | Path) -> Any:

@@ -74,9 +74,11 @@ def test_attention_maps_are_as_many_as_those_of_the_float_model(models, name):
 def test_the_configuration_keeps_the_models_own_activation(models):
     """Another model may have been built from the same configuration."""
     model = models.tiny("bert")
-    before = model.config.to_dict()
+    given, before = model.config, model.config.to_dict()
     binviz.binarize_(model, "bit-w1a1")
-    assert model.config.to_dict() == before
+    assert given.to_dict() == before and given._attn_implementation == "sdpa"
+    assert model.config.to_dict() == before | {"binviz_recipe": model.config.binviz_recipe}
+    assert {id(part.config) for part in model.modules() if hasattr(part, "config")} == {id(model.config)}
 
 
 def test_table_of_bert(models):
