@@ -87,7 +87,9 @@ class Book:
         due = step % self.watch == 0 or step == self.steps
         return observe.weight_codes(self.model) if due else {}
 
-    def note(self, step: int, loss: float, answers: tuple[int, int], before: observe.WeightCodes) -> float | None:
+    def note(
+        self, step: int, loss: float, answers: tuple[int, int], before: observe.WeightCodes
+    ) -> float | None:
         """Enter a step that was taken.
 
         Args:
