@@ -38,7 +38,7 @@ FAMILIES = (
         "roberta_prelayernorm",
         "xlm_roberta",
     ),
-    *("llama", "opt"),
+    *("clip", "dinov2", "dinov3_vit", "distilbert", "llama", "opt", "siglip"),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
@@ -71,8 +71,8 @@ def model_class(name: str) -> Any:
     is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, ViT, DeiT, Swin, "
-            "OPT, LLaMA, named in 'architectures' of config.json"
+            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, DistilBERT, ViT, "
+            "DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, named in 'architectures' of config.json"
         )
     return found
 
