@@ -1,12 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import binviz
+from binviz import tasks
 from binviz.analysis import agreement as comparison
 from binviz.analysis.agreement import Way, agreement, report
-from binviz.bench.agreement import main, task_of
+from binviz.bench.agreement import main
 
 
 def network(seed=0):
@@ -114,9 +117,13 @@ def test_threads_are_set_back_after_an_error(monkeypatch):
 
 
 def test_the_command(monkeypatch, capsys, tmp_path):
-    examples, collate = task_of("digits-cnn.xnor")
-    assert len(examples) == 450
-    monkeypatch.setattr("binviz.bench.agreement.task_of", lambda name: (examples[:40], collate))
+    task = tasks.of_model("digits-cnn.xnor")
+    held_out = task.held_out(None)
+    assert len(held_out.examples) == 450
+    fewer = dataclasses.replace(held_out, examples=held_out.examples[:40])
+    monkeypatch.setattr(
+        tasks, "of_model", lambda name: dataclasses.replace(task, held_out=lambda tokenizer: fewer)
+    )
     main(["--models", "digits-cnn.[xf]*", "--out", str(tmp_path / "found.json")])
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split()[0] == "model" and [line.split()[:2] for line in lines] == [
