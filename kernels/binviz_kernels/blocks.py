@@ -237,6 +237,8 @@ def arrange(words, panels, start, stop):
     N, W = words.shape
     octets = panels.view(np.uint8)
     for p in range(start, stop):
+        if panels.ndim == 5:
+            octets[p, 0] = 0  # the ones take but four of its parts
         for i in range(64):
             n, ones = 64 * p + i, np.uint64(0)
             for w in range(W):
