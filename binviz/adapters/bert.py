@@ -8,38 +8,29 @@ from __future__ import annotations
 
 from torch import nn
 
-from binviz.adapters.layout import Block, Layout, has, paths_with
+from binviz.adapters.layout import Layout, block_of, has, paths_with
+
+PARTS = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attn_out": "attention.output.dense",
+    "fc1": "intermediate.dense",
+    "fc2": "output.dense",
+}
 
 
 def layout(model: nn.Module) -> Layout | None:
     """The layout of a BERT-like encoder, else None."""
-    layers = paths_with(
-        model,
-        "attention.self.query",
-        "attention.self.key",
-        "attention.output.dense",
-        "intermediate.dense",
-        "output.dense",
-    )
+    layers = paths_with(model, *PARTS.values())
     tables = paths_with(model, "word_embeddings", "LayerNorm")
     if not layers or not tables:
         return None
     found = Layout("BERT", embed=tables[0], words=f"{tables[0]}.word_embeddings")
-    for i, path in enumerate(layers):
-        found.blocks.append(
-            Block(
-                name=f"layers.{i}",
-                layer=path,
-                attention=f"{path}.attention.self",
-                query=f"{path}.attention.self.query",
-                key=f"{path}.attention.self.key",
-                value=f"{path}.attention.self.value",
-                attn_out=f"{path}.attention.output.dense",
-                fc1=f"{path}.intermediate.dense",
-                fc2=f"{path}.output.dense",
-                act=(f"{path}.intermediate", "intermediate_act_fn"),
-            )
-        )
+    act = ("intermediate", "intermediate_act_fn")
+    found.blocks = [
+        block_of(i, path, act=act, attention="attention.self", **PARTS) for i, path in enumerate(layers)
+    ]
     base = tables[0].removesuffix("embeddings")
     if has(model, f"{base}pooler.dense"):
         found.others["pooler"] = f"{base}pooler.dense"

@@ -35,6 +35,19 @@ class Block:
         return {f"{self.name}.{part}": getattr(self, part) for part in parts if getattr(self, part)}
 
 
+def block_of(i: int, path: str, *, act: tuple[str, str], **parts: str) -> Block:
+    """The i-th block, which is at a path; every part by its path below, "" for the block itself.
+
+    >>> block = block_of(3, "encoder.3", act=("", "act"), attention="att", query="att.q", key="att.k", value="att.v",
+    ...                  attn_out="att.o", fc1="up", fc2="down")
+    >>> block.name, block.query, block.act
+    ('layers.3', 'encoder.3.att.q', ('encoder.3', 'act'))
+    """
+    owner, attribute = act
+    below = {part: f"{path}.{name}" for part, name in parts.items()}
+    return Block(name=f"layers.{i}", layer=path, act=(f"{path}.{owner}".rstrip("."), attribute), **below)
+
+
 @dataclass
 class Layout:
     """A model's parts.

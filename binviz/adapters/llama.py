@@ -10,36 +10,29 @@ from __future__ import annotations
 
 from torch import nn
 
-from binviz.adapters.layout import Block, Layout, paths_with
+from binviz.adapters.layout import Layout, block_of, paths_with
 
-PARTS = (
-    *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
-    *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "mlp.act_fn"),
-)
+PARTS = {
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "attn_out": "self_attn.o_proj",
+    "gate": "mlp.gate_proj",
+    "fc1": "mlp.up_proj",
+    "fc2": "mlp.down_proj",
+}
 
 
 def layout(model: nn.Module) -> Layout | None:
     """The layout of a LLaMA-like decoder, else None."""
-    layers = paths_with(model, *PARTS)
+    layers = paths_with(model, *PARTS.values(), "mlp.act_fn")
     tables = paths_with(model, "embed_tokens", "norm")
     if not layers or not tables:
         return None
     table = f"{tables[0]}.embed_tokens".lstrip(".")
     found = Layout("LLaMA", embed=table, words=table)
     found.blocks = [
-        Block(
-            name=f"layers.{i}",
-            layer=path,
-            attention=f"{path}.self_attn",
-            query=f"{path}.self_attn.q_proj",
-            key=f"{path}.self_attn.k_proj",
-            value=f"{path}.self_attn.v_proj",
-            attn_out=f"{path}.self_attn.o_proj",
-            fc1=f"{path}.mlp.up_proj",
-            fc2=f"{path}.mlp.down_proj",
-            act=(f"{path}.mlp", "act_fn"),
-            gate=f"{path}.mlp.gate_proj",
-        )
+        block_of(i, path, act=("mlp", "act_fn"), attention="self_attn", **PARTS)
         for i, path in enumerate(layers)
     ]
     return found

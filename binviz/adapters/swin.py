@@ -16,7 +16,7 @@ from binviz.adapters.vit import PARTS, block
 
 def layout(model: nn.Module) -> Layout | None:
     """The layout of a Swin encoder, else None."""
-    layers = paths_with(model, *PARTS, "attention.relative_position_bias")
+    layers = paths_with(model, *PARTS.values(), "attention.relative_position_bias")
     tables = paths_with(model, "patch_embeddings.projection")
     if not layers or not tables:
         return None

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 from torch import nn
 
-from binviz.adapters.layout import Block, Layout, paths_with
+from binviz.adapters.layout import Block, Layout, block_of, paths_with
 
-PARTS = ("attention.q_proj", "attention.k_proj", "attention.v_proj", "attention.o_proj", "mlp.fc1", "mlp.fc2")
+PARTS = {
+    "query": "attention.q_proj",
+    "key": "attention.k_proj",
+    "value": "attention.v_proj",
+    "attn_out": "attention.o_proj",
+    "fc1": "mlp.fc1",
+    "fc2": "mlp.fc2",
+}
 
 
 def block(i: int, path: str) -> Block:
-    """The block at a path; Swin's blocks are built alike."""
-    return Block(
-        name=f"layers.{i}",
-        layer=path,
-        attention=f"{path}.attention",
-        query=f"{path}.attention.q_proj",
-        key=f"{path}.attention.k_proj",
-        value=f"{path}.attention.v_proj",
-        attn_out=f"{path}.attention.o_proj",
-        fc1=f"{path}.mlp.fc1",
-        fc2=f"{path}.mlp.fc2",
-        act=(f"{path}.mlp", "activation_fn"),
-    )
+    """The block at a path; those of Swin and DINOv2 are built alike."""
+    return block_of(i, path, act=("mlp", "activation_fn"), attention="attention", **PARTS)
 
 
 def layout(model: nn.Module) -> Layout | None:
     """The layout of a ViT or DeiT encoder, else None."""
-    layers = paths_with(model, *PARTS, "layernorm_before")
+    layers = paths_with(model, *PARTS.values(), "layernorm_before")
     tables = paths_with(model, "patch_embeddings.projection")
     if not layers or not tables or paths_with(model, "downsample.reduction"):
         return None

@@ -3,26 +3,27 @@
     python -m binviz.bench.limit
 
 There are two ways (`binviz_kernels.sums`, `binviz_kernels.tables`): XOR, popcount and addition of every register full
-of bits, or one lookup and one addition of every register full of bytes, each standing for four products. Whatever
-else a product needs, it needs these. So the share of the better limit that a kernel reaches says how good the kernel
-is, on any machine. One bit times one bit and the addition of it count as two operations, as in floating point.
+of bits, or one lookup and one addition of every register full of bytes, each standing for four products, or for six
+where the processor can (`binviz_kernels.wide_tables`). Whatever else a product needs, it needs these. So the share of
+the better limit that a kernel reaches says how good the kernel is, on any machine. One bit times one bit and the
+addition of it count as two operations, as in floating point.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from binviz_kernels import forms
+from binviz_kernels import forms, tables, wide_tables
 from binviz_kernels import vectors as v
-from binviz_kernels.tables import look_up
 from numba import njit, types
 from numba.extending import intrinsic
 
 from binviz.bench.timing import Spread, interleave, spread
 
 # Independent sums, enough to keep every unit of the processor busy, and no more than its registers hold
-WIDE = forms.CHOSEN.name in ("avx512", "avx512bw")
+WIDE = forms.CHOSEN.name.startswith("avx512")
 SUMS, REGISTER = (24, v.vector(v.INT32, 16)) if WIDE else (10, v.vector(v.BYTE, 32))
 BYTES = v.vector(v.BYTE, 64 if WIDE else 32)
+SIX = forms.for_bits(2).name == "avx512vbmi"
 STEPS = 20_000
 
 
@@ -67,6 +68,7 @@ def count_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
 @intrinsic
 def look_up_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
     """`sum = sum + table[sum]`, byte by byte, of a table that holds the seed."""
+    look_up = wide_tables.look_up if SIX else tables.look_up
     return _in_registers(typing, BYTES, lambda builder, s, other: builder.add(s, look_up(builder, other, s)))
 
 
@@ -84,8 +86,9 @@ WAYS: Mapping[str, Way] = {
     "counting": Way(lambda: _count(STEPS, 7), 2 * STEPS * SUMS * REGISTER.count * REGISTER.element.width)
 }
 if any(form.tables for form in forms.available()) and (WIDE or forms.CHOSEN.name == "avx2"):
-    # A lookup of a byte is four products
-    WAYS = {**WAYS, "looking up": Way(lambda: _look_up(STEPS, 7), 2 * STEPS * SUMS * BYTES.count * 4)}
+    # A lookup of a byte is four products, or six
+    looked_up = 2 * STEPS * SUMS * BYTES.count * (6 if SIX else 4)
+    WAYS = {**WAYS, "looking up": Way(lambda: _look_up(STEPS, 7), looked_up)}
 
 
 def measure(rounds: int = 30) -> dict[str, Spread]:

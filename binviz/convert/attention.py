@@ -51,6 +51,7 @@ def set_attention(attention: nn.Module, binary: BinaryAttention | None) -> None:
         del attention.binary
     if binary is not None:
         attention.binary = binary
+    if binary is not None and not binary.is_float:
         attention.register_forward_pre_hook(attention_starts, with_kwargs=True)
         attention.register_forward_hook(attention_ends)
 

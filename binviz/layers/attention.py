@@ -106,6 +106,12 @@ class BinaryAttention(nn.Module):
         self.attention_on = attention_on
         self.estimators = estimators
 
+    @property
+    def is_float(self) -> bool:
+        """Whether it computes what softmax attention does, so that another implementation may take its place."""
+        parts = (self.query, self.key, self.value, self.attention, self.estimators)
+        return all(part is None for part in parts)
+
     def _drop_scores(self, scores: Tensor, dropout: float) -> Tensor:
         """Dropout whose dropped scores are the lowest number, as if forbidden: the code of a score of 0 is 1."""
         if not self.training or dropout == 0:
@@ -247,7 +253,8 @@ def require_binviz_attention(model: nn.Module) -> None:
             `set_attn_implementation` leaves it.
     """
     for module in model.modules():
-        if isinstance(getattr(module, "binary", None), BinaryAttention):
+        binary = getattr(module, "binary", None)
+        if isinstance(binary, BinaryAttention) and not binary.is_float:
             config = getattr(module, "config", None)
             named = getattr(config, "_attn_implementation", NAME)
             if named != NAME:

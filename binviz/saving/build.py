@@ -39,7 +39,7 @@ FAMILIES = (
         "roberta_prelayernorm",
         "xlm_roberta",
     ),
-    *("llama", "opt"),
+    *("clip", "dinov2", "dinov3_vit", "distilbert", "llama", "opt", "siglip"),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
@@ -83,8 +83,9 @@ def model_class(name: str, own: Any = None) -> Any:
     is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, ViT, DeiT, Swin, "
-            "OPT, LLaMA, named in 'architectures' of config.json; give a class of your own as load(..., model_class=)"
+            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, DistilBERT, ViT, "
+            "DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, named in 'architectures' of config.json; give a class of your "
+            "own as load(..., model_class=)"
         )
     return found
 

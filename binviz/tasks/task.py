@@ -134,7 +134,7 @@ class Task:
         return zoo.load_tokenizer(model) if self.shows == "text" else None
 
 
-REGISTRY: Registry[Task] = Registry("task")
+REGISTRY: Registry[Task] = Registry("task", lambda one, other: one.title == other.title)
 names, get = REGISTRY.names, REGISTRY.get
 
 

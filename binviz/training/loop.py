@@ -168,7 +168,8 @@ def forward_backward(
 ) -> tuple[float, float]:
     """The loss of a batch and the norm of its gradient, which is left on the learners' parameters, clipped.
 
-    The gradient before is there until the backward pass begins, for a binarizer that reads it.
+    The gradient before is there until the backward pass begins, for a binarizer that reads it. A checkpoint holds none:
+    a run that goes on begins without.
     """
     with _autocast(accelerator.device, config):
         loss = loss_of(net, batch)

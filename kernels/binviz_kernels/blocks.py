@@ -22,6 +22,7 @@ from binviz_kernels.intrinsics import (
     tile_rows,
 )
 from binviz_kernels.tables import TABLE, WORD_TABLES, bytes_of_step, make_tables
+from binviz_kernels.wide_tables import CHUNK, LINE, PAIR, ROWS, SPAN, add_looked_up, make_wide_tables
 
 inner = njit(nogil=True)
 
@@ -30,15 +31,16 @@ TABLES = 1 << 14  # bytes of tables that do so
 
 
 @inner
-def fits(words, panels, M, N):
-    """Whether words [M, W] and panels are operands of a product [M, N]."""
-    W = words.shape[1]
+def fits(words, panels, M, N, planes=1):
+    """Whether words [M, planes · W] and panels are operands of a product [M, N]."""
+    W = words.shape[1] // planes
     if panels.ndim == 2:
         return words.shape[0] == M and panels.shape[0] == W and panels.shape[1] == N
-    line = panels.size // (panels.shape[0] * panels.shape[1]) * panels.itemsize if panels.size else 256
+    line, lines = (LINE, 1 + W) if panels.ndim == 5 else (256, 1 + 2 * W)
     return (
-        words.shape[0] == M and W > 0 and line == 256
-        and panels.shape[0] == (N + 63) // 64 and panels.shape[1] == 1 + 2 * W
+        words.shape[0] == M and W > 0
+        and panels.shape[0] == (N + 63) // 64 and panels.shape[1] == lines
+        and panels.size * panels.itemsize == panels.shape[0] * lines * line
     )  # fmt: skip
 
 
@@ -68,30 +70,57 @@ def block_rows(panels, W, M):
     size = BLOCK
     if panels.ndim == 4:
         size = min(BLOCK, max(8, TABLES // (2 * WORD_TABLES * W) // 8 * 8))
+    elif panels.ndim == 5:
+        size = ROWS
     return max(1, min(size, M))
 
 
 @inner
-def new_tables(panels, rows, W):
-    """Memory for the tables of some rows of W words; none where nothing is looked up."""
-    if panels.ndim == 4:
-        size = rows * 2 * W * WORD_TABLES
-        memory = np.empty(size + 64, np.uint8)
-        start = (
-            -memory.ctypes.data % 64
-        )  # a table that lies in two lines of the cache is read twice as slowly
-        return memory[start : start + size].reshape(rows, 2 * W, WORD_TABLES)
-    return np.empty((0, 0, 0), np.uint8)
+def aligned(axis_0, axis_1, axis_2):
+    """Memory of bytes; a table that lies in two lines of the cache is read twice as slowly."""
+    size = axis_0 * axis_1 * axis_2
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].reshape(axis_0, axis_1, axis_2)
 
 
 @inner
-def looked_up(words, panels, planes, negative, tables, first, last):
-    """What the tiles of rows first..last read: the rows' words, or tables made of them."""
+def new_tables(panels, rows, W):
+    """Memory for the tables of some rows of W words, and for their sums; none where nothing is looked up."""
+    if panels.ndim == 4:
+        return aligned(rows, 2 * W, WORD_TABLES), np.empty((0, 0, 0), np.uint8)
+    if panels.ndim == 5:
+        return aligned(rows, CHUNK, LINE), aligned(rows, panels.shape[0], (W + SPAN - 1) // SPAN * PAIR)
+    return np.empty((0, 0, 0), np.uint8), np.empty((0, 0, 0), np.uint8)
+
+
+@inner
+def looked_up(words, panels, planes, negative, memory, first, last, n0, n1):
+    """What the tiles of rows first..last read: the rows' words, tables made of them, or sums of columns n0..n1."""
+    tables, sums = memory
+    if panels.ndim == 5:
+        W = words.shape[1] // planes
+        for w in range(0, W, CHUNK):
+            end = min(w + CHUNK, W)
+            make_wide_tables(words, first, last - first, planes, negative, tables, w, end)
+            if end < W:
+                for p in range(n0 // 64, (n1 + 63) // 64):
+                    add_looked_up(tables, panels, sums, last - first, p, w, end, planes)
+        return sums
     if panels.ndim == 4:
         for m in range(first, last):
             make_tables(words, panels, m, planes, negative, tables, m - first)
         return tables
     return words[first:last]
+
+
+@inner
+def look_up_rest(panels, planes, memory, rows, n):
+    """Look up what `looked_up` left of panel n // 64, its last words: outputs are written while more is looked up."""
+    if panels.ndim == 5:
+        tables, sums = memory
+        W = panels.shape[1] - 1
+        add_looked_up(tables, panels, sums, rows, n // 64, (W - 1) // CHUNK * CHUNK, W, planes)
 
 
 @inner
@@ -102,11 +131,12 @@ def products(words, panels, K, signed, out, m0, m1, n0, n1):
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, out[m, n0:n1])
     else:
         size = block_rows(panels, words.shape[1], m1 - m0)
-        tables = new_tables(panels, size, words.shape[1])
+        memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
+                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     store_products(rows, panels, into, m, last - first - m, n, K, signed)
@@ -121,11 +151,12 @@ def distances(words, panels, out, m0, m1, n0, n1):
             portable.distances_of_row(words[m], panels, n0, n1, out[m, n0:n1])
     else:
         size = block_rows(panels, words.shape[1], m1 - m0)
-        tables = new_tables(panels, size, words.shape[1])
+        memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
+                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     store_distances(rows, panels, into, m, last - first - m, n)
@@ -147,11 +178,12 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
                     out[m, n] += factor * dots[n - n0]
     else:
         size = block_rows(panels, W, m1 - m0)
-        tables = new_tables(panels, size, W)
+        memory = new_tables(panels, size, W)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, planes, negative, tables, first, last), out[first:]
+            rows, into = looked_up(words, panels, planes, negative, memory, first, last, n0, n1), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
+                look_up_rest(panels, planes, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     store_weighted(rows, panels, into, m, last - first - m, n, planes, negative)
@@ -205,12 +237,18 @@ def arrange(words, panels, start, stop):
     N, W = words.shape
     octets = panels.view(np.uint8)
     for p in range(start, stop):
+        if panels.ndim == 5:
+            octets[p, 0] = 0  # the ones take but four of its parts
         for i in range(64):
             n, ones = 64 * p + i, np.uint64(0)
             for w in range(W):
                 word = words[n, w] if n < N else np.uint64(0)
                 ones += portable.popcount(word)
-                if panels.ndim == 4:
+                if panels.ndim == 5:
+                    for b in range(octets.shape[2]):
+                        six = (word >> np.uint64(6 * b)) & np.uint64(63)
+                        octets[p, 1 + w, b, 0, 4 * (i % 16) + i // 16] = six
+                elif panels.ndim == 4:
                     many = bytes_of_step(panels)
                     for b in range(8):
                         step, place = b % 4 // many, i // TABLE * many + b % many
@@ -219,7 +257,10 @@ def arrange(words, panels, start, stop):
                 else:
                     panels[p, 1 + 2 * w, i] = np.uint32(word)
                     panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))
-            if panels.ndim == 4:
+            if panels.ndim == 5:
+                for b in range(4):
+                    octets[p, 0, i // 16, 0, i % 16 * 4 + b] = ones >> np.uint64(8 * b)
+            elif panels.ndim == 4:
                 for b in range(4):
                     octets[p, 0, i // 16, i % 16 * 4 + b] = ones >> np.uint64(8 * b)
             else:
@@ -237,11 +278,12 @@ def comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1):
             portable.compare_row(dots, start, width, n0, out[m])
     else:
         size = block_rows(panels, words.shape[1], m1 - m0)
-        tables = new_tables(panels, size, words.shape[1])
+        memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
             for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
+                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     left = last - first - m
@@ -259,12 +301,13 @@ def scaled(words, panels, K, signed, scale, bias, shift, row_scale, given, out, 
             portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
     else:
         size = block_rows(panels, words.shape[1], m1 - m0)
-        tables = new_tables(panels, size, words.shape[1])
+        memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, tables, first, last), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
             row_scales = row_scale[first:]
             for n in range(n0, n1, tile_columns(panels)):
+                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     left = last - first - m

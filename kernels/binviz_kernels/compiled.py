@@ -156,6 +156,8 @@ def compare_rows_threaded(words, panels, K, signed, start, width, out, threads):
 
 def weighted_rows(words, panels, planes, negative, out):
     """All products of codes."""
+    if not fits(words, panels, *out.shape, planes):
+        return False
     weighted(words, panels, planes, negative, out, 0, out.shape[0], 0, out.shape[1])
     return True
 
@@ -163,6 +165,8 @@ def weighted_rows(words, panels, planes, negative, out):
 def weighted_rows_threaded(words, panels, planes, negative, out, threads):
     """The same, an equal share to each thread."""
     M, N = out.shape
+    if not fits(words, panels, M, N, planes):
+        return False
     for t in prange(threads):
         m0, m1, n0, n1 = share(M, N, t, threads)
         weighted(words, panels, planes, negative, out, m0, m1, n0, n1)

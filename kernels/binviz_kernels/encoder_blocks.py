@@ -123,6 +123,8 @@ def head_panels(form, N, W):
     """Memory for the panels of N rows of W words, in the form of other panels."""
     if form.ndim == 2:
         return np.empty((W, N), np.uint64)
+    if form.ndim == 5:
+        return np.empty((N // 64, 1 + W, form.shape[2], 1, 64), np.uint8).view(form.dtype)
     if form.ndim == 4:
         return np.empty((N // 64, 1 + 2 * W, 4, 64), np.uint8).view(form.dtype)
     return np.empty((N // 64, 1 + 2 * W, 64), np.uint32).view(form.dtype)
@@ -135,7 +137,7 @@ def arrange_head(words, panels):
         for n in range(words.shape[0]):
             for w in range(words.shape[1]):
                 panels[w, n] = words[n, w]
-    elif panels.ndim == 4:
+    elif panels.ndim > 3:
         arrange(words, panels, 0, panels.shape[0])
     else:
         arrange(words, panels.view(np.uint32), 0, panels.shape[0])

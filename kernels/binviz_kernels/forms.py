@@ -3,7 +3,8 @@
 | form | for | how | panels |
 |---|---|---|---|
 | avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | counts words | uint32 [P, 1 + 2W, 64] |
-| avx512bw | AVX-512 without it (before Ice Lake); codes of 3 bits and more | looks up | int8 [P, 1 + 2W, 4, 64] |
+| avx512bw | AVX-512 without it (before Ice Lake) | looks up in tables (`tables`) | int8 [P, 1 + 2W, 4, 64] |
+| avx512vbmi | codes of several bits where avx512 is chosen | looks up (`wide_tables`) | int16 [P, 1 + W, 11, 1, 32] |
 | avx2 | AVX2 | looks up in tables (`tables`) | uint8 [P, 1 + 2W, 4, 64] |
 | neon | 64-bit ARM | counts bytes | uint16 [P, 1 + 2W, 128] |
 | portable | every processor: a loop in Python that Numba compiles | counts words of 64 bits | uint64 [W, N] |
@@ -49,11 +50,12 @@ class Form(NamedTuple):
     @property
     def tables(self) -> bool:
         """Whether products are looked up."""
-        return len(self.line) == 2
+        return len(self.line) > 1
 
     def shape(self, N: int, W: int) -> tuple[int, ...]:
         """The panels' shape for N rows of W words."""
-        return (-(-N // PANEL), 1 + 2 * W, *self.line) if self.line else (W, N)
+        lines = 1 + W if len(self.line) == 3 else 1 + 2 * W
+        return (-(-N // PANEL), lines, *self.line) if self.line else (W, N)
 
 
 def _form(name: str, dtype: Any, line: tuple[int, ...], *needs: str) -> Form:
@@ -65,6 +67,7 @@ FORMS = {
     for form in (
         _form("avx512", np.uint32, (64,), "avx512f", "avx512vpopcntdq"),
         _form("avx512bw", np.int8, (4, 64), "avx512bw"),
+        _form("avx512vbmi", np.int16, (11, 1, 32), "avx512bw", "avx512vbmi", "avx512bitalg"),
         _form("avx2", np.uint8, (4, 64), "avx2"),
         _form("neon", np.uint16, (128,), "neon"),
         _form("portable", np.uint64, ()),
@@ -135,10 +138,16 @@ def for_bits(bits: int) -> Form:
     """The form for products with codes of so many bits.
 
     Counting, each bit costs as much as the first; looking up, several cost about what one does. Measured on a
-    processor that counts words (Zen 4): 2 bits take as long in either way, 4 bits two thirds of it by looking up.
+    processor that counts words (Zen 4), 128 rows and more, over the time of 1 bit: 2 bits 1.6 to 1.8 in tables of six
+    bits, 1.9 to 2.2 in tables of four, 1.9 to 2.0 by counting; 4 bits 2.0 to 2.4, 2.3 to 2.8 and 3.6 to 4.1.
 
     >>> for_bits(1) is CHOSEN
     True
     """
-    tables = FORMS["avx512bw"]
-    return tables if bits > 2 and CHOSEN.name == "avx512" and tables.needs <= processor_features() else CHOSEN
+    if bits > 1 and CHOSEN.name == "avx512":
+        features = processor_features()
+        if FORMS["avx512vbmi"].needs <= features:
+            return FORMS["avx512vbmi"]
+        if bits > 2 and FORMS["avx512bw"].needs <= features:
+            return FORMS["avx512bw"]
+    return CHOSEN

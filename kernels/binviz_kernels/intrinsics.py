@@ -64,6 +64,7 @@ def store_distances(typing, words, panels, out, m, left, n):
         zeros = [v.constant(v.vector(v.INT32, tile.shape.lanes), 0)] * tile.shape.registers
 
         def finish(sums):
+            # A tile subtracts what differs, here from nothing
             counts = each(builder.neg, sums)
             tile.whole_or_part(len(counts), lambda masks: tile.store(counts, masks))
 
@@ -188,6 +189,7 @@ def scaled_tile(context, builder, signature, arguments, beside: Beside | None = 
             zip(signature.args[8:12], vectors, places, strict=True), -1
         )
     )
+    # No shift and no row_scale, as in most layers
     plain = builder.icmp_signed("<=", given, v.INT64(1))
 
     def of_columns(pointer, masks):
@@ -217,6 +219,7 @@ def scaled_tile(context, builder, signature, arguments, beside: Beside | None = 
                 y[i] = [builder.fmul(value, factor) for value in row]
             tile.store(by_column(builder.fadd, y, of_columns(bias, masks)), masks)
 
+        # Only the last tiles have fewer rows: what they would save is not worth a second copy of the program
         if len(dots) < tile.shape.rows[0]:
             tile.whole_or_part(len(dots), complete)
             return
@@ -265,6 +268,7 @@ def store_bits(typing, words, panels, out, m, left, n, K, signed, start, width):
                             v.masked_load(builder, terms, at, mask, nothing) for terms in (starts, widths)
                         )
                     for i, row in enumerate(dots):
+                        # dot − start < width without signs: one comparison decides both ends
                         inside = builder.icmp_unsigned("<", builder.sub(row[j], low), many)
                         some = builder.zext(builder.bitcast(inside, ir.IntType(lanes.count)), bits)
                         words[i] = builder.or_(words[i], builder.shl(some, bits(lanes.count * j)))

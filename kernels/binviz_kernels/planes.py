@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels import compiled, packing
-from binviz_kernels.checks import output
+from binviz_kernels.checks import empty, output
 from binviz_kernels.gemm import operands
 from binviz_kernels.packing import PackedRows, PackedWeights, Words
 from binviz_kernels.tables import MOST_PLANES
@@ -89,6 +89,18 @@ def planes_gemm(a: PackedPlanes, w: PackedWeights, out: NDArray[np.int32] | None
     >>> planes_gemm(a, pack_weights(np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, -1.0]])))
     array([[6, 0]], dtype=int32)
     """
+    try:
+        # The usual case in few steps, as in `linear`
+        M, planes, W = a.words.shape
+        N = w.words.shape[0]
+        if 0 < a.K == w.K < 2**31 >> planes and W == (a.K + 63) // 64 and 0 < planes <= MOST_PLANES:
+            y = empty((M, N), np.int32) if out is None else out
+            if compiled.WEIGHTED(
+                M * N * a.K * planes, a.words.reshape(M, planes * W), w.panels, planes, a.signed, y
+            ):
+                return y
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
     if not isinstance(a, PackedPlanes):
         raise TypeError(f"activations must be PackedPlanes, got {type(a).__name__}: use pack_planes")
     if not isinstance(a.words, np.ndarray) or a.words.dtype != np.uint64 or a.words.ndim != 3:
@@ -103,7 +115,7 @@ def planes_gemm(a: PackedPlanes, w: PackedWeights, out: NDArray[np.int32] | None
     N, W = w.words.shape[0], rows.shape[1]
     out = output(out, (M, N), np.int32)
     words = rows.reshape(M, planes * W)
-    if panels.ndim == 4 and planes > MOST_PLANES:
+    if panels.ndim > 3 and planes > MOST_PLANES:
         # q = low + 2^4 high
         low, high = (np.ascontiguousarray(part) for part in np.split(words, [MOST_PLANES * W], axis=1))
         above = np.empty_like(out)

@@ -48,7 +48,8 @@ class Shape(NamedTuple):
         lanes: 32-bit lanes of a register.
         registers: registers side by side; a tile is lanes · registers outputs wide.
         rows: heights a tile may have, largest first; it holds rows · registers sums.
-        counted: the integer whose ones the processor can count, 32 or 8 bits; 4 bits are looked up (`tables`).
+        counted: the integer whose ones the processor can count, 32 or 8 bits; 4 bits are looked up (`tables`), and so
+            are 6 (`wide_tables`).
     """
 
     lanes: int
@@ -73,6 +74,8 @@ WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
 TABLES_32 = Shape(lanes=8, registers=4, rows=(4, 2, 1), counted=4)
 # 8 sums of bytes and 16 of 16 bits leave room for 4 halves, their mask and tables.
 TABLES_64 = Shape(lanes=16, registers=2, rows=(4, 2, 1), counted=4)
+# A tile has sums to finish, no more: those of 8 rows are made beforehand, in 8 registers of bytes and 16 of 16 bits.
+TABLES_512 = Shape(lanes=16, registers=4, rows=(4, 2, 1), counted=6)
 # NEON has 32 registers of 128 bits, filled like those of AVX-512, and counts the ones of bytes (cnt).
 NEON = Shape(lanes=4, registers=4, rows=(6, 3, 2, 1), counted=8)
 # Words that may be counted in bytes: each adds 8 at most, and a byte goes to 255.
@@ -81,7 +84,10 @@ LONGEST_BYTE_SUM = 31
 
 def shape_of(panels: types.Array) -> Shape:
     """What the type of the panels says, which is that of their form (`forms`)."""
-    shapes = {types.uint32: WORDS, types.int8: TABLES_64, types.uint8: TABLES_32, types.uint16: NEON}
+    shapes = {
+        types.uint32: WORDS, types.int16: TABLES_512, types.int8: TABLES_64, types.uint8: TABLES_32,
+        types.uint16: NEON,
+    }  # fmt: skip
     return shapes[panels.dtype]
 
 

@@ -35,7 +35,7 @@ from binviz_kernels.sums import Shape, shape_of
 TABLE = 16  # bytes of a table, and outputs whose weights follow one another
 WORD_TABLES = 8 * TABLE  # bytes of tables for 32 bits of a row
 NIBBLES = list(range(TABLE))
-MOST_PLANES = 5  # with more, two tables could overflow a byte
+MOST_PLANES = 4  # of what is looked up at once: with more, two of `wide_tables` could overflow a byte
 
 
 def look_up(builder: ir.IRBuilder, table: v.Value, places: v.Value) -> v.Value:

@@ -7,6 +7,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from binviz_kernels import vectors as v
+from binviz_kernels import wide_tables
 from binviz_kernels.sums import PANEL, shape_of, subtract_differing
 from binviz_kernels.tables import TABLE, WORD_TABLES, subtract_looked_up
 
@@ -20,7 +21,7 @@ class Tile:
     Args:
         context, builder, signature, arguments: as an intrinsic gets them; the arguments begin with
             words uint64 [M, W], panels, out, m, left and n. Where products are looked up, the place of words is taken
-            by tables uint8 [M, 2W, 128].
+            by tables uint8 [M, 2W, 128], or by sums uint8 [M, panels, bytes] (`wide_tables`).
         element: the type of the output's elements.
         outputs: int64, N; by default the output's columns.
         planes: int64; the words of a row are those of this many planes, one after the other.
@@ -37,9 +38,11 @@ class Tile:
         length, stored = (builder.extract_value(array.shape, 1) for array in (arrays[0], arrays[2]))
         if K is not None:
             length = builder.lshr(builder.add(K, v.INT64(63)), v.INT64(6))
-        self.tables = self.shape.counted == 4
+        self.tables, self.wide = self.shape.counted < 8, self.shape.counted == 6
+        if self.wide:  # the panels have a line for each word, and one for the ones
+            length = builder.sub(builder.extract_value(arrays[1].shape, 1), v.INT64(1))
         # Words of 32 bits, of an activation row and of a weight row
-        one_each = self.tables and K is None
+        one_each = self.tables and not self.wide and K is None
         self.row_length = self.length = length if one_each else builder.shl(length, v.INT64(1))
         if planes is not None and not self.tables:
             self.length = builder.udiv(self.row_length, planes)
@@ -49,15 +52,24 @@ class Tile:
             builder.bitcast(array.data, type_.as_pointer())
             for array, type_ in zip(arrays, (v.INT32, v.INT32, element), strict=True)
         ]
-        row = self.row_length
-        if self.tables:
-            row = builder.mul(row, v.INT64(WORD_TABLES // 4))
-        self.words = builder.gep(pointers[0], [builder.mul(self.m, row)])
         # Panel n // 64 begins with the ones of its 64 weight rows.
-        lines = builder.mul(builder.lshr(self.n, v.INT64(6)), builder.add(self.length, v.INT64(1)))
-        first, column = builder.mul(lines, v.INT64(PANEL)), builder.and_(self.n, v.INT64(PANEL - 1))
+        number, lines, line = builder.lshr(self.n, v.INT64(6)), self.length, v.INT64(PANEL)
+        if self.wide:
+            lines, line = builder.lshr(lines, v.INT64(1)), v.INT64(wide_tables.LINE // 4)
+        if self.wide and K is None:
+            many, self.sums_size = (builder.extract_value(arrays[0].shape, axis) for axis in (1, 2))
+            self.row_length = builder.mul(many, self.sums_size)
+            sums = builder.add(builder.mul(self.m, many), number)
+            self.words = builder.gep(arrays[0].data, [builder.mul(sums, self.sums_size)])
+        else:
+            row = self.row_length
+            if self.tables:
+                row = builder.mul(row, v.INT64(WORD_TABLES // 4))
+            self.words = builder.gep(pointers[0], [builder.mul(self.m, row)])
+        first = builder.mul(builder.mul(number, builder.add(lines, v.INT64(1))), line)
+        column = builder.and_(self.n, v.INT64(PANEL - 1))
         self.ones = builder.gep(pointers[1], [builder.add(first, column)])
-        self.panel = builder.gep(pointers[1], [builder.add(first, v.INT64(PANEL))])
+        self.panel = builder.gep(pointers[1], [builder.add(first, line)])
         if self.tables:
             self.panel = builder.bitcast(self.panel, v.BYTE.as_pointer())
             column = builder.mul(column, v.INT64(self.shape.width // TABLE))
@@ -99,6 +111,11 @@ class Tile:
 
     def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value) -> list[v.Value]:
         """The start less the differing bits of the tile's rows, those of plane p counted 2^p times."""
+        if self.wide:
+            spans = self.builder.udiv(self.sums_size, v.INT64(wide_tables.PAIR))
+            return wide_tables.subtract_sums(
+                self.builder, self.shape, height, start, self.words, self.row_length, spans
+            )
         tables = self.builder.bitcast(self.words, v.BYTE.as_pointer())
         return subtract_looked_up(
             self.builder, self.shape, height, start, tables, self.panel, self.length, planes
@@ -106,9 +123,12 @@ class Tile:
 
     def fetch(self, height: int) -> None:
         """Bring the place of a tile into the nearest cache while its sums are computed; bits need too little of it."""
+        ahead = (
+            self.shape.registers if self.wide else 0
+        )  # a tile whose sums are there is written at once: the next
         for i in range(0 if self.out.type.pointee == v.BYTE else height):
             for j in range(0, self.shape.registers, max(1, 64 // self.shape.width)):  # line by line
-                there = self.builder.gep(self.out, [self.place(i, self.column(j))])
+                there = self.builder.gep(self.out, [self.place(i, self.column(j + ahead))])
                 v.prefetch(self.builder, there, write=True)
 
     def ones_of_columns(self) -> list[v.Value]:
@@ -119,6 +139,8 @@ class Tile:
 
     def bits_of_columns(self, k: v.Value) -> list[tuple[v.Value, v.Value]]:
         """For each register of outputs, int32s that hold bit k of a weight row, and how far it is from the top."""
+        if self.wide:
+            return wide_tables.bits_of_columns(self.builder, self.shape, self.panel, k)
         builder, lanes, width = self.builder, self.shape.lanes, self.shape.width
         log = (width // 2).bit_length() - 1 if self.tables else 5  # bits of a step, or of a word
         line = builder.mul(builder.lshr(k, v.INT64(log)), v.INT64(4 * width if self.tables else PANEL))

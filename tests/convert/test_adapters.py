@@ -107,9 +107,6 @@ REFUSED = {
     "T5": lambda: transformers.T5Model(
         transformers.T5Config(vocab_size=40, d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=24)
     ),
-    "DistilBERT": lambda: transformers.DistilBertModel(
-        transformers.DistilBertConfig(vocab_size=40, dim=16, n_layers=1, n_heads=2, hidden_dim=24)
-    ),
     "ALBERT": lambda: transformers.AlbertModel(transformers.AlbertConfig(embedding_size=8, **TEXT)),
     # Named like BERT, with an attention of their own, which would stay float unnoticed.
     "Longformer": lambda: transformers.LongformerModel(

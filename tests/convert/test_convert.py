@@ -76,7 +76,7 @@ def test_the_configuration_keeps_the_models_own_activation(models):
     model = models.tiny("bert")
     given, before = model.config, model.config.to_dict()
     binviz.binarize_(model, "bit-w1a1")
-    assert given.to_dict() == before and given._attn_implementation == "sdpa"
+    assert given.to_dict() == before
     assert model.config.to_dict() == before | {"binviz_recipe": model.config.binviz_recipe}
     assert {id(part.config) for part in model.modules() if hasattr(part, "config")} == {id(model.config)}
 

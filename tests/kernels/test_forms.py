@@ -9,13 +9,23 @@ from binviz_kernels.panels import arrange
     [
         ({"avx2", "avx512f", "avx512vpopcntdq"}, "avx512"),
         ({"avx2", "avx512f", "avx512bw"}, "avx512bw"),
+        ({"avx2", "avx512f", "avx512bw", "avx512vbmi", "avx512bitalg"}, "avx512bw"),
         ({"avx2", "avx512f"}, "avx2"),
         ({"avx2"}, "avx2"),
         ({"avx512f"}, "portable"),
         ({"neon"}, "neon"),
         (set(), "portable"),
     ],
-    ids=["avx512", "avx512 without popcount", "avx512 without bytes", "avx2", "odd", "arm", "unknown"],
+    ids=[
+        "avx512",
+        "avx512 without popcount",
+        "the same with vbmi",
+        "avx512 without bytes",
+        "avx2",
+        "odd",
+        "arm",
+        "unknown",
+    ],
 )
 def test_a_processor_gets_its_form(features, expected):
     assert forms.choose(features).name == expected
@@ -33,14 +43,12 @@ def test_a_form_that_can_run_may_be_asked_for_by_name():
 
 def test_codes_of_several_bits_have_the_form_that_looks_up(monkeypatch):
     monkeypatch.setattr(forms, "CHOSEN", forms.FORMS["avx512"])
-    monkeypatch.setattr(forms, "processor_features", lambda: {"avx512f", "avx512vpopcntdq", "avx512bw"})
-    assert [forms.for_bits(bits).name for bits in (1, 2, 3, 4)] == [
-        "avx512",
-        "avx512",
-        "avx512bw",
-        "avx512bw",
-    ]
-    monkeypatch.setattr(forms, "processor_features", lambda: {"avx512f", "avx512vpopcntdq"})
+    features = {"avx512f", "avx512vpopcntdq", "avx512bw", "avx512vbmi", "avx512bitalg"}
+    monkeypatch.setattr(forms, "processor_features", lambda: features)
+    assert [forms.for_bits(bits).name for bits in (1, 2, 4)] == ["avx512", "avx512vbmi", "avx512vbmi"]
+    features -= {"avx512vbmi"}
+    assert [forms.for_bits(bits).name for bits in (1, 2, 3)] == ["avx512", "avx512", "avx512bw"]
+    features -= {"avx512bw"}
     assert forms.for_bits(4).name == "avx512"
     monkeypatch.setattr(forms, "CHOSEN", forms.FORMS["portable"])
     assert forms.for_bits(4).name == "portable"
@@ -76,7 +84,7 @@ def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
         ]
 
 
-@pytest.mark.parametrize("name", [form.name for form in forms.available() if form.tables])
+@pytest.mark.parametrize("name", [form.name for form in forms.available() if len(form.line) == 2])
 @pytest.mark.parametrize("N", [1, 65, 130], ids=lambda N: f"N{N}")
 def test_a_panel_of_steps_holds_the_same_bits(name, N, signs):
     words = pack_rows(signs(N, 100)).words
@@ -91,6 +99,22 @@ def test_a_panel_of_steps_holds_the_same_bits(name, N, signs):
         # [word, step, group of 16 rows, byte, row] -> [group, row, word, step, byte]
         steps = panel[1:].reshape(4, 4 // many, 4, many, 16).transpose(2, 4, 0, 1, 3)
         np.testing.assert_array_equal(steps.reshape(64, 16), rows[64 * p : 64 * p + 64])
+
+
+@pytest.mark.skipif(forms.FORMS["avx512vbmi"] not in forms.available(), reason="a place needs AVX-512 VBMI")
+@pytest.mark.parametrize("N", [1, 65, 130], ids=lambda N: f"N{N}")
+def test_a_panel_of_places_holds_the_same_bits(N, signs):
+    words = pack_rows(signs(N, 100)).words
+    panels = arrange(words, forms.FORMS["avx512vbmi"])
+    assert panels.shape == forms.FORMS["avx512vbmi"].shape(N, 2) and panels.ctypes.data % 64 == 0
+    rows = np.zeros((64 * len(panels), 2), np.uint64)
+    rows[:N] = words
+    octets = panels.view(np.uint8)
+    for n, row in enumerate(rows):
+        p, i = divmod(n, 64)
+        assert octets[p, 0].reshape(-1)[:256].view(np.int32)[i] == np.bitwise_count(row).sum()
+        places = octets[p, 1:, :, 0, 4 * (i % 16) + i // 16]
+        assert [[int(word) >> 6 * k & 63 for k in range(11)] for word in row] == places.tolist()
 
 
 def test_the_portable_panels_are_the_transpose(signs):

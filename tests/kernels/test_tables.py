@@ -6,24 +6,39 @@ import pytest
 from binviz_kernels import forms, pack_planes, pack_weights, planes_gemm
 from binviz_kernels.blocks import looked_up, new_tables
 from binviz_kernels.panels import arrange
+from binviz_kernels.wide_tables import CHUNK, LINE, ROWS, make_wide_tables
 
-TABLES = [form.name for form in forms.available() if form.tables]
+TABLES = [form.name for form in forms.available() if len(form.line) == 2]
+WIDE = forms.FORMS["avx512vbmi"] in forms.available()
+KINDS = pytest.mark.parametrize(
+    ("bits", "signed"),
+    [(1, False), (1, True), (2, False), (2, True), (3, True), (4, False), (4, True)],
+    ids=str,
+)
 
 
 @numba.njit
 def tables_of(words, panels, planes, signed):
-    tables = new_tables(panels, words.shape[0], words.shape[1] // planes)
-    return looked_up(words, panels, planes, signed, tables, 0, words.shape[0])
+    M = words.shape[0]
+    memory = new_tables(panels, M, words.shape[1] // planes)
+    return looked_up(words, panels, planes, signed, memory, 0, M, 0, 64 * panels.shape[0])
+
+
+@numba.njit
+def wide_tables_of(words, planes, signed, tables, first, last):
+    make_wide_tables(words, 1, words.shape[0] - 1, planes, signed, tables, first, last)
+
+
+def codes_of(bits, signed, rows, K):
+    least = -(2 ** (bits - 1)) if signed else 0
+    dtype = np.int8 if signed else np.uint8
+    return np.random.default_rng(bits).integers(least, least + 2**bits, (rows, K)).astype(dtype), least
 
 
 @pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize(
-    ("bits", "signed"), [(1, False), (2, False), (2, True), (4, True), (5, False)], ids=str
-)
+@KINDS
 def test_a_table_counts_the_places_in_which_four_weights_differ(name, bits, signed):
-    least = -(2 ** (bits - 1)) if signed else 0
-    dtype = np.int8 if signed else np.uint8
-    codes = np.random.default_rng(bits).integers(least, least + 2**bits, (3, 128)).astype(dtype)
+    codes, least = codes_of(bits, signed, 3, 128)
     words = pack_planes(codes, bits).words
     panels = arrange(np.zeros((64, 2), np.uint64), forms.FORMS[name])
     tables = tables_of(words.reshape(3, -1), panels, bits, signed)
@@ -38,6 +53,32 @@ def test_a_table_counts_the_places_in_which_four_weights_differ(name, bits, sign
         step, byte, half = group // 2 // many, group // 2 % many, group % 2
         place = (step * 2 + half) * many + byte
         np.testing.assert_array_equal(tables[m].reshape(-1, 16)[place], expected)
+
+
+@pytest.mark.skipif(not WIDE, reason="tables of 64 bytes need AVX-512 VBMI")
+@KINDS
+def test_a_table_counts_the_places_in_which_six_weights_differ(bits, signed):
+    codes, least = codes_of(bits, signed, 1 + ROWS, 6 * 64)
+    words = pack_planes(codes, bits).words.reshape(1 + ROWS, -1)
+    tables = np.empty((ROWS, CHUNK, LINE), np.uint8)
+    wide_tables_of(words, bits, signed, tables, 1, 5)
+    shifted = codes[1:, 64:320].astype(int) - least
+    for m, w, n in np.ndindex(ROWS, CHUNK, 11):
+        q = shifted[m, 64 * w + 6 * n : 64 * w + min(6 * n + 6, 64)]
+        places = (np.arange(2 ** len(q))[:, None] >> np.arange(len(q))) & 1
+        expected = np.where(places == 1, 2**bits - 1 - q, q).sum(1)
+        np.testing.assert_array_equal(tables[m, w, 64 * n :][: len(expected)], expected)
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("signed", [False, True], ids=["from 0", "of both signs"])
+@pytest.mark.parametrize(("M", "N", "K"), [(1, 1, 7), (9, 63, 64), (8, 65, 257), (13, 129, 321)])
+def test_planes_of_awkward_sizes(form, planes, signed, M, N, K, signs, poisoned):
+    codes, _ = codes_of(planes, signed, M, K)
+    v, out = signs(N, K), poisoned(M, N)
+    product = planes_gemm(pack_planes(codes, planes), pack_weights(v), out)
+    assert product is out
+    np.testing.assert_array_equal(product, codes.astype(int) @ v.astype(int).T)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import transformers
 from transformers.models.bert.modeling_bert import BertSelfAttention
 
 import binviz
+from binviz import recipes
 from binviz.adapters import calls_interface
 from binviz.errors import UserError
 from binviz.layers.attention import use_binviz_attention
@@ -80,9 +81,13 @@ def test_the_check_survives_copies_files_and_packing(models, tmp_path):
             answer(other, given)
 
 
-def test_attention_that_is_float_may_be_switched(models):
+@pytest.mark.parametrize("by", ["filter", "recipe"])
+def test_attention_that_is_float_may_be_switched(models, by):
     model, given = models.tiny("bert"), models.inputs("bert")
-    binviz.binarize_(model, "bibert", lambda module, name: not name.endswith("attention"))
+    recipe = recipes.get("bnn")
+    if by == "recipe":
+        recipe = recipe.but("mine", query=None, key=None, value=None, attention=None, attention_on="probs")
+    binviz.binarize_(model, recipe, lambda module, name: by == "recipe" or not name.endswith("attention"))
     wanted = answer(model, given)
     model.set_attn_implementation("eager")
     torch.testing.assert_close(answer(model, given), wanted)
