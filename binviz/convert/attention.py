@@ -14,6 +14,9 @@ from binviz.recipes import Recipe
 if TYPE_CHECKING:
     from binviz.layers.attention import BinaryAttention
 
+#: What configurations call the feed-forward activation.
+CONFIGURED = ("hidden_act", "hidden_activation", "activation_function", "activation")
+
 
 def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
     """The recipe's attention, on the device of the old one; what an older binary one has learned is kept."""
@@ -64,7 +67,7 @@ def feed_forward_activation(
     before = getattr(model, "binviz_recipe", None)
     if name is None and before is not None and before.ffn_activation:
         config = next(module.config for module in model.modules() if hasattr(module, "config"))
-        name = getattr(config, "hidden_act", None)
+        name = next((value for key in CONFIGURED if (value := getattr(config, key, None))), None)
     if name is None:
         return None
     if name not in ACT2FN:

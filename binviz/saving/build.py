@@ -38,7 +38,7 @@ FAMILIES = (
         "roberta_prelayernorm",
         "xlm_roberta",
     ),
-    *("clip", "dinov2", "dinov3_vit", "distilbert", "llama", "opt", "siglip"),
+    *("clip", "dinov2", "dinov3_vit", "distilbert", "llama", "modernbert", "opt", "siglip"),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
