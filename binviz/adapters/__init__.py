@@ -7,16 +7,32 @@ from typing import Any
 
 from torch import nn
 
-from binviz.adapters import bert, clip, dino, distilbert, llama, modernbert, opt, plain, swin, vit
+from binviz.adapters import (
+    bert,
+    clip,
+    convnet,
+    dino,
+    distilbert,
+    gpt2,
+    llama,
+    modernbert,
+    opt,
+    plain,
+    swin,
+    vit,
+)
 from binviz.adapters.layout import Adapter, Block, Layout
 from binviz.errors import UserError
 
 ADAPTERS: tuple[Adapter, ...] = (
-    bert.layout, clip.layout, dino.layout, distilbert.layout, llama.layout, modernbert.layout, opt.layout,
-    swin.layout, vit.layout,
+    bert.layout, clip.layout, convnet.layout, dino.layout, distilbert.layout, gpt2.layout, llama.layout,
+    modernbert.layout, opt.layout, swin.layout, vit.layout,
 )  # fmt: skip
 #: For errors.
-KNOWN = "a BERT-family, DistilBERT, ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT or LLaMA model"
+KNOWN = (
+    "a BERT-family, DistilBERT, ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, "
+    "ConvNeXt or MobileNet model"
+)
 
 
 def layout_of(model: nn.Module) -> Layout:

@@ -120,10 +120,10 @@ def errors(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
     return pd.DataFrame(rows)
 
 
-def _weights(model: nn.Module) -> dict[str, torch.Size]:
-    """Shapes of the latent or float weights; what binarizers add is left out."""
+def _weights(model: nn.Module) -> dict[str, list[int]]:
+    """Sizes of the latent or float weights, whose matrix may be turned; what binarizers add is left out."""
     return {
-        name: parameter.shape
+        name: sorted(parameter.shape)
         for name, parameter in model.named_parameters()
         if name.endswith((".weight", ".bias")) and "binar" not in name
     }

@@ -42,7 +42,7 @@ def layout_for_reading(model: nn.Module) -> Layout:
     """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
     for adapter in ADAPTERS:
         found = adapter(model)
-        if found is not None:
+        if found is not None and found.blocks:
             return found
     inside = below(model, (BinaryLinear, BinaryConv2d))  # parts of binarizers
     paths = [

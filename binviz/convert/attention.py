@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from binviz.adapters import Block
-from binviz.convert.layers import keep
+from binviz.convert.layers import is_transposed, keep
 from binviz.errors import UserError
 from binviz.recipes import Recipe
 
@@ -22,16 +22,20 @@ def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
     """The recipe's attention, on the device of the old one; what an older binary one has learned is kept."""
     from binviz.layers.attention import BinaryAttention, LowRankEstimators
 
-    projection = next(module for module in attention.modules() if isinstance(module, nn.Linear))
+    weight = next(
+        module.weight.T if is_transposed(module) else module.weight
+        for module in attention.modules()
+        if isinstance(module, nn.Linear) or is_transposed(module)
+    )
     made = {
         role: choice.make(features=1) if (choice := getattr(recipe, role)) else None
         for role in ("query", "key", "value", "attention")
     }
     estimators = None
     if recipe.estimator_rank:
-        estimators = LowRankEstimators(projection.in_features, recipe.estimator_rank)
+        estimators = LowRankEstimators(weight.shape[1], recipe.estimator_rank)
     binary = BinaryAttention(**made, attention_on=recipe.attention_on, estimators=estimators)
-    binary.to(projection.weight.device, projection.weight.dtype)
+    binary.to(weight.device, weight.dtype)
     old = getattr(attention, "binary", None)
     if isinstance(old, BinaryAttention):
         for name in (*made, "estimators"):
