@@ -33,6 +33,7 @@ KNOWN = (
     "a BERT-family, DistilBERT, ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, "
     "ConvNeXt or MobileNet model"
 )
+OWN_ATTENTION = "computes attention in its own way"
 
 
 def layout_of(model: nn.Module) -> Layout:
@@ -70,9 +71,15 @@ def layout_of(model: nn.Module) -> Layout:
     foreign = configs and any(type(part).__module__.startswith("transformers.") for part in model.modules())
     found = None if foreign else plain.layout(model)
     if found is None:
-        reason = (
-            "is not a model that binviz knows" if foreign else "has fewer than three linears or convolutions"
-        )
+        reason = "has fewer than three linears or convolutions"
+        if foreign:
+            known = all(
+                map(
+                    _asks_for_attention,
+                    filter(lambda part: "Attention" in type(part).__name__, model.modules()),
+                )
+            )
+            reason = "is not a model that binviz knows" if known else OWN_ATTENTION
         raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")
     return found
 
@@ -80,9 +87,14 @@ def layout_of(model: nn.Module) -> Layout:
 def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) -> None:
     """Refuse a model with an attention of its own (Longformer, RoFormer): it would go on in float, unnoticed."""
     for block in layout.blocks:
-        classes = type(model.get_submodule(block.attention)).__mro__
-        if not any(hasattr(sys.modules.get(cls.__module__), "ALL_ATTENTION_FUNCTIONS") for cls in classes):
-            raise UserError(f"{kind!r} computes attention in its own way; use {KNOWN}")
+        if not _asks_for_attention(model.get_submodule(block.attention)):
+            raise UserError(f"{kind!r} {OWN_ATTENTION}; use {KNOWN}")
+
+
+def _asks_for_attention(module: nn.Module) -> bool:
+    """Whether its attention function is one that transformers can be given."""
+    homes = (sys.modules.get(cls.__module__) for cls in type(module).__mro__)
+    return any(hasattr(home, "ALL_ATTENTION_FUNCTIONS") for home in homes)
 
 
 __all__ = ["Block", "Layout", "layout_of"]

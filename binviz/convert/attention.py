@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from binviz.adapters import Block
@@ -22,18 +23,20 @@ def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
     """The recipe's attention, on the device of the old one; what an older binary one has learned is kept."""
     from binviz.layers.attention import BinaryAttention, LowRankEstimators
 
-    weight = next(
-        module.weight.T if is_transposed(module) else module.weight
-        for module in attention.modules()
-        if isinstance(module, nn.Linear) or is_transposed(module)
+    projection = next(
+        module for module in attention.modules() if isinstance(module, nn.Linear) or is_transposed(module)
     )
+    weight = projection.weight
+    assert isinstance(weight, torch.Tensor)
     made = {
         role: choice.make(features=1) if (choice := getattr(recipe, role)) else None
         for role in ("query", "key", "value", "attention")
     }
     estimators = None
     if recipe.estimator_rank:
-        estimators = LowRankEstimators(weight.shape[1], recipe.estimator_rank)
+        estimators = LowRankEstimators(
+            weight.shape[0 if is_transposed(projection) else 1], recipe.estimator_rank
+        )
     binary = BinaryAttention(**made, attention_on=recipe.attention_on, estimators=estimators)
     binary.to(weight.device, weight.dtype)
     old = getattr(attention, "binary", None)

@@ -73,7 +73,8 @@ def model_class(name: str) -> Any:
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
             f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, DistilBERT, "
-            "ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, ConvNeXt, MobileNet, named in 'architectures' of config.json"
+            "ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, ConvNeXt, "
+            "MobileNet, named in 'architectures' of config.json"
         )
     return found
 

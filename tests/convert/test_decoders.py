@@ -131,6 +131,31 @@ def test_every_linear_of_a_block_is_binary_and_seen(name):
     assert seen["layers.0.probs"][:, :, 0, 1:].max() == 0
 
 
+@pytest.mark.parametrize("name", DECODERS)
+def test_looked_into(name):
+    """Also where positions rotate queries and keys, and where heads share keys."""
+    found = binviz.analysis.errors(decoder(name), decoder(name, "bit-w1a1"), {"input_ids": IDS})
+    assert {"layers.0.q", "layers.0.k", "layers.1.context", "layers.1.ffn_out"} <= set(found.name)
+    assert found.mse.notna().all()
+
+
+def test_a_layer_of_gpt2_that_is_float_again_is_transposed_again(tmp_path):
+    model, wanted = decoder("gpt2"), decoder("gpt2")
+    left = binviz.recipes.get("bnn").but("left", keep_float=("embed", "*.attention", "*.qkv", "*.fc?"))
+    binviz.binarize_(wanted, left)
+    weight = model.transformer.h[0].attn.c_attn.weight.clone()
+    binviz.binarize_(model, "bnn")
+    layer = model.transformer.h[0].attn.c_attn
+    assert layer.weight.shape == (48, 16) and torch.equal(layer.weight, weight.T)
+    binviz.binarize_(model, left)
+    layer = model.transformer.h[0].attn.c_attn
+    assert type(layer) is transformers.pytorch_utils.Conv1D and torch.equal(layer.weight, weight)
+    with torch.no_grad():
+        assert torch.equal(model(IDS).logits, wanted(IDS).logits)
+    binviz.save(model, tmp_path / "model")
+    assert torch.equal(written(binviz.load(tmp_path / "model")), written(model))
+
+
 def test_what_a_cache_hides_from_the_estimators_is_said():
     model = decoder("opt", "bipft-b")
     assert written(model, use_cache=False).shape == (2, 15)
