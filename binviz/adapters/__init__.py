@@ -7,16 +7,34 @@ from typing import Any
 
 from torch import nn
 
-from binviz.adapters import bert, clip, dino, distilbert, llama, opt, plain, swin, vit
+from binviz.adapters import (
+    bert,
+    clip,
+    convnet,
+    dino,
+    distilbert,
+    gpt2,
+    llama,
+    modernbert,
+    opt,
+    plain,
+    swin,
+    vit,
+)
 from binviz.adapters.layout import Adapter, Block, Layout
 from binviz.adapters.several import encoder_paths, layout_of_several, unknown_layers
 from binviz.errors import UserError
 
 ADAPTERS: tuple[Adapter, ...] = (
-    bert.layout, clip.layout, dino.layout, distilbert.layout, llama.layout, opt.layout, swin.layout, vit.layout,
+    bert.layout, clip.layout, convnet.layout, dino.layout, distilbert.layout, gpt2.layout, llama.layout,
+    modernbert.layout, opt.layout, swin.layout, vit.layout,
 )  # fmt: skip
 #: For errors.
-KNOWN = "a BERT-family, DistilBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT or LLaMA model"
+KNOWN = (
+    "a BERT-family, DistilBERT, ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, "
+    "ConvNeXt or MobileNet model"
+)
+OWN_ATTENTION = "computes attention in its own way"
 
 
 def layout_of(model: nn.Module) -> Layout:
@@ -61,9 +79,9 @@ def layout_of(model: nn.Module) -> Layout:
     foreign = configs and any(type(part).__module__.startswith("transformers.") for part in model.modules())
     found = None if foreign else plain.layout(model)
     if found is None:
-        reason = (
-            "is not a model that binviz knows" if foreign else "has fewer than three linears or convolutions"
-        )
+        reason = "has fewer than three linears or convolutions"
+        if foreign:
+            reason = OWN_ATTENTION if _own_attention(model) else "is not a model that binviz knows"
         raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")
     return found
 
@@ -81,9 +99,14 @@ def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) ->
     for block in layout.blocks:
         if not calls_interface(type(model.get_submodule(block.attention))):
             raise UserError(
-                f"{kind!r} computes attention in its own way ({block.attention}); use {KNOWN}, or binarize "
-                "its known parts one by one"
+                f"{kind!r} {OWN_ATTENTION} ({block.attention}); use {KNOWN}, or binarize its known parts one by one"
             )
+
+
+def _own_attention(model: nn.Module) -> bool:
+    """Whether nothing that is called attention there can be given a function."""
+    kinds = [type(part) for part in model.modules() if "Attention" in type(part).__name__]
+    return bool(kinds) and not any(map(calls_interface, kinds))
 
 
 def calls_interface(kind: type) -> bool:

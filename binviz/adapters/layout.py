@@ -15,6 +15,7 @@ class Block:
     name: canonical, "layers.3". layer: the whole block. attention: the module whose attention function
     transformers calls. query, key, value, attn_out, fc1, fc2: linears. act: (path of the module, attribute)
     that holds the feed-forward activation. gate: the linear whose activated output fc1's is multiplied with, if any.
+    Where one linear gives several of these, they have the same path.
     """
 
     name: str
@@ -30,9 +31,17 @@ class Block:
     gate: str = ""
 
     def linears(self) -> dict[str, str]:
-        """Canonical name -> module path of the linears: six, or seven with a gate."""
-        parts = ("query", "key", "value", "attn_out", "gate", "fc1", "fc2")
-        return {f"{self.name}.{part}": getattr(self, part) for part in parts if getattr(self, part)}
+        """Canonical name -> module path of the linears: six, or seven with a gate, or fewer where some are one.
+
+        Query, key and value that are one linear are called "qkv"; a gate in fc1 is "fc1".
+        """
+        parts = ["query", "key", "value", "attn_out", "gate", "fc1", "fc2"]
+        if self.query == self.value:
+            parts[:3] = ["qkv"]
+        if self.gate in ("", self.fc1):
+            parts.remove("gate")
+        places = vars(self) | {"qkv": self.query}
+        return {f"{self.name}.{part}": places[part] for part in parts}
 
 
 def block_of(i: int, path: str, *, act: tuple[str, str], **parts: str) -> Block:

@@ -15,8 +15,8 @@ QUERY = re.compile(r"(to_|w)?q(uery|kv)?(_\w+)?$", re.IGNORECASE)
 
 
 def encoder_paths(model: nn.Module, adapters: Sequence[Adapter], path: str = "") -> list[str]:
-    """Paths of the smallest modules in which an adapter finds an encoder, in module order."""
-    if not any(adapter(model) for adapter in adapters):
+    """Paths of the smallest modules in which an adapter finds an encoder, one with blocks, in module order."""
+    if _encoder(model, adapters) is None:
         return []
     below = [
         found
@@ -26,12 +26,18 @@ def encoder_paths(model: nn.Module, adapters: Sequence[Adapter], path: str = "")
     return below or [path]
 
 
+def _encoder(model: nn.Module, adapters: Sequence[Adapter]) -> Layout | None:
+    layouts = (adapter(model) for adapter in adapters)
+    return next((layout for layout in layouts if layout is not None and layout.blocks), None)
+
+
 def layout_of_several(model: nn.Module, paths: Sequence[str], adapters: Sequence[Adapter]) -> Layout:
     """The layout of a model with an encoder at each of these paths."""
     encoders = {}
     for path in paths:
         encoder = model.get_submodule(path)
-        found = next(layout for adapter in adapters if (layout := adapter(encoder)) is not None)
+        found = _encoder(encoder, adapters)
+        assert found is not None
         encoders[path] = below(found, path)
     whole = Layout(" and ".join(part.architecture for part in encoders.values()), encoders=encoders)
     for path, part in encoders.items():

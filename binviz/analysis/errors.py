@@ -7,6 +7,7 @@ product of attention is handed the float model's tensors, gives what is *local*:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -93,7 +94,12 @@ def errors(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
         reference = _captured(float_model, inputs)
         accumulated = _captured(twin, inputs)
         made_here: dict[str, Tensor] = {}
-        forced = _captured(twin, inputs, lambda twin: _force(twin, layout, reference, made_here))
+        operands = {
+            f"{block.name}.{part}": reference[f"{block.name}.{part}"]
+            for block in layout.blocks
+            for part in "qkv"
+        }
+        forced = _captured(twin, inputs, lambda twin: _force(twin, layout, reference, made_here), operands)
     local = {**forced, **made_here}
     rows: list[dict[str, Any]] = []
     for name in places:
@@ -114,23 +120,33 @@ def errors(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
     return pd.DataFrame(rows)
 
 
-def _weights(model: nn.Module) -> dict[str, torch.Size]:
-    """Shapes of the latent or float weights; what binarizers add is left out."""
+def _weights(model: nn.Module) -> dict[str, list[int]]:
+    """Sizes of the latent or float weights, whose matrix may be turned; what binarizers add is left out."""
     return {
-        name: parameter.shape
+        name: sorted(parameter.shape)
         for name, parameter in model.named_parameters()
         if name.endswith((".weight", ".bias")) and "binar" not in name
     }
 
 
-def _captured(model: nn.Module, inputs: Any, prepare: Preparation | None = None) -> Captured:
-    """Everything as tensors, copied because a later layer may work in place."""
+def _captured(
+    model: nn.Module,
+    inputs: Any,
+    prepare: Preparation | None = None,
+    operands: Mapping[str, Tensor] | None = None,
+) -> Captured:
+    """Everything as tensors, copied because a later layer may work in place.
+
+    `operands` take the place of attention's own queries, keys and values, by name, behind the copy.
+    """
     layout = layout_for_reading(model)
     arrays: dict[str, Any] = {}
     counts: dict[str, Any] = {}
 
     def receive(name: str, value: Tensor, counted: Tensor | None) -> None:
         arrays[name], counts[name] = value.clone(), counted
+        if operands and name in operands:
+            value.copy_(operands[name])
 
     run(model, layout, sites(model, layout), inputs, receive, prepare, isolate=False)
     return Captured(arrays, counts)
@@ -139,7 +155,7 @@ def _captured(model: nn.Module, inputs: Any, prepare: Preparation | None = None)
 def _force(twin: nn.Module, layout: Layout, reference: Captured, made_here: dict[str, Tensor]) -> None:
     """Hand the float model's tensors to every layer of the twin.
 
-    What the twin makes of them where a tensor of the float model then takes its place is put into `made_here`.
+    Codes of the float model's attention are put into `made_here`.
     """
     for block in layout.blocks:
         for field, part in _INPUTS.items():
@@ -147,8 +163,6 @@ def _force(twin: nn.Module, layout: Layout, reference: Captured, made_here: dict
         # Ahead of the hook that remembers attention's input for low-rank estimators.
         attention = twin.get_submodule(block.attention)
         _replace_input(attention, reference[f"{block.name}.q_in"], prepend=True)
-        for path, part in ((block.query, "q"), (block.key, "k"), (block.value, "v")):
-            _replace_heads(twin.get_submodule(path), f"{block.name}.{part}", reference, made_here)
         binary = getattr(attention, "binary", None)
         if binary is not None and binary.attention is not None:
             name = f"{block.name}.{binary.attention_on}"
@@ -164,17 +178,6 @@ def _replace_input(module: nn.Module, value: Tensor, prepend: bool = False) -> N
         return ((value, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": value})
 
     module.register_forward_pre_hook(hook, with_kwargs=True, prepend=prepend)
-
-
-def _replace_heads(linear: nn.Module, name: str, reference: Captured, made_here: dict[str, Tensor]) -> None:
-    """The linear gives the float model's (B, H, T, d); its own output goes to `made_here`."""
-    heads = reference[name]
-
-    def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        made_here[name] = output.view(*output.shape[:2], heads.shape[1], -1).transpose(1, 2)
-        return heads.transpose(1, 2).flatten(2)
-
-    linear.register_forward_hook(hook)
 
 
 def _layer(name: str, layout: Layout) -> int:

@@ -41,7 +41,7 @@ class Site:
 def layout_for_reading(model: nn.Module) -> Layout:
     """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
     found = encoders_of(model)
-    if found is not None:
+    if found is not None and found.blocks:
         return found
     inside = below(model, (BinaryLinear, BinaryConv2d))  # parts of binarizers
     paths = [

@@ -5,31 +5,41 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from binviz.adapters import Block
-from binviz.convert.layers import keep
+from binviz.convert.layers import is_transposed, keep
 from binviz.errors import UserError
 from binviz.recipes import Recipe
 
 if TYPE_CHECKING:
     from binviz.layers.attention import BinaryAttention
 
+#: What configurations call the feed-forward activation.
+CONFIGURED = ("hidden_act", "hidden_activation", "activation_function", "activation")
+
 
 def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
     """The recipe's attention, on the device of the old one; what an older binary one has learned is kept."""
     from binviz.layers.attention import BinaryAttention, LowRankEstimators
 
-    projection = next(module for module in attention.modules() if isinstance(module, nn.Linear))
+    projection = next(
+        module for module in attention.modules() if isinstance(module, nn.Linear) or is_transposed(module)
+    )
+    weight = projection.weight
+    assert isinstance(weight, torch.Tensor)
     made = {
         role: choice.make(features=1) if (choice := getattr(recipe, role)) else None
         for role in ("query", "key", "value", "attention")
     }
     estimators = None
     if recipe.estimator_rank:
-        estimators = LowRankEstimators(projection.in_features, recipe.estimator_rank)
+        estimators = LowRankEstimators(
+            weight.shape[0 if is_transposed(projection) else 1], recipe.estimator_rank
+        )
     binary = BinaryAttention(**made, attention_on=recipe.attention_on, estimators=estimators)
-    binary.to(projection.weight.device, projection.weight.dtype)
+    binary.to(weight.device, weight.dtype)
     old = getattr(attention, "binary", None)
     if isinstance(old, BinaryAttention):
         for name in (*made, "estimators"):
@@ -68,10 +78,9 @@ def feed_forward_activation(
     name = recipe.ffn_activation if block.fc2 in layers else None
     before = getattr(model, "binviz_recipe", None)
     if name is None and before is not None and before.ffn_activation:
-        name = None
         for path in ("", *accumulate(block.layer.split("."), "{}.{}".format)):
-            config = getattr(model.get_submodule(path), "config", None)
-            name = getattr(config, "hidden_act", name)  # the nearest configuration's
+            config = getattr(model.get_submodule(path), "config", None)  # the nearest configuration's
+            name = next((value for key in CONFIGURED if (value := getattr(config, key, None))), name)
     if name is None:
         return None
     if name not in ACT2FN:

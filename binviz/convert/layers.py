@@ -58,6 +58,18 @@ def keep(old: Any, new: Any) -> bool:
     return False
 
 
+def is_transposed(layer: nn.Module) -> bool:
+    """Whether it is a linear of GPT-2's, `transformers.pytorch_utils.Conv1D`, whose weight is (in, out)."""
+    return f"{type(layer).__module__}.{type(layer).__name__}" == "transformers.pytorch_utils.Conv1D"
+
+
+def _turned(new: nn.Module, layer: nn.Module) -> nn.Module:
+    """The new layer with the transposed weight and the bias of a layer whose weight lies the other way round."""
+    new.weight = nn.Parameter(layer.weight.detach().T.contiguous(), layer.weight.requires_grad)  # type: ignore
+    new.bias = layer.bias
+    return new.train(layer.training)
+
+
 def _require_plain(path: str, layer: nn.Module, *kinds: type[nn.Module]) -> None:
     if type(layer) not in kinds:
         raise UserError(
@@ -77,6 +89,11 @@ def binary_layer(path: str, layer: nn.Module, recipe: Recipe, activation: Choice
     Raises:
         UserError: a subclass, of which nobody knows what it computes, or a binarizer that no layer can use.
     """
+    if is_transposed(layer):
+        linear = _turned(nn.Linear(*layer.weight.shape, device="meta"), layer)  # type: ignore[misc]
+        binary = binary_layer(path, linear, recipe, activation)
+        binary.was_transposed = True  # type: ignore[assignment]
+        return binary
     _require_plain(path, layer, nn.Linear, BinaryLinear, nn.Conv2d, BinaryConv2d)
     if isinstance(layer, nn.Conv2d):
         return _like(
@@ -89,17 +106,16 @@ def binary_layer(path: str, layer: nn.Module, recipe: Recipe, activation: Choice
             layer,
         )
     assert isinstance(layer, nn.Linear)
-    return _like(
-        BinaryLinear(
-            layer.in_features,
-            layer.out_features,
-            bias=layer.bias is not None,
-            weight=recipe.weight.make(layer.out_features, channel_axis=0),
-            activation=activation.make(layer.in_features) if activation else None,
-            output_scale=recipe.output_scale,
-        ),
-        layer,
+    new = BinaryLinear(
+        layer.in_features,
+        layer.out_features,
+        bias=layer.bias is not None,
+        weight=recipe.weight.make(layer.out_features, channel_axis=0),
+        activation=activation.make(layer.in_features) if activation else None,
+        output_scale=recipe.output_scale,
     )
+    new.was_transposed = getattr(layer, "was_transposed", False)
+    return _like(new, layer)
 
 
 def _conv_options(layer: nn.Conv2d) -> tuple[Any, ...]:
@@ -142,6 +158,11 @@ def float_layer(layer: BinaryLayer) -> nn.Module:
     if isinstance(layer, nn.Conv2d):
         return _like(nn.Conv2d(*_conv_options(layer)), layer)
     if isinstance(layer, nn.Linear):
-        return _like(nn.Linear(layer.in_features, layer.out_features, layer.bias is not None), layer)
+        linear = _like(nn.Linear(layer.in_features, layer.out_features, layer.bias is not None), layer)
+        if not layer.was_transposed:
+            return linear
+        from transformers.pytorch_utils import Conv1D
+
+        return _turned(Conv1D(layer.out_features, layer.in_features), linear)
     assert isinstance(layer, nn.Embedding)
     return _like(nn.Embedding(layer.num_embeddings, layer.embedding_dim, **_embedding_options(layer)), layer)

@@ -33,6 +33,8 @@ class BinaryLinear(BinaryProduct, nn.Linear):
     """
 
     summed = 1
+    #: Whether the float layer's weight is (in, out), as in GPT-2.
+    was_transposed: bool = False
 
     def __init__(
         self,

@@ -39,8 +39,9 @@ FAMILIES = (
         "roberta_prelayernorm",
         "xlm_roberta",
     ),
-    *("clip", "dinov2", "dinov3_vit", "distilbert", "llama", "opt", "siglip"),
+    *("clip", "dinov2", "dinov3_vit", "distilbert", "gpt2", "llama", "modernbert", "opt", "siglip"),
     *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
+    *("convnext", "convnextv2", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
 #: changes no result, but refuses sentences whose length is no multiple of it.
@@ -83,9 +84,9 @@ def model_class(name: str, own: Any = None) -> Any:
     is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, DistilBERT, ViT, "
-            "DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, named in 'architectures' of config.json; give a class of your "
-            "own as load(..., model_class=)"
+            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, DistilBERT, "
+            "ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, ConvNeXt, "
+            "MobileNet, named in 'architectures' of config.json; give a class of your own as load(..., model_class=)"
         )
     return found
 

@@ -30,6 +30,18 @@ ARCHITECTURES = {
     ),
     "clip-picture": lambda: transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**PICTURE)),
     "clip-text": lambda: transformers.CLIPTextModel(transformers.CLIPTextConfig(eos_token_id=39, **TEXT)),
+    "modernbert": lambda: transformers.ModernBertForSequenceClassification(
+        transformers.ModernBertConfig(
+            local_attention=4,
+            global_attn_every_n_layers=2,
+            num_labels=3,
+            cls_token_id=1,
+            sep_token_id=2,
+            bos_token_id=1,
+            eos_token_id=2,
+            **TEXT,
+        )
+    ),
     "siglip-picture": lambda: transformers.SiglipVisionModel(transformers.SiglipVisionConfig(**PICTURE)),
     "siglip-text": lambda: transformers.SiglipTextModel(transformers.SiglipTextConfig(**TEXT)),
 }
@@ -79,7 +91,7 @@ def test_what_the_table_calls_binary_is_called(name, recipe):
     assert all((module, codes) in heard for module in attentions)
 
 
-@pytest.mark.parametrize("name", ["distilbert"])
+@pytest.mark.parametrize("name", ["distilbert", "modernbert"])
 def test_padding_changes_nothing(name):
     model, inputs = made(name, "bit-w1a1")
     answer(model, inputs)
@@ -103,6 +115,51 @@ def test_looked_into(name):
     assert "embed" in seen
     found = analysis.errors(float_model, model, inputs)
     assert len(found) > 0
+
+
+@pytest.mark.parametrize("name", ["modernbert", "dinov3", "clip-text"])
+def test_projections_that_stay_float_make_no_error_of_their_own(name):
+    """Also where query and key are rotated behind their linears, or one linear gives both."""
+    model, inputs = made(name)
+    binary, _ = made(name)
+    attention = ("layers.*.attention", "layers.*.query", "layers.*.key", "layers.*.value", "layers.*.qkv")
+    binviz.binarize_(binary, binviz.recipes.get("bit-w1a1").but("mine", keep_float=attention))
+    found = analysis.errors(
+        model.double(),
+        binary.double(),
+        {key: value.double() if value.is_floating_point() else value for key, value in inputs.items()},
+    )
+    local = found[(found.kind == "layer") & found.name.str.fullmatch(r"layers\.\d\.([qkv]|context)")]
+    assert len(local) == 16 and local[local.view == "local"].mse.max() < 1e-20
+    assert local[(local.view == "accumulated") & (local.layer == 1)].mse.min() > 0
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_recipe_without_an_activation_of_its_own_gives_the_model_back_its(name):
+    model, inputs = made(name)
+    nothing_binary = binviz.recipes.get("bnn").but(
+        "one", keep_float=("embed", "layers.0.*", "layers.1.[!f]*")
+    )
+    other, _ = made(name, "bit-w1a1")
+    for twin in (model, other):
+        binviz.binarize_(twin, nothing_binary)
+    torch.testing.assert_close(answer(other, inputs), answer(model, inputs))
+
+
+def test_one_linear_for_query_key_and_value_is_one_row():
+    model, inputs = made("modernbert")
+    table = binviz.binarize_(model, "bit-w1a1")
+    names = [row.name for row in table.rows if row.weights]
+    assert names == [
+        "embed",
+        *(f"layers.{i}.{part}" for i in range(2) for part in ("qkv", "attn_out", "fc1", "fc2")),
+    ]
+    # fc2 is given a product, which has both signs
+    assert model.model.layers[0].mlp.Wo.activation_binarizer.levels == (-1, 1)
+    seen = binviz.capture(model, inputs)
+    assert seen["layers.1.q"].shape == seen["layers.1.v"].shape == (3, 2, 6, 8)
+    # neighbours only: the second layer looks two places to either side
+    assert seen["layers.1.probs"][:, :, 0, 3:].max() == 0 < seen["layers.0.probs"][:, :, 0, 3:].max()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -21,6 +21,9 @@ DECODERS = {
     "opt": lambda: transformers.OPTForCausalLM(
         transformers.OPTConfig(ffn_dim=24, word_embed_proj_dim=16, dropout=0.0, **TEXT)
     ),
+    "gpt2": lambda: transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(n_inner=24, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **TEXT)
+    ),
     "llama": lambda: transformers.LlamaForCausalLM(
         transformers.LlamaConfig(intermediate_size=24, num_key_value_heads=2, **TEXT)
     ),
@@ -102,7 +105,7 @@ def test_a_float_decoder_is_what_transformers_computes(name):
         torch.testing.assert_close(model(IDS).logits, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["opt", "llama"])
+@pytest.mark.parametrize("name", ["opt", "gpt2", "llama"])
 def test_saved_and_loaded(name, tmp_path):
     model = decoder(name, "bit-w1a1")
     binviz.save(model, tmp_path / "folder")
@@ -111,12 +114,13 @@ def test_saved_and_loaded(name, tmp_path):
         assert torch.equal(written(binviz.load(tmp_path / place)), written(model))
 
 
-@pytest.mark.parametrize("name", ["opt", "llama"])
+@pytest.mark.parametrize("name", ["opt", "gpt2", "llama"])
 def test_every_linear_of_a_block_is_binary_and_seen(name):
     model = decoder(name)
     table = binviz.binarize_(model, "bit-w1a1")
     binary = {row.name for row in table.rows if row.weights}
-    parts = ["query", "key", "value", "attn_out", "fc1", "fc2"] + ["gate"] * (name == "llama")
+    projections = ["qkv"] if name == "gpt2" else ["query", "key", "value"]
+    parts = [*projections, "attn_out", "fc1", "fc2"] + ["gate"] * (name == "llama")
     assert binary == {"embed", *(f"layers.{i}.{part}" for i in range(2) for part in parts)}
     # A ReLU's output is never negative; a gated product is
     fc2 = model.get_submodule(next(row.module for row in table.rows if row.name == "layers.0.fc2"))
@@ -127,6 +131,31 @@ def test_every_linear_of_a_block_is_binary_and_seen(name):
     assert seen["layers.0.probs"][:, :, 0, 1:].max() == 0
 
 
+@pytest.mark.parametrize("name", DECODERS)
+def test_looked_into(name):
+    """Also where positions rotate queries and keys, and where heads share keys."""
+    found = binviz.analysis.errors(decoder(name), decoder(name, "bit-w1a1"), {"input_ids": IDS})
+    assert {"layers.0.q", "layers.0.k", "layers.1.context", "layers.1.ffn_out"} <= set(found.name)
+    assert found.mse.notna().all()
+
+
+def test_a_layer_of_gpt2_that_is_float_again_is_transposed_again(tmp_path):
+    model, wanted = decoder("gpt2"), decoder("gpt2")
+    left = binviz.recipes.get("bnn").but("left", keep_float=("embed", "*.attention", "*.qkv", "*.fc?"))
+    binviz.binarize_(wanted, left)
+    weight = model.transformer.h[0].attn.c_attn.weight.clone()
+    binviz.binarize_(model, "bnn")
+    layer = model.transformer.h[0].attn.c_attn
+    assert layer.weight.shape == (48, 16) and torch.equal(layer.weight, weight.T)
+    binviz.binarize_(model, left)
+    layer = model.transformer.h[0].attn.c_attn
+    assert type(layer) is transformers.pytorch_utils.Conv1D and torch.equal(layer.weight, weight)
+    with torch.no_grad():
+        assert torch.equal(model(IDS).logits, wanted(IDS).logits)
+    binviz.save(model, tmp_path / "model")
+    assert torch.equal(written(binviz.load(tmp_path / "model")), written(model))
+
+
 def test_what_a_cache_hides_from_the_estimators_is_said():
     model = decoder("opt", "bipft-b")
     assert written(model, use_cache=False).shape == (2, 15)
@@ -134,11 +163,11 @@ def test_what_a_cache_hides_from_the_estimators_is_said():
         written(model)
 
 
-@pytest.mark.parametrize("name", ["GPT-2", "mistral"])
+@pytest.mark.parametrize("name", ["GPT-NeoX", "mistral"])
 def test_what_cannot_be_loaded_is_not_written(name, tmp_path):
     model = (
-        transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=40, n_embd=16, n_layer=1, n_head=2))
-        if name == "GPT-2"
+        transformers.GPTNeoXForCausalLM(transformers.GPTNeoXConfig(intermediate_size=24, **TEXT))
+        if name == "GPT-NeoX"
         else decoder("mistral", "bnn")
     )
     for write in (binviz.save, binviz.save_packed):
