@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from binviz.errors import UserError
+from binviz.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from binviz.evidence.runs import Run
@@ -238,12 +238,24 @@ def main() -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         app()
-    except (UserError, ValueError) as error:
-        # binviz_kernels refuses this setting when it is imported, and knows no UserError
-        if not isinstance(error, UserError) and "BINVIZ_KERNELS" not in str(error):
+    except Exception as error:
+        line = _line(error)
+        if line is None:
             raise
-        typer.secho(f"binviz: {error}", fg="red", err=True)
+        typer.secho(f"binviz: {line}", fg="red", err=True)
         sys.exit(1)
+
+
+def _line(error: Exception) -> str | None:
+    """What to tell a person of an error that is theirs to mend; None of a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    # binviz_kernels refuses these settings when it is imported, and knows no UserError
+    if isinstance(error, ValueError) and str(error).startswith(("BINVIZ_KERNELS", "NUMBA_DISABLE_JIT")):
+        return one_line(error)
+    if isinstance(error, RuntimeError) and "torchvision::" in str(error):
+        return "torchvision does not fit the installed torch; install both again together, or uninstall torchvision"
+    return None
 
 
 if __name__ == "__main__":

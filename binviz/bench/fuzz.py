@@ -145,7 +145,7 @@ def work(seed: int, first: int, last: int) -> None:
     import torch
 
     # Libraries print to the standard output, too: the results get it for themselves
-    results = os.fdopen(os.dup(1), "w", buffering=1)
+    results = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     torch.set_num_threads(1)
     files = originals()
@@ -179,7 +179,7 @@ def outcomes(count: int, seed: int = 0, first: int = 0, seconds: float = SECONDS
     while first < last:
         command = [sys.executable, "-m", "binviz.bench.fuzz", "--work", f"{seed},{first},{last}"]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace"
         ) as process:
             try:
                 lines = _lines(process)

@@ -193,7 +193,12 @@ def code_state() -> dict[str, Any]:
 
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+            ["git", *words],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
         ).stdout.strip()
 
     try:
@@ -217,7 +222,7 @@ def processor() -> str:
         name = next((value.strip() for field, _, value in lines if field.strip() == "model name"), "")
     elif sys.platform == "darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        name = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        name = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace").stdout.strip()
     else:
         name = ""
     return name or platform.processor() or platform.machine()
