@@ -19,7 +19,8 @@ def replace_files(writers: dict[Path, Callable[[Path], object]]) -> None:
         writers: place -> a function that writes to the path it is given. Folders are made.
 
     Raises:
-        UserError: a file cannot be written (no permission, full disk); none was replaced.
+        UserError: a file cannot be written (no permission, full disk, a name that the system cannot hold); none was
+            replaced.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -39,11 +40,11 @@ def replace_files(writers: dict[Path, Callable[[Path], object]]) -> None:
             unfinished[place].chmod(mode)  # safetensors makes files that only their owner may read
         for place in writers:
             os.replace(unfinished[place], place)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        kept = "; the previous file is unharmed" if place.is_file() else ""
+    except (OSError, SafetensorError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        kept = "; the previous file is unharmed" if os.path.isfile(place) else ""
         raise UserError(f"cannot write {place}: {reason}{kept}") from error
     finally:
         for path in unfinished.values():
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 path.unlink()

@@ -50,7 +50,11 @@ def measure(name: str, rounds: int = 5) -> dict[str, dict[str, float]]:
 
     def once() -> list[float]:
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, name], capture_output=True, text=True, check=True
+            [sys.executable, "-c", PROGRAM, name],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
         )
         return json.loads(done.stdout)
 

@@ -17,7 +17,13 @@ def measure(rounds: int = 5) -> dict[str, float]:
     """Seconds of `import binviz` in new processes that have torch already: median and quartiles."""
 
     def once() -> float:
-        done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+        )
         return float(done.stdout)
 
     return spread([once() for _ in range(rounds)])._asdict()

@@ -294,7 +294,12 @@ def measure(threads: tuple[int, ...], rounds: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         out = Path(folder) / "peers.json"
         arguments = [json.dumps([threads, rounds]), str(out)]
-        done = subprocess.run([sys.executable, "-m", __name__, *arguments], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
         if done.returncode or not out.exists():
             said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
             raise UserError(f"the measurement of other libraries failed: {said[-1]}")

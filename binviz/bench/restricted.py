@@ -63,7 +63,8 @@ def measure(threads: tuple[int, ...], rounds: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:  # Numba shows only what it has just compiled
         done = subprocess.run(
             [sys.executable, "-m", __name__, *arguments],
-            env=os.environ | environment() | {"NUMBA_CACHE_DIR": folder}, capture_output=True, text=True,
+            env=os.environ | environment() | {"NUMBA_CACHE_DIR": folder},
+            capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]

@@ -126,6 +126,8 @@ def choose(features: set[str], wanted: str | None = None) -> Form:
     return next(form for form in FORMS.values() if form.needs <= features)
 
 
+if numba.config.DISABLE_JIT:
+    raise ValueError("NUMBA_DISABLE_JIT is set, and kernels that are not compiled compute nothing; unset it")
 CHOSEN = choose(processor_features(), os.environ.get("BINVIZ_KERNELS"))
 if lacking := CHOSEN.needs - processor_features():
     logging.getLogger(__name__).warning(

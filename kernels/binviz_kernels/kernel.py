@@ -5,10 +5,12 @@ cannot write into its inputs, callers may pass read-only arrays, and nothing is 
 
 Numba's cache knows a kernel by its name and by the file it stands in, and does not notice a change in another
 file that it is made of. So here a kernel's name ends in a digest of the whole package's source: another version
-is another kernel.
+is another kernel. A cache that cannot be read, as a full disk leaves it, is written anew.
 """
 
+import functools
 import hashlib
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -105,10 +107,10 @@ class Kernel:
         """
         with self._lock:
             if (parallel, form) not in self._compiled:
-                dispatcher = jit(self.functions[parallel], parallel)
                 signature = [_type(t, form) for t in self.arguments]
-                dispatcher.compile(tuple(signature + [COUNT] * parallel))
-                dispatcher.disable_compile()
+                dispatcher = compile_for(
+                    self.functions[parallel], parallel, tuple(signature + [COUNT] * parallel)
+                )
                 self._compiled[parallel, form] = dispatcher
                 if form in (None, forms.CHOSEN):
                     setattr(self, "threaded" if parallel else "serial", dispatcher)
@@ -129,6 +131,34 @@ def jit(function: Callable[..., bool], parallel: bool) -> Any:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache can be written to
         return numba.njit(**options)(function)
+
+
+def compile_for(function: Callable[..., bool], parallel: bool, signature: tuple[types.Type, ...]) -> Any:
+    """A function compiled for these arguments and no others, from the cache where that can be read."""
+    dispatcher = jit(function, parallel)
+    try:
+        dispatcher.compile(signature)
+    except Exception:  # what unpickling an odd file raises can be anything
+        cache = dispatcher._cache
+        if cache.cache_path is None:
+            raise
+        _say_damaged(cache.cache_path)
+        try:
+            cache.flush()
+            dispatcher = jit(function, parallel)
+        except OSError:
+            dispatcher = numba.njit(nogil=True, parallel=parallel)(function)
+        dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    return dispatcher
+
+
+@functools.cache
+def _say_damaged(folder: str) -> None:
+    """Once in a process."""
+    logging.getLogger(__name__).warning(
+        "compiled kernels in %s cannot be read; they are compiled anew", folder
+    )
 
 
 def _not_compiled(*arguments: Any) -> bool:

@@ -1,14 +1,17 @@
 """What a user may set around the kernels, or change between two runs: results stay right, refusals are one line."""
 
 import os
+import pickle
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import binviz_kernels
+import numba
 import numpy as np
 import pytest
-from binviz_kernels import forms, pack_planes, pack_rows, pack_weights, planes_gemm, xnor_gemm
+from binviz_kernels import forms, kernel, pack_planes, pack_rows, pack_weights, planes_gemm, xnor_gemm
 
 SETTINGS = ("BINVIZ_KERNELS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR")
 FORM = "import binviz_kernels.forms as f; print(f.CHOSEN.name)"
@@ -60,6 +63,59 @@ def test_the_cache_notices_another_processor_and_another_form(tmp_path):
         (here, "True uint16 found"), (fewer, "True uint16 found"),
     ):  # fmt: skip
         assert run(PRODUCT, **settings).stdout.strip() == expected
+
+
+DAMAGES = {
+    "nothing": lambda file: None,
+    "empty": lambda file: file.write_bytes(b""),
+    "garbage": lambda file: file.write_bytes(b"garbage" * 20),
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "another object": lambda file: file.write_bytes(pickle.dumps(numba.__version__) + pickle.dumps([1])),
+    "not there": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, monkeypatch, caplog):
+    """What a full disk or a killed process leaves is no trace at every run, and is mended by the next one."""
+
+    def triple(x, words):
+        words[:] = 3
+        return True
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    signature = kernel.FLOAT_MATRIX, kernel.WORDS_OUT
+
+    def compiled_triple():
+        kernel._say_damaged.cache_clear()
+        caplog.clear()
+        function = kernel.compile_for(triple, False, signature)
+        words = np.zeros((2, 2), np.uint64)
+        assert function(np.zeros((2, 2), np.float32), words) and (words == 3).all()
+        return function.stats.cache_hits, [record.getMessage() for record in caplog.records]
+
+    assert compiled_triple() == (Counter(), [])
+    for file in tmp_path.rglob(f"*.{suffix}"):
+        DAMAGES[damage](file)
+    found, said = compiled_triple()
+    whole = damage == "nothing"
+    assert bool(found) == whole
+    assert len(said) == (0 if whole or damage == "not there" else 1)
+    assert all("cannot be read; they are compiled anew" in line and "\n" not in line for line in said)
+    found, said = compiled_triple()
+    assert found and not said
+
+
+def test_an_error_in_a_kernel_is_not_hidden(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    with pytest.raises(numba.TypingError):
+        kernel.compile_for(lambda x: x.nothing, False, (kernel.FLOAT_MATRIX,))
+
+
+def test_kernels_that_must_not_be_compiled_are_refused():
+    done = run(FORM, NUMBA_DISABLE_JIT="1")
+    assert done.stderr.splitlines()[-1].startswith("ValueError: NUMBA_DISABLE_JIT is set")
 
 
 def test_three_threads_on_any_number_of_cores():
