@@ -37,6 +37,8 @@ def reasons(layout: Layout, left: list[str]) -> Callable[[str, nn.Module], str]:
         if layout.blocks and isinstance(module, PRODUCTS):
             place = "beside attention and feed-forward" if path.startswith(inside) else "outside the layers"
             return f"head or projection {place}"
+        if getattr(module, "weight", None) is None:
+            return "parameters of its own"
         return f"no binary {type(module).__name__}"
 
     return why
