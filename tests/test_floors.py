@@ -8,7 +8,7 @@ import binviz
 ROOT = Path(binviz.__file__).parent
 FLOORS = (
     ("errors",),
-    ("files", "registry"),
+    ("files", "reading", "registry"),
     ("binarizers",),
     ("layers",),
     ("adapters", "recipes"),

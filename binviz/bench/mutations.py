@@ -1,6 +1,6 @@
-"""Damage to packed files, by a seeded generator: the same number is always the same damage.
+"""Damage to packed and other safetensors files, by a seeded generator: the same number is always the same damage.
 
-A packed file is eight bytes of header length, a JSON header (tensors' dtype, shape and offsets, and the metadata, whose
+Such a file is eight bytes of header length, a JSON header (tensors' dtype, shape and offsets, and the metadata, whose
 values are JSON themselves), and the tensors' bytes. Each kind of damage aims at one of these.
 """
 
@@ -96,6 +96,7 @@ def bit_flips(file: bytes, dice: random.Random) -> bytes:
 
 
 def moved_bytes(file: bytes, dice: random.Random) -> bytes:
+    """Some bytes left out, put elsewhere, replaced or added."""
     at, length = dice.randrange(len(file)), dice.choice((1, 7, 8, 64, 1000))
     chunk = file[at : at + length]
     to = dice.randrange(len(file))
@@ -160,17 +161,30 @@ def version(file: bytes, dice: random.Random) -> bytes:
     key = dice.choice(("version", "format"))
     value = dice.choice(("0", "2", "01", "1 ", "1.0", "-1", "", "x" * 10_000, "binviz", None, 1, [1]))
     if value is None:
-        parts.header["__metadata__"].pop(key)
+        parts.header.get("__metadata__", {}).pop(key, None)
     else:
-        parts.header["__metadata__"][key] = value
+        parts.header.setdefault("__metadata__", {})[key] = value
     return parts.join()
 
 
+def somewhere(root: dict[str, Any], dice: random.Random) -> tuple[Any, Any]:
+    """A value inside JSON's values, as what holds it and the place in that."""
+    value: Any = root
+    place: Any = ""
+    while isinstance(value[place], dict | list) and value[place] and dice.random() < 0.9:
+        value = value[place]
+        place = dice.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    return value, place
+
+
 def metadata(file: bytes, dice: random.Random) -> bytes:
-    """A value somewhere in the configuration, the recipe, the shapes or the tokenizer; or its text."""
+    """A value somewhere in the configuration, the recipe, the shapes, the tokenizer or the like; or its text."""
     parts = Parts(file)
-    fields = parts.header["__metadata__"]
-    key = dice.choice(("config", "config", "recipe", "shapes", "tokenizer"))
+    fields = parts.header.get("__metadata__", {})
+    known = ("config", "config", "recipe", "shapes", "tokenizer", "state", "optimizer")
+    if not (keys := [key for key in known if key in fields]):
+        return version(file, dice)
+    key = dice.choice(keys)
     if dice.random() < 0.2:
         text = fields[key]
         at = dice.randrange(len(text) + 1)
@@ -179,11 +193,7 @@ def metadata(file: bytes, dice: random.Random) -> bytes:
         )
         return parts.join()
     root = {"": json.loads(fields[key])}
-    value: Any = root
-    place: Any = ""
-    while isinstance(value[place], dict | list) and value[place] and dice.random() < 0.9:
-        value = value[place]
-        place = dice.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    value, place = somewhere(root, dice)
     if dice.random() < 0.15 and value is not root:
         del value[place]
     else:
@@ -209,4 +219,4 @@ def mutation(file: bytes, seed: int, number: int) -> tuple[str, bytes]:
     return damage.__name__, damage(file, dice)
 
 
-__all__ = ["KINDS", "boundaries", "mutation"]
+__all__ = ["KINDS", "NASTY", "boundaries", "moved_bytes", "mutation", "somewhere"]

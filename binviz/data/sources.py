@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Says where data and models were taken from; the command line shows it.
 log = logging.getLogger(__name__)
+#: Of one parquet file, at most; those of text have a hundredth.
+MOST_ROWS, MOST_BYTES = 10**7, 2**32
 
 
 def mirrored(kind: Literal["datasets", "models"], name: str) -> Path | None:
@@ -66,12 +68,40 @@ def load_dataset(name: str, config: str | None, split: str) -> Dataset:
         files = sorted((folder / (config or "")).rglob(f"{split}-*.parquet"))
         if not files:
             raise UserError(f"{name} has no split {split!r} of configuration {config!r} in {folder}")
-        return datasets.Dataset.from_parquet([str(file) for file in files])
+        return _read_parquet(files)
     _offline_if_unreachable()
     try:
         return datasets.load_dataset(name, config, split=split)
     except Exception as error:
         raise _unreachable("datasets", name, error) from error
+
+
+def _read_parquet(files: Sequence[Path]) -> Dataset:
+    """The rows of all files, in memory; nothing is kept elsewhere on the disk, where an older copy could be met.
+
+    Raises:
+        UserError: one is damaged, or not such a file.
+    """
+    import datasets
+    from pyarrow import parquet
+
+    parts = []
+    for file in files:
+        try:
+            with parquet.ParquetFile(file) as opened:
+                about = opened.metadata
+                groups = [about.row_group(i) for i in range(about.num_row_groups)]
+                if about.num_rows > MOST_ROWS or sum(group.total_byte_size for group in groups) > MOST_BYTES:
+                    raise ValueError(f"it has more than {MOST_ROWS:,} rows or {MOST_BYTES:,} bytes")
+                table = opened.read(use_threads=False)
+            table.validate(full=True)
+            parts.append(datasets.Dataset(datasets.table.InMemoryTable(table)))
+        except Exception as error:  # a decoder raises what it likes on bytes that are none of its own
+            raise UserError(f"{file} cannot be read as a parquet file: {error}; fetch it again") from error
+    try:
+        return datasets.concatenate_datasets(parts)
+    except ValueError as error:
+        raise UserError(f"the files of {files[0].parent} do not belong together: {error}") from error
 
 
 def model_location(name: str) -> str:
@@ -95,7 +125,9 @@ def pretrained(loader, name: str, **options):
         _offline_if_unreachable()
     try:
         return loader.from_pretrained(location, trust_remote_code=False, **options)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file can raise anything
+        if Path(location).is_dir():
+            raise UserError(f"the model in {location} cannot be read: {error}") from error
         raise _unreachable("models", name, error) from error
 
 

@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ import numpy as np
 
 from binviz.errors import UserError
 from binviz.files import replace_files
+from binviz.reading import declared, fits, json_of
 
-KINDS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "dict": dict}
+#: What the settings are that readers of records look at.
+SETTINGS: dict[str, Any] = {"train": dict[str, Any], "identity": dict[str, Any], "why": str}
+#: No run takes longer.
+SECONDS = 1e9
 SHIPPED = Path(__file__).parent / "runs"
 
 
@@ -87,19 +91,32 @@ def read(path: Path) -> Run:
     Raises:
         UserError: the file is no run record, or cannot be read.
     """
+    values = json_of(path, "a run record")
     try:
-        run = Run(**json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is not a run record: {error}") from error
-    for entry in fields(Run):
-        kinds = KINDS[str(entry.type).partition("[")[0]]
-        if not isinstance(getattr(run, entry.name), kinds):
-            raise UserError(f"{path} is not a run record: {entry.name} is no {entry.type}")
-    try:
-        each_example(run)
+        run = Run(**declared(Run, values))
+        _check(run)
     except ValueError as error:
         raise UserError(f"{path} is not a run record: {error}") from error
     return run
+
+
+def _check(run: Run) -> None:
+    """Raise ValueError unless its parts fit together, as those who show or go on from it take for granted."""
+    for name in ("experiment", "cell"):
+        if {"/", "\\"} & set(getattr(run, name)):
+            raise ValueError(f"{name} is part of a file's name and has a slash")
+    if run.seed < 0 or run.examples < 0 or not 0 <= run.seconds <= SECONDS:
+        raise ValueError("seed, examples and seconds are 0 or more, and seconds less than a century's")
+    for name, kind in SETTINGS.items():
+        if name in run.config and not fits(run.config[name], kind):
+            raise ValueError(f"config has another kind of value under {name}")
+    if not fits(run.config.get("train", {}).get("steps", 0), int):
+        raise ValueError("config has no number of steps under train")
+    for name, points in run.curves.items():
+        along = "watched" if name == "watched" or "/" in name else "step"
+        if len(points) != len(run.curves.get(along, ())):
+            raise ValueError(f"the curve {name} has not as many points as {along}")
+    each_example(run)
 
 
 def runs(folder: Path | None = None) -> Iterator[Run]:

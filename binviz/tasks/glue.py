@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from torch import nn
 from binviz.data import glue, sentences, sources
 from binviz.errors import UserError
 from binviz.losses import Batch
+from binviz.saving.start import check_start
 from binviz.tasks import text
 from binviz.tasks.batches import LengthBuckets
 from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 #: Of the usual start: 6 layers, 384 wide; its word pieces and positions are cut to these.
 START, PIECES, POSITIONS = "sentence-transformers/all-MiniLM-L6-v2", 11_000, 256
@@ -63,7 +65,13 @@ def pretrained(
     if positions and not pieces:
         raise UserError("positions are cut together with the word pieces; give pieces too")
     torch.manual_seed(seed)
-    wanted, found = glue.task(task).num_labels, sources.pretrained(AutoConfig, name)
+    folder, wanted = Path(sources.model_location(name)), glue.task(task).num_labels
+    if folder.is_dir():
+        check_start(
+            folder,
+            lambda: AutoModelForSequenceClassification.from_config(sources.pretrained(AutoConfig, name)),
+        )
+    found = sources.pretrained(AutoConfig, name)
     fine_tuned = any(kind.endswith("ForSequenceClassification") for kind in found.architectures or ())
     if fine_tuned and found.num_labels != wanted:
         raise UserError(
@@ -71,13 +79,18 @@ def pretrained(
             "start from a pre-trained model"
         )
     tokenizer = sources.pretrained(AutoTokenizer, name)
-    model: PreTrainedModel = sources.pretrained(
+    model, about = sources.pretrained(
         AutoModelForSequenceClassification,
         name,
         num_labels=wanted,
         use_safetensors=True,
         dtype=torch.float32,
+        output_loading_info=True,
     )
+    # What is drawn anew is the head, of which a pooler may be part
+    drawn = [key for key in about["missing_keys"] if key.startswith(f"{model.base_model_prefix}.")]
+    if drawn := [key for key in drawn if ".pooler." not in key]:
+        raise UserError(f"the weights of {name} lack {drawn[0]}; name another start")
     if pieces:
         from binviz.tasks.vocabulary import choose_pieces, cut_vocabulary
 

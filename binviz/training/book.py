@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
 
+from binviz.reading import declared, fits
 from binviz.training import observe
 
 #: The most points of a curve of losses, and of a curve of what moves in the model.
@@ -74,13 +76,31 @@ class Book:
         """What `go_on` takes, JSON-serialisable."""
         return {**self.sums, "history": vars(self.history)}
 
+    def check(self, state: dict[str, Any]) -> None:
+        """Raise ValueError unless a file's state is one that `state` can have given after `state["step"]` steps."""
+        history = History(**declared(History, state["history"]))
+        sums = [state[name] for name in self.sums]
+        if not all(fits(value, float) and 0 <= abs(value) < math.inf for value in sums) or min(sums[1:]) < 0:
+            raise ValueError("its sums are no numbers")
+        for steps, curves in (
+            (history.steps, [history.loss, history.accuracy or history.loss]),
+            (history.watched, [*history.curves.values()]),
+        ):
+            if any(len(points) != len(steps) for points in curves):
+                raise ValueError("its curves differ in length")
+            if not all(before < step for before, step in pairwise([0, *steps, state["step"] + 1])):
+                raise ValueError("the steps of its curves do not rise")
+
     def go_on(self, state: dict[str, Any]) -> None:
-        """Take over the book of a run that was interrupted, or is given more steps."""
+        """Take over the book of a run that was interrupted, or is given more steps; one that passed `check`."""
         self.sums = {name: state[name] for name in self.sums}
         self.history = History(**state["history"])
         done = max([0, *self.history.steps])
         while len(self.history.steps) + math.ceil((self.steps - done) / self.record) > POINTS:
-            self.history.thin()
+            if len(self.history.steps) > 1:
+                self.history.thin()
+            else:
+                self.record += 1
 
     def codes(self, step: int) -> observe.WeightCodes:
         """The weights' codes before the optimizer takes that step, if it is to be watched; else nothing."""

@@ -7,6 +7,7 @@ its own; all else is the same in all of them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,20 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: 
     if processes.is_main_process:
         tensors = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
         texts = {"state": json.dumps(state), "optimizer": json.dumps(plain)}
+        texts["digest"] = _digest(tensors, texts)
         replace_files({path: lambda place: save_file(tensors, place, texts)})
     processes.wait_for_everyone()
+
+
+def _digest(tensors: dict[str, Tensor], texts: dict[str, str]) -> str:
+    """What differs where anything in the file does: a damaged optimizer would only be met in the middle of a step."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
+    for name in ("state", "optimizer"):
+        digest.update(texts[name].encode())
+    return digest.hexdigest()
 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -75,8 +88,11 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict
     processes = PartialState()
     try:
         with safe_open(path, framework="pt") as file:
-            state, plain = (json.loads(file.metadata()[name]) for name in ("state", "optimizer"))
+            texts = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        state, plain = (json.loads(texts[name]) for name in ("state", "optimizer"))
+        if texts.get("digest", "") not in ("", _digest(tensors, texts)):  # earlier ones have none
+            raise ValueError("it is damaged")
         model.load_state_dict(
             {
                 name.removeprefix("model."): value

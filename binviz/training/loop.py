@@ -104,7 +104,7 @@ def last_logits(model: nn.Module) -> Iterator[list[Tensor | None]]:
         handle.remove()
 
 
-def _check_state(saved: Any, fresh: dict[str, Any], config: TrainConfig, path: Path) -> None:
+def _check_state(saved: Any, fresh: dict[str, Any], book: Book, config: TrainConfig, path: Path) -> None:
     """Raise UserError unless a checkpoint's state has the fields and the settings of a fresh one."""
 
     def kinds(fields: Any) -> Any:
@@ -121,6 +121,10 @@ def _check_state(saved: Any, fresh: dict[str, Any], config: TrainConfig, path: P
             )
     if saved["step"] not in range(config.steps + (not config.ends)):
         raise UserError(f"{path} has a step {saved['step']} of {config.steps}; delete it to start again")
+    try:
+        book.check(saved)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; delete it to start again") from error
 
 
 def _check_ends(binarizers: list[Binarizer], config: TrainConfig) -> None:
@@ -236,7 +240,7 @@ def fit(
 
     if resume is not None and resume.exists():
         saved = checkpoint.load(resume, learners, optimizer)
-        _check_state(saved, state(), config, resume)
+        _check_state(saved, state(), book, config, resume)
         step = saved["step"]
         book.go_on(saved)
     net, optimizer = accelerator.prepare(model, optimizer)

@@ -177,7 +177,7 @@ def _finished(record: Path, folder: Path, stage: Stage, identity: dict[str, Any]
     run = runs.read(record)
     if run.config.get("identity") != identity:
         raise other_settings(run.cell, folder.parent)
-    return None if run.config["train"]["steps"] < stage.train.steps else run
+    return None if run.config.get("train", {}).get("steps", 0) < stage.train.steps else run
 
 
 def run_stage(

@@ -6,7 +6,6 @@ Names are `<task>-<arch>.<recipe>`, such as "digits-vit.bit-w1a1".
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from binviz.errors import UserError, near
+from binviz.reading import declared, json_of
 
 if TYPE_CHECKING:
     from binviz.evidence.runs import Run
@@ -59,11 +59,28 @@ class Entry:
         return dict(self.record.metrics) if self.record else {}
 
 
+def read_manifest(path: Path) -> dict[str, Entry]:
+    """Name -> entry, of a manifest file; none where there is no file.
+
+    Raises:
+        UserError: the file is no manifest.
+    """
+    entries = json_of(path, "a manifest of models") if path.exists() else []
+    try:
+        if not isinstance(entries, list):
+            raise ValueError("it is no list")
+        found = {entry.name: entry for entry in (Entry(**declared(Entry, values)) for values in entries)}
+        for name in found:
+            if Path(name).name != name or not name or "\\" in name:
+                raise ValueError(f"{name!r} is no name of a file")
+    except ValueError as error:
+        raise UserError(f"{path} is not a manifest of models: {error}") from error
+    return found
+
+
 @cache
 def _manifest() -> dict[str, Entry]:
-    path = FOLDER / "manifest.json"
-    entries = json.loads(path.read_text("utf-8")) if path.exists() else []
-    return {entry["name"]: Entry(**(entry | {"run": tuple(entry["run"])})) for entry in entries}
+    return read_manifest(FOLDER / "manifest.json")
 
 
 def names(pattern: str = "*") -> list[str]:

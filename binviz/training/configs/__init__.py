@@ -6,21 +6,17 @@ The files beside this one are shipped; a user's own is named by its path.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from binviz.data import glue
 from binviz.errors import UserError
+from binviz.reading import LARGEST, fits, text_of
 from binviz.training.glue import GlueConfig
 
 FOLDER = Path(__file__).parent
-KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-}
+#: Bytes of a configuration, at most.
+MOST = 2**18
 
 
 def names() -> list[str]:
@@ -43,26 +39,32 @@ def read(name: str, task: str) -> dict[str, Any]:
     """
     glue.task(task)
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
+    what = f"a configuration in TOML (shipped: {', '.join(names())})"
+    text = text_of(path, what, MOST)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"cannot read the configuration {name}: {error}; give a TOML file or one of: {', '.join(names())}"
-        ) from error
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not {what}: {error}") from error
     of_tasks = {key: value for key, value in tables.items() if isinstance(value, dict)}
     settings = {key: value for key, value in tables.items() if key not in of_tasks}
     for table in of_tasks:
         if table not in glue.TASKS:
             raise UserError(f"{name}: [{table}] is no GLUE task; choose from: {', '.join(glue.TASKS)}")
     settings |= of_tasks.get(task, {})
-    known = {entry.name: str(entry.type) for entry in fields(GlueConfig) if entry.name != "task"}
+    known = {name: kind for name, kind in get_type_hints(GlueConfig).items() if name != "task"}
     for key, value in settings.items():
         if key not in known:
             raise UserError(f"{name}: there is no setting {key!r}; choose from: {', '.join(known)}")
-        if key == "stages":
-            right = isinstance(value, list) and all(isinstance(stage, str) for stage in value)
-        else:
-            right = isinstance(value, KINDS[known[key]]) and isinstance(value, bool) == (known[key] == "bool")
-        if not right:
-            raise UserError(f"{name}: {key} cannot be {value!r}; it is a {known[key]}")
-    return {key: tuple(value) if key == "stages" else value for key, value in settings.items()}
+        if type(value) is int and abs(value) >= LARGEST:  # one of many digits has no text
+            raise UserError(f"{name}: {key} must be less than 2**63")
+        if not fits(value, known[key]):
+            word = "list of names" if get_args(known[key]) else known[key].__name__
+            raise UserError(f"{name}: {key} cannot be {_shown(value)}; it is a {word}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of very many digits"
