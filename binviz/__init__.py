@@ -44,6 +44,13 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"binviz.{_HOME[name]}"), name)
     if name in _MODULES:
         return import_module(f"binviz.{name}")
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("binviz")
+        except PackageNotFoundError:  # a source tree that is not installed
+            return "unknown"
     raise AttributeError(f"module 'binviz' has no attribute {name!r}")
 
 

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from binviz.errors import UserError, one_line
+from binviz.errors import UserError, one_line, printable
 
 if TYPE_CHECKING:
     from binviz.evidence.runs import Run
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Binarized transformers: see, train and run them."
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 train_app = typer.Typer(
     no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1."
 )
@@ -39,6 +37,23 @@ def _say(runs: dict[str, Run], out: Path) -> None:
     for stage, run in runs.items():
         typer.echo(f"{stage}: {_result(run)}")
     typer.echo(f"models and records are in {out}")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        import binviz
+
+        typer.echo(f"binviz {binviz.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Binarized transformers: see, train and run them."""
 
 
 @app.command("app")
@@ -199,16 +214,24 @@ def costs(
 
 @app.command()
 def scan(
-    file: Annotated[Path, typer.Argument(help="A .safetensors checkpoint from any library.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A .safetensors checkpoint from any library, its index, or the folder they are in."
+        ),
+    ],
     binarizers: Annotated[str | None, typer.Option(help="Weight binarizers, separated by commas.")] = None,
     order: Annotated[str, typer.Option(help="file or error.")] = "file",
 ) -> None:
     """Binarization error of every weight tensor of a checkpoint."""
-    from binviz.analysis.scan import BINARIZERS
+    from binviz.analysis.scan import BINARIZERS, said
     from binviz.analysis.scan import scan as scan_file
 
     chosen = _split(binarizers) if binarizers else BINARIZERS
-    typer.echo(scan_file(file, chosen, order=order).to_string(index=False))  # type: ignore[arg-type]
+    table = scan_file(file, chosen, order=order)  # type: ignore[arg-type]
+    typer.echo(printable(table.to_string(index=False)))
+    if left_out := said(table.attrs["skipped"]):
+        typer.echo(left_out)
 
 
 @app.command()

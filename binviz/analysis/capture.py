@@ -198,6 +198,7 @@ def run(
         What the model returned, and the masks of the run.
     """
     twin = shadow(model, isolate).eval()
+    one_by_one(twin)
     if layout.blocks:
         from binviz.layers.attention import use_binviz_attention
 
@@ -230,6 +231,15 @@ def run(
         prepare(twin)
     with listening(hear):
         return twin(*args, **kwargs), masks
+
+
+def one_by_one(model: nn.Module) -> None:
+    """Make torch's own encoders call every module, on plain tensors: their fast path calls none, on nested ones."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            module.enable_nested_tensor = module.use_nested_tensor = False
+        elif isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # the fast path knows 1 and 2
 
 
 def first(values: Any, named: Mapping[str, Any] | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -37,8 +38,10 @@ class Masks:
             layer, path = model.get_submodule(block.layer), block.attention
             if hasattr(layer, "maybe_pad"):
                 layer.register_forward_pre_hook(self._remember_size(path), with_kwargs=True)
-            model.get_submodule(path).register_forward_pre_hook(
-                self._attention_starts(path, layer), with_kwargs=True
+            attention = model.get_submodule(path)
+            parameters = tuple(inspect.signature(attention.forward).parameters)
+            attention.register_forward_pre_hook(
+                self._attention_starts(path, layer, parameters), with_kwargs=True
             )
 
     def _remember_size(self, path: str) -> Any:
@@ -47,10 +50,11 @@ class Masks:
 
         return hook
 
-    def _attention_starts(self, path: str, layer: nn.Module) -> Any:
+    def _attention_starts(self, path: str, layer: nn.Module, parameters: tuple[str, ...]) -> Any:
         def hook(attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            hidden = args[0] if args else kwargs["hidden_states"]
-            given = args[1] if len(args) > 1 else kwargs.get("attention_mask")
+            # MobileBERT's takes three tensors before the mask
+            named = dict(zip(parameters, args, strict=False)) | kwargs
+            hidden, given = next(iter(named.values())), named.get("attention_mask")
             self._rows[path] = self.tokens
             if path in self._sizes:
                 self._rows[path] = _real_pixels(layer, self._sizes[path], hidden)

@@ -6,7 +6,8 @@ checkpoint larger than memory can be scanned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, nan, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ from torch import Tensor
 from binviz.analysis import metrics
 from binviz.binarizers import get
 from binviz.errors import UserError
+from binviz.reading import fits, json_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,13 +38,15 @@ def scan(
     order: Literal["file", "error"] = "file",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Binarization error of every matrix and convolution in a safetensors file.
+    """Binarization error of every matrix and convolution in a safetensors checkpoint.
 
-    Tensors with 2 or 4 axes of a floating type are looked at, in float32, one after another; the first axis is
-    that of output channels (or words). Memory stays within about five times the largest one in float32.
+    Tensors with 2 to 4 axes of a floating type are looked at, in float32, one after another; the first axis is
+    that of output channels (or words), and of 3 axes (a convolution over a sequence) it has more than one entry.
+    Memory stays within about five times the largest one in float32.
 
     Args:
-        path: of the file, from any library.
+        path: of the file, from any library; of a `.safetensors.index.json`, or a folder, which may hold one: then all
+            the files that it lists, or else all in the folder.
         binarizers: names of weight binarizers; one that learns its scale has the scale that it starts from.
         order: "file" as they lie in the file, "error" the largest relative error first.
         progress: show a bar on the error stream.
@@ -61,11 +65,12 @@ def scan(
         | sign_balance | share of positive codes | 0 to 1, 0.5 = balanced |
         | code_entropy_bits | entropy of the codes | bits |
 
-        The measures are those of `binviz.analysis.metrics`; a tensor with a NaN or an infinity has nan.
+        The measures are those of `binviz.analysis.metrics`; a tensor with a NaN or an infinity has nan. What was left
+        out is counted in `attrs["skipped"]`: reason -> number of tensors.
 
     Raises:
-        UserError: no such file, damaged, not safetensors, or nothing in it to look at; an unknown binarizer, or
-            one that is not for weights.
+        UserError: no such file, damaged, not safetensors, one of an index that is not there, or nothing in it to look
+            at; an unknown binarizer, or one that is not for weights.
 
     >>> import tempfile
     >>> from safetensors.torch import save_file
@@ -84,22 +89,74 @@ def scan(
     for name in chosen:
         if get(name, features=1, channel_axis=0).levels[0] >= 0:
             raise UserError(f"binarizer {name!r} has no negative code, so it is not for weights; try 'bnn'")
-    if Path(path).is_dir():
-        raise UserError(f"{str(path)!r} is a folder; give one .safetensors file in it")
-    try:
-        rows = list(_rows(Path(path), chosen, progress))
-    except (OSError, SafetensorError) as error:
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())[:160]
-        raise UserError(f"cannot read {str(path)!r} as a safetensors file: {reason}") from error
+    skipped: Counter[str] = Counter()
+    rows: list[dict[str, Any]] = []
+    for file in files_of(Path(path)):
+        try:
+            rows.extend(_rows(file, chosen, progress, skipped))
+        except (OSError, SafetensorError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot read {str(file)!r} as a safetensors file: {reason}") from error
     if not rows:
-        raise UserError(f"{str(path)!r} holds no floating-point tensor with 2 or 4 axes")
+        raise UserError(f"{str(path)!r} holds no weight to look at; {said(skipped) or 'it is empty'}")
     table = pd.DataFrame(rows)
+    table.attrs["skipped"] = dict(skipped)
     if order == "error":
         table = table.sort_values("relative_l2", ascending=False, kind="stable", ignore_index=True)
     return table
 
 
-def _rows(path: Path, chosen: tuple[str, ...], progress: bool) -> Iterator[dict[str, Any]]:
+def files_of(path: Path) -> list[Path]:
+    """The safetensors files of a checkpoint: one, those of an index, or those of a folder.
+
+    Raises:
+        UserError: none in the folder; an index that is damaged, or names a file elsewhere.
+    """
+    if path.is_dir():
+        indices = sorted(path.glob("*.safetensors.index.json"))
+        if not indices:
+            files = sorted(path.glob("*.safetensors"))
+            if not files:
+                raise UserError(f"there is no .safetensors file in the folder {str(path)!r}")
+            return files
+        path = indices[0]
+    if path.suffix != ".json":
+        return [path]
+    index = json_of(path, "an index of safetensors files")
+    shards = index.get("weight_map") if isinstance(index, dict) else None
+    if not shards or not fits(shards, dict[str, str]):
+        raise UserError(f"{path} is not an index of safetensors files: it has no weight_map")
+    names = sorted(set(shards.values()))
+    for name in names:
+        if Path(name).name != name or not (path.parent / name).is_file():
+            raise UserError(f"{path} names {name!r}, and there is no such .safetensors file beside it")
+    return [path.parent / name for name in names]
+
+
+def said(skipped: Mapping[str, int]) -> str:
+    """What was left out, in a line; empty where that is nothing.
+
+    >>> said({"1 axis": 10, "all zeros": 1})
+    'left out: 10 with 1 axis, 1 with all zeros'
+    """
+    parts = ", ".join(f"{count} with {reason}" for reason, count in skipped.items())
+    return f"left out: {parts}" if parts else ""
+
+
+def _why_not(dtype: str, shape: tuple[int, ...]) -> str | None:
+    """Why a tensor is no weight to look at, if it is none."""
+    if dtype not in _FLOATING:
+        return f"type {dtype}"
+    if 0 in shape:
+        return "no entry"
+    if len(shape) not in (2, 3, 4):
+        return f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
+    return "3 axes, the first of 1" if len(shape) == 3 and shape[0] == 1 else None
+
+
+def _rows(
+    path: Path, chosen: tuple[str, ...], progress: bool, skipped: Counter[str]
+) -> Iterator[dict[str, Any]]:
     from tqdm import tqdm
 
     with safe_open(path, framework="pt") as file:
@@ -107,12 +164,17 @@ def _rows(path: Path, chosen: tuple[str, ...], progress: bool) -> Iterator[dict[
         for name in file.offset_keys():
             header = file.get_slice(name)
             dtype, shape = header.get_dtype(), tuple(header.get_shape())
-            if dtype in _FLOATING and len(shape) in (2, 4) and 0 not in shape:
+            if reason := _why_not(dtype, shape):
+                skipped[reason] += 1
+            else:
                 kept.append((name, dtype, shape))
         for name, dtype, shape in tqdm(
             kept, desc=path.name, unit="tensor", disable=not progress, leave=False
         ):
             weight = file.get_tensor(name).float()
+            if not weight.any():  # every relative error is infinite there
+                skipped["all zeros"] += 1
+                continue
             about = {"tensor": name, "shape": shape, "dtype": dtype, "weights": weight.numel()}
             for binarizer in chosen:
                 yield about | {"binarizer": binarizer} | _measured(weight, binarizer)

@@ -1,8 +1,8 @@
 """What `binviz.bench.fuzz` damages and reads: one class a kind of file, and one for answers to exercises.
 
-A class is made once with a folder of its own. `damage(seed, number)` puts a damaged file there and says what was done, the
-same for the same numbers. `read()` takes it in as a person's command would: it raises UserError where that is refused,
-and returns nothing where it is loaded and works, or else what is wrong.
+A class is made once with a folder of its own. `damage(seed, number)` puts a damaged file there and says what was
+done, the same for the same numbers. `read()` takes it in as a person's command would: it raises UserError where that
+is refused, and returns nothing where it is loaded and works, or else what is wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Wrong = tuple[str, str] | None
 
 class Target(Protocol):
     """See the module."""
+
+    def __init__(self, folder: Path) -> None: ...
 
     def damage(self, seed: int, number: int) -> str:
         """Damage by number."""
@@ -60,7 +62,7 @@ class Records(_Text):
     def make(self) -> bytes:
         from binviz.evidence.runs import Run
 
-        curves = {"step": [1, 2], "loss": [0.5, 0.25], "watched": [2], "flips/0": [0.1]}
+        curves: dict[str, Any] = {"step": [1, 2], "loss": [0.5, 0.25], "watched": [2], "flips/0": [0.1]}
         config = {"train": {"steps": 2}, "identity": {"task": "a"}, "why": "to see"}
         run = Run(
             "e", "c.bit", 0, config, "last", {"train": "ab"}, {"accuracy": 0.5}, 2.0, "05", 3, curves=curves
@@ -68,11 +70,12 @@ class Records(_Text):
         return json.dumps(asdict(run)).encode()
 
     def read(self) -> Wrong:
-        from binviz.cli import _result
         from binviz.evidence import runs
 
         run = runs.read(self.path)
-        shown = f"{run.path} {_result(run)}"
+        shown = f"{run.path} {run.seconds / 60:.1f}" + "".join(
+            f" {n} {v:.4f}" for n, v in run.metrics.items()
+        )
         if not shown.isprintable():
             return "not printable", ascii(shown)
         runs.each_example(run)
@@ -150,16 +153,14 @@ class DataFiles:
         rows: dict[str, Any] = {**self.rows}
         column = dice.choice(tuple(rows))
         rows[column] = dice.choice(
-            ([None] * 50, [1.5] * 50, [b"\xff\xfe"] * 50, [2] * 50, [-1] * 50, ["\x1b[31m"] * 50, [["a"]] * 50, [{"a": 1}] * 50,
-             [float("nan")] * 50, [10**18] * 50, [True] * 50, [*rows[column][:49], None])
+            ([None] * 50, [1.5] * 50, [b"\xff\xfe"] * 50, [2] * 50, [-1] * 50, ["\x1b[31m"] * 50, [["a"]] * 50,
+             [{"a": 1}] * 50,             [float("nan")] * 50, [10**18] * 50, [True] * 50, [*rows[column][:49], None])
         )  # fmt: skip
         if dice.random() < 0.2:
             rows[dice.choice(("label", "sentence", "idx", "é"))] = rows.pop(column)
-        self._write(
-            {name: part[: dice.choice((50, 50, 0))] for name, part in rows.items()}
-            if dice.random() < 0.1
-            else rows
-        )
+        rows = {} if dice.random() < 0.05 else rows
+        length = dice.choice((50, 50, 50, 0))
+        self._write({name: part[:length] for name, part in rows.items()})
         return "rows"
 
     def read(self) -> Wrong:
@@ -272,7 +273,9 @@ class Answers:
         dice = random.Random(f"{seed} {number} answers")
         self.exercise = dice.choice(self.exercises)
         self.answer = _odd(dice)
-        self.function = dice.random() < 0.7
+        self.function = (
+            callable(self.answer) or dice.random() < 0.7
+        )  # an own function may raise what it likes
         return type(self.answer).__name__
 
     def read(self) -> Wrong:
@@ -309,8 +312,9 @@ def _odd(dice: random.Random) -> Any:
     value = dice.choice(
         (*VALUES, array, array.astype(bool), array.astype(complex), array.astype(str), array.astype(object),
          np.zeros(shape, "M8[s]"), np.zeros(shape, "S3"), torch.from_numpy(array), torch.zeros(shape, device="meta"),
-         torch.zeros(shape, dtype=torch.bfloat16), torch.zeros(shape, requires_grad=True), torch.zeros(3, 3).to_sparse(),
-         torch.zeros(shape, dtype=torch.complex64), _Hostile(), object(), [[1], [1, 2]], (x for x in ()), "x" * 10**6,
+         torch.zeros(shape, dtype=torch.bfloat16), torch.zeros(shape, requires_grad=True),
+         torch.zeros(3, 3).to_sparse(),
+         torch.zeros(shape, dtype=torch.complex64), _Hostile(), object(), [[1], [1, 2]], iter(()), "x" * 10**6,
          np.ma.masked, np.zeros(2, "i4,f4"), [torch.zeros(2), None], 1j, b"1", range(3), {1, 2}, int, print)
     )  # fmt: skip
     return (value,) * dice.randrange(4) if dice.random() < 0.3 else value

@@ -5,6 +5,7 @@ Bytes are cut, turned and moved; values, names and tables are replaced by what n
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def values(file: bytes, dice: random.Random) -> bytes:
         elif action < 0.3 and isinstance(value, dict) and value is not root:
             value[dice.choice((str(place) + "x", *ODD))] = value.pop(place)
         else:
-            value[place] = dice.choice(VALUES)
+            value[place] = copy.deepcopy(dice.choice(VALUES))
     return json.dumps(root[""], ensure_ascii=dice.random() < 0.5).encode("utf-8", "surrogatepass")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from binviz import recipes
@@ -31,6 +32,9 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     A refused model is left as it was. Of a model that is binary already, latent weights and whatever the two
     recipes share (shifts, learned scales) are kept, and a layer that the new recipe leaves out is float again.
 
+    An optimizer is made afterwards: one that was made before holds the float layers' parameters, which are the
+    model's no longer, and knows none of the learned scales and shifts (`binviz.training.loop.fit` makes its own).
+
     Args:
         model: loaded; float32 is meant. Moved or trained afterwards as usual.
         recipe: a name of `binviz.recipes.names()` or a Recipe.
@@ -41,7 +45,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         The table of what became 1-bit and what stayed float, and why.
 
     Raises:
-        UserError: unknown recipe, an unknown model, or a recipe that matches no layer.
+        UserError: unknown recipe, an unknown model, one without weights (on the meta device), or a recipe that matches
+            no layer.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -51,6 +56,7 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     """
     recipe = recipes.get(recipe)
     layout = layout_of(model)
+    _check_weights(model)
     plan = _Plan(model, recipe, filter_fn)
     plan.make(layout)
     if not any(row.weights for row in plan.rows.values()):
@@ -59,6 +65,12 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     # What the filter left alone is part of the recipe, so that a saved model is rebuilt as it is.
     model.binviz_recipe = replace(recipe, keep_float=(*recipe.keep_float, *plan.left))  # type: ignore[assignment]
     return Conversion(recipe.name, layout.architecture, tuple(rows_of(model, plan.rows, layout.stay)))
+
+
+def _check_weights(model: nn.Module) -> None:
+    """Refuse a model whose weights are still to come, unless everything is made so: then a frame is wanted."""
+    if torch.get_default_device().type != "meta" and any(value.is_meta for value in model.parameters()):
+        raise UserError("the model has no weights yet (it is on the meta device); load them first")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder
 from binviz_kernels.encoder import PackedEncoder, encoder
+from binviz_kernels.forms import CHOSEN
 from torch import Tensor, nn
 
 from binviz.adapters import layout_of
@@ -91,6 +92,16 @@ class FusedLayers(nn.ModuleList):
         """Whether anyone wants to see what is inside."""
         recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
         return recorded or heard() or hooked(self.parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: with the form that the folded layers are laid out for."""
+        return vars(self) | {"form": CHOSEN.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        form = state.pop("form")
+        super().__setstate__(state)
+        if form != CHOSEN.name:  # of another processor; the layers run one by one
+            self.weights = None
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self.weights = None

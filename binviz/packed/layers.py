@@ -46,6 +46,9 @@ from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLine
 from binviz.layers.tap import heard, tap
 from binviz.packed.operand import Operand, operand_of, planes_of
 
+#: What `PackedLayer._prepare` makes.
+PREPARED = ("_weights", "_row_scales", "_filters")
+
 
 def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     """Bits and scales of a layer's weight, on the CPU, the rows of one basis after those of the other.
@@ -120,6 +123,16 @@ class PackedLayer(nn.Module):
                 errors.append(str(error))
                 return
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._prepare()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies: without panels, which differ between processors, and bits as a type that has one."""
+        state = {name: value for name, value in vars(self).items() if name not in PREPARED}
+        return state | {"_buffers": self._buffers | {"bits": self.bits.view(torch.int64)}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.bits = self.bits.view(torch.uint64)
         self._prepare()
 
     def _apply(self, fn: Any, recurse: bool = True) -> PackedLayer:
@@ -293,6 +306,9 @@ class PackedEmbedding(PackedLayer):
         super().__init__(layer)
         self.num_embeddings, self.embedding_dim = self.shape
         self.padding_idx = layer.padding_idx
+
+    def _prepare(self) -> None:
+        """Nothing: no kernel reads the bits."""
 
     def forward(self, ids: Tensor) -> Tensor:
         """(...) token ids -> (..., embedding_dim)."""

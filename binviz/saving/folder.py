@@ -112,8 +112,25 @@ def read_tokenizer_files(folder: str | Path, source: object) -> Any:
 
     kind: Any = AutoImageProcessor if Path(folder, IMAGE_PROCESSOR).exists() else AutoTokenizer
     try:
-        return kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        found = kind.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:
         raise UserError(
             f"{source} holds no tokenizer or image processor that can be used: {line_of(error)}"
         ) from error
+    if kind is AutoTokenizer:
+        check_tokenizer(found, source)
+    return found
+
+
+def check_tokenizer(tokenizer: Any, source: object) -> None:
+    """Raise UserError unless a tokenizer reads a word: transformers looks at some settings only then.
+
+    Args:
+        tokenizer: from files.
+        source: named in errors.
+    """
+    try:
+        tokenizer("a")
+        tokenizer(["a", "a b"], padding=True, truncation=True, max_length=8)
+    except Exception as error:
+        raise UserError(f"{source} holds a tokenizer that reads nothing: {error}") from error

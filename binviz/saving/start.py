@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from binviz.errors import UserError
-from binviz.reading import json_of
+from binviz.reading import fits, json_of
 from binviz.saving.build import SMALL, _at_most, _check_switches, _harmless
 from binviz.saving.folder import CONFIG
 
@@ -32,6 +32,10 @@ def check_start(folder: Path, make: Callable[[], PreTrainedModel]) -> None:
         UserError: a file is damaged or missing, or the configuration describes a far larger model.
     """
     config = json_of(folder / CONFIG, "a model's configuration")
+    if not fits(config, dict[str, Any]) or not fits(config.get("architectures") or [], list[str]):
+        raise UserError(
+            f"{folder / CONFIG} is not a model's configuration: architectures are a list of names"
+        )
     tensors, numbers = _weights(folder)
     _harmless(config, max(SMALL, numbers))
     try:

@@ -14,6 +14,7 @@ from torch import nn
 from binviz.data import glue, sentences, sources
 from binviz.errors import UserError
 from binviz.losses import Batch
+from binviz.saving.folder import check_tokenizer
 from binviz.saving.start import check_start
 from binviz.tasks import text
 from binviz.tasks.batches import LengthBuckets
@@ -79,6 +80,7 @@ def pretrained(
             "start from a pre-trained model"
         )
     tokenizer = sources.pretrained(AutoTokenizer, name)
+    check_tokenizer(tokenizer, name)
     model, about = sources.pretrained(
         AutoModelForSequenceClassification,
         name,

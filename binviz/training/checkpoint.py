@@ -69,7 +69,7 @@ def _digest(tensors: dict[str, Tensor], texts: dict[str, str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().data)
     for name in ("state", "optimizer"):
         digest.update(texts[name].encode())
     return digest.hexdigest()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
-from binviz import UserError, binarizers
+from binviz import UserError, binarizers, cli
 from binviz.analysis import metrics
 from binviz.analysis.scan import scan
 
@@ -31,6 +32,7 @@ def tensors():
         "double": randn(5, 7).double(),
         "bias": randn(12),
         "three": randn(2, 3, 4),
+        "token": randn(1, 1, 4),
         "scalar": randn(),
         "empty": randn(0, 4),
         "ids": torch.arange(12).view(3, 4),
@@ -45,9 +47,16 @@ def path(tmp_path):
 
 def test_only_matrices_and_convolutions_of_floats(path):
     table = scan(path, progress=False)
-    assert set(table.tensor) == {"conv", "skewed", "half", "brain", "double"}
+    assert set(table.tensor) == {"conv", "skewed", "half", "brain", "double", "three"}
+    assert table.attrs["skipped"] == {
+        "1 axis": 1,
+        "0 axes": 1,
+        "no entry": 1,
+        "type I64": 1,
+        "3 axes, the first of 1": 1,
+    }
     assert set(table.binarizer) == set(module.BINARIZERS)
-    assert len(table) == 5 * len(module.BINARIZERS)
+    assert len(table) == 6 * len(module.BINARIZERS)
     conv = table[table.tensor == "conv"].iloc[0]
     assert conv["shape"] == (6, 3, 3, 3) and conv["weights"] == 162 and conv["dtype"] == "F32"
     assert set(table[table.tensor == "brain"].dtype) == {"BF16"}
@@ -105,10 +114,54 @@ def test_zeros_and_not_a_number(tmp_path):
         tmp_path / "odd.safetensors",
     )
     table = scan(tmp_path / "odd.safetensors", ["bnn", "xnor-weight"], order="error", progress=False)
-    assert table[table.tensor != "zeros"][["relative_l2", "cosine", "sign_balance"]].isna().all(axis=None)
-    zeros = table[table.tensor == "zeros"]
-    assert zeros.relative_l2.tolist() == [math.inf, math.inf]
-    assert zeros.sign_balance.tolist() == [1.0, 1.0]
+    assert table[["relative_l2", "cosine", "sign_balance"]].isna().all(axis=None)
+    assert set(table.tensor) == {"nan", "huge"} and table.attrs["skipped"] == {"all zeros": 1}
+
+
+def shards(folder, **change):
+    """A checkpoint in two files and an index."""
+    parts = {
+        f"model-{i}-of-2.safetensors": {f"w{i}": torch.ones(2, 3), f"b{i}": torch.ones(2)} for i in (1, 2)
+    }
+    for name, part in parts.items():
+        save_file(part, folder / name)
+    index = {"weight_map": {key: name for name, part in parts.items() for key in part}} | change
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
+    return folder
+
+
+def test_a_checkpoint_in_several_files(tmp_path):
+    shards(tmp_path)
+    save_file({"other": torch.ones(2, 2)}, tmp_path / "other.safetensors")
+    for path in (tmp_path, tmp_path / "model.safetensors.index.json"):
+        table = scan(path, ["bnn"], progress=False)
+        assert table.tensor.tolist() == ["w1", "w2"] and table.attrs["skipped"] == {"1 axis": 2}
+    (tmp_path / "model.safetensors.index.json").unlink()
+    assert scan(tmp_path, ["bnn"], progress=False).tensor.tolist() == ["w1", "w2", "other"]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        None,
+        {},
+        [],
+        {"w": 1},
+        {"w": "../model-1-of-2.safetensors"},
+        {"w": "none.safetensors"},
+        {"w": "\0"},
+        {"w": ""},
+    ],
+)
+def test_an_odd_index_is_refused(tmp_path, weights):
+    with pytest.raises(UserError, match="safetensors"):
+        scan(shards(tmp_path, weight_map=weights), progress=False)
+
+
+def test_the_command_says_what_was_left_out(tmp_path):
+    save_file({"w\x1b[31m": torch.ones(2, 3), "b": torch.ones(2)}, tmp_path / "a.safetensors")
+    said = CliRunner().invoke(cli.app, ["scan", str(tmp_path), "--binarizers", "bnn"])
+    assert said.stdout.endswith("left out: 1 with 1 axis\n") and "w\\x1b[31m" in said.stdout
 
 
 def test_one_tensor_at_a_time(path, monkeypatch):
@@ -122,13 +175,13 @@ def test_one_tensor_at_a_time(path, monkeypatch):
 
     monkeypatch.setattr(module, "_measured", watch)
     scan(path, progress=False)
-    assert len(alive) == 5 * len(module.BINARIZERS)
+    assert len(alive) == 6 * len(module.BINARIZERS)
 
 
 def test_progress_on_the_error_stream_only_if_wanted(path, capsys):
     scan(path, ["bnn"])
     out, err = capsys.readouterr()
-    assert out == "" and "/5" in err
+    assert out == "" and "/6" in err
     scan(path, ["bnn"], progress=False)
     assert capsys.readouterr().err == ""
 
@@ -140,7 +193,7 @@ def _write(folder, content):
 
 BAD = {
     "missing": lambda path: path.with_name("none.safetensors"),
-    "folder": lambda path: path.parent,
+    "folder": lambda path: path.parent / "empty",
     "empty": lambda path: _write(path.parent, b""),
     "truncated": lambda path: _write(path.parent, path.read_bytes()[:-10]),
     "cut header": lambda path: _write(path.parent, path.read_bytes()[:50]),
@@ -152,6 +205,7 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_files_are_refused_in_one_line(path, kind):
+    (path.parent / "empty").mkdir()
     with pytest.raises(UserError) as error:
         scan(BAD[kind](path), progress=False)
     assert "\n" not in str(error.value) and "safetensors" in str(error.value)
@@ -161,7 +215,9 @@ def test_nothing_to_look_at(tmp_path):
     save_file(
         {"bias": torch.zeros(3), "ids": torch.zeros(2, 2, dtype=torch.int64)}, tmp_path / "b.safetensors"
     )
-    with pytest.raises(UserError, match="holds no floating-point tensor with 2 or 4 axes"):
+    with pytest.raises(
+        UserError, match="holds no weight to look at; left out: 1 with type I64, 1 with 1 axis"
+    ):
         scan(tmp_path / "b.safetensors", progress=False)
 
 

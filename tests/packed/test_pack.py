@@ -227,7 +227,7 @@ def test_refused_models(models):
         binviz.pack(binary(models, recipe=recipes.get("bit-w1a2").but("mine", attention=of_batch)))
     with torch.device("meta"):
         model = models.ARCHITECTURES["bert"]()
-    binviz.binarize_(model, "bnn")
+        binviz.binarize_(model, "bnn")
     with pytest.raises(UserError, match="no weights yet"):
         binviz.pack(model)
 
