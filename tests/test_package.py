@@ -63,3 +63,34 @@ def test_modules_are_there_without_being_imported(name):
 def test_no_other_name():
     with pytest.raises(AttributeError, match="no attribute 'binarise_'"):
         binviz.binarise_  # noqa: B018
+
+
+def test_the_version_is_said():
+    from typer.testing import CliRunner
+
+    from binviz import cli
+
+    said = CliRunner().invoke(cli.app, ["--version"])
+    assert (said.exit_code, said.stdout) == (0, f"binviz {binviz.__version__}\n")
+    assert binviz.__version__[0].isdigit() or binviz.__version__ == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (binviz.UserError("a\nb"), "a b"),
+        (ValueError("BINVIZ_KERNELS must be one of x"), "BINVIZ_KERNELS must be one of x"),
+        (ValueError("NUMBA_DISABLE_JIT is set; unset it"), "NUMBA_DISABLE_JIT is set; unset it"),
+        (
+            RuntimeError("operator torchvision::nms does not exist"),
+            "torchvision does not fit the installed torch; ",
+        ),
+        (ValueError("a bug"), None),
+        (KeyError("BINVIZ_KERNELS"), None),
+    ],
+)
+def test_what_is_the_persons_to_mend_is_a_line(error, line):
+    from binviz.cli import _line
+
+    found = _line(error)
+    assert found is None if line is None else found.startswith(line)

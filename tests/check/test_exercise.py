@@ -97,3 +97,28 @@ def test_the_students_own_exception_is_theirs_to_see():
     with pytest.raises(NotImplementedError):
         ex_sign(unsolved)
     assert tally()["ex_sign"] is False
+
+
+class Silent:
+    def __repr__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        torch.zeros(3, device="meta"), torch.zeros(3).to_sparse(), np.zeros(3, complex), np.zeros(3, "M8[s]"),
+        [10**400] * 3, [[1], [1, 2]], "\x1b[31m", "a" * 10**6, Silent(), np.zeros(3, "i4,f4"), ["1", "2", "3"],
+        {1}, iter(()),
+    ],
+    ids=lambda answer: type(answer).__name__,
+)  # fmt: skip
+def test_answers_that_are_no_numbers(answer, capsys):
+    assert ex_sign(lambda x: answer) is False and ex_count(answer) is False
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable() and len(out) < 1000
+
+
+def test_a_value_where_a_function_is_wanted(capsys):
+    assert ex_sign(np.zeros(3)) is False
+    assert "Hand in your function" in capsys.readouterr().out

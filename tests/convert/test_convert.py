@@ -250,7 +250,8 @@ def test_type_is_kept(models, recipe, dtype):
     assert models.logits(model, models.inputs("bert")).dtype == dtype
 
 
-def test_device_is_kept(models):
+def test_device_is_kept(models, monkeypatch):
+    monkeypatch.setattr("binviz.convert.binarize._check_weights", lambda model: None)
     model = models.tiny("bert").to("meta")
     binviz.binarize_(model, "bipft-b")
     assert {value.device.type for value in model.state_dict().values()} == {"meta"}
@@ -367,3 +368,14 @@ def test_embedding_options_survive(models):
     for recipe in ("bit-w1a1", "bnn"):
         binviz.binarize_(model, recipe)
         assert model.bert.embeddings.word_embeddings.padding_idx == 0
+
+
+def test_a_model_without_weights_is_refused(models):
+    """Unless everything is made so, for a frame."""
+    with torch.device("meta"):
+        model = models.ARCHITECTURES["bert"]()
+        frame = models.ARCHITECTURES["bert"]()
+        assert binviz.binarize_(frame, "bnn").bits
+    with pytest.raises(UserError, match="no weights yet"):
+        binviz.binarize_(model, "bnn")
+    assert not binary_layers(model)

@@ -62,3 +62,40 @@ def test_a_pickle_is_not_read(tmp_path, monkeypatch):
 
 def test_mnli_is_judged_on_its_matched_split():
     assert glue.task("mnli").validation == "validation_matched"
+
+
+ODD = {
+    "no column": ({"text": ["a"], "label": [1]}, "have no column 'sentence'"),
+    "no label": ({"sentence": ["a"]}, "have no column 'label'"),
+    "no rows": ({"sentence": [], "label": []}, "no example"),
+    "numbers": ({"sentence": [1], "label": [1]}, "example 0 of sst2 validation has no text"),
+    "nothing": ({"sentence": ["a", None], "label": [1, 0]}, "example 1 of sst2 validation has no text"),
+    "another label": ({"sentence": ["a"], "label": [2]}, "has the label 2, not 0 to 1"),
+    "no label there": ({"sentence": ["a"], "label": [None]}, "has the label None"),
+    "a share": ({"sentence": ["a"], "label": [0.5]}, "has the label 0.5"),
+}
+
+
+@pytest.mark.parametrize(("rows", "line"), ODD.values(), ids=ODD)
+def test_tables_that_are_another_s(two_mirrors, rows, line):
+    path = two_mirrors / "datasets/nyu-mll/glue/sst2/validation-00000-of-00001.parquet"
+    datasets.Dataset.from_dict(rows).to_parquet(path)
+    with pytest.raises(UserError, match=line):
+        glue.load("sst2", "validation")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"text"], ids=len)
+def test_files_that_are_no_tables(two_mirrors, content):
+    path = two_mirrors / "datasets/nyu-mll/glue/sst2/validation-00000-of-00001.parquet"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as a parquet file"):
+        glue.load("sst2", "validation")
+
+
+def test_a_file_that_changes_is_read_again(two_mirrors):
+    """No older copy is met."""
+    assert glue.load("sst2", "validation").texts[0] == ("bright",)
+    mirror(two_mirrors / "again", "dark")
+    new = two_mirrors / "again/datasets/nyu-mll/glue/sst2/validation-00000-of-00001.parquet"
+    new.replace(two_mirrors / "datasets/nyu-mll/glue/sst2/validation-00000-of-00001.parquet")
+    assert glue.load("sst2", "validation").texts[0] == ("dark",)

@@ -145,3 +145,24 @@ def test_nothing_that_goes_on_lies_in_the_file(tmp_path):
     save(path, model, optimizer, {})
     load(path, model, optimizer)
     assert str(path) not in MAPS.read_text("utf-8")
+
+
+def test_an_odd_optimizer_is_met_at_once(tmp_path):
+    """Its shapes are compared by nobody else, before a step fails."""
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    path = tmp_path / "run.checkpoint"
+    save(path, model, optimizer, {"step": 7})
+    content = path.read_bytes()
+    for old, new in ((b"exp_avg_sq", b"exp_avg_qs"), (b'"shape":[1,2]', b'"shape":[2,1]')):
+        assert old in content
+        path.write_bytes(content.replace(old, new))
+        with pytest.raises(UserError, match="cannot be resumed"):
+            load(path, model, optimizer)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(UserError, match="cannot be resumed"):
+        load(path, model, optimizer)
+    path.write_bytes(content)
+    assert load(path, model, optimizer) == {"step": 7}

@@ -125,3 +125,33 @@ def test_the_book_stays_short():
     ends = [0, *steps]
     wanted = [(a + 1 + b) / 2 for a, b in zip(ends, steps, strict=False)]
     assert after.history.loss == pytest.approx(wanted)
+
+
+def test_one_step_and_then_many():
+    """A history of one point cannot be halved."""
+    book = Book(nn.Linear(1, 1), 400)
+    state = {"step": 1, "total": 0.0, "counted": 0, "right": 0, "asked": 0}
+    state["history"] = vars(History([1], [0.5]))
+    book.check(state)
+    book.go_on(state)
+    assert 1 + -(-399 // book.record) <= POINTS
+
+
+ODD = {
+    "a point too many": {"loss": [0.5, 0.5]},
+    "steps that stay": {"steps": [1, 1], "loss": [0.5, 0.5]},
+    "a step to come": {"steps": [9]},
+    "step 0": {"steps": [0]},
+    "a word": {"loss": ["a"]},
+    "a curve that was not watched": {"curves": {"flips": [0.5]}},
+    "no history": {"seconds": None},
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_histories_that_no_run_has(change):
+    state = {"step": 2, "total": 0.0, "counted": 0, "right": 0, "asked": 0}
+    with pytest.raises(ValueError, match=r"\w"):
+        Book(nn.Linear(1, 1), 400).check(state | {"history": vars(History([1], [0.5])) | change})
+    with pytest.raises(ValueError, match="sums"):
+        Book(nn.Linear(1, 1), 400).check(state | {"counted": -1, "history": vars(History([1], [0.5]))})
