@@ -81,12 +81,6 @@ def _check_weights(model: nn.Module) -> None:
         raise UserError("the model has no weights yet (it is on the meta device); load them first")
 
 
-def _check_weights(model: nn.Module) -> None:
-    """Refuse a model whose weights are still to come, unless everything is made so: then a frame is wanted."""
-    if torch.get_default_device().type != "meta" and any(value.is_meta for value in model.parameters()):
-        raise UserError("the model has no weights yet (it is on the meta device); load them first")
-
-
 @dataclass
 class _Plan:
     """What takes the place of what, by module path; making it changes nothing.
