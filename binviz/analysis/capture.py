@@ -28,7 +28,7 @@ in windows, (B * windows, window^2, ...). Where a tensor is binarized there are 
 float tensor handed to the binarizer; `.code`, the integers, of its shape; `.decoded`, what the network
 multiplies with, codes times scale plus shift. In a plain network every module's path is a name, for its output;
 its linears and convolutions have `.in`, and binary ones `.pre`, `.code` and `.decoded` of their input. In every
-model a module's path can be asked for.
+model a module's path can be asked for. Where a model has several encoders, every name begins with the encoder's path.
 
 Padding is kept in the arrays, and left out of `flat` and of everything that this package computes.
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+from copy import deepcopy
 from typing import Any
 
 from torch import nn
@@ -30,7 +30,7 @@ def write_recipe(model: nn.Module, recipe: Recipe) -> None:
     memo: dict[int, Any] = {}
     for module in model.modules():
         if hasattr(vars(module).get("config"), "to_dict"):
-            module.config = copy.deepcopy(module.config, memo)
+            module.config = deepcopy(module.config, memo)
     config = vars(model).get("config")
     if hasattr(config, "to_dict"):
         setattr(config, ENTRY, json.loads(json.dumps(recipe.to_dict())))
