@@ -73,12 +73,8 @@ def layout_of(model: nn.Module) -> Layout:
     if found is None:
         reason = "has fewer than three linears or convolutions"
         if foreign:
-            known = all(
-                map(
-                    _asks_for_attention,
-                    filter(lambda part: "Attention" in type(part).__name__, model.modules()),
-                )
-            )
+            attentions = [part for part in model.modules() if "Attention" in type(part).__name__]
+            known = all(map(_asks_for_attention, attentions))
             reason = "is not a model that binviz knows" if known else OWN_ATTENTION
         raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")
     return found
