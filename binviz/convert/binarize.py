@@ -30,7 +30,7 @@ Filter = Callable[[nn.Module, str], bool]
 
 
 def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None = None) -> Conversion:
-    """Binarize an encoder (BERT family, ViT, DeiT, Swin), a decoder (OPT, LLaMA) or a plain torch network in place.
+    """Binarize an encoder, a decoder, a convolutional network or a plain torch one in place.
 
     A refused model is left as it was. Of a model that is binary already, latent weights and whatever the two
     recipes share (shifts, learned scales) are kept, and a layer that the new recipe leaves out is float again.

@@ -25,6 +25,8 @@ from binviz.layers.tap import tap
 NAME = "binviz"
 #: Additive masks forbid a position with a large negative number: the dtype's lowest in BERT, -100 in Swin.
 FORBIDDEN = -50.0
+#: What some models do to scores besides: they would compute something else here, unnoticed.
+LEFT_OUT = ("softcap", "s_aux", "position_bias")
 
 #: Input (B, T, D) of the attention layer that is running in this thread, until the low-rank estimators take it.
 layer_input: ContextVar[Tensor | None] = ContextVar("binviz_attention_input", default=None)
@@ -193,7 +195,15 @@ def attention_forward(
     """What transformers calls: (B, H, T, D) projections -> context (B, T, H, D), attention (B, H, T, S).
 
     Keys and values are (B, H / groups, S, D): each is that of several heads where queries are grouped.
+
+    Raises:
+        UserError: the model does more to its scores than a product, a scale and a mask (Gemma 2, T5).
     """
+    for name in LEFT_OUT:
+        if unused.get(name) is not None:
+            raise UserError(
+                f"{type(module).__name__} wants the {name} of its scores, which binviz does not compute"
+            )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     groups = query.shape[1] // key.shape[1]
     if groups > 1:

@@ -156,6 +156,16 @@ def test_a_layer_of_gpt2_that_is_float_again_is_transposed_again(tmp_path):
     assert torch.equal(written(binviz.load(tmp_path / "model")), written(model))
 
 
+def test_scores_that_are_more_than_products_are_refused():
+    """Gemma 2 is built like LLaMA, and caps its scores."""
+    torch.manual_seed(0)
+    config = transformers.Gemma2Config(intermediate_size=24, num_key_value_heads=2, head_dim=4, **TEXT)
+    model = transformers.Gemma2ForCausalLM(config).eval()
+    binviz.binarize_(model, binviz.recipes.get("bnn").but("mine", keep_float=("embed",)))
+    with pytest.raises(UserError, match="Gemma2Attention wants the softcap"):
+        model(IDS)
+
+
 def test_what_a_cache_hides_from_the_estimators_is_said():
     model = decoder("opt", "bipft-b")
     assert written(model, use_cache=False).shape == (2, 15)

@@ -148,11 +148,14 @@ def test_configurations_without_a_model():
         costs.of(PreTrainedConfig())
 
 
-def test_decoders_are_not_binarized():
-    from transformers import GPT2Config
+def test_a_model_that_binviz_does_not_know_is_not_binarized():
+    from transformers import GPTNeoXConfig
 
-    with pytest.raises(UserError, match="gpt2"):
-        costs.of(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=20), "bit-w1a1")
+    config = GPTNeoXConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24, vocab_size=20
+    )
+    with pytest.raises(UserError, match="gpt_neox"):
+        costs.of(config, "bit-w1a1")
 
 
 def test_om_comp_needs_a_result():

@@ -219,12 +219,14 @@ def test_other_settings_do_not_pass_for_a_finished_stage(tmp_path):
 
 def test_a_decoder_is_refused_before_it_is_trained(tmp_path):
     batches = []
-    config = transformers.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9)
+    config = transformers.GPTNeoXConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=9
+    )
     with pytest.raises(UserError, match="is not a model that binviz knows"):
         stages.run_stages(
             digits_problem(batches),
             chain(("float", "bit-w1a1"), 1, 1),
-            transformers.GPT2Model(config),
+            transformers.GPTNeoXModel(config),
             tmp_path,
             name="signs",
             experiment="test",
