@@ -39,7 +39,11 @@ class Site:
 
 
 def layout_for_reading(model: nn.Module) -> Layout:
-    """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
+    """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized.
+
+    >>> layout_for_reading(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))).others
+    {'0': '0', '2': '2'}
+    """
     for adapter in ADAPTERS:
         found = adapter(model)
         if found is not None:
@@ -54,7 +58,12 @@ def layout_for_reading(model: nn.Module) -> Layout:
 
 
 def sites(model: nn.Module, layout: Layout) -> dict[str, Site]:
-    """Canonical name -> place, in the order in which the model runs or, in a plain network, names them."""
+    """Canonical name -> place, in the order in which the model runs or, in a plain network, names them.
+
+    >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> {name: (site.module, site.part) for name, site in sites(network, layout_for_reading(network)).items()}
+    {'0.in': ('0', 'in'), '0': ('0', 'out'), '1': ('1', 'out')}
+    """
     found: dict[str, Site] = {}
     if layout.blocks:
         if layout.words:
@@ -139,6 +148,10 @@ def select(model: nn.Module, layout: Layout, names: str | Sequence[str]) -> dict
 
     Raises:
         UserError: a pattern matches neither; or there is none.
+
+    >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> list(select(network, layout_for_reading(network), ["0.*", "1"]))
+    ['0.in', '1']
     """
     patterns = [names] if isinstance(names, str) else list(names)
     if not patterns:

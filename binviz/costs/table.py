@@ -16,7 +16,14 @@ Line = tuple[str, ...]
 
 
 def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
-    """Header, lines and totals as text; one column of MACs for each pair of operand widths that occurs."""
+    """Header, lines and totals as text; one column of MACs for each pair of operand widths that occurs.
+
+    >>> from binviz.costs import rules
+    >>> from binviz.costs.parts import Part
+    >>> from binviz.costs.report import Costs
+    >>> cells(Costs("Net", "float", "one row", rules.get("bivit"), (Part("fc", "fc", "Linear", 10),)))[0]
+    ('layer', 'kind', 'w bits', 'a bits', 'float MACs', 'OPs', 'memory')
+    """
     pairs = list(costs.macs)
     rule = costs.rule
     names = {(FLOAT, FLOAT): "float MACs"}
