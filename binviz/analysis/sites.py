@@ -29,6 +29,9 @@ class Site:
     module: path of the module to listen to. part: "in" or "out" of the module, or one of its taps.
     axes: of the value. block: path of the attention module whose masks apply. view: of a tapped code, its
     integers ("code") or what the network makes of them ("decoded").
+
+    >>> Site("encoder.layer.0.output.dense", "in", "tokens")
+    Site(module='encoder.layer.0.output.dense', part='in', axes='tokens', block='', view='value')
     """
 
     module: str

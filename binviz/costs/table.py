@@ -46,7 +46,22 @@ def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
 
 
 def as_text(costs: Costs) -> str:
-    """Columns of text, then the totals in words."""
+    """Columns of text, then the totals in words.
+
+    >>> from binviz.costs import rules
+    >>> from binviz.costs.parts import Part
+    >>> from binviz.costs.report import Costs
+    >>> print(as_text(Costs("Net", "float", "one row", rules.get("bivit"), (Part("fc", "fc", "Linear", 10),))))
+    layer  kind    w bits  a bits  float MACs  OPs  memory
+    ------------------------------------------------------
+    fc     Linear       -       -          10   10       -
+    ------------------------------------------------------
+    total                                  10   10     0 B
+    Net, float, one row
+    products: 10 MACs, 0.0% with two 1-bit operands
+    operations: 10 OPs [rule bivit]
+    memory: 0 B [rule bivit]
+    """
     header, lines, total = cells(costs)
     widths = [max(map(len, column)) for column in zip(header, *lines, total, strict=True)]
 

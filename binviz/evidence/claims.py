@@ -36,6 +36,10 @@ class Claim:
         equal: whether as good is enough ("at least as good as").
         metric: of the runs.
         lower: whether less of it is better, such as of an error.
+
+    >>> claim = Claim("1 bit loses at most 2 points", "table 1", "a.bit", "a.float", margin=0.02)
+    >>> claim.metric, claim.equal
+    ('accuracy', False)
     """
 
     text: str
@@ -55,6 +59,10 @@ class Finding:
     difference: of the metric, positive where `better` is better. p: of the test, NaN where there was none. seeds: how
     many both have. by: what was tested, see `binviz.evidence.noise`. seen: the smallest difference that this test would
     have seen four times in five, from the margin if there is one; of the metric, or of the mean score.
+
+    >>> found = Finding(Claim("a beats b", "table 1", "a", "b"), "not run")
+    >>> found.verdict, found.difference, found.seeds
+    ('not run', nan, 0)
     """
 
     claim: Claim

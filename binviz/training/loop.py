@@ -33,7 +33,13 @@ LossOf = Callable[[nn.Module, Batch], Tensor]
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Learned scales at their own rate; no decay for them, for biases, norms, shifts and thresholds."""
+    """Learned scales at their own rate; no decay for them, for biases, norms, shifts and thresholds.
+
+    >>> network = nn.Sequential(nn.Linear(4, 2), nn.LayerNorm(2))
+    >>> groups = parameter_groups(network, TrainConfig(10, 0.1))
+    >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
+    [(1, 0.01), (3, 0.0)]
+    """
     scales = {
         id(parameter)
         for module in model.modules()

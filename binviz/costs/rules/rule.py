@@ -30,7 +30,8 @@ class Rule:
     def operations(self, part: Part) -> float:
         """Of one input, in `unit`.
 
-        >>> get("bivit").operations(Part("fc", "fc", "Linear", macs=640, weight_bits=1, activation_bits=1))
+        >>> from binviz import costs
+        >>> costs.rules.get("bivit").operations(Part("fc", "fc", "Linear", macs=640, weight_bits=1, activation_bits=1))
         10.0
         """
         return part.macs * self.share(part)
@@ -50,7 +51,7 @@ class Rule:
     def float_bytes(self, part: Part) -> float:
         """Memory of the float network's part: all of its parameters in four bytes each.
 
-        >>> get("bivit").float_bytes(Part("fc", "fc", "Linear", weights=80, floats=2))
+        >>> Rule().float_bytes(Part("fc", "fc", "Linear", weights=80, floats=2))
         328.0
         """
         return 0.0 if part.estimator else 4.0 * (part.floats + (0 if part.tied else part.weights))
@@ -85,7 +86,12 @@ def register(rule: type[Rule]) -> type[Rule]:
 
 
 def names() -> list[str]:
-    """Names of all rules, sorted."""
+    """Names of all rules, sorted.
+
+    >>> from binviz import costs
+    >>> {"bert-line", "bivit", "everything"} <= set(costs.rules.names())
+    True
+    """
     return sorted(_REGISTRY)
 
 

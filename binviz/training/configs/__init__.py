@@ -24,7 +24,11 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 def names() -> list[str]:
-    """Names of the shipped files."""
+    """Names of the shipped files.
+
+    >>> names()
+    ['bit-bert-base']
+    """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
