@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -165,15 +166,14 @@ def crossover(cells: Sequence[Size]) -> go.Figure:
     formats = sorted({name for cell in cells for name in cell.seconds}, key=_place)
     sizes, rows = (sorted({getattr(cell, axis) for cell in cells}) for axis in ("size", "rows"))
     found = {(cell.rows, cell.size): cell for cell in cells}
-    winners = {where: min(cell.seconds, key=cell.seconds.__getitem__) for where, cell in found.items()}
-    grid = [[(m, k) if (m, k) in found else None for k in sizes] for m in rows]
+    grid = [[found.get((m, k)) for k in sizes] for m in rows]
     figure = go.Figure(
         go.Heatmap(
             x=[str(k) for k in sizes],
             y=[str(m) for m in rows],
-            z=[[formats.index(winners[at]) if at else None for at in line] for line in grid],
-            text=[[_ahead(found[at]) if at else "" for at in line] for line in grid],
-            customdata=[[_in_words(found[at]) if at else "" for at in line] for line in grid],
+            z=_each(grid, lambda cell: formats.index(_fastest(cell)), None),
+            text=_each(grid, _ahead, ""),
+            customdata=_each(grid, _in_words, ""),
             texttemplate="%{text}",
             textfont={"size": 11},
             hovertemplate="%{y} rows, %{x} → %{x}<br>%{customdata}<extra></extra>",
@@ -191,8 +191,8 @@ def crossover(cells: Sequence[Size]) -> go.Figure:
     figure.update_xaxes(title="layer K → K (inputs and outputs)", type="category", showgrid=False)
     figure.update_yaxes(title="rows at once, M (vectors)", type="category", showgrid=False, zeroline=False)
     sized(figure, 110 + 36 * len(rows), top=50)
-    wins = {name: sum(winner == name for winner in winners.values()) for name in formats}
-    said = "; ".join(f"{name} at {count}" for name, count in wins.items() if count)
+    wins = Counter(map(_fastest, found.values()))
+    said = "; ".join(f"{name} at {wins[name]}" for name in formats if wins[name])
     where = f"layers from {sizes[0]} to {sizes[-1]} wide and {rows[0]} to {rows[-1]} rows"
     return describe(figure, alt=f"Fastest of {len(formats)} formats at {len(cells)} sizes, {where}: {said}.")
 
@@ -209,6 +209,17 @@ def _steps(colours: Sequence[str]) -> list[tuple[float, str]]:
     """A scale of as many equal steps, without transitions."""
     n = len(colours)
     return [(end / n, colour) for i, colour in enumerate(colours) for end in (i, i + 1)]
+
+
+def _each(
+    grid: Sequence[Sequence[Size | None]], say: Callable[[Size], int | str], none: str | None
+) -> list[list[int | str | None]]:
+    """What there is to say of every cell of a grid, and what stands where none was measured."""
+    return [[none if cell is None else say(cell) for cell in line] for line in grid]
+
+
+def _fastest(cell: Size) -> str:
+    return min(cell.seconds, key=cell.seconds.__getitem__)
 
 
 def _ahead(cell: Size) -> str:
