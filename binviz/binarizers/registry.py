@@ -35,7 +35,8 @@ def register(name: str):
 def names(pattern: str = "*") -> list[str]:
     """Registered names that match a shell-style pattern, sorted.
 
-    >>> names("elastic-*")
+    >>> from binviz import binarizers
+    >>> binarizers.names("elastic-*")
     ['elastic-signed', 'elastic-unsigned']
     """
     return sorted(name for name in _REGISTRY if fnmatchcase(name, pattern))
