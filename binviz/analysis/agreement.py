@@ -49,6 +49,10 @@ class Agreement:
     examples: how many. codes: site -> (codes that differ, codes compared), padding left out.
     disagreements: examples whose largest logits stand at different labels, or of which one is no number. gap: largest
     difference of a logit; nan if there was such a one.
+
+    >>> found = Agreement(8, {"fc1": (1, 80), "fc2": (2, 40)}, 0, 0.5)
+    >>> found.flips, found.compared, (found + found).examples
+    (3, 120, 16)
     """
 
     examples: int

@@ -37,6 +37,10 @@ class LayerAttention:
     name: canonical, "layers.0". probs: (B, H, T, T) float32, the softmax's output; where a recipe binarizes
     the scores, the softmax that they would have. codes: (B, H, T, T) int8, or None in a float layer.
     counted: boolean, broadcastable to both, False at padding and at forbidden pairs; None = all count.
+
+    >>> codes = np.array([[[[1, 0], [1, 1]]]], dtype=np.int8)
+    >>> LayerAttention("layers.0", codes / 2, codes, None).ones.tolist()
+    [[[1, 2]]]
     """
 
     name: str

@@ -63,6 +63,13 @@ class Captured(Mapping[str, Any]):
     Attributes:
         mask: (B, T), True for a token and False for padding; None where no such mask was given.
         output: what the model returned.
+
+    >>> seen = Captured({"fc1.out": np.zeros((2, 3))}, {"fc1.out": None})
+    >>> seen
+    Captured, 1 names
+    fc1.out  (2, 3)
+    >>> "fc2.out" in seen, len(seen)
+    (False, 1)
     """
 
     def __init__(
@@ -78,7 +85,11 @@ class Captured(Mapping[str, Any]):
             raise UserError(f"{name!r} was not captured; there are: {', '.join(self._arrays)}") from None
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The array, or the default where the name was not captured."""
+        """The array, or the default where the name was not captured.
+
+        >>> Captured({"fc1.out": 1}, {"fc1.out": None}).get("fc2.out", 0)
+        0
+        """
         return self._arrays.get(name, default)
 
     def __contains__(self, name: object) -> bool:
@@ -108,6 +119,10 @@ class Captured(Mapping[str, Any]):
 
         Raises:
             UserError: the name was not captured.
+
+        >>> seen = Captured({"x": np.array([[1, 2], [3, 4]])}, {"x": np.array([[True], [False]])})
+        >>> seen.flat("x").tolist()
+        [1, 2]
         """
         array, counted = self[name], self.counted(name)
         if counted is None:
@@ -245,7 +260,11 @@ def one_by_one(model: nn.Module) -> None:
 
 
 def first(values: Any, named: Mapping[str, Any] | None = None) -> Any:
-    """The tensor itself, or the first one of a tuple, of an output object, or of keyword arguments."""
+    """The tensor itself, or the first one of a tuple, of an output object, or of keyword arguments.
+
+    >>> first((None, torch.tensor([1, 2]))), first((), {"hidden_states": torch.tensor([3])})
+    (tensor([1, 2]), tensor([3]))
+    """
     if isinstance(values, Tensor):
         return values
     if isinstance(values, Mapping):
@@ -265,6 +284,9 @@ def arguments(inputs: Any, model: nn.Module) -> tuple[tuple[Any, ...], dict[str,
 
     Raises:
         UserError: inputs that are neither tensors, arrays, a tuple nor a dictionary of them.
+
+    >>> arguments({"input_ids": np.array([[2, 3]])}, nn.Linear(1, 1))
+    ((), {'input_ids': tensor([[2, 3]])})
     """
     parameter = next(model.parameters(), None)
     device = parameter.device if parameter is not None else torch.device("cpu")

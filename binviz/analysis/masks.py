@@ -72,7 +72,13 @@ class Masks:
         return permitted
 
     def counted(self, site: Site) -> Tensor | None:
-        """True where an entry counts, broadcastable to the site's values; None where all of them do."""
+        """True where an entry counts, broadcastable to the site's values; None where all of them do.
+
+        >>> from torch import nn
+        >>> masks = Masks(nn.Linear(1, 1), Layout("plain network"), torch.tensor([[1, 1, 0]]))
+        >>> masks.counted(Site("embed", "out", "tokens")).shape, masks.counted(Site("0", "out"))
+        (torch.Size([1, 3, 1]), None)
+        """
         if site.axes == "any":
             return None
         if site.axes == "tokens":

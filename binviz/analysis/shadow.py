@@ -30,6 +30,11 @@ def shadow(model: nn.Module, isolate: bool = True) -> nn.Module:
         model: any torch module.
         isolate: a binarizer whose parameters start from the first batch it sees, and that has seen none, is
             copied with its parameters, so that running the shadow does not start the model's.
+
+    >>> network = nn.Sequential(nn.Linear(2, 2))
+    >>> twin = shadow(network)
+    >>> twin[0] is network[0], twin[0].weight is network[0].weight
+    (False, True)
     """
     modules: dict[int, nn.Module] = {}
     configurations: dict[int, Any] = {}

@@ -29,6 +29,9 @@ class Site:
     module: path of the module to listen to. part: "in" or "out" of the module, or one of its taps.
     axes: of the value. block: path of the attention module whose masks apply. view: of a tapped code, its
     integers ("code") or what the network makes of them ("decoded").
+
+    >>> Site("encoder.layer.0.output.dense", "in", "tokens")
+    Site(module='encoder.layer.0.output.dense', part='in', axes='tokens', block='', view='value')
     """
 
     module: str
@@ -39,7 +42,11 @@ class Site:
 
 
 def layout_for_reading(model: nn.Module) -> Layout:
-    """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized."""
+    """As `binviz.adapters.layout_of`, but any network can be read, also one that cannot be binarized.
+
+    >>> layout_for_reading(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))).others
+    {'0': '0', '2': '2'}
+    """
     found = encoders_of(model)
     if found is not None and found.blocks:
         return found
@@ -53,7 +60,12 @@ def layout_for_reading(model: nn.Module) -> Layout:
 
 
 def sites(model: nn.Module, layout: Layout) -> dict[str, Site]:
-    """Canonical name -> place, in the order in which the model runs or, in a plain network, names them."""
+    """Canonical name -> place, in the order in which the model runs or, in a plain network, names them.
+
+    >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> {name: (site.module, site.part) for name, site in sites(network, layout_for_reading(network)).items()}
+    {'0.in': ('0', 'in'), '0': ('0', 'out'), '1': ('1', 'out')}
+    """
     found: dict[str, Site] = {}
     if layout.encoders:
         for path, encoder in layout.encoders.items():
@@ -144,6 +156,10 @@ def select(model: nn.Module, layout: Layout, names: str | Sequence[str]) -> dict
 
     Raises:
         UserError: a pattern matches neither; or there is none.
+
+    >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    >>> list(select(network, layout_for_reading(network), ["0.*", "1"]))
+    ['0.in', '1']
     """
     patterns = [names] if isinstance(names, str) else list(names)
     if not patterns:

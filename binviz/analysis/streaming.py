@@ -65,11 +65,20 @@ class Summary:
 
     @property
     def std(self) -> float:
-        """Standard deviation, in the values' unit."""
+        """Standard deviation, in the values' unit.
+
+        >>> Summary().add([1.0, 1.0, 5.0, 5.0]).std
+        2.0
+        """
         return math.sqrt(self.variance)
 
     def add(self, values: ArrayLike) -> Summary:
-        """Take more values in, of any shape; returns itself."""
+        """Take more values in, of any shape; returns itself.
+
+        >>> summary = Summary().add([[1.0, 3.0], [5.0, float("nan")]])
+        >>> summary.count, summary.non_finite, summary.mean
+        (3, 1, 3.0)
+        """
         x = np.asarray(values, np.float64).ravel()
         finite = x[np.abs(x) <= _LARGEST]
         if finite.size:
@@ -88,6 +97,10 @@ class Summary:
         """Take in what another summary with the same `bins` has seen; returns itself.
 
         Mean and variance are put together as by Chan, Golub and LeVeque (1979), which loses no digits.
+
+        >>> both = Summary().add([1.0, 2.0]).merge(Summary().add([6.0]))
+        >>> both.count, both.mean, both.high
+        (3, 3.0, 6.0)
         """
         if other.bins != self.bins:
             raise ValueError(f"summaries of {self.bins} and {other.bins} bins do not merge")
@@ -127,7 +140,11 @@ class Summary:
         return np.ldexp(np.arange(first, first + len(counts) + 1, dtype=np.float64), power), counts
 
     def entropy(self) -> float:
-        """Bits of the distribution over the bins; for codes, which all have bins of their own, the code entropy."""
+        """Bits of the distribution over the bins; for codes, which all have bins of their own, the code entropy.
+
+        >>> Summary().add([-1, 1, 1, -1]).entropy()
+        1.0
+        """
         if not self.count:
             return math.nan
         shares = self._counts[self._counts > 0] / self.count

@@ -51,7 +51,11 @@ def with_fused_codes(
 
 
 def line(name: str, against: str, found: Agreement) -> str:
-    """A line of the printed table."""
+    """A line of the printed table.
+
+    >>> line("digits-vit", "packed", Agreement(450, {"fc1": (3, 900)}, 0, 0.5)).split()
+    ['digits-vit', 'packed', '3', 'of', '900', '0', 'of', '450', '5.00e-01']
+    """
     codes = f"{found.flips} of {found.compared}" if found.compared else "-"
     predictions = f"{found.disagreements} of {found.examples}" if found.examples else "-"
     gap = f"{found.gap:.2e}" if found.examples else "-"

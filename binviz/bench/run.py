@@ -69,6 +69,9 @@ def check_threads(threads: tuple[str, ...]) -> tuple[int, ...]:
 
     Raises:
         UserError: it names those that it has.
+
+    >>> check_threads(("1",))
+    (1,)
     """
     if not all(t.isascii() and t.isdigit() and 1 <= int(t) <= usable_cores() for t in threads):
         raise UserError(f"--threads takes numbers from 1 to {usable_cores()}, the cores of this machine")

@@ -43,7 +43,12 @@ class Verdict(NamedTuple):
 
 
 def large_layers(kind: str) -> Callable[[Record], Values]:
-    """Layers of 128 rows and more: the time of one of torch's formats over ours."""
+    """Layers of 128 rows and more: the time of one of torch's formats over ours.
+
+    >>> layer = {"rows": 128, "inputs": 768, "outputs": 768, "threads": 1, "ratio": {"int8": {"median": 2.5}}}
+    >>> large_layers("int8")({"layers": [layer, layer | {"rows": 1}]})
+    [(2.5, '128 x 768 -> 768, 1 thread')]
+    """
     return lambda record: [
         (line["ratio"][kind]["median"], _layer(line))
         for line in record.get("layers", [])
@@ -61,7 +66,11 @@ def one_row(record: Record) -> Values:
 
 
 def products(record: Record) -> Values:
-    """Products of 128 rows and more: their shares of the limit."""
+    """Products of 128 rows and more: their shares of the limit.
+
+    >>> products({"products": [{"rows": 128, "inputs": 768, "outputs": 768, "share": {"median": 0.95}}]})
+    [(0.95, '128 x 768 -> 768')]
+    """
     return [
         (line["share"]["median"], _shape(line))
         for line in record.get("products", [])
@@ -93,7 +102,12 @@ def several_bits(bits: int, restricted: bool) -> Callable[[Record], Values]:
 
 
 def distances(record: Record) -> Values:
-    """At each shape the better of the other libraries: its time over ours."""
+    """At each shape the better of the other libraries: its time over ours.
+
+    >>> ratios = {"numkong": {"median": 1.5}, "faiss": {"median": 1.25}}
+    >>> distances({"distances": [{"rows": 64, "others": 1000, "bits": 256, "ratio": ratios}]})
+    [(1.25, '64 x 1000, 256 bits')]
+    """
     return [
         (min(r["median"] for r in line["ratio"].values()), f"{line['rows']} x {line['others']}, {line['bits']} bits")
         for line in record.get("distances", [])
@@ -133,12 +147,20 @@ def two_threads(record: Record) -> Values:
 
 
 def training(record: Record) -> Values:
-    """A binary model's step, without the teacher that distillation adds: its time over the float model's."""
+    """A binary model's step, without the teacher that distillation adds: its time over the float model's.
+
+    >>> training({"steps": [{"threads": 2, "ratio": {"binary": {"median": 1.25}}}]})
+    [(1.25, '2 threads')]
+    """
     return [(line["ratio"]["binary"]["median"], _threads(line)) for line in record.get("steps", [])]
 
 
 def importing(record: Record) -> Values:
-    """Seconds of the import."""
+    """Seconds of the import.
+
+    >>> importing({"imports": {"median": 0.5}}), importing({})
+    ([(0.5, '')], [])
+    """
     return [(record["imports"]["median"], "")] if "imports" in record else []
 
 

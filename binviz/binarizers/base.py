@@ -26,6 +26,10 @@ class Code(NamedTuple):
 
     q: integer codes, same shape as x, in x's dtype. scale, shift: broadcastable to x, scale at least
     float32 where it is computed or learned.
+
+    >>> code = Code(torch.tensor([-1.0, 1.0]), scale=torch.tensor(0.5), shift=torch.tensor(0.25))
+    >>> code.decode().tolist()
+    [-0.25, 0.75]
     """
 
     q: Tensor
@@ -140,7 +144,12 @@ class Binarizer(nn.Module):
 
     @property
     def bits(self) -> int:
-        """Bits that one code takes."""
+        """Bits that one code takes.
+
+        >>> from binviz import binarizers
+        >>> binarizers.get("bnn").bits, binarizers.get("elastic-signed", bits=4).bits
+        (1, 4)
+        """
         return (len(self.levels) - 1).bit_length()
 
     @property
@@ -155,7 +164,13 @@ class Binarizer(nn.Module):
         return next((shift for name in self.shifts if (shift := getattr(self, name)) is not None), None)
 
     def encode(self, x: Tensor) -> Code:
-        """Codes, scale and shift of x. Differentiable by the surrogate."""
+        """Codes, scale and shift of x. Differentiable by the surrogate.
+
+        >>> from binviz import binarizers
+        >>> code = binarizers.get("xnor-weight", channel_axis=0).encode(torch.tensor([[1.0, -3.0], [0.5, 0.5]]))
+        >>> code.q.tolist(), code.scale.tolist()
+        ([[1.0, -1.0], [1.0, 1.0]], [[2.0], [0.5]])
+        """
         raise NotImplementedError
 
     def bases(self, w: Tensor) -> tuple[Code, ...]:

@@ -14,7 +14,12 @@ from binviz.binarizers.registry import register
 
 
 def heaviside(x: Tensor) -> Tensor:
-    """1 where x >= 0, else 0, in x's dtype: zeros of either sign give 1, nan gives 0."""
+    """1 where x >= 0, else 0, in x's dtype: zeros of either sign give 1, nan gives 0.
+
+    >>> import torch
+    >>> heaviside(torch.tensor([-2.0, -0.0, 3.0])).tolist()
+    [0.0, 1.0, 1.0]
+    """
     return x.detach().clone().ge_(0)
 
 

@@ -14,7 +14,12 @@ from binviz.binarizers.registry import register
 
 
 def triangle(x: Tensor) -> Tensor:
-    r"""Triangle derivative: max(2 - \|2x\|, 0)."""
+    r"""Triangle derivative: max(2 - \|2x\|, 0).
+
+    >>> import torch
+    >>> triangle(torch.tensor([-1.0, -0.25, 0.0, 0.5])).tolist()
+    [0.0, 1.5, 2.0, 1.0]
+    """
     return x.abs().mul_(-2).add_(2).clamp_(min=0)
 
 

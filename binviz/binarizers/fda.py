@@ -34,12 +34,20 @@ def fourier(x: Tensor, n: int, edge: Edge = "passes") -> Tensor:
 
 
 def terms(t: float) -> int:
-    """The series' n at progress t: 9 at the start, 18 at the end."""
+    """The series' n at progress t: 9 at the start, 18 at the end.
+
+    >>> terms(0.0), terms(0.5), terms(1.0)
+    (9, 13, 18)
+    """
     return 9 + int(9 * t)
 
 
 def noise_weight(t: float) -> float:
-    """How much the noise network counts at progress t: 0.05 (1 + cos(pi t)), 0.1 at the start, 0 at the end."""
+    """How much the noise network counts at progress t: 0.05 (1 + cos(pi t)), 0.1 at the start, 0 at the end.
+
+    >>> noise_weight(0.0), noise_weight(1.0)
+    (0.1, 0.0)
+    """
     return 0.05 * (1 + cos(pi * t))
 
 

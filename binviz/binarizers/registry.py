@@ -33,7 +33,12 @@ def register(name: str):
 
 
 def names(pattern: str = "*") -> list[str]:
-    """Registered names that match a shell-style pattern, sorted."""
+    """Registered names that match a shell-style pattern, sorted.
+
+    >>> from binviz import binarizers
+    >>> binarizers.names("elastic-*")
+    ['elastic-signed', 'elastic-unsigned']
+    """
     return sorted(name for name in _REGISTRY if fnmatchcase(name, pattern))
 
 

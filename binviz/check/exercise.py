@@ -48,6 +48,16 @@ def exercise(hint: str) -> Callable[[Callable[[], Iterator[Case]]], Callable[[An
 
     An exception of the student's own function is not caught: its trace is the best hint there is, and the
     `NotImplementedError` of an unsolved exercise stops the notebook there.
+
+    >>> @exercise("add the number to itself")
+    ... def doubled():
+    ...     yield Case((2,), 4)
+    >>> doubled(lambda x: x * x * x)
+    doubled: not yet. For the input
+      2.
+    the value should be 4, and yours is 8.
+    Hint: add the number to itself
+    False
     """
 
     def decorate(cases: Callable[[], Iterator[Case]]) -> Callable[[Any], bool]:

@@ -28,6 +28,10 @@ class Part:
         added: numbers that binarization adds (scales, learned shifts).
         estimator: the floats are BiPFT's low-rank estimators, which the float network has not.
         stored: bytes in the packed file, buffers included. float_stored: the same for the float network.
+
+    >>> part = Part("layers.0.fc1", "encoder.0.mlp.0", "BinaryLinear", 4096, weight_bits=1, activation_bits=32)
+    >>> part.binary
+    True
     """
 
     name: str

@@ -41,6 +41,11 @@ class Costs:
     Attributes:
         model: the class. recipe: its name, or "float". input: what one input is. rule: how it is counted.
         parts: what is counted.
+
+    >>> part = Part("fc", "fc", "BinaryLinear", macs=4096, weight_bits=1, activation_bits=1)
+    >>> counted = Costs("Net", "bnn", "one row", rules.get("bivit"), (part,))
+    >>> counted.operations, counted.float_operations, counted.operations_ratio, counted.macs
+    (64.0, 4096.0, 64.0, {(1, 1): 4096})
     """
 
     model: str
@@ -54,6 +59,11 @@ class Costs:
 
         Raises:
             UserError: unknown rule.
+
+        >>> part = Part("fc", "fc", "BinaryLinear", macs=4096, weight_bits=1, activation_bits=32)
+        >>> counted = Costs("Net", "bnn", "one row", rules.get("bivit"), (part,))
+        >>> counted.operations, counted.under("reactnet").operations
+        (2048.0, 4096.0)
         """
         return Costs(self.model, self.recipe, self.input, rules.get(rule), self.parts)
 
@@ -88,7 +98,12 @@ class Costs:
 
     @property
     def binary_share(self) -> float:
-        """Share of MACs whose operands both have one bit, 0 to 1."""
+        """Share of MACs whose operands both have one bit, 0 to 1.
+
+        >>> products = (Part("a", "a", "product", 30, 1, 1), Part("b", "b", "product", 10, 1, 32))
+        >>> Costs("Net", "bnn", "one row", rules.get("bivit"), products).binary_share
+        0.75
+        """
         return self.macs.get((1, 1), 0) / max(sum(self.macs.values()), 1)
 
     @cached_property
@@ -122,12 +137,23 @@ class Costs:
         return self.float_bytes / self.bytes if self.bytes else 1.0
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Rows as dictionaries for a data frame, each with the rule and the units of its figures."""
+        """Rows as dictionaries for a data frame, each with the rule and the units of its figures.
+
+        >>> part = Part("fc", "fc", "Linear", macs=10)
+        >>> record = Costs("Net", "float", "one row", rules.get("bivit"), (part,)).to_records()[0]
+        >>> record["layer"], record["operations"], record["operations_unit"], record["rule"]
+        ('fc', 10.0, 'OPs', 'bivit')
+        """
         units = {"rule": self.rule.name, "operations_unit": self.rule.unit, "bytes_unit": "B"}
         return [vars(row) | units for row in self.rows]
 
     def summary(self) -> list[str]:
-        """The totals as lines of text, each with units and the rule's name."""
+        """The totals as lines of text, each with units and the rule's name.
+
+        >>> part = Part("fc", "fc", "Linear", macs=4096, weights=4096)
+        >>> Costs("Net", "float", "one row", rules.get("bivit"), (part,)).summary()[2:]
+        ['operations: 4.096 k OPs [rule bivit]', 'memory: 16.38 kB [rule bivit]']
+        """
         rule = self.rule
         by = f"[rule {rule.name}]"
         name, unit = f"{self.model}, {self.recipe}, {self.input}", rule.memory_unit

@@ -16,7 +16,14 @@ Line = tuple[str, ...]
 
 
 def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
-    """Header, lines and totals as text; one column of MACs for each pair of operand widths that occurs."""
+    """Header, lines and totals as text; one column of MACs for each pair of operand widths that occurs.
+
+    >>> from binviz.costs import rules
+    >>> from binviz.costs.parts import Part
+    >>> from binviz.costs.report import Costs
+    >>> cells(Costs("Net", "float", "one row", rules.get("bivit"), (Part("fc", "fc", "Linear", 10),)))[0]
+    ('layer', 'kind', 'w bits', 'a bits', 'float MACs', 'OPs', 'memory')
+    """
     pairs = list(costs.macs)
     rule = costs.rule
     names = {(FLOAT, FLOAT): "float MACs"}
@@ -39,7 +46,22 @@ def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
 
 
 def as_text(costs: Costs) -> str:
-    """Columns of text, then the totals in words."""
+    """Columns of text, then the totals in words.
+
+    >>> from binviz.costs import rules
+    >>> from binviz.costs.parts import Part
+    >>> from binviz.costs.report import Costs
+    >>> print(as_text(Costs("Net", "float", "one row", rules.get("bivit"), (Part("fc", "fc", "Linear", 10),))))
+    layer  kind    w bits  a bits  float MACs  OPs  memory
+    ------------------------------------------------------
+    fc     Linear       -       -          10   10       -
+    ------------------------------------------------------
+    total                                  10   10     0 B
+    Net, float, one row
+    products: 10 MACs, 0.0% with two 1-bit operands
+    operations: 10 OPs [rule bivit]
+    memory: 0 B [rule bivit]
+    """
     header, lines, total = cells(costs)
     widths = [max(map(len, column)) for column in zip(header, *lines, total, strict=True)]
 

@@ -34,7 +34,11 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 @dataclass(frozen=True)
 class Heads:
-    """The size of one attention: batch (windows, and times it is run), heads, queries, keys, width of a head."""
+    """The size of one attention: batch (windows, and times it is run), heads, queries, keys, width of a head.
+
+    >>> Heads(batch=1, heads=12, queries=128, keys=128, width=64).macs
+    12582912
+    """
 
     batch: int
     heads: int

@@ -49,7 +49,11 @@ _DISBELIEF = ("nobody thinks", "i doubt that")
 
 
 class Example(NamedTuple):
-    """A sentence of lower-case words and spaces, its label (1 positive, 0 negative) and its kind."""
+    """A sentence of lower-case words and spaces, its label (1 positive, 0 negative) and its kind.
+
+    >>> Example("the film was dull", 0, "plain")._asdict()
+    {'text': 'the film was dull', 'label': 0, 'kind': 'plain'}
+    """
 
     text: str
     label: int

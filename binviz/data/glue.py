@@ -48,7 +48,12 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts (one tuple of 1 or 2 strings an example), labels (int, float for regression), their digest."""
+    """Texts (one tuple of 1 or 2 strings an example), labels (int, float for regression), their digest.
+
+    >>> examples = Examples([("a fine film",), ("a dull film",)], [1, 0], "")
+    >>> len(examples)
+    2
+    """
 
     texts: list[tuple[str, ...]]
     labels: list[float]
@@ -63,6 +68,9 @@ def task(name: str) -> Task:
 
     Raises:
         UserError: unknown name.
+
+    >>> task("mrpc").columns, task("stsb").num_labels, task("mnli").validation
+    (('sentence1', 'sentence2'), 1, 'validation_matched')
     """
     if name not in TASKS:
         raise UserError(f"no GLUE task {name!r}; choose one of: {', '.join(TASKS)}")

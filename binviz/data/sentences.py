@@ -27,7 +27,11 @@ TAGS = ("plain", "negation", "contrast", "irony", "intensifier", "long")
 
 
 class Sentence(NamedTuple):
-    """A sentence, its label (1 positive, 0 negative, as in SST-2) and its tag."""
+    """A sentence, its label (1 positive, 0 negative, as in SST-2) and its tag.
+
+    >>> Sentence("not a dull film", 1, "negation").tag in TAGS
+    True
+    """
 
     text: str
     label: int

@@ -26,7 +26,11 @@ MOST_ROWS, MOST_BYTES = 10**7, 2**32
 
 
 def mirrored(kind: Literal["datasets", "models"], name: str) -> Path | None:
-    """The folder that mirrors hub id `name`, or None."""
+    """The folder that mirrors hub id `name`, or None.
+
+    >>> print(mirrored("datasets", "nobody/nothing"))
+    None
+    """
     for folder in os.environ.get("BINVIZ_MIRROR", "").split(os.pathsep):
         path = Path(folder).expanduser() / kind / name
         if folder and path.is_dir():
@@ -105,7 +109,11 @@ def _read_parquet(files: Sequence[Path]) -> Dataset:
 
 
 def model_location(name: str) -> str:
-    """A path or hub id that transformers' `from_pretrained` takes: a folder, a mirrored id, or the id itself."""
+    """A path or hub id that transformers' `from_pretrained` takes: a folder, a mirrored id, or the id itself.
+
+    >>> model_location("nobody/nothing")
+    'nobody/nothing'
+    """
     if Path(name).is_dir():
         return name
     return str(mirrored("models", name) or name)
@@ -132,7 +140,11 @@ def pretrained(loader, name: str, **options):
 
 
 def sha256(*columns: Sequence[object]) -> str:
-    """A digest of a data set's columns, the same wherever its files came from."""
+    """A digest of a data set's columns, the same wherever its files came from.
+
+    >>> sha256(["a fine film"], [1]) == sha256(("a fine film",), (1,)), sha256(["a fine film"], [0])[:8]
+    (True, 'b4b81e07')
+    """
     digest = hashlib.sha256()
     for row in zip(*columns, strict=True):
         digest.update(repr(row).encode())

@@ -21,6 +21,8 @@ from binviz.evidence.noise import LEVEL, TESTS, Floats, Kind, bound, seen
 from binviz.evidence.runs import Run, each_example
 
 Verdict = Literal["holds", "weak", "fails", "not run"]
+#: Of one seed each: the run of the cell that is to be better, and of the other.
+Pairs = list[tuple[Run, Run]]
 ACCURACY = "accuracy"
 
 
@@ -36,6 +38,10 @@ class Claim:
         equal: whether as good is enough ("at least as good as").
         metric: of the runs.
         lower: whether less of it is better, such as of an error.
+
+    >>> claim = Claim("1 bit loses at most 2 points", "table 1", "a.bit", "a.float", margin=0.02)
+    >>> claim.metric, claim.equal
+    ('accuracy', False)
     """
 
     text: str
@@ -55,6 +61,10 @@ class Finding:
     difference: of the metric, positive where `better` is better. p: of the test, NaN where there was none. seeds: how
     many both have. by: what was tested, see `binviz.evidence.noise`. seen: the smallest difference that this test would
     have seen four times in five, from the margin if there is one; of the metric, or of the mean score.
+
+    >>> found = Finding(Claim("a beats b", "table 1", "a", "b"), "not run")
+    >>> found.verdict, found.difference, found.seeds
+    ('not run', nan, 0)
     """
 
     claim: Claim
@@ -82,39 +92,54 @@ def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
     >>> judge(Claim("a beats b", "nobody", "a", "b"), records).verdict
     'holds'
     """
-    seeds = sorted(seed for name, seed in records if name == claim.better and (claim.worse, seed) in records)
-    pairs = [(records[claim.better, seed], records[claim.worse, seed]) for seed in seeds]
-    alike = [(a, b) for a, b in pairs if a.examples == b.examples]
-    alike = [(a, b) for a, b in alike if a.examples == alike[0][0].examples]
-    for by in TESTS:  # the finest first
-        usable = [pair for pair in alike if all(_has(run, claim, by) for run in pair)]
-        if usable:
-            break
-    else:
+    by, pairs = _finest(claim, _alike(claim, records))
+    if not pairs:
         return Finding(claim, "not run")
-    each = np.array([_worth(a, claim, by) - _worth(b, claim, by) for a, b in usable])
+    each = _leads(claim, pairs, by)
     ahead = each[:, 0] if by == "seeds" else each.mean(axis=0)
-    if by == "right or wrong" and claim.metric == ACCURACY:
-        difference = float(each.mean())
-    else:
-        difference = float(
-            np.mean([_worth(a, claim, "seeds") - _worth(b, claim, "seeds") for a, b in usable])
-        )
+    of_examples = by == "right or wrong" and claim.metric == ACCURACY
+    difference = float((each if of_examples else _leads(claim, pairs, "seeds")).mean())
     p = TESTS[by](ahead)
     if claim.margin:
         beyond = bound(ahead, by) > -claim.margin
     else:
         towards = np.sign(ahead).sum() if by == "right or wrong" else ahead.mean()
         beyond = p < LEVEL and towards * difference > 0
-    surplus = difference + claim.margin
-    verdict: Verdict
+    verdict = _verdict(claim, difference + claim.margin, beyond, tested=not np.isnan(p))
+    return Finding(claim, verdict, difference, p, len(pairs), by, seen(ahead, by, bool(claim.margin)))
+
+
+def _alike(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Pairs:
+    """The runs of both cells, seed by seed, that were made on the same examples."""
+    seeds = sorted(seed for name, seed in records if name == claim.better and (claim.worse, seed) in records)
+    pairs = [(records[claim.better, seed], records[claim.worse, seed]) for seed in seeds]
+    alike = [(a, b) for a, b in pairs if a.examples == b.examples]
+    return [(a, b) for a, b in alike if a.examples == alike[0][0].examples]
+
+
+def _finest(claim: Claim, pairs: Pairs) -> tuple[Kind, Pairs]:
+    """The finest test that some pairs can be put to, and these; no pairs where none can."""
+    for by in TESTS:  # the finest first
+        usable = [pair for pair in pairs if all(_has(run, claim, by) for run in pair)]
+        if usable:
+            return by, usable
+    return "seeds", []
+
+
+def _leads(claim: Claim, pairs: Pairs, by: Kind) -> Floats:
+    """How far `better` is ahead: (pairs, examples), or of the metric alone (pairs, 1)."""
+    return np.array([_worth(a, claim, by) - _worth(b, claim, by) for a, b in pairs])
+
+
+def _verdict(claim: Claim, surplus: float, beyond: bool, tested: bool) -> Verdict:
+    """What a surplus over the margin means, by whether it is beyond noise; what is not tested does not hold."""
     if claim.equal:
-        verdict = "holds" if surplus >= 0 else "fails" if beyond else "weak"
-    else:
-        verdict = "fails" if surplus <= 0 else "holds" if beyond else "weak"
-    if verdict == "holds" and np.isnan(p):
-        verdict = "weak"
-    return Finding(claim, verdict, difference, p, len(usable), by, seen(ahead, by, bool(claim.margin)))
+        if surplus >= 0:
+            return "holds" if tested else "weak"
+        return "fails" if beyond else "weak"
+    if surplus <= 0:
+        return "fails"
+    return "holds" if beyond and tested else "weak"
 
 
 def _has(run: Run, claim: Claim, by: Kind) -> bool:

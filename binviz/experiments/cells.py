@@ -55,7 +55,12 @@ class Cell:
     why: str = ""
 
     def name_of(self, row: str) -> str:
-        """The name of the cell of that row, of the same task and architecture."""
+        """The name of the cell of that row, of the same task and architecture.
+
+        >>> from binviz.training.settings import TrainConfig
+        >>> Cell("digits", "bnn", 1, Stage("bnn", TrainConfig(10, 0.1)), architecture="vit").name_of("float")
+        'digits-vit.float'
+        """
         return f"{self.task}-{self.architecture}.{row}" if self.architecture else f"{self.task}.{row}"
 
     @property
@@ -63,7 +68,12 @@ class Cell:
         return self.name_of(self.row)
 
     def identity(self) -> dict[str, Any]:
-        """What makes it another run, beside its stage, its seed and its data."""
+        """What makes it another run, beside its stage, its seed and its data.
+
+        >>> from binviz.training.settings import TrainConfig
+        >>> Cell("digits", "bnn", 1, Stage("bnn", TrainConfig(10, 0.1)), teacher="float").identity()
+        {'task': 'digits', 'architecture': '', 'teacher': 'float', 'start': '', 'augment': ''}
+        """
         names = ("task", "architecture", "teacher", "start", "augment")
         return {name: getattr(self, name) for name in names}
 
@@ -91,6 +101,12 @@ class Experiment:
 
         Raises:
             UserError: none does.
+
+        >>> from binviz.training.settings import TrainConfig
+        >>> stage = Stage("bnn", TrainConfig(10, 0.1))
+        >>> cells = (Cell("digits", "late", 2, stage), Cell("digits", "bnn", 1, stage), Cell("sst2", "bnn", 1, stage))
+        >>> [cell.name for cell in Experiment("own", cells, (), {}).chosen("digits.*")]
+        ['digits.bnn', 'digits.late']
         """
         found = [cell for cell in self.cells if fnmatchcase(cell.name, pattern)]
         if not found:

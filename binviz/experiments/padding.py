@@ -33,7 +33,12 @@ LENGTH, BATCH = 64, 16
 
 
 def padded(batch: Batch, length: int) -> dict[str, Tensor]:
-    """The same examples with more padding, (B, length); zeros are padding in every input of a BERT."""
+    """The same examples with more padding, (B, length); zeros are padding in every input of a BERT.
+
+    >>> batch = {"input_ids": torch.tensor([[5, 7]]), "attention_mask": torch.tensor([[1, 1]])}
+    >>> {name: value.tolist() for name, value in padded(batch, 4).items()}
+    {'input_ids': [[5, 7, 0, 0]], 'attention_mask': [[1, 1, 0, 0]]}
+    """
     return {name: F.pad(value, (0, length - value.shape[1])) for name, value in batch.items()}
 
 

@@ -27,6 +27,13 @@ def cells(experiment: Experiment, out: Path | None = None, pattern: str = "*", s
 
     Raises:
         UserError: no cell matches the pattern.
+
+    >>> from binviz.experiments.cells import Cell
+    >>> from binviz.training.stages import Stage
+    >>> from binviz.training.settings import TrainConfig
+    >>> print(cells(Experiment("own", (Cell("digits", "bnn", 1, Stage("bnn", TrainConfig(10, 0.1))),), (), {})))
+    <BLANKLINE>
+    1  digits.bnn                   not run
     """
     records = experiment.records(out)
     rows = [experiment.notes]

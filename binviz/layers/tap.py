@@ -20,7 +20,14 @@ _listener: ContextVar[Listener | None] = ContextVar("binviz_listener", default=N
 
 
 def tap(module: nn.Module, part: str, value: Any) -> None:
-    """Show a value to the listener of this thread, if there is one."""
+    """Show a value to the listener of this thread, if there is one.
+
+    >>> heard = []
+    >>> with listening(lambda module, part, value: heard.append((part, value))):
+    ...     tap(nn.Identity(), "scores", 3)
+    >>> heard
+    [('scores', 3)]
+    """
     listener = _listener.get()
     if listener is not None:
         listener(module, part, value)

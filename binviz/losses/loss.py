@@ -93,7 +93,11 @@ class LossChoice:
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether it cannot do without a teacher."""
+        """Whether it cannot do without a teacher.
+
+        >>> LossChoice("labels").needs_teacher, LossChoice("bit").needs_teacher
+        (False, True)
+        """
         return REGISTRY.get(self.name).needs_teacher
 
     def make(self, teacher: nn.Module | None = None, targets: tuple[str, ...] = ("labels",)) -> Loss:
@@ -101,7 +105,11 @@ class LossChoice:
         return REGISTRY.get(self.name)(self._filled(), teacher, targets)
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and every option, for a record."""
+        """Name and every option, for a record.
+
+        >>> LossChoice("bit", {"label_weight": 1.0}).to_dict()
+        {'name': 'bit', 'hidden_weight': 1.0, 'label_weight': 1.0}
+        """
         return {"name": self.name, **asdict(self._filled())}
 
 

@@ -15,6 +15,10 @@ class DigitsCNNConfig(PretrainedConfig):
 
     width: channels of the two stages are width and 2 * width. depth: residual blocks a stage.
     image_size: height and width it was trained on; any other works too.
+
+    >>> config = DigitsCNNConfig(width=16)
+    >>> config.depth, config.num_labels
+    (2, 10)
     """
 
     model_type = "binviz-cnn"

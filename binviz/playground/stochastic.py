@@ -88,7 +88,11 @@ def outcomes(units: int) -> Tensor:
 
 
 def codes_of(net: Net) -> list[Tensor]:
-    """All outcomes of a net, split by layer: (outcomes, units) each."""
+    """All outcomes of a net, split by layer: (outcomes, units) each.
+
+    >>> [tuple(codes.shape) for codes in codes_of(random_net((2, 3, 2, 1)))]
+    [(32, 3), (32, 2)]
+    """
     units = [len(matrix) for matrix in net[:-1]]
     return list(outcomes(sum(units)).split(units, dim=1))
 
@@ -103,6 +107,10 @@ def drives(net: Net, x: Tensor, codes: Sequence[Tensor]) -> list[Tensor]:
 
     Returns:
         L tensors (outcomes, units), the last one (outcomes, 1).
+
+    >>> net = random_net((2, 3, 1))
+    >>> [tuple(drive.shape) for drive in drives(net, torch.zeros(2, dtype=torch.float64), codes_of(net))]
+    [(8, 3), (8, 1)]
     """
     inputs = [x.expand(len(codes[0]), -1), *codes]
     return [F.linear(given, matrix[:, :-1], matrix[:, -1]) for given, matrix in zip(inputs, net, strict=True)]

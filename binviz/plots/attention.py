@@ -25,6 +25,10 @@ def attention(
         labels: name of each token or patch, n of them.
         probabilities: (n, n), a row per query; rows of the float model.
         codes: (n, n), the 1-bit model's codes, {0, 1} or {-1, +1}.
+
+    >>> figure = attention(["the", "cat"], [[0.9, 0.1], [0.5, 0.5]], [[1, 0], [1, 1]])
+    >>> figure.layout.meta["alt"].split(". ")[1]
+    'Float: the largest probability is 0.90'
     """
     weights, bits = np.asarray(probabilities, dtype=float), np.asarray(codes, dtype=int)
     low = int(min(bits.min(), 0))
@@ -112,6 +116,9 @@ def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: 
         layers: names.
         ones: (layers, heads), mean count of ones per row.
         keys: how many there could be.
+
+    >>> ones_of_heads(["0", "1"], [[1.5, 2.0], [4.0, 3.0]], keys=8).layout.meta["alt"]
+    'Ones per row of 4 heads, out of 8 keys: from 1.5 to 4.0.'
     """
     counts = np.asarray(ones, dtype=float)
     figure = go.Figure(
@@ -151,6 +158,10 @@ def patch_attention(
         query: row and column of the query's patch; None for the class token.
         probabilities: (rows, columns) of the patches, of the float model.
         codes: (rows, columns), of the 1-bit model.
+
+    >>> figure = patch_attention(np.eye(4), (0, 1), [[0.25, 0.75]], [[0, 1]])
+    >>> figure.layout.meta["alt"].split(". ")[2]
+    '1-bit: 1 of 2 patches have a one.'
     """
     grey, weights, bits = (
         np.asarray(picture, dtype=float),

@@ -23,6 +23,10 @@ def curves(
         x: inputs, rising.
         outputs: name -> q(x) at each input.
         slopes: name -> dq/dx used in the backward pass at each input.
+
+    >>> figure = curves([-2, -1, 1, 2], {"sign": [-1, -1, 1, 1]}, {"sign": [0, 1, 1, 0]})
+    >>> figure.layout.meta["alt"].split("; ")
+    ['sign: the output runs from -1 to 1', 'the surrogate slope is nonzero from -1 to 1, at most 1.']
     """
     inputs = np.asarray(x, dtype=float)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
@@ -64,6 +68,10 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
         before: histogram of the input.
         after: histogram of code * scale + shift.
         codes: code -> how many values have it.
+
+    >>> halves, codes = Histogram([-2, 0, 2], [3, 5]), Histogram([-1, 0, 1], [3, 5])
+    >>> before_after(halves, codes, {-1: 3, 1: 5}).layout.meta["alt"].split(". ")[1]
+    'Share of each code: -1 37.5%, +1 62.5%.'
     """
     figure = make_subplots(
         rows=2,
@@ -126,6 +134,9 @@ def error_curve(sweep: Sweep, of: str, used: float | None = None) -> go.Figure:
         sweep: from `scale_sweep` or `threshold_sweep`.
         of: what was varied: "scale" or "threshold".
         used: the value that the binarizer itself chose.
+
+    >>> error_curve(Sweep([0, 1, 2], [100.0, 36.0, 60.0], 1, 36.0), "scale", used=2).layout.meta["alt"]
+    'Error against scale. Least error 36.0% at scale 1. The binarizer uses 2, with an error of 60.0%.'
     """
     figure = go.Figure()
     values, errors = np.asarray(sweep.values, dtype=float), np.asarray(sweep.errors, dtype=float)

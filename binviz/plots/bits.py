@@ -35,6 +35,10 @@ def bit_product(
         activation_bits: their bits, 0 or 1.
         weight_bits: the same; a 0 stands for -1.
         signed: whether a 0 among the activation's bits stands for -1 (XOR) or for 0 (AND).
+
+    >>> figure = bit_product([0.5, -2.0, 1.0], [0.1, 0.3, -0.2], [1, 0, 1], [1, 1, 0])
+    >>> figure.layout.meta["alt"].split(". ")[1]
+    '1 places agree and 2 differ: the dot product is -1.'
     """
     a, w = np.asarray(activation_bits, dtype=int), np.asarray(weight_bits, dtype=int)
     n, low = len(a), -1 if signed else 0
@@ -125,6 +129,9 @@ def bit_words(
         weight_bits: K bits; a 0 stands for -1.
         signed: whether a 0 among the activation's bits stands for -1 (XOR) or for 0 (AND).
         word: bits of a word; the last one need not be full.
+
+    >>> bit_words([1, 0, 1, 1], [1, 1, 1, 0], word=2).layout.meta["alt"]
+    '4 bits in 2 words: 2 of them differ, so the dot product is 0.'
     """
     a, w = np.asarray(activation_bits, dtype=int), np.asarray(weight_bits, dtype=int)
     name = "XOR" if signed else "AND"

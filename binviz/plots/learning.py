@@ -27,6 +27,9 @@ def lines(
         curves: name -> a value for each x; those that are not finite leave a gap.
         x_title, y_title: what the axes show, with the unit in brackets.
         log: the logarithmic axes, "", "x", "y" or "xy".
+
+    >>> lines([1, 2], {"float": [3, 1], "1-bit": [4, 2]}, "step", "loss").layout.meta["alt"]
+    'loss against step: float goes from 3 to 1; 1-bit goes from 4 to 2.'
     """
     figure, said = go.Figure(), []
     for (name, values), colour in zip(curves.items(), _colours(curves), strict=True):
@@ -59,6 +62,10 @@ def moving_histogram(
         histograms: of each column, all with the same edges.
         y_title: what is counted, with the unit in brackets.
         x_title: what the columns are.
+
+    >>> parts = [Histogram([-1, 0, 1], [5, 5]), Histogram([-1, 0, 1], [10, 0])]
+    >>> moving_histogram([0, 100], parts, "weight (no unit)").layout.meta["alt"].split(". ")[1]
+    'Its standard deviation goes from 0.5 at 0 to 0 at 100.'
     """
     edges = np.asarray(histograms[0].edges, dtype=float)
     counts = np.asarray([part.counts for part in histograms], dtype=float).T
@@ -107,6 +114,9 @@ def bars(
         series: name -> a value for each group.
         x_title, y_title: what the axes show, with the unit in brackets.
         text: format of the number above each bar, such as ".1f"; "" writes none.
+
+    >>> bars(["SST-2", "CoLA"], {"float": [92, 58], "1-bit": [87, 25]}, "task", "score (%)").layout.meta["alt"]
+    'score (%) of SST-2, CoLA: float 92, 58; 1-bit 87, 25.'
     """
     figure = go.Figure()
     for (name, values), colour in zip(series.items(), _colours(series), strict=True):

@@ -21,7 +21,11 @@ class Choice:
     options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, features: int, channel_axis: int = -1) -> binarizers.Binarizer:
-        """A new binarizer for a tensor with `features` channels on that axis."""
+        """A new binarizer for a tensor with `features` channels on that axis.
+
+        >>> Choice("elastic-signed", {"bits": 2}).make(features=4).levels
+        (-2, -1, 0, 1)
+        """
         return binarizers.get(self.binarizer, features=features, channel_axis=channel_axis, **self.options)
 
 
@@ -122,7 +126,13 @@ class Recipe:
             raise UserError(f"not a recipe ({error}); its fields are: {known}") from error
 
     def but(self, name: str, **changes: Any) -> Recipe:
-        """A copy under another name, with some fields changed."""
+        """A copy under another name, with some fields changed.
+
+        >>> from binviz import recipes
+        >>> other = recipes.get("bit-w1a1").but("own", output_scale=True)
+        >>> other.name, other.output_scale
+        ('own', True)
+        """
         return replace(self, name=name, **changes)
 
     def with_edge(self, edge: Edge) -> Recipe:
@@ -165,7 +175,12 @@ def register(recipe: Recipe) -> Recipe:
 
 
 def names(pattern: str = "*") -> list[str]:
-    """Names of recipes that match a shell-style pattern, sorted."""
+    """Names of recipes that match a shell-style pattern, sorted.
+
+    >>> from binviz import recipes
+    >>> recipes.names("bit-*")
+    ['bit-w1a1', 'bit-w1a2', 'bit-w1a4']
+    """
     return sorted(name for name in _REGISTRY if fnmatchcase(name, pattern))
 
 

@@ -41,6 +41,10 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
 
     Raises:
         UserError: unknown architecture.
+
+    >>> model, tokenizer = start("vit-32", seed=0)
+    >>> model.config.hidden_size, model.config.num_hidden_layers, tokenizer
+    (32, 4, None)
     """
     found = re.fullmatch(r"(vit|cnn)(?:-([1-9]\d{0,3}))?", name or "vit")
     arch, width = (found[1], int(found[2] or WIDTH)) if found else ("", 0)
@@ -68,7 +72,13 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
 
 
 def shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Every (1, 8, 8) image moved by up to one pixel each way, background filled in; values start at -1."""
+    """Every (1, 8, 8) image moved by up to one pixel each way, background filled in; values start at -1.
+
+    >>> pictures = torch.zeros(3, 1, 8, 8)
+    >>> moved = shifted(pictures, np.random.default_rng(0))
+    >>> moved.shape, sorted(set(moved.flatten().tolist()))
+    (torch.Size([3, 1, 8, 8]), [-1.0, 0.0])
+    """
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1), value=-1.0)
     moves = rng.integers(0, 3, size=(len(images), 2))
     return torch.stack([image[:, y : y + 8, x : x + 8] for image, (y, x) in zip(padded, moves, strict=True)])
@@ -76,7 +86,12 @@ def shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 @torch.no_grad()
 def logits(model: nn.Module, images: Tensor) -> np.ndarray:
-    """Logits (examples, labels) of (examples, C, H, W) images, in batches of 256."""
+    """Logits (examples, labels) of (examples, C, H, W) images, in batches of 256.
+
+    >>> model, _ = start("cnn-16", seed=0)
+    >>> logits(model, torch.zeros(5, 1, 8, 8)).shape
+    (5, 10)
+    """
     model.eval()
     return np.concatenate([model(pixel_values=part).logits.float().numpy() for part in images.split(256)])
 
@@ -89,7 +104,12 @@ def judge(model: nn.Module, tokenizer: None = None) -> Judged:
 
 
 def problem(tokenizer: None, batch_size: int, seed: int) -> Problem:
-    """Batches of the training three quarters, shifted at random; evaluation on the held-out quarter."""
+    """Batches of the training three quarters, shifted at random; evaluation on the held-out quarter.
+
+    >>> found = problem(None, batch_size=16, seed=0)
+    >>> {name: tuple(value.shape) for name, value in found.batch_of(0).items()}, found.per_epoch
+    ({'pixel_values': (16, 1, 8, 8), 'labels': (16,)}, 84)
+    """
     images, labels = map(torch.as_tensor, digits.load("train"))
     held_out, truth = map(torch.as_tensor, digits.load("test"))
     batches = LengthBuckets([1] * len(labels), batch_size, seed)
@@ -109,7 +129,12 @@ def problem(tokenizer: None, batch_size: int, seed: int) -> Problem:
 
 
 def held_out(tokenizer: None = None) -> HeldOut:
-    """The 450 held-out pictures."""
+    """The 450 held-out pictures.
+
+    >>> found = held_out()
+    >>> len(found.examples), found.collate(found.examples[:3])["pixel_values"].shape
+    (450, torch.Size([3, 1, 8, 8]))
+    """
     images, _ = digits.load("test")
 
     def collate(part: Sequence[Any]) -> dict[str, Tensor]:

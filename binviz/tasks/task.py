@@ -117,12 +117,20 @@ class Task:
 
     @property
     def takes(self) -> str:
-        """The main input of its models."""
+        """The main input of its models.
+
+        >>> get("digits").takes, get("sst2").takes
+        ('pixel_values', 'input_ids')
+        """
         return {"text": "input_ids", "picture": "pixel_values"}[self.shows]
 
     @property
     def outputs(self) -> int:
-        """How many logits its models give."""
+        """How many logits its models give.
+
+        >>> get("digits").outputs, get("sst2").outputs
+        (10, 2)
+        """
         return len(self.labels) or 1
 
     def tokenizer(self, model: str | Path) -> Any:

@@ -24,6 +24,10 @@ class History:
     steps, loss: the mean loss between two records (at most 200), and the step each ends at. accuracy: the share of
     right answers in the same batches, each before the model learned from it; empty where labels are no classes.
     watched: the steps (at most 40) of the points in `curves`, whose names `binviz.training.observe` explains.
+
+    >>> history = History([10, 20], [2.3, 1.1], watched=[20], curves={"flips/layers.0.fc1": [0.01]})
+    >>> list(zip(history.steps, history.loss))
+    [(10, 2.3), (20, 1.1)]
     """
 
     steps: list[int]
@@ -34,7 +38,13 @@ class History:
     seconds: float = 0.0
 
     def thin(self) -> None:
-        """Half as many points: the means of two neighbours, and every second watched step."""
+        """Half as many points: the means of two neighbours, and every second watched step.
+
+        >>> history = History([10, 20, 30, 40], [4.0, 2.0, 1.0, 0.5])
+        >>> history.thin()
+        >>> history.steps, history.loss
+        ([20, 40], [3.0, 0.75])
+        """
         widths = [end - start for start, end in zip([0, *self.steps], self.steps, strict=False)]
         self.loss = _joined(self.loss, widths)
         self.accuracy = _joined(self.accuracy, widths) if self.accuracy else []
@@ -103,7 +113,13 @@ class Book:
                 self.record += 1
 
     def codes(self, step: int) -> observe.WeightCodes:
-        """The weights' codes before the optimizer takes that step, if it is to be watched; else nothing."""
+        """The weights' codes before the optimizer takes that step, if it is to be watched; else nothing.
+
+        >>> from torch import nn
+        >>> book = Book(nn.Sequential(nn.Linear(2, 2)), steps=400)
+        >>> book.watch, book.codes(1)
+        (10, {})
+        """
         due = step % self.watch == 0 or step == self.steps
         return observe.weight_codes(self.model) if due else {}
 

@@ -50,6 +50,10 @@ class GlueConfig:
 
     Raises:
         UserError: a number out of range.
+
+    >>> config = GlueConfig("sst2", stages=("float", "bit-w1a2", "bit-w1a1"))
+    >>> config.binary_steps, config.loss.name
+    (2000, 'bit')
     """
 
     task: str
@@ -133,7 +137,12 @@ def check_fit(model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: Glue
 
 
 def stages_of(config: GlueConfig, loss: LossChoice, per_epoch: float) -> list[Stage]:
-    """The stages that a process trains whose epoch has so many batches."""
+    """The stages that a process trains whose epoch has so many batches.
+
+    >>> config = GlueConfig("sst2", epochs=2.0)
+    >>> [(stage.name, stage.train.steps) for stage in stages_of(config, config.loss, per_epoch=100)]
+    [('float', 200), ('bit-w1a1', 2000)]
+    """
     common = {key: getattr(config, key) for key in ("batch_size", "precision", "optimizer")}
     float_steps = max(1, round(config.epochs * per_epoch))
     binary_steps = (

@@ -38,6 +38,9 @@ class ImagesConfig:
 
     Raises:
         UserError: a number out of range.
+
+    >>> ImagesConfig().name, ImagesConfig("cnn", width=32).name
+    ('digits-vit', 'digits-cnn-32')
     """
 
     arch: str = "vit"
@@ -74,7 +77,11 @@ class ImagesConfig:
 
 
 def stages_of(config: ImagesConfig) -> list[Stage]:
-    """The stages in order."""
+    """The stages in order.
+
+    >>> [(stage.name, stage.train.lr) for stage in stages_of(ImagesConfig(binary_lr=0.002))]
+    [('float', 0.001), ('bit-w1a1', 0.002)]
+    """
     common: dict[str, Any] = {
         key: getattr(config, key) for key in ("batch_size", "weight_decay", "precision")
     }
@@ -89,7 +96,11 @@ def stages_of(config: ImagesConfig) -> list[Stage]:
 
 
 def identify(config: ImagesConfig) -> dict[str, Any]:
-    """What makes it another run, beside its stages."""
+    """What makes it another run, beside its stages.
+
+    >>> identify(ImagesConfig(stages=("bit-w1a1",)))
+    {'task': 'digits', 'architecture': 'vit', 'start': 'digits-vit.float'}
+    """
     start = "" if config.stages[0] == "float" else f"{config.name}.float"
     return {"task": "digits", "architecture": config.architecture, "start": start}
 

@@ -33,7 +33,13 @@ LossOf = Callable[[nn.Module, Batch], Tensor]
 
 
 def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Learned scales at their own rate; no decay for them, for biases, norms, shifts and thresholds."""
+    """Learned scales at their own rate; no decay for them, for biases, norms, shifts and thresholds.
+
+    >>> network = nn.Sequential(nn.Linear(4, 2), nn.LayerNorm(2))
+    >>> groups = parameter_groups(network, TrainConfig(10, 0.1))
+    >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
+    [(1, 0.01), (3, 0.0)]
+    """
     scales = {
         id(parameter)
         for module in model.modules()
@@ -141,10 +147,22 @@ def _autocast(device: torch.device, config: TrainConfig) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
 
 
-def _no_number(
+def _follow_schedules(
+    binarizers: list[Binarizer], optimizer: Any, peaks: list[float], step: int, config: TrainConfig
+) -> None:
+    """Set what depends on how far the run is: the binarizers' progress and the rates."""
+    for binarizer in binarizers:
+        binarizer.set_progress(step / config.steps)
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["lr"] = peak * rate(step, config)
+
+
+def _check_numbers(
     model: nn.Module, batch: Batch, loss_of: LossOf, config: TrainConfig, step: int, loss: float, norm: float
-) -> UserError:
-    """What to say of a loss or a gradient that is none; the step is run again to find the layer."""
+) -> None:
+    """Raise UserError where a loss or a gradient is no number; the step is run again to find the layer."""
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
 
     def again() -> Tensor:
         with _autocast(next(model.parameters()).device, config):
@@ -157,7 +175,7 @@ def _no_number(
     else:
         what = f"loss is {loss}"
     place = f", first in {where}" if where else ""
-    return UserError(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
+    raise UserError(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
 
 
 def forward_backward(
@@ -260,15 +278,11 @@ def fit(
     bar = tqdm(total=config.steps, initial=step, desc=label, disable=quiet, mininterval=1.0)
     with bar, held_interrupts() as interrupts, last_logits(model) as logits:
         while step < config.steps:
-            for binarizer in binarizers:
-                binarizer.set_progress(step / config.steps)
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = peak * rate(step, config)
+            _follow_schedules(binarizers, optimizer, peaks, step, config)
             turn = step * accelerator.num_processes + accelerator.process_index
             batch = send_to_device(dict(batch_of(turn)), accelerator.device)
             loss, norm = forward_backward(net, batch, loss_of, learners, optimizer, accelerator, config, clip)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise _no_number(model, batch, loss_of, config, step, loss, norm)
+            _check_numbers(model, batch, loss_of, config, step, loss, norm)
             before = book.codes(step + 1)
             optimizer.step()
             step += 1

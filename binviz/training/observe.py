@@ -58,7 +58,14 @@ def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, in
 
 @torch.no_grad()
 def weight_codes(model: nn.Module) -> WeightCodes:
-    """Module path -> the codes of its binary weights, as booleans, (bases, *shape of the weight)."""
+    """Module path -> the codes of its binary weights, as booleans, (bases, *shape of the weight).
+
+    >>> import binviz
+    >>> network = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(3)))
+    >>> _ = binviz.binarize_(network, "bnn")
+    >>> {path: tuple(codes.shape) for path, codes in weight_codes(network).items()}
+    {'1': (1, 4, 4)}
+    """
     return {
         path: torch.stack([code.q > 0 for code in module.weight_binarizer.bases(module.weight)])
         for path, module in model.named_modules()

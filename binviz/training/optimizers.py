@@ -35,5 +35,9 @@ def bert_adam(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Op
     """The one of the official codes, which clips each tensor's gradient; see `binviz.training.bert_adam`.
 
     (Their warm-up begins one step later, with a rate of zero.)
+
+    >>> optimizer, clip = bert_adam([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1}], 1.0)
+    >>> optimizer.defaults["clip"], clip
+    (1.0, inf)
     """
     return BertAdam(groups, clip=clip), math.inf

@@ -49,6 +49,10 @@ class TrainConfig:
 
     Raises:
         UserError: a number out of range, or an unknown word.
+
+    >>> config = TrainConfig(steps=1000, lr=2e-4)
+    >>> config.batch_size, config.warmup, config.ends
+    (32, 0.1, True)
     """
 
     steps: int

@@ -51,6 +51,10 @@ class Stage:
 
     Raises:
         UserError: unknown recipe.
+
+    >>> stage = Stage("bnn", TrainConfig(10, 0.1))
+    >>> stage.name, stage.is_float, Stage("float", TrainConfig(10, 0.1)).is_float
+    ('bnn', False, True)
     """
 
     recipe: str | Recipe
@@ -138,6 +142,12 @@ def prepare(model: nn.Module, stage: Stage, problem: Problem, seed: int = 0) -> 
         stage: how it will be trained.
         problem: whose calibration batch its scales start from.
         seed: of weights that the loss or the recipe draws.
+
+    >>> batch = {"input": torch.ones(2, 4), "labels": torch.tensor([0, 1])}
+    >>> problem = Problem("own", lambda step: batch, lambda model: ({}, None), {}, batch)
+    >>> network = nn.Sequential(*(nn.Linear(4, 4) for _ in range(3)))
+    >>> type(prepare(network, Stage("bnn", TrainConfig(10, 0.1)), problem)).__name__, type(network[1]).__name__
+    ('LabelLoss', 'BinaryLinear')
     """
     torch.manual_seed(seed)
     choice = stage.loss or problem.loss
@@ -254,7 +264,12 @@ def run_stage(
 
 
 def identity_of(stage: Stage, identify: dict[str, Any], data: dict[str, str], seed: int) -> dict[str, Any]:
-    """What makes a run itself, as a checkpoint and a record have it after reading, where tuples are lists."""
+    """What makes a run itself, as a checkpoint and a record have it after reading, where tuples are lists.
+
+    >>> found = identity_of(Stage("float", TrainConfig(10, 0.1)), {"task": "digits"}, {"train": "0ab"}, seed=3)
+    >>> found["task"], found["recipe"], found["seed"], found["data"]
+    ('digits', 'float', 3, {'train': '0ab'})
+    """
     return json.loads(json.dumps(identify | stage.identity() | {"seed": seed, "data": data}))
 
 

@@ -33,7 +33,11 @@ SETTINGS = {
 
 
 def arguments(port: int | None = None, browser: bool = True) -> list[str]:
-    """What follows `streamlit` on the command line."""
+    """What follows `streamlit` on the command line.
+
+    >>> arguments(port=8600)[-1], arguments(browser=False)[-1]
+    ('--server.port=8600', '--server.headless=true')
+    """
     chosen = {"server.headless": str(not browser).lower()} | (
         {} if port is None else {"server.port": str(port)}
     )

@@ -52,6 +52,11 @@ def by_layer(counted: Costs, what: str) -> tuple[list[str], dict[str, list[float
 
     Returns:
         Names of layers; "1-bit", "mixed" or "float" -> one amount for each; their unit.
+
+    >>> from binviz.costs.parts import Part
+    >>> parts = (Part("layers.0.fc1", "", "", 64000, 1, 1), Part("head", "", "", 1000, 32, 32))
+    >>> by_layer(Costs("Net", "bnn", "one row", costs.rules.get("bivit"), parts), "operations")
+    (['0', 'head'], {'1-bit': [1.0, 0.0], 'float': [0.0, 1.0]}, 'thousand OPs')
     """
     amounts: dict[str, dict[str, float]] = {"1-bit": {}, "mixed": {}, "float": {}}
     layers: dict[str, None] = {}
@@ -101,7 +106,11 @@ def totals(counted: Costs) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def about(rule: str) -> str:
-    """The first sentence of a rule, and whose it is."""
+    """The first sentence of a rule, and whose it is.
+
+    >>> about("reactnet").split(". ")[1]
+    'Bi-Real Net and ReActNet: OPs = BOPs / 64 + FLOPs, where a MAC is one of either'
+    """
     found = costs.rules.get(rule)
     said = (inspect.getdoc(type(found)) or "").split("\n\n")[0].replace("\n", " ")
     return f"Rule {rule}. {said} Source: {found.source}."

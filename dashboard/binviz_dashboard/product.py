@@ -32,7 +32,12 @@ ABOUT = {
 
 
 class Step(NamedTuple):
-    """Two vectors of one length, and their bits."""
+    """Two vectors of one length, and their bits.
+
+    >>> found = step("0.5, -2", "1, 1", signed=True)
+    >>> found.a_codes.tolist(), found.w_codes.tolist()
+    ([1, -1], [1, 1])
+    """
 
     a: NDArray[np.float64]
     w: NDArray[np.float64]
@@ -107,7 +112,11 @@ def in_words(step: Step) -> str:
 
 
 class Place(NamedTuple):
-    """A 1-bit linear layer: its module's path, and the name of its input's codes."""
+    """A 1-bit linear layer: its module's path, and the name of its input's codes.
+
+    >>> Place("encoder.0.mlp.0", "layers.0.fc1.code", outputs=128).inputs
+    ['layers.0.fc1.pre', 'layers.0.fc1.code']
+    """
 
     path: str
     codes: str

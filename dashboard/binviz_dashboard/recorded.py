@@ -82,7 +82,13 @@ def missing(shown: Iterable[str], found: Iterable[str], what: str) -> list[str]:
 
 
 def courses(shown: Mapping[str, Run], what: str) -> dict[str, plots.Course]:
-    """What became of one of `MOVING` in every layer of the runs that recorded it, as `plots.courses` takes it."""
+    """What became of one of `MOVING` in every layer of the runs that recorded it, as `plots.courses` takes it.
+
+    >>> curves = {"watched": [10, 20], "flips/layers.0.fc1": [0.5, 0.25]}
+    >>> found = courses({"one": Run("e", "c", 0, {}, "", {}, {}, 1.0, curves=curves)}, "flips")["one"]
+    >>> found.steps, found.layers, [float(share) for share in found.values[0]]
+    ([10, 20], ['layers.0.fc1'], [50.0, 25.0])
+    """
     moving = MOVING[what]
     found = {}
     for title, run in shown.items():

@@ -176,7 +176,11 @@ def taps_outside(
 
 
 def pair(name: str, value: Pair, least: int) -> tuple[int, int]:
-    """One number for both directions, or one for each."""
+    """One number for both directions, or one for each.
+
+    >>> pair("stride", 2, least=1), pair("padding", (0, 1), least=0)
+    ((2, 2), (0, 1))
+    """
     both = value if isinstance(value, tuple) else (value, value)
     if len(both) != 2 or not all(type(v) is int and v >= least for v in both):
         raise ValueError(f"{name} must be a whole number from {least} on, or two of them, got {value!r}")

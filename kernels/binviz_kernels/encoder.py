@@ -29,6 +29,10 @@ class Range(NamedTuple):
     Attributes:
         start: int32 [N].
         width: uint32 [N]; 0 is no integer, 2^32 − 1 as good as all.
+
+    >>> start, width = Range(np.array([3], np.int32), np.array([2], np.uint32))
+    >>> [dot for dot in range(8) if (dot - int(start[0])) % 2**32 < width[0]]
+    [3, 4]
     """
 
     start: NDArray[np.int32]

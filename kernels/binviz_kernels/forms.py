@@ -49,11 +49,19 @@ class Form(NamedTuple):
 
     @property
     def tables(self) -> bool:
-        """Whether products are looked up."""
+        """Whether products are looked up.
+
+        >>> FORMS["avx512"].tables, FORMS["avx512bw"].tables
+        (False, True)
+        """
         return len(self.line) > 1
 
     def shape(self, N: int, W: int) -> tuple[int, ...]:
-        """The panels' shape for N rows of W words."""
+        """The panels' shape for N rows of W words.
+
+        >>> FORMS["avx512"].shape(N=64, W=3)
+        (1, 7, 64)
+        """
         lines = 1 + W if len(self.line) == 3 else 1 + 2 * W
         return (-(-N // PANEL), lines, *self.line) if self.line else (W, N)
 

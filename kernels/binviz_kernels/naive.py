@@ -21,7 +21,11 @@ from binviz_kernels.threshold import Threshold
 
 
 def pack_rows(x: NDArray[Any]) -> PackedRows:
-    """Bit by bit: entry k of row m is bit k % 64 of word k // 64."""
+    """Bit by bit: entry k of row m is bit k % 64 of word k // 64.
+
+    >>> pack_rows(np.array([[0.5, -1.0, 2.0]])).words
+    array([[5]], dtype=uint64)
+    """
     M, K = x.shape
     signed = x.dtype.kind == "f"
     rows = [[0] * -(-K // 64) for _ in range(M)]
@@ -44,7 +48,11 @@ def prepare(w: PackedWeights, bits: int = 1) -> PackedWeights:
 
 
 def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> NDArray[np.int8]:
-    """Bit by bit."""
+    """Bit by bit.
+
+    >>> unpack(pack_rows(np.array([[0.5, -1.0, 2.0]]))), unpack(pack_rows(np.array([[True, False]])))
+    (array([[ 1, -1,  1]], dtype=int8), array([[1, 0]], dtype=int8))
+    """
     if signed is None:
         signed = getattr(packed, "signed", True)
     zero = -1 if signed else 0
@@ -55,23 +63,40 @@ def unpack(packed: PackedRows | PackedWeights, signed: bool | None = None) -> ND
 
 
 def xnor_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
-    """Unpack both to ±1 and multiply the matrices."""
+    """Unpack both to ±1 and multiply the matrices.
+
+    >>> xnor_gemm(pack_rows(np.array([[1.0, -1.0, 1.0]])), pack_weights(np.array([[1.0, 1.0, 1.0]])))
+    array([[1]], dtype=int32)
+    """
     return _into(out, unpack(a, signed=True).astype(np.int32) @ unpack(w).astype(np.int32).T)
 
 
 def and_gemm(a: PackedRows, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
-    """Unpack activations to {0, 1}, weights to ±1, and multiply the matrices."""
+    """Unpack activations to {0, 1}, weights to ±1, and multiply the matrices.
+
+    >>> and_gemm(pack_rows(np.array([[True, False, True]])), pack_weights(np.array([[1.0, 1.0, -1.0]])))
+    array([[0]], dtype=int32)
+    """
     return _into(out, unpack(a, signed=False).astype(np.int32) @ unpack(w).astype(np.int32).T)
 
 
 def pack_planes(codes: NDArray[Any], bits: int) -> PackedPlanes:
-    """Bit p of every code, plane by plane."""
+    """Bit p of every code, plane by plane.
+
+    >>> pack_planes(np.array([[0, 1, 2, 3]], np.uint8), bits=2).words
+    array([[[10],
+            [12]]], dtype=uint64)
+    """
     planes = [pack_rows((codes.astype(int) >> p) % 2 == 1).words for p in range(bits)]
     return PackedPlanes(np.stack(planes, axis=1), codes.shape[1], codes.dtype == np.int8)
 
 
 def planes_gemm(a: PackedPlanes, w: PackedWeights, out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
-    """Put the codes together again and multiply the matrices."""
+    """Put the codes together again and multiply the matrices.
+
+    >>> planes_gemm(pack_planes(np.array([[3, 2]], np.uint8), bits=2), pack_weights(np.array([[1.0, -1.0]])))
+    array([[1]], dtype=int32)
+    """
     bits = a.words.shape[1]
     weights = [2**p for p in range(bits)]
     if a.signed:
@@ -89,7 +114,11 @@ def linear_weight_only(
     *,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """One column of x after the other, added with its weights' signs."""
+    """One column of x after the other, added with its weights' signs.
+
+    >>> linear_weight_only(np.array([[3.0, 1.0]]), pack_weights(np.array([[1.0, -1.0]])), scale=0.5)
+    array([[1.]], dtype=float32)
+    """
     x, signs = x.astype(np.float32), unpack(w).astype(np.float32)
     y = np.zeros((len(x), len(signs)), np.float32)
     for k in range(w.K):
@@ -117,7 +146,12 @@ def conv2d(
     stride: int | tuple[int, int] = 1,
     padding: int | tuple[int, int] = 0,
 ) -> NDArray[np.float32]:
-    """Pad the codes with zeros and sum over the taps, place by place."""
+    """Pad the codes with zeros and sum over the taps, place by place.
+
+    >>> x, filters = np.ones((1, 1, 3, 3)), pack_filters(np.ones((1, 1, 2, 2)))
+    >>> conv2d(x, filters, scale=0.5).tolist()
+    [[[[2.0, 2.0], [2.0, 2.0]]]]
+    """
     (down, right), (above, left) = (v if isinstance(v, tuple) else (v, v) for v in (stride, padding))
     O, C, height, width = w.shape
     zero = -1 if x.dtype.kind == "f" else 0
@@ -145,7 +179,11 @@ def linear(
     row_scale: NDArray[np.float32] | float | None = None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """One NumPy operation per term, each rounded to float32."""
+    """One NumPy operation per term, each rounded to float32.
+
+    >>> linear(np.array([[1.0, -1.0, 1.0]]), pack_weights(np.array([[1.0, 1.0, 1.0]])), scale=0.5, bias=2.0)
+    array([[2.5]], dtype=float32)
+    """
     if isinstance(x, PackedPlanes):
         dots = planes_gemm(x, w)
     else:
@@ -170,7 +208,11 @@ def fold_threshold(
     shift: NDArray[np.float32] | float | None = None,
     least: NDArray[np.float32] | float = 0.0,
 ) -> Threshold:
-    """Try every dot from −K to K; those that reach `least` begin or end with the first or the last."""
+    """Try every dot from −K to K; those that reach `least` begin or end with the first or the last.
+
+    >>> fold_threshold(4, 2, np.array([0.5, -0.5]), bias=-1.0)
+    Threshold(least=array([ 2, -1], dtype=int32), flip=array([False,  True]))
+    """
     dots = np.arange(-K, K + 1)
     y = dots[:, None].astype(np.float32) * np.broadcast_to(np.asarray(scale, np.float32), N)  # [2K + 1, N]
     if shift is not None:
@@ -191,7 +233,13 @@ def linear_bits(
     signed: bool = True,
     out: NDArray[np.uint64] | None = None,
 ) -> PackedRows:
-    """Compare the integer products, flip, and pack."""
+    """Compare the integer products, flip, and pack.
+
+    >>> least = np.array([2, -1], np.int32)
+    >>> w = pack_weights(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, -1.0]]))
+    >>> unpack(linear_bits(np.array([[1.0, -1.0, 1.0]]), w, least))
+    array([[-1,  1]], dtype=int8)
+    """
     a = x if isinstance(x, PackedRows) else pack_rows(x)
     least, flip = threshold if isinstance(threshold, Threshold) else (threshold, None)
     bits = (xnor_gemm(a, w) if a.signed else and_gemm(a, w)) >= least
@@ -202,7 +250,13 @@ def linear_bits(
 def hamming(
     a: PackedRows | PackedWeights, b: PackedRows | PackedWeights, out: NDArray[np.int32] | None = None
 ) -> NDArray[np.int32]:
-    """Compare entry with entry and count."""
+    """Compare entry with entry and count.
+
+    >>> codes = pack_rows(np.array([[True, False, True], [False, False, True]]))
+    >>> hamming(codes, codes)
+    array([[0, 1],
+           [1, 0]], dtype=int32)
+    """
     left, right = unpack(a, signed=False), unpack(b, signed=False)
     differs = left[:, None, :] != right[None, :, :]  # [M, N, K]
     return _into(out, differs.sum(axis=2).astype(np.int32))

@@ -60,13 +60,22 @@ def encoder(
 
 
 def dots(bits: Bits, weights: PackedWeights, signed: bool) -> NDArray[np.int64]:
-    """Products of rows of ±1 or {0, 1} with the weights."""
+    """Products of rows of ±1 or {0, 1} with the weights.
+
+    >>> weights = PackedWeights(np.array([[5]], np.uint64), K=3)
+    >>> dots(np.array([[True, True, False]]), weights, True), dots(np.array([[True, True, False]]), weights, False)
+    (array([[-1]]), array([[0]]))
+    """
     codes = 2 * bits.astype(int) - 1 if signed else bits.astype(int)
     return codes @ unpack(weights).T.astype(int)
 
 
 def in_range(dots: NDArray[np.int64], ones: Range) -> Bits:
-    """Which integers lie in the ranges of their columns, counted modulo 2^32."""
+    """Which integers lie in the ranges of their columns, counted modulo 2^32.
+
+    >>> in_range(np.array([[-2, 0, 2]]), Range(np.array([0, 0, 0]), np.array([2, 2, 3], np.uint32)))
+    array([[False,  True,  True]])
+    """
     return (dots - ones.start) % 2**32 < ones.width
 
 
@@ -103,7 +112,11 @@ def layer_norm(x: Floats, gain: Floats, bias: Floats, epsilon: float) -> Floats:
 
 
 def sum_in_order(x: Floats, lanes: int) -> Any:
-    """The sum over the last axis: entry k joins partial sum k % lanes; of these, halves are added to halves."""
+    """The sum over the last axis: entry k joins partial sum k % lanes; of these, halves are added to halves.
+
+    >>> sum_in_order(np.array([[1, 2, 3, 4, 5]], np.float32), lanes=2)
+    array([15.], dtype=float32)
+    """
     x = np.concatenate([x, np.zeros((*x.shape[:-1], -x.shape[-1] % lanes), np.float32)], axis=-1)
     sums = np.zeros((*x.shape[:-1], lanes), np.float32)
     for k in range(0, x.shape[-1], lanes):
@@ -163,7 +176,11 @@ def code_encoder(
 
 
 def levels(x: Floats, alpha: float, low: int, high: int) -> NDArray[np.int64]:
-    """clamp(round(x / alpha)), half to even."""
+    """clamp(round(x / alpha)), half to even.
+
+    >>> levels(np.array([-3.0, 0.5, 1.5, 9.0], np.float32), alpha=1.0, low=-2, high=1)
+    array([-2,  0,  1,  1])
+    """
     return np.rint(x / np.float32(alpha)).clip(low, high).astype(int)
 
 

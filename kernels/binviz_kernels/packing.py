@@ -24,6 +24,10 @@ class PackedRows(NamedTuple):
         words: uint64 [M, ceil(K / 64)].
         K: entries per row.
         signed: True if a 0 bit means −1 (the rows are ±1), False if it means 0 (the rows are {0, 1}).
+
+    >>> words = np.array([[5]], np.uint64)
+    >>> unpack(PackedRows(words, K=3)), unpack(PackedRows(words, K=3, signed=False))
+    (array([[ 1, -1,  1]], dtype=int8), array([[1, 0, 1]], dtype=int8))
     """
 
     words: Words
@@ -39,6 +43,10 @@ class PackedWeights(NamedTuple):
         K: entries per row, the inputs of a layer.
         panels: the same bits in the order in which this machine's kernels read them, made by `prepare`.
             Without them every product rearranges the words anew.
+
+    >>> stored = PackedWeights(np.array([[5]], np.uint64), K=3)
+    >>> unpack(stored), stored.panels
+    (array([[ 1, -1,  1]], dtype=int8), None)
     """
 
     words: Words

@@ -46,7 +46,12 @@ def arrange_together(matrices: Sequence[NDArray[np.uint64]], form: forms.Form | 
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array whose first element lies at a multiple of 64 bytes, as long as a line of the cache."""
+    """An array whose first element lies at a multiple of 64 bytes, as long as a line of the cache.
+
+    >>> panel = aligned((2, 16), np.float32)
+    >>> panel.shape, panel.ctypes.data % 64
+    ((2, 16), 0)
+    """
     memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + 64, np.uint8)
     start = -memory.__array_interface__["data"][0] % 64
     return np.ndarray(shape, dtype, memory, start)

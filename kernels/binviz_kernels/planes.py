@@ -26,6 +26,10 @@ class PackedPlanes(NamedTuple):
         words: uint64 [M, bits, ceil(K / 64)], the plane of the lowest bit first.
         K: entries per row.
         signed: True for codes from −2^(bits − 1) to 2^(bits − 1) − 1, False for 0 to 2^bits − 1.
+
+    >>> packed = pack_planes(np.full((3, 70), -2, np.int8), bits=2)
+    >>> packed.words.shape, packed.K, packed.signed
+    ((3, 2, 2), 70, True)
     """
 
     words: Words

@@ -20,6 +20,10 @@ class Threshold(NamedTuple):
     Attributes:
         least: int32 [N].
         flip: bool [N]; None flips nothing.
+
+    >>> dots, rule = np.array([1, 1]), Threshold(np.array([2, 2], np.int32), np.array([False, True]))
+    >>> (dots >= rule.least) != rule.flip
+    array([False,  True])
     """
 
     least: NDArray[np.int32]

@@ -36,7 +36,12 @@ class BertLine(Rule):
     )
 
     def share(self, part: Part) -> float:
-        """Product of the bits over 64; 1 for two floats."""
+        """Product of the bits over 64; 1 for two floats.
+
+        >>> scores = Part("scores", "", "product", weight_bits=2, activation_bits=2, of_activations=True)
+        >>> BertLine().share(Part("fc", "fc", "Linear", weight_bits=1, activation_bits=2)), BertLine().share(scores)
+        (0.03125, 0.03125)
+        """
         if not part.binary:
             return 1.0
         weight, activation = product_bits(part)
@@ -55,7 +60,11 @@ class BertLine(Rule):
         return REMAINDER * sum(self.float_operations(part) for part in parts if part.binary)
 
     def bytes(self, part: Part) -> float:
-        """Bits and a scale for each row of binary matrices, float matrices; nothing else."""
+        """Bits and a scale for each row of binary matrices, float matrices; nothing else.
+
+        >>> BertLine().bytes(Part("fc", "fc", "BinaryLinear", weight_bits=1, weights=64 * 8, rows=8, floats=8))
+        96.0
+        """
         binary = (part.weight_bits or FLOAT) < FLOAT
         scales = 4 * part.rows if binary else 0
         return part.weights * (part.weight_bits or FLOAT) / 8 + scales
@@ -74,5 +83,9 @@ class BiPFT(BertLine):
     source = "BiPFT (2312.08937), whose 28x it gives: 27.9 without and 27.6 with the estimators; derived"
 
     def bytes(self, part: Part) -> float:
-        """Bits of binary matrices, all other parameters but those that binarization adds."""
+        """Bits of binary matrices, all other parameters but those that binarization adds.
+
+        >>> BiPFT().bytes(Part("fc", "fc", "BinaryLinear", weight_bits=1, weights=64 * 8, rows=8, floats=10))
+        104.0
+        """
         return part.weights * (part.weight_bits or FLOAT) / 8 + 4 * part.floats

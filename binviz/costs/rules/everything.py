@@ -26,7 +26,12 @@ class Everything(Rule):
     source = "binviz: the sum of the tensors that save_packed writes"
 
     def share(self, part: Part) -> float:
-        """Product of the bits over 64 for two codes, else 1."""
+        """Product of the bits over 64 for two codes, else 1.
+
+        >>> mixed = Part("fc", "fc", "BinaryLinear", weight_bits=1, activation_bits=32)
+        >>> Everything().share(Part("fc", "fc", "Linear", weight_bits=1, activation_bits=2)), Everything().share(mixed)
+        (0.03125, 1.0)
+        """
         weight, activation = product_bits(part)
         return weight * activation / 64 if max(weight, activation) < FLOAT else 1.0
 

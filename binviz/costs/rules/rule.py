@@ -28,7 +28,12 @@ class Rule:
     source: ClassVar[str]
 
     def operations(self, part: Part) -> float:
-        """Of one input, in `unit`."""
+        """Of one input, in `unit`.
+
+        >>> from binviz import costs
+        >>> costs.rules.get("bivit").operations(Part("fc", "fc", "Linear", macs=640, weight_bits=1, activation_bits=1))
+        10.0
+        """
         return part.macs * self.share(part)
 
     def share(self, part: Part) -> float:
@@ -44,7 +49,11 @@ class Rule:
         return 0.0 if part.estimator else float(part.macs)
 
     def float_bytes(self, part: Part) -> float:
-        """Memory of the float network's part: all of its parameters in four bytes each."""
+        """Memory of the float network's part: all of its parameters in four bytes each.
+
+        >>> Rule().float_bytes(Part("fc", "fc", "Linear", weights=80, floats=2))
+        328.0
+        """
         return 0.0 if part.estimator else 4.0 * (part.floats + (0 if part.tied else part.weights))
 
     def remainder(self, parts: Iterable[Part]) -> float:
@@ -53,7 +62,11 @@ class Rule:
 
 
 def product_bits(part: Part) -> tuple[int, int]:
-    """Bits of the weight and of the activation, 32 for a float operand."""
+    """Bits of the weight and of the activation, 32 for a float operand.
+
+    >>> product_bits(Part("fc", "fc", "BinaryLinear", weight_bits=1))
+    (1, 32)
+    """
     return part.weight_bits or FLOAT, part.activation_bits or FLOAT
 
 
@@ -73,7 +86,12 @@ def register(rule: type[Rule]) -> type[Rule]:
 
 
 def names() -> list[str]:
-    """Names of all rules, sorted."""
+    """Names of all rules, sorted.
+
+    >>> from binviz import costs
+    >>> {"bert-line", "bivit", "everything"} <= set(costs.rules.names())
+    True
+    """
     return sorted(_REGISTRY)
 
 

@@ -34,7 +34,12 @@ class BiViT(Rule):
     source = "BiViT (2211.07091), tables 3 and 4; derived from their figures"
 
     def share(self, part: Part) -> float:
-        """1/64 for 1 x 1 bit, 1/2 for a float operand, w * a / 64 for several bits; 1 for two floats."""
+        """1/64 for 1 x 1 bit, 1/2 for a float operand, w * a / 64 for several bits; 1 for two floats.
+
+        >>> bits = [(1, 1), (1, 32), (2, 4), (32, 32)]
+        >>> [64 * BiViT().share(Part("fc", "fc", "Linear", weight_bits=w, activation_bits=a)) for w, a in bits]
+        [1.0, 32.0, 8.0, 64.0]
+        """
         weight, activation = product_bits(part)
         return min(weight * activation / 64, 1.0)
 
@@ -60,7 +65,12 @@ class ReActNet(Rule):
     source = "Bi-Real Net (1808.00278), ReActNet (2003.03488); the memory rule is from memory, not found"
 
     def share(self, part: Part) -> float:
-        """1/64 for 1 x 1 bit, else 1."""
+        """1/64 for 1 x 1 bit, else 1.
+
+        >>> bits = [(1, 1), (1, 32), (2, 4)]
+        >>> [64 * ReActNet().share(Part("fc", "fc", "Linear", weight_bits=w, activation_bits=a)) for w, a in bits]
+        [1.0, 64.0, 64.0]
+        """
         return 1 / 64 if _one_bit(part) else 1.0
 
 
@@ -81,7 +91,11 @@ class BiBench(Rule):
         return 1 / 64 if _one_bit(part) else 1.0
 
     def bytes(self, part: Part) -> float:
-        """Bits of weights, and the other parameters of the float network."""
+        """Bits of weights, and the other parameters of the float network.
+
+        >>> BiBench().bytes(Part("fc", "fc", "Linear", weight_bits=1, weights=80, floats=2, added=8))
+        18.0
+        """
         return part.weights * (part.weight_bits or FLOAT) / 8 + 4 * part.floats
 
 
@@ -100,7 +114,12 @@ class BinaryDM(Rule):
     source = "BinaryDM (2404.05662), figure of OPs; derived. The memory rule is not the paper's"
 
     def share(self, part: Part) -> float:
-        """Product of the bits over 64; 1 for two floats."""
+        """Product of the bits over 64; 1 for two floats.
+
+        >>> bits = [(1, 1), (1, 4), (32, 32)]
+        >>> [64 * BinaryDM().share(Part("fc", "fc", "Conv", weight_bits=w, activation_bits=a)) for w, a in bits]
+        [1.0, 4.0, 64.0]
+        """
         weight, activation = product_bits(part)
         return weight * activation / 64 if part.binary else 1.0
 

@@ -80,7 +80,11 @@ def table(name: str) -> dict[str, Any]:
 
 @cache
 def glue() -> tuple[Published, ...]:
-    """GLUE development sets with BERT-base, in the order of the sources."""
+    """GLUE development sets with BERT-base, in the order of the sources.
+
+    >>> [(row.model, row.bits) for row in glue()[:2]]
+    [('BERT', (32, 32, 32)), ('BinaryBERT', (1, 1, 4))]
+    """
     return tuple(
         Published(**row | {"bits": tuple(row["bits"]), "repeated": tuple(row["repeated"])})
         for row in table("glue")["rows"]

@@ -20,7 +20,11 @@ MOST = 2**18
 
 
 def names() -> list[str]:
-    """Names of the shipped files."""
+    """Names of the shipped files.
+
+    >>> names()
+    ['bit-bert-base']
+    """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
