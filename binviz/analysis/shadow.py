@@ -42,7 +42,7 @@ def shadow(model: nn.Module, isolate: bool = True) -> nn.Module:
     def twin_of(module: nn.Module) -> nn.Module:
         if id(module) in modules:
             return modules[id(module)]
-        if isolate and isinstance(module, Binarizer) and not module.started:
+        if isolate and isinstance(module, Binarizer) and not module.has_started:
             modules[id(module)] = copy.deepcopy(module)
             return modules[id(module)]
         twin = modules[id(module)] = type(module).__new__(type(module))

@@ -153,7 +153,7 @@ class Binarizer(nn.Module):
         return (len(self.levels) - 1).bit_length()
 
     @property
-    def started(self) -> bool:
+    def has_started(self) -> bool:
         """Whether all that starts from data has started; False on the meta device, where there are none."""
         mark = getattr(self, "initialized", None)
         return mark is None or not (mark.is_meta or not mark)

@@ -27,7 +27,9 @@ def unstarted(model: nn.Module) -> list[str]:
     >>> unstarted(model)
     []
     """
-    return [path for path, part in model.named_modules() if isinstance(part, Binarizer) and not part.started]
+    return [
+        path for path, part in model.named_modules() if isinstance(part, Binarizer) and not part.has_started
+    ]
 
 
 def warn_unstarted(model: nn.Module, made: str) -> None:

@@ -142,7 +142,7 @@ def require_bits(binarizer: Binarizer | None, bits: int, *kinds: type[Binarizer]
     require(type(binarizer) in kinds, f"{type(binarizer).__name__} is not foldable here")
     assert binarizer is not None
     require(binarizer.bits == bits and not binarizer.shifted, f"codes of other than {bits} bits")
-    require(binarizer.started, "a scale that no batch has started yet; run one batch, then pack")
+    require(binarizer.has_started, "a scale that no batch has started yet; run one batch, then pack")
     return binarizer
 
 

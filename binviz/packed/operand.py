@@ -57,7 +57,7 @@ def operand_of(binarizer: Binarizer, x: Tensor) -> Operand:
     >>> operand_of(binarizers.get("row-threshold"), torch.tensor([0.25, 0.75])).values.tolist()
     [False, True]
     """
-    kind, started = type(binarizer), binarizer.started
+    kind, started = type(binarizer), binarizer.has_started
     if kind in PLAIN_SIGN:
         per_row = binarizer.scale_kind == "per_row"
         return Operand("signs", x, mean_abs(x, binarizer._row_axes(x)) if per_row else x.new_ones(()))

@@ -30,12 +30,12 @@ def test_the_table_counts_them(models, recipe):
 @pytest.mark.parametrize("name", binarizers.names())
 def test_every_binarizer_knows_whether_it_has_started(name):
     binarizer = binarizers.get(name)
-    assert binarizer.started == ("initialized" not in binarizer.state_dict())
-    if not binarizer.started:
+    assert binarizer.has_started == ("initialized" not in binarizer.state_dict())
+    if not binarizer.has_started:
         with torch.device("meta"):
-            assert not binarizers.get(name).started
+            assert not binarizers.get(name).has_started
         binarizer.initialize(torch.ones(2, 3))
-        assert binarizer.started and not unstarted(binarizer)
+        assert binarizer.has_started and not unstarted(binarizer)
 
 
 def test_whatever_is_made_of_such_a_model_says_so_once(models, tmp_path, caplog):
