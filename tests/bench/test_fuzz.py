@@ -29,7 +29,7 @@ def packed(files, tmp_path, monkeypatch):
     return target
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", TARGETS)
 def test_damaged_files(kind, count):
     found = list(fuzz.outcomes(count, [kind]))
