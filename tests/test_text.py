@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from binviz.errors import LONGEST, UserError, one_line, printable
 
@@ -99,6 +100,8 @@ print(ascii(locale.getpreferredencoding(False)))
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the locale of a process is set otherwise there")
 def test_files_are_the_same_in_a_locale_without_utf_8(tmp_path):
+    if not f"{torch.__file__}{tmp_path}".isascii():
+        pytest.skip("torch itself is not imported from such a path in that locale")
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, "utf-8")
     settings = {
