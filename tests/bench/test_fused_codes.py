@@ -65,6 +65,7 @@ def test_layers_that_are_not_fused_have_none():
         fused_layers(text_model("xnor"))
 
 
+@pytest.mark.slow
 def test_the_report_has_the_fused_codes():
     held_out = tasks.of_model("digits-vit.bit-w1a1").held_out(None)
     examples, collate = held_out.examples, held_out.collate

@@ -88,6 +88,7 @@ def test_every_float_and_every_code(form, bits, D, heads, d, F, L, norm_first):
     np.testing.assert_array_equal(x, before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(get_threads() < 2, reason="one thread only")
 def test_threads_change_nothing(monkeypatch):
     monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)
