@@ -40,7 +40,11 @@ def warn_unstarted(model: nn.Module, made: str) -> None:
         made: what is made of it, "the file".
     """
     if paths := unstarted(model):
+        marked = (part for part in model.modules() if hasattr(part, "initialized"))
+        # A model that has seen a batch is not told to run one: what came to these was zero
+        ran = any(bool(part.has_started) for part in marked if isinstance(part, Binarizer))
+        advice = "they have seen only zeros so far" if ran else "run one batch first"
         log.warning(
-            "%s answers by the first batch that it sees: %d scales have not started (%s, ...); run one batch first",
-            *(made, len(paths), paths[0]),
+            "%s answers by the first batch that it sees: %d scales have not started (%s, ...); %s",
+            *(made, len(paths), paths[0], advice),
         )
