@@ -8,7 +8,7 @@ import binviz
 ROOT = Path(binviz.__file__).parent
 FLOORS = (
     ("errors",),
-    ("files", "reading", "registry"),
+    ("files", "reading", "registry", "words"),
     ("binarizers",),
     ("layers",),
     ("adapters", "recipes"),

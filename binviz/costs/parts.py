@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 #: Bits of what is not binarized, at whatever width it is stored.
 FLOAT = 32
+
+Quantity = Literal["operations", "memory"]
+#: Where a figure comes from. counted: of what the network does and holds, under the rule. fitted: chosen so that a
+#: printed total comes out. assumed: by a rule that was not found in its source.
+Provenance = Literal["counted", "fitted", "assumed"]
 
 
 @dataclass(frozen=True)

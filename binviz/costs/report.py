@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from binviz.costs import rules, table
-from binviz.costs.parts import FLOAT, Part
+from binviz.costs.parts import FLOAT, Part, Provenance, Quantity
 from binviz.costs.rules import Rule
 from binviz.costs.units import count, memory
+from binviz.words import percent
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Row:
 
     layer: canonical name. module: its path. kind: class, or "product" in attention. weight_bits,
     activation_bits: of the operands, 32 is float, None where there is none. macs: multiply-accumulates.
-    operations: in the rule's unit. bytes: of memory.
+    operations: in the rule's unit. bytes: of memory. operations_from, bytes_from: where the two come from.
     """
 
     layer: str
@@ -30,6 +31,23 @@ class Row:
     macs: int
     operations: float
     bytes: float
+    operations_from: Provenance = "counted"
+    bytes_from: Provenance = "counted"
+
+    @property
+    def provenance(self) -> str:
+        """Where its figures come from, in words; nothing where it has none.
+
+        >>> Row("fc", "", "", 1, 1, 640, 10.0, 80.0, "counted", "assumed").provenance
+        'counted, memory assumed'
+        """
+        found = {
+            "operations": self.operations and self.operations_from,
+            "memory": self.bytes and self.bytes_from,
+        }
+        known = {name: origin for name, origin in found.items() if origin}
+        first = next(iter(known.values()), "")
+        return ", ".join([first, *(f"{name} {origin}" for name, origin in known.items() if origin != first)])
 
 
 @dataclass(frozen=True)
@@ -78,14 +96,35 @@ class Costs:
         rule = self.rule
         size = rule.bytes if self.binary else rule.float_bytes
         price = rule.operations if self.binary else rule.float_operations
+        origins = rule.provenance("operations"), rule.provenance("memory")
         rows = [
-            Row(p.name, p.path, p.kind, p.weight_bits, p.activation_bits, p.macs, price(p), size(p))
+            Row(p.name, p.path, p.kind, p.weight_bits, p.activation_bits, p.macs, price(p), size(p), *origins)
             for p in self.parts
         ]
         remainder = rule.remainder(self.parts)
         if remainder:
-            rows.append(Row("remainder", "", "softmax, norms, ...", None, None, 0, remainder, 0.0))
+            what = ("remainder", "", "softmax, norms, ...")
+            rows.append(Row(*what, None, None, 0, remainder, 0.0, rule.remainder_from))
         return tuple(rows)
+
+    def not_counted(self, quantity: Quantity) -> dict[Provenance, float]:
+        """How much is "fitted" or "assumed", in the rule's unit or in bytes; empty where all is counted.
+
+        >>> from binviz import costs
+        >>> import torch
+        >>> network = torch.nn.Sequential(*(torch.nn.Linear(64, 64, bias=False) for _ in range(3)))
+        >>> counted = costs.of(network, "bnn", shape=(64,), rule="bert-line")
+        >>> {origin: round(amount, 2) for origin, amount in counted.not_counted("operations").items()}
+        {'fitted': 17.77}
+        """
+        found: dict[Provenance, float] = {}
+        for row in self.rows:
+            origin, amount = row.bytes_from, row.bytes
+            if quantity == "operations":
+                origin, amount = row.operations_from, row.operations
+            if origin != "counted" and amount:
+                found[origin] = found.get(origin, 0.0) + amount
+        return found
 
     @cached_property
     def macs(self) -> dict[tuple[int, int], int]:
@@ -155,10 +194,11 @@ class Costs:
         ['operations: 4.096 k OPs [rule bivit]', 'memory: 16.38 kB [rule bivit]']
         """
         rule = self.rule
-        by = f"[rule {rule.name}]"
         name, unit = f"{self.model}, {self.recipe}, {self.input}", rule.memory_unit
-        share = f"{self.binary_share:.1%} with two 1-bit operands"
+        share = f"{percent(self.binary_share)} with two 1-bit operands"
         work, size = count(self.operations, rule.unit), memory(self.bytes, unit)
+        if fitted := self.not_counted("operations").get("fitted"):
+            work += f" ({percent(fitted / self.operations)} of them fitted, not counted)"
         if self.binary:
             work += (
                 f", {self.operations_ratio:.1f}x less than float's {count(self.float_operations, rule.unit)}"
@@ -167,8 +207,8 @@ class Costs:
         return [
             name,
             f"products: {count(sum(self.macs.values()), 'MACs')}, {share}",
-            f"operations: {work} {by}",
-            f"memory: {size} {by}",
+            f"operations: {work} [{rule.label('operations')}]",
+            f"memory: {size} [{rule.label('memory')}]",
         ]
 
     def __str__(self) -> str:

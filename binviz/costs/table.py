@@ -22,7 +22,7 @@ def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
     >>> from binviz.costs.parts import Part
     >>> from binviz.costs.report import Costs
     >>> cells(Costs("Net", "float", "one row", rules.get("bivit"), (Part("fc", "fc", "Linear", 10),)))[0]
-    ('layer', 'kind', 'w bits', 'a bits', 'float MACs', 'OPs', 'memory')
+    ('layer', 'kind', 'w bits', 'a bits', 'float MACs', 'OPs', 'memory', 'provenance')
     """
     pairs = list(costs.macs)
     rule = costs.rule
@@ -30,7 +30,7 @@ def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
     header = (
         *("layer", "kind", "w bits", "a bits"),
         *(names.get(pair, f"{pair[0]}x{pair[1]} MACs") for pair in pairs),
-        *(rule.unit, "memory"),
+        *(rule.unit, "memory", "provenance"),
     )
     lines = []
     for row in costs.rows:
@@ -39,10 +39,11 @@ def cells(costs: Costs) -> tuple[Line, list[Line], Line]:
         macs = (f"{row.macs:,}" if row.macs and pair == operands else "-" for pair in pairs)
         size = memory(row.bytes, rule.memory_unit) if row.bytes else "-"
         shown = (str(value) if value else "-" for value in bits)
-        lines.append((row.layer, row.kind, *shown, *macs, _number(row.operations), size))
+        figures = (_number(row.operations), size, row.provenance or "-")
+        lines.append((row.layer, row.kind, *shown, *macs, *figures))
     sums = (f"{costs.macs[pair]:,}" for pair in pairs)
     size = memory(costs.bytes, rule.memory_unit)
-    return header, lines, ("total", "", "", "", *sums, _number(costs.operations), size)
+    return header, lines, ("total", "", "", "", *sums, _number(costs.operations), size, "")
 
 
 def as_text(costs: Costs) -> str:
@@ -52,13 +53,13 @@ def as_text(costs: Costs) -> str:
     >>> from binviz.costs.parts import Part
     >>> from binviz.costs.report import Costs
     >>> print(as_text(Costs("Net", "float", "one row", rules.get("bivit"), (Part("fc", "fc", "Linear", 10),))))
-    layer  kind    w bits  a bits  float MACs  OPs  memory
-    ------------------------------------------------------
-    fc     Linear       -       -          10   10       -
-    ------------------------------------------------------
+    layer  kind    w bits  a bits  float MACs  OPs  memory  provenance
+    ------------------------------------------------------------------
+    fc     Linear       -       -          10   10       -     counted
+    ------------------------------------------------------------------
     total                                  10   10     0 B
     Net, float, one row
-    products: 10 MACs, 0.0% with two 1-bit operands
+    products: 10 MACs, 0 % with two 1-bit operands
     operations: 10 OPs [rule bivit]
     memory: 0 B [rule bivit]
     """

@@ -67,18 +67,20 @@ def check_text(text: object) -> str:
 def check_numbers(text: str, name: str, most: int) -> list[float]:
     """Numbers that a person writes, with blanks, commas or semicolons between them.
 
+    A comma inside a number is a decimal one where blanks or semicolons stand between the numbers and none has a point.
+
     Args:
-        text: what was written; a decimal point is a point.
+        text: what was written.
         name: what the list is called in the line of an error.
         most: how many there may be.
 
     Raises:
-        UserError: none or too many; something that is no finite number.
+        UserError: none or too many; something that is no finite number; a comma that may be either.
 
-    >>> check_numbers("0.5, -2;1e-3", "a", most=16)
-    [0.5, -2.0, 0.001]
+    >>> check_numbers("0.5, -2;1e-3", "a", most=16), check_numbers("0,5 -0,3; 2", "a", most=16)
+    ([0.5, -2.0, 0.001], [0.5, -0.3, 2.0])
     """
-    words = re.split(r"[\s,;]+", text.strip(" \t\r\n,;"))
+    words = re.split(r"[\s,;]+", _with_points(text, name).strip(" \t\r\n,;"))
     if words == [""]:
         raise UserError(f"{name} is empty; write 1 to {most} numbers, such as 0.5 -1.2 3")
     if len(words) > most:
@@ -94,6 +96,21 @@ def check_numbers(text: str, name: str, most: int) -> list[float]:
         if not math.isfinite(values[-1]):
             raise UserError(f"{name} holds {word[:20]}; write finite numbers")
     return values
+
+
+def _with_points(text: str, name: str) -> str:
+    """The text with decimal points for decimal commas; what may be read in two ways is refused."""
+    # A comma before a blank, a sign or another comma is no decimal one, and two in a word are none either
+    words = re.split(r"[\s;]+|,(?=[\s;,]|$)", text.strip(" \t\r\n,;"))
+    decimal = [word for word in words if re.fullmatch(r"[-+\u2212]?\d+,\d+(e[-+]?\d+)?", word, re.IGNORECASE)]
+    if not decimal:
+        return text
+    others = [word for word in words if word not in decimal]
+    if len(words) == 1 or any({",", "."} & set(word) for word in others):
+        number = decimal[0][:20]
+        one, two = number.replace(",", "."), number.replace(",", " ")
+        raise UserError(f"{name}: {number} may be one number or two; write {one} or {two}")
+    return " ".join(word.replace(",", ".") for word in words)
 
 
 def _read(source: Source, limit: int, what: str) -> bytes:

@@ -90,7 +90,10 @@ def bit_product(
                 xanchor="left",
             )
     figure.update_xaxes(
-        title="place (bit of the word)", tickvals=list(range(n)), range=[-0.5, n - 0.5], showgrid=False
+        title="place (bit of its word, which is read from the right)",
+        tickvals=list(range(n)),
+        range=[-0.5, n - 0.5],
+        showgrid=False,
     )
     figure.update_yaxes(
         tickvals=places,
@@ -184,7 +187,7 @@ def bit_words(
     figure.update_xaxes(
         range=[-0.5, word + 4], showgrid=False, zeroline=False, tickvals=[*range(0, word, 8), word - 1]
     )
-    figure.update_xaxes(title="bit (place in the word)", row=3, col=1)
+    figure.update_xaxes(title="bit (place in the word, read from the right)", row=3, col=1)
     figure.update_yaxes(range=[height - 0.5, -0.5], showgrid=False, zeroline=False, dtick=max(1, height // 6))
     figure.update_yaxes(title="word (number)", row=2, col=1)
     sized(figure, 170 + 3 * grid, top=34)

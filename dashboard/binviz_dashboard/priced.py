@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+from typing import NamedTuple
 
 import pandas as pd
+import plotly.graph_objects as go
 from torch import nn
 
-from binviz import costs
+from binviz import costs, plots
 from binviz.costs import Costs
+from binviz.costs.parts import Quantity
 from binviz.costs.table import cells
 from binviz.costs.units import count, memory
+from binviz.words import percent, times
 
 #: Architectures of the papers, counted without weights: name -> class of the configuration and its options.
 CONFIGURATIONS: dict[str, tuple[str, dict[str, int]]] = {
@@ -35,7 +39,7 @@ def untrained(name: str, recipe: str, tokens: int) -> Costs:
     """Costs of one of the `CONFIGURATIONS` under a recipe, by the rule "everything".
 
     >>> untrained("BERT-base", "bit-w1a1", 128).under("bert-line").summary()[2]
-    "operations: 397.7 M FLOPs, 56.2x less than float's 22.35 G FLOPs [rule bert-line]"
+    "operations: 397.7 M FLOPs (12.2 % of them fitted, not counted), 56.2x less than float's 22.35 G FLOPs [rule bert-line]"
     """
     import transformers  # takes seconds, and most pages do without
 
@@ -43,35 +47,55 @@ def untrained(name: str, recipe: str, tokens: int) -> Costs:
     return costs.of(getattr(transformers, kind)(**options), recipe, tokens=tokens, rule="everything")
 
 
-def by_layer(counted: Costs, what: str) -> tuple[list[str], dict[str, list[float]], str]:
+class Layers(NamedTuple):
+    """What each layer costs, as `plots.costs` takes it.
+
+    names: of the layers. amounts: "1-bit", "mixed" or "float" -> one for each. unit: of them. origins: the same
+    kinds -> where each amount comes from.
+
+    >>> Layers(["fc"], {"float": [1.0]}, "MiB", {"float": ["counted"]}).unit
+    'MiB'
+    """
+
+    names: list[str]
+    amounts: dict[str, list[float]]
+    unit: str
+    origins: dict[str, list[str]]
+
+
+def by_layer(counted: Costs, what: Quantity) -> Layers:
     """Operations or memory of each layer, apart by its operands.
 
     Args:
         counted: under the rule to use.
-        what: "operations" or "memory".
-
-    Returns:
-        Names of layers; "1-bit", "mixed" or "float" -> one amount for each; their unit.
+        what: is priced.
 
     >>> from binviz.costs.parts import Part
     >>> parts = (Part("layers.0.fc1", "", "", 64000, 1, 1), Part("head", "", "", 1000, 32, 32))
-    >>> by_layer(Costs("Net", "bnn", "one row", costs.rules.get("bivit"), parts), "operations")
+    >>> by_layer(Costs("Net", "bnn", "one row", costs.rules.get("bivit"), parts), "operations")[:3]
     (['0', 'head'], {'1-bit': [1.0, 0.0], 'float': [0.0, 1.0]}, 'thousand OPs')
     """
     amounts: dict[str, dict[str, float]] = {"1-bit": {}, "mixed": {}, "float": {}}
-    layers: dict[str, None] = {}
+    layers: dict[str, str] = {}
     for row in counted.rows:
         number = _NUMBER.search(f"{row.layer}.")
         layer = number[1] if number else row.layer if len(row.layer) < 16 else row.layer.split(".")[-1]
         if row.operations or row.bytes:
-            layers[layer] = None
+            layers[layer] = row.operations_from if what == "operations" else row.bytes_from
         bits = {row.weight_bits, row.activation_bits} - {None}
         kind = "1-bit" if bits == {1} else "float" if bits <= {32} else "mixed"
         amount = row.operations if what == "operations" else row.bytes
         amounts[kind][layer] = amounts[kind].get(layer, 0.0) + amount
     factor, unit = _unit(counted, what, max(max(values.values(), default=0.0) for values in amounts.values()))
     found = {kind: [values.get(layer, 0.0) / factor for layer in layers] for kind, values in amounts.items()}
-    return list(layers), {kind: values for kind, values in found.items() if any(values)}, unit
+    found = {kind: values for kind, values in found.items() if any(values)}
+    return Layers(list(layers), found, unit, {kind: list(layers.values()) for kind in found})
+
+
+def figure(counted: Costs, what: Quantity) -> go.Figure:
+    """The bars of `by_layer`, hatched where an amount is not counted."""
+    found = by_layer(counted, what)
+    return plots.costs(found.names, found.amounts, what, found.unit, counted.rule.name, found.origins)
 
 
 def _unit(counted: Costs, what: str, largest: float) -> tuple[float, str]:
@@ -90,17 +114,17 @@ def totals(counted: Costs) -> tuple[tuple[str, str], tuple[str, str]]:
     """Operations and memory, each beside the float network's, for reading.
 
     >>> totals(untrained("BERT-base", "bit-w1a1", 128).under("bert-line"))[1]
-    ('13.43 MiB', '31.1x less than 417.64 MiB')
+    ('13.43 MiB', '1/31 of 417.64 MiB')
     """
     unit, size = counted.rule.unit, counted.rule.memory_unit
     return (
         (
             count(counted.operations, unit),
-            f"{counted.operations_ratio:.1f}x less than {count(counted.float_operations, unit)}",
+            f"1/{times(counted.operations_ratio)} of {count(counted.float_operations, unit)}",
         ),
         (
             memory(counted.bytes, size),
-            f"{counted.memory_ratio:.1f}x less than {memory(counted.float_bytes, size)}",
+            f"1/{times(counted.memory_ratio)} of {memory(counted.float_bytes, size)}",
         ),
     )
 
@@ -113,12 +137,32 @@ def about(rule: str) -> str:
     """
     found = costs.rules.get(rule)
     said = (inspect.getdoc(type(found)) or "").split("\n\n")[0].replace("\n", " ")
-    return f"Rule {rule}. {said} Source: {found.source}."
+    return f"Rule {found.title}. {said} Source: {found.source}."
+
+
+def not_counted(counted: Costs) -> str:
+    """What of the figures is fitted or assumed and so hatched, in words; nothing where all is counted.
+
+    >>> bert = untrained("BERT-base", "bit-w1a1", 128)
+    >>> not_counted(bert.under("bert-line")).partition(",")[0], not_counted(bert.under("bivit"))
+    ('Hatched: 12.2 % of the operations are fitted', '')
+    """
+    said = []
+    if fitted := counted.not_counted("operations").get("fitted"):
+        share = percent(fitted / counted.operations)
+        said.append(
+            f"{share} of the operations are fitted, chosen so that the printed total comes out; "
+            "no source says what they are"
+        )
+    for quantity in counted.rule.unconfirmed:
+        said.append(f"the rule of {quantity} is unconfirmed: it was not found in its source")
+    return f"Hatched: {'; '.join(said)}." if said else ""
 
 
 def table(counted: Costs) -> pd.DataFrame:
     """Every layer as larq's summary shows it, with units and the rule in the heads of the columns."""
     header, lines, total = cells(counted)
-    *names, operations, size = header
-    rule = counted.rule.name
-    return pd.DataFrame([*lines, total], columns=[*names, f"{operations} [{rule}]", f"{size} [{rule}]"])
+    *names, operations, size, origin = header
+    rule = counted.rule
+    heads = f"{operations} [{rule.label('operations')}]", f"{size} [{rule.label('memory')}]"
+    return pd.DataFrame([*lines, total], columns=[*names, *heads, origin])

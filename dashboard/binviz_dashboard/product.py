@@ -5,7 +5,7 @@ No Streamlit here.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +22,12 @@ from binviz.tasks import Example
 
 MOST = 16
 ABOUT = {
-    True: "The sign of a number is its code, and 0 counts as +1. A code is one bit: 1 for +1, 0 for −1. XNOR marks the "
+    True: "The sign of a number is its code, and 0 counts as +1. A code is one bit: 1 for +1, 0 for −1. The number "
+    "beside a row of bits is its word, read from the right: place 0 is its last digit. XNOR marks the "
     "places that agree. Machines use XOR, which marks those that differ: bits after the last place are 0 on both "
     "sides and differ nowhere. The scales are the mean magnitudes of a and of w (XNOR-Net).",
-    False: "An activation that cannot be negative has the codes 0 and 1: here 1 above 0.5. A 0 adds nothing. AND "
+    False: "An activation that cannot be negative has the codes 0 and 1: here 1 above 0.5. A 0 adds nothing. The "
+    "number beside a row of bits is its word, read from the right: place 0 is its last digit. AND "
     "counts the ones that meet a +1; all other ones of a meet a −1. The scales are 1 for a and for w its mean "
     "magnitude.",
 }
@@ -70,7 +72,62 @@ def step(a: str, w: str, signed: bool) -> Step:
     )
     if len(x) != len(y):
         raise UserError(f"list a has {len(x)} numbers and list w has {len(y)}; write as many in both")
-    return Step(x, y, (x >= 0 if signed else x > 0.5).astype(int), (y >= 0).astype(int), signed)
+    return _binarized(x, y, signed)
+
+
+def _binarized(a: NDArray[np.float64], w: NDArray[np.float64], signed: bool) -> Step:
+    return Step(a, w, (a >= 0 if signed else a > 0.5).astype(int), (w >= 0).astype(int), signed)
+
+
+def flip(step: Step, of: Literal["a", "w"], place: int) -> Step:
+    """The same with one bit turned, by another number there: scales stay, and the dot product of the codes moves.
+
+    A number changes its sign, and a 0, which counts as +1, becomes -1; an activation of 0 and 1 becomes what is as far
+    on the other side of a half, and a half becomes 1. So `written` gives lists that `step` reads back.
+
+    Args:
+        step: of now.
+        of: the list in which a bit is turned.
+        place: in it.
+
+    Raises:
+        UserError: no such place.
+
+    >>> turned = flip(step("0.5 -2", "1 1", signed=True), "w", 1)
+    >>> turned.w.tolist(), turned.w_bits.tolist(), dot(turned)
+    ([1.0, -1.0], [1, 0], 2)
+    """
+    if not 0 <= place < len(step.a):
+        raise UserError(f"there is no place {place}; choose one from 0 to {len(step.a) - 1}")
+    numbers = {"a": step.a.copy(), "w": step.w.copy()}
+    number = numbers[of][place]
+    if of == "w" or step.signed:
+        numbers[of][place] = -number if number else -1.0
+    else:
+        numbers[of][place] = 1.0 - number if number != 0.5 else 1.0
+    return _binarized(numbers["a"], numbers["w"], step.signed)
+
+
+def flipped(before: Step, after: Step) -> str:
+    """What a turned bit did, in one sentence.
+
+    >>> one = step("0.5 -2", "1 1", signed=True)
+    >>> flipped(one, flip(one, "w", 1))
+    'The dot product of the codes moves by +2, from 0 to 2.'
+    """
+    was, is_now = dot(before), dot(after)
+    if was == is_now:
+        return f"The dot product of the codes stays {is_now}: the activation there is 0 and adds nothing."
+    return f"The dot product of the codes moves by {is_now - was:+d}, from {was} to {is_now}."
+
+
+def written(numbers: NDArray[np.float64]) -> str:
+    """A list as a visitor would write it.
+
+    >>> written(np.array([0.8, -1.2, 2.0]))
+    '0.8 -1.2 2'
+    """
+    return " ".join(f"{number:.12g}" for number in numbers)
 
 
 def dot(step: Step) -> int:
@@ -96,17 +153,19 @@ def scaled(step: Step) -> float:
 
 
 def in_words(step: Step) -> str:
-    """The count as a formula with its numbers, in LaTeX."""
+    """The count as a formula with its numbers, in LaTeX; no line is wider than a phone."""
     a, w, n = step.a_bits, step.w_bits, len(step.a)
     if step.signed:
         count = int((a ^ w).sum())
         return (
-            rf"\begin{{aligned}}a\cdot w &= \text{{matches}}-\text{{mismatches}} = {n - count} - {count} \\ "
-            rf"&= K - 2\,\mathrm{{popcount}}(a \oplus w) = {n} - 2\cdot {count} = {n - 2 * count}\end{{aligned}}"
+            rf"\begin{{aligned}}a\cdot w &= \text{{matches}}-\text{{mismatches}} \\ &= {n - count} - {count} \\ "
+            rf"&= K - 2\,\mathrm{{popcount}}(a \oplus w) \\ "
+            rf"&= {n} - 2\cdot {count} = {n - 2 * count}\end{{aligned}}"
         )
     count, ones = int((a & w).sum()), int(a.sum())
     return (
-        rf"\begin{{aligned}}a\cdot w &= 2\,\mathrm{{popcount}}(a \wedge w) - \mathrm{{popcount}}(a) \\ "
+        rf"\begin{{aligned}}a\cdot w &= 2\,\mathrm{{popcount}}(a \wedge w) \\ "
+        rf"&\quad - \mathrm{{popcount}}(a) \\ "
         rf"&= 2\cdot {count} - {ones} = {2 * count - ones}\end{{aligned}}"
     )
 
@@ -208,12 +267,13 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
 
 
 def row_in_words(met: Met) -> str:
-    """From the count to the layer's output as a formula with its numbers, in LaTeX."""
+    """From the count to the layer's output as a formula with its numbers, in LaTeX; no line is wider than a phone."""
     n, ones = len(met.a_bits), int(met.a_bits.sum())
     count = f"{n} - 2\\cdot {met.count}" if met.signed else f"2\\cdot {met.count} - {ones}"
     return (
-        rf"y \;=\; (\underbrace{{{count}}}_{{\text{{dot}} \,=\, {met.dot}}}) \cdot "
-        rf"\underbrace{{{met.scale:.5g}}}_{{\text{{scales}}}} \;{met.added:+.5g}\;=\; {met.output:.6g}"
+        rf"\begin{{aligned}}\text{{dot}} &= {count} = {met.dot} \\ "
+        rf"y &= \text{{dot}}\cdot\text{{scales}} + \text{{bias}} \\ "
+        rf"&= {met.dot}\cdot {met.scale:.5g} {met.added:+.5g} \\ &= {met.output:.6g}\end{{aligned}}"
     )
 
 

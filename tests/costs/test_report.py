@@ -16,8 +16,11 @@ def test_every_figure_names_its_unit_and_rule(make):
     for name in costs.rules.names():
         under = counted.under(name)
         work, size = under.summary()[2:]
-        assert work.startswith("operations") and under.rule.unit in work and work.endswith(f"[rule {name}]")
-        assert size.startswith("memory") and size.endswith(f"[rule {name}]")
+        assert work.startswith("operations") and under.rule.unit in work
+        assert size.startswith("memory")
+        for line, quantity in ((work, "operations"), (size, "memory")):
+            sure = quantity not in under.rule.unconfirmed
+            assert line.endswith(f"[rule {name}]" if sure else f"[rule {name}, unconfirmed]")
         assert ("iB" if under.rule.memory_unit == "MiB" else "B") in size
         assert f" {under.rule.unit} " in str(under)
         records = under.to_records()
@@ -30,7 +33,28 @@ def test_rules_explain_themselves():
         rule = costs.rules.get(name)
         assert len(rule.__doc__) > 200
         assert rule.source
-    assert "from memory" in costs.rules.get("bibench").source
+        said = any(word in f"{rule.source} {rule.__doc__}" for word in ("from memory", "not the paper's"))
+        assert said == bool(rule.unconfirmed), name
+
+
+def test_what_is_fitted_or_assumed_is_said_in_every_form():
+    counted = costs.of(nn.Sequential(*(nn.Linear(64, 64) for _ in range(3))), "bnn", shape=(64,))
+    assert counted.rows[-1].layer == "remainder"
+    assert counted.rows[-1].operations_from == "fitted" and counted.rows[0].operations_from == "counted"
+    assert counted.not_counted("operations") == {"fitted": counted.rows[-1].operations}
+    assert counted.not_counted("memory") == {}
+    assert "fitted, not counted" in counted.summary()[2]
+    assert str(counted).splitlines()[len(counted.rows) + 1].endswith("fitted")
+    assumed = counted.under("reactnet")
+    assert assumed.not_counted("operations") == {}
+    assert assumed.not_counted("memory") == {"assumed": pytest.approx(assumed.bytes)}
+    assert {row.provenance for row in assumed.rows} == {"counted, memory assumed"}
+    assert {record["bytes_from"] for record in assumed.to_records()} == {"assumed"}
+
+
+def test_no_rule_calls_its_ratio_a_saving_of_time():
+    for name in costs.rules.names():
+        assert "really save" not in costs.rules.get(name).__doc__
 
 
 def test_rows_add_up(model, given):
@@ -54,7 +78,7 @@ def test_table(make):
         assert column in [cell.strip() for cell in header]
     assert len(lines) == len(counted.rows) + 8
     assert all(line == line.rstrip() for line in lines)
-    assert f"{counted.binary_share:.1%} with two 1-bit operands" in lines[-3]
+    assert f"{100 * counted.binary_share:.1f} % with two 1-bit operands" in lines[-3]
     assert counted.binary_share == counted.macs[1, 1] / sum(counted.macs.values())
 
 
@@ -81,7 +105,7 @@ def test_notebook_table_is_sound_and_escaped(make):
     parser.feed(html)
     assert parser.open == []
     assert parser.rows == len(counted.rows) + 2
-    assert parser.cells == parser.rows * 7
+    assert parser.cells == parser.rows * 8
 
 
 def test_records_make_a_data_frame(make):
@@ -90,7 +114,7 @@ def test_records_make_a_data_frame(make):
     table = pd.DataFrame(costs.of(make[1]("bert"), "bit-w1a1", tokens=7).to_records())
     assert set(table.columns) == {
         *("layer", "module", "kind", "weight_bits", "activation_bits", "macs", "operations", "bytes"),
-        *("rule", "operations_unit", "bytes_unit"),
+        *("operations_from", "bytes_from", "rule", "operations_unit", "bytes_unit"),
     }
     assert table.layer.is_unique
 

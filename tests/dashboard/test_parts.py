@@ -215,12 +215,15 @@ def test_costs_by_layer_are_all_costs():
     for rule in costs.rules.names():
         under = counted.under(rule)
         for what, total in (("operations", under.operations), ("memory", under.bytes)):
-            layers, amounts, unit = priced.by_layer(under, what)
+            layers, amounts, unit, origins = priced.by_layer(under, what)
+            assert {name: len(values) for name, values in origins.items()} == dict.fromkeys(
+                amounts, len(layers)
+            )
             factor = units[unit.split()[0]]
             assert factor * sum(map(sum, amounts.values())) == pytest.approx(total)
             assert all(len(values) == len(layers) for values in amounts.values())
         assert rule in priced.about(rule)
-        assert all(rule in column for column in priced.table(under).columns[-2:])
+        assert all(rule in column for column in priced.table(under).columns[-3:-1])
 
 
 def test_two_visitors_do_not_measure_each_other(monkeypatch):

@@ -249,8 +249,14 @@ def test_transparency_is_white_and_the_camera_rotation_applied():
         ("1 " * 17, "17 numbers"),
         ("1,,x" + "y" * 10_000, "which is no number"),
         ("0x10", "no number"),
+        ("0,5", "0,5 may be one number or two; write 0.5 or 0 5"),
+        ("0.5 0,3", "may be one number or two"),
+        ("1,2,3 4,5", "4,5 may be one number or two"),
     ],
-    ids=["empty", "separators", "word", "nan", "infinite", "overflow", "many", "long", "hexadecimal"],
+    ids=[
+        *("empty", "separators", "word", "nan", "infinite", "overflow", "many", "long", "hexadecimal"),
+        *("one comma", "point and comma", "commas"),
+    ],
 )
 def test_bad_numbers_get_one_line(text, message):
     with pytest.raises(UserError, match=message) as caught:
@@ -260,6 +266,13 @@ def test_bad_numbers_get_one_line(text, message):
 
 @pytest.mark.parametrize("text", ["1 -2.5 0", "1,-2.5,0", " 1;\t-2.5\n0, ", "1.0 \u22122.5 -0"], ids=repr)
 def test_good_numbers(text):
+    assert validate.check_numbers(text, "a", most=3) == [1, -2.5, 0]
+
+
+@pytest.mark.parametrize(
+    "text", ["1 -2,5 0", "1,0 \u22122,5 0,0", "1,0; -2,5; 0", "1,0, -2,5, 0,0", "1;-2,5e0;0"], ids=repr
+)
+def test_numbers_with_decimal_commas(text):
     assert validate.check_numbers(text, "a", most=3) == [1, -2.5, 0]
 
 

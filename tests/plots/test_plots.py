@@ -71,6 +71,14 @@ FIGURES = {
     "crossover-one-format": lambda: plots.crossover([plots.Size(1, 64, {"a format of one's own": 1e-3})]),
     "ratios": lambda: plots.ratios({"operations": 64.0}, {"time": (20.0, 19.0, 22.0)}),
     "costs": lambda: plots.costs(["0", "1"], {"1-bit": [1, 2], "float": [0, 3]}, "memory", "MiB", "bivit"),
+    "costs-hatched": lambda: plots.costs(
+        ["0", "1"],
+        {"1-bit": [1, 2], "float": [0, 3]},
+        "memory",
+        "MiB",
+        "own",
+        {"1-bit": ["counted"] * 2, "float": ["counted", "fitted"]},
+    ),
     "lines": lambda: plots.lines(
         [1, 10, 100], {"a": [3, 2, 1], "b": [1, np.nan, 2]}, "n (number)", "e (%)", "xy"
     ),

@@ -34,6 +34,7 @@ class BertLine(Rule):
         "TinyBERT (1909.10351), BiBERT (2203.06390), BiT (2205.13016); derived from their printed figures, "
         "13.43 for the printed 13.4"
     )
+    remainder_from = "fitted"
 
     def share(self, part: Part) -> float:
         """Product of the bits over 64; 1 for two floats.

@@ -8,17 +8,18 @@ from binviz.costs.rules.rule import Rule, product_bits, register
 
 @register
 class Everything(Rule):
-    """Bytes of every tensor of the packed file; operations that the bits really save.
+    """Bytes of every tensor of the packed file; operations with 64 products of bits as one, which is no speed-up.
 
     Memory is counted, not estimated: words of 64 bits for each row of weights (its last word padded), 4 bytes for
     each scale, every other parameter and buffer at its own size. It equals
     `binviz.saving.packed.packed_bytes(model)`, and the float figure is that of the float model's file. A tensor used
     at two places is stored twice. In MiB.
 
-    Operations: a word of 64 one-bit products is one; codes of w and a bits need w * a of them, in attention as
-    well; a product with a float operand is a float MAC, since a 1-bit operand alone saves no multiplication on
-    processors that fuse it with the addition. XNOR, popcount and addition are counted as one, as in every other
-    rule, though they are two or three instructions.
+    Operations: a word of 64 one-bit products is counted as one, as under every other rule, though XNOR, popcount and
+    addition are two or three instructions, and processors do not multiply floats one by one either: the ratio is a
+    count, not a time (`binviz bench` measures times). Codes of w and a bits need w * a words, in attention as well; a
+    product with a float operand is a float MAC, since a 1-bit operand alone saves no multiplication on processors that
+    fuse it with the addition.
     """
 
     name = "everything"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from binviz.costs.parts import FLOAT, Part
+from binviz.costs.parts import FLOAT, Part, Provenance, Quantity
 from binviz.costs.units import MemoryUnit
 from binviz.errors import UserError, near
 
@@ -20,12 +20,47 @@ class Rule:
     Attributes:
         name: what `costs.of` takes and every figure is printed with. unit: of operations.
         memory_unit: of bytes; see `binviz.costs.units`. source: paper, and how sure we are of the rule.
+        unconfirmed: quantities whose rule was not found in its source; every figure says so.
+        remainder_from: where `remainder` comes from.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str] = "OPs"
     memory_unit: ClassVar[MemoryUnit] = "MB"
     source: ClassVar[str]
+    unconfirmed: ClassVar[tuple[Quantity, ...]] = ()
+    remainder_from: ClassVar[Provenance] = "assumed"
+
+    @property
+    def title(self) -> str:
+        """The name, and what of the rule is unconfirmed.
+
+        >>> from binviz import costs
+        >>> [costs.rules.get(name).title for name in ("bivit", "reactnet", "bibench")]
+        ['bivit', 'reactnet (memory unconfirmed)', 'bibench (unconfirmed)']
+        """
+        if not self.unconfirmed:
+            return self.name
+        some = "" if len(self.unconfirmed) == 2 else f"{self.unconfirmed[0]} "
+        return f"{self.name} ({some}unconfirmed)"
+
+    def label(self, quantity: Quantity) -> str:
+        """What stands beside a figure of that quantity.
+
+        >>> from binviz import costs
+        >>> costs.rules.get("reactnet").label("operations"), costs.rules.get("reactnet").label("memory")
+        ('rule reactnet', 'rule reactnet, unconfirmed')
+        """
+        return f"rule {self.name}" + (", unconfirmed" if quantity in self.unconfirmed else "")
+
+    def provenance(self, quantity: Quantity) -> Provenance:
+        """Where its figures for the parts of a network come from.
+
+        >>> from binviz import costs
+        >>> costs.rules.get("reactnet").provenance("memory")
+        'assumed'
+        """
+        return "assumed" if quantity in self.unconfirmed else "counted"
 
     def operations(self, part: Part) -> float:
         """Of one input, in `unit`.

@@ -63,6 +63,7 @@ class ReActNet(Rule):
 
     name = "reactnet"
     source = "Bi-Real Net (1808.00278), ReActNet (2003.03488); the memory rule is from memory, not found"
+    unconfirmed = ("memory",)
 
     def share(self, part: Part) -> float:
         """1/64 for 1 x 1 bit, else 1.
@@ -85,6 +86,7 @@ class BiBench(Rule):
 
     name = "bibench"
     source = "BiBench (2301.11233), section on theoretical complexity; from memory, not found"
+    unconfirmed = ("operations", "memory")
 
     def share(self, part: Part) -> float:
         """1/64 for 1 x 1 bit, else 1."""
@@ -112,6 +114,7 @@ class BinaryDM(Rule):
 
     name = "binarydm"
     source = "BinaryDM (2404.05662), figure of OPs; derived. The memory rule is not the paper's"
+    unconfirmed = ("memory",)
 
     def share(self, part: Part) -> float:
         """Product of the bits over 64; 1 for two floats.

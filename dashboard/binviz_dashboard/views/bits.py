@@ -71,9 +71,8 @@ def what_papers_count() -> None:
         column.metric(f"{label} [rule {rule}]", value, below, delta_color="off", delta_arrow="off")
     for column, what in zip(st.columns(2, gap="large"), ("operations", "memory"), strict=True):
         with column:
-            layers, amounts, unit = priced.by_layer(counted, what)
-            charts.show(plots.costs(layers, amounts, what, unit, rule), what)
-    st.caption(priced.about(rule))
+            charts.show(priced.figure(counted, what), what)
+    st.caption(f"{priced.about(rule)} {priced.not_counted(counted)}")
     table = priced.table(counted)
     numbers = {name: st.column_config.TextColumn(alignment="right") for name in table.columns[2:]}
     alt = f"Costs of every layer by the rule {rule}."
