@@ -87,7 +87,8 @@ class Contest:
     """One layer in bits and in torch's formats, on one thread.
 
     rows, inputs, outputs: of the layer. seconds: of each of `kernels.contestants`. ratio: torch's time over
-    ours, by the same names. limit, float_limit: operations per second on registers, in between.
+    ours, by the same names. limit, float_limit: operations per second on registers, in between; that of float32 is
+    None in records, which lack it.
     """
 
     rows: int
@@ -96,7 +97,7 @@ class Contest:
     seconds: dict[str, Spread]
     ratio: dict[str, Spread]
     limit: Spread
-    float_limit: Spread
+    float_limit: Spread | None
 
     @property
     def operations(self) -> int:
@@ -112,8 +113,17 @@ def disturbed(contests: Sequence[Contest]) -> bool:
     >>> disturbed([one]), disturbed([one, other])
     (False, True)
     """
-    least, most = min(c.limit.low for c in contests), max(c.limit.high for c in contests)
-    return most - least > LARGEST_SPREAD * most
+    return not steady([contest.limit for contest in contests])
+
+
+def steady(limits: Sequence[Spread]) -> bool:
+    """Whether what was measured again and again, on registers alone, was the same all the time.
+
+    >>> steady([Spread(1.0, 0.99, 1.01)]), steady([Spread(1.0, 0.8, 1.0)])
+    (True, False)
+    """
+    least, most = min(limit.low for limit in limits), max(limit.high for limit in limits)
+    return most - least <= LARGEST_SPREAD * most
 
 
 @torch.inference_mode()

@@ -53,7 +53,7 @@ def of(
     ...     print(line)
     BertModel, bit-w1a1, 128 tokens
     products: 11.17 G MACs, 100 % with two 1-bit operands
-    operations: 397.7 M FLOPs (12.2 % of them fitted, not counted), 56.2x less than float's 22.35 G FLOPs [rule bert-line]
+    operations: 397.7 M FLOPs (12.2 % fitted), 56.2x less than float's 22.35 G FLOPs [rule bert-line]
     memory: 13.43 MiB, 31.1x less than float's 417.64 MiB [rule bert-line]
     """
     counted_by = rules.get(rule)

@@ -198,7 +198,7 @@ class Costs:
         share = f"{percent(self.binary_share)} with two 1-bit operands"
         work, size = count(self.operations, rule.unit), memory(self.bytes, unit)
         if fitted := self.not_counted("operations").get("fitted"):
-            work += f" ({percent(fitted / self.operations)} of them fitted, not counted)"
+            work += f" ({percent(fitted / self.operations)} fitted)"
         if self.binary:
             work += (
                 f", {self.operations_ratio:.1f}x less than float's {count(self.float_operations, rule.unit)}"

@@ -44,13 +44,13 @@ class Point(NamedTuple):
 
 
 @builder
-def roofline(points: Sequence[Point], limits: Mapping[str, float], bandwidth: float) -> go.Figure:
+def roofline(points: Sequence[Point], limits: Mapping[str, float], bandwidth: float | None) -> go.Figure:
     """Attained operations per second against operations per byte, under the machine's own limits.
 
     Args:
         points: measured; those of one kind are joined in the given order.
         limits: kind -> operations per second that its instructions allow on registers.
-        bandwidth: bytes per second from memory.
+        bandwidth: bytes per second from memory; None where it was not measured.
 
     >>> figure = roofline([Point("1-bit", "64 rows", 2e9, 1e6, 1e-3)], {"1-bit": 4e12}, bandwidth=2e10)
     >>> [line.name for line in figure.data], figure.layout.meta["alt"].split("; ")[1]
@@ -61,11 +61,11 @@ def roofline(points: Sequence[Point], limits: Mapping[str, float], bandwidth: fl
     reach = np.array([min(intensities.min(), 1.0) / 2, intensities.max() * 2])
     said = []
     for kind, limit in limits.items():
-        turn = limit / bandwidth
+        turn = limit / bandwidth if bandwidth else reach[0]
         x = np.array([reach[0], np.clip(turn, *reach), reach[1]])
         figure.add_scatter(
             x=x,
-            y=np.minimum(x * bandwidth, limit) / 1e12,
+            y=np.minimum(x * (bandwidth or np.inf), limit) / 1e12,
             name=f"limit, {kind}",
             mode="lines",
             line={"color": _COLOURS.get(kind, GREY), "width": 1.5, "dash": "dash"},
@@ -94,11 +94,10 @@ def roofline(points: Sequence[Point], limits: Mapping[str, float], bandwidth: fl
     )
     figure.update_yaxes(title="speed (10<sup>12</sup> operations per second)", type="log", dtick=1)
     sized(figure, 430, top=70)
+    memory = f"with {bandwidth / 1e9:.0f} GB/s from memory" if bandwidth else "without a limit of memory"
     return describe(
         figure,
-        alt=f"Roofline with {bandwidth / 1e9:.0f} GB/s from memory. In 10^12 operations per second: "
-        + "; ".join(said)
-        + ".",
+        alt=f"Roofline {memory}. In 10^12 operations per second: " + "; ".join(said) + ".",
     )
 
 

@@ -181,6 +181,7 @@ DIGITS = register(
         judge=judge,
         held_out=held_out,
         example=example,
+        example_count=lambda: len(digits.raw("test")[0]),
         licence="CC-BY-4.0 data",
         source="trained from scratch on scikit-learn's digits (UCI, 1998)",
     )

@@ -29,6 +29,10 @@ START, PIECES, POSITIONS = "sentence-transformers/all-MiniLM-L6-v2", 11_000, 256
 #: Tasks whose training sentences choose the word pieces of a cut table: the labelled ones that are small.
 VOCABULARY_TASKS = ("sst2", "cola", "mrpc", "rte", "stsb", "wnli")
 
+OUR_SENTENCES = (
+    "These sixty sentences are our own and hard on purpose, with negation, contrast and irony: models do better on "
+    "SST-2's."
+)
 #: name -> what is asked, and the classes in the order of their numbers; none where the label is a number.
 ASKED: dict[str, tuple[str, tuple[str, ...]]] = {
     "sst2": ("Is this positive or negative?", ("negative", "positive")),
@@ -227,6 +231,15 @@ def validation_example(task: str, index: int, model: str, tokenizer: Any) -> Exa
     )
 
 
+def _count(task: str) -> int:
+    """How many examples there are to look at.
+
+    Raises:
+        UserError: data not to be had.
+    """
+    return len(sentences.load()) if task == "sst2" else len(glue.load(task, "validation"))
+
+
 def _task(name: str) -> Task:
     title, labels = ASKED[name]
     return Task(
@@ -239,6 +252,8 @@ def _task(name: str) -> Task:
         judge=partial(judge, name),
         held_out=partial(held_out, name),
         example=own_sentence if name == "sst2" else partial(validation_example, name),
+        example_count=partial(_count, name),
+        about_examples=OUR_SENTENCES if name == "sst2" else "",
         licence=f"Apache-2.0 model; data of GLUE's {name}",
         source=f"fine-tuned from {START} on {glue.HUB_ID} {name}, word pieces cut to {PIECES:,}",
     )

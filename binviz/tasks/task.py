@@ -101,6 +101,8 @@ class Task:
         example: (number, name of the model that reads it, tokenizer) -> an input to look at.
         licence: of what is bundled.
         source: where data and start come from.
+        example_count: how many inputs there are to look at.
+        about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
     name: str
@@ -114,6 +116,8 @@ class Task:
     example: Callable[[int, str, Any], Example]
     licence: str
     source: str
+    example_count: Callable[[], int] = lambda: 0
+    about_examples: str = ""
 
     @property
     def takes(self) -> str:

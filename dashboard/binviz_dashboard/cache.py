@@ -23,7 +23,7 @@ from binviz.packed import pack
 from binviz.playground import latent
 from binviz.plots import Histogram
 from binviz.tasks import Example
-from binviz_dashboard import activations, lab, models, priced, product
+from binviz_dashboard import activations, answers, lab, models, priced, product
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -69,11 +69,11 @@ def tokenizer(name: str) -> Any:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def answer(name: str, key: str, _example: Example) -> models.Answer:
-    """What a model says to an example, a 1-bit one on bits; `key` stands for the example."""
+def answer(name: str, key: str, _example: Example) -> tuple[float, ...]:
+    """Probabilities that a model gives to an example, a 1-bit one on bits; `key` stands for the example."""
     shared = packed(name) if name in models.binary_names() else model(name)
     with shared.lock:
-        return models.ask(shared.model, _example)
+        return answers.ask(shared.model, _example)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

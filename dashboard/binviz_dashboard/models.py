@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-
-import torch
-
 from binviz import tasks, zoo
+from binviz.evidence.headline import Headline, headline
 from binviz.tasks import Example
 
 #: What pages can show of an example, in the order in which they offer it.
@@ -30,24 +26,15 @@ def float_name(binary: str) -> str:
     return binary.split(".")[0] + ".float"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a model says: probabilities of its classes, and how long it took (warm, the median of three, in ms)."""
+def recorded(name: str) -> Headline | None:
+    """The one number that a bundled model's run recorded, beside its chance level; None without a record.
 
-    probabilities: tuple[float, ...]
-    milliseconds: float
-
-
-@torch.inference_mode()
-def ask(model: torch.nn.Module, example: Example) -> Answer:
-    """Run a model on an example."""
-    model(**example.inputs)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        logits = model(**example.inputs).logits[0]
-        times.append(1000 * (time.perf_counter() - start))
-    return Answer(tuple(logits.softmax(-1).tolist()), sorted(times)[1])
+    >>> found = recorded("sst2-minilm.bit-w1a1")
+    >>> found.name, found.shown, found.beside
+    ('accuracy', '81.8 %', 'chance is 50.9 %')
+    """
+    run = zoo.describe(name).record
+    return run and headline(run)
 
 
 def code_of_pair(name: str, example: Example, call: str) -> str:
@@ -72,12 +59,3 @@ def size(count: int) -> str:
     ('28.3 MB', '55.6 kB')
     """
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
-
-
-def percent(share: float | None) -> str:
-    """A recorded share, or that there is no record.
-
-    >>> percent(0.912), percent(None)
-    ('91.2 %', 'not recorded')
-    """
-    return "not recorded" if share is None else f"{100 * share:.1f} %"

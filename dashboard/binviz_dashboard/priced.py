@@ -39,7 +39,7 @@ def untrained(name: str, recipe: str, tokens: int) -> Costs:
     """Costs of one of the `CONFIGURATIONS` under a recipe, by the rule "everything".
 
     >>> untrained("BERT-base", "bit-w1a1", 128).under("bert-line").summary()[2]
-    "operations: 397.7 M FLOPs (12.2 % of them fitted, not counted), 56.2x less than float's 22.35 G FLOPs [rule bert-line]"
+    "operations: 397.7 M FLOPs (12.2 % fitted), 56.2x less than float's 22.35 G FLOPs [rule bert-line]"
     """
     import transformers  # takes seconds, and most pages do without
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Lock
 from typing import Any, NamedTuple
 
+from binviz_kernels import forms
+from torch import nn
+
 from binviz import plots
 from binviz.bench import crossover, machine, records, roofline
+from binviz.bench.pair import Timed
+from binviz.bench.pair import measure as measure_pair
+from binviz.bench.timing import Spread
 from binviz.errors import UserError
+from binviz.tasks import Example
+from binviz.words import percent
+from binviz.words import times as times_of
 
 #: Inputs -> outputs: of BERT-base, and of the bundled text model.
 LAYERS = {
@@ -34,7 +44,7 @@ AMONG = {
     "one bit against torch's": crossover.FORMATS[:1] + crossover.FORMATS[3:],
 }
 MAP_UNSTEADY = (
-    "Disturbed: something else ran meanwhile, because times were not steady at {share:.0%} of the sizes."
+    "Disturbed: something else ran meanwhile, because times were not steady at {share} of the sizes."
 )
 DISTURBED = (
     "Disturbed: something else ran on this machine meanwhile, because the limit, which is measured again and again, "
@@ -44,13 +54,64 @@ DISTURBED = (
 _turn = Lock()
 
 
+class Arithmetic(NamedTuple):
+    """How one form of the kernels multiplies bits.
+
+    register: its bits. products: that it makes at once. instructions: that this takes. how: in words.
+
+    >>> ARITHMETIC["avx2"].times
+    8.0
+    """
+
+    register: int
+    products: int
+    instructions: int
+    how: str
+
+    @property
+    def times(self) -> float:
+        """Products of bits an instruction, over those of float32, which one instruction multiplies and adds."""
+        return self.products / self.instructions / (self.register / 32)
+
+
+COUNTING = "bits need three: XOR, popcount, addition"
+LOOKING_UP = (
+    "bits are looked up here, as this processor cannot count the ones of a register: four products at a time are one "
+    "lookup and one addition of bytes"
+)
+#: Form of the kernels (`binviz_kernels.forms`) -> its arithmetic.
+ARITHMETIC = {
+    "avx512": Arithmetic(512, 512, 3, COUNTING),
+    "avx512bw": Arithmetic(512, 256, 2, LOOKING_UP),
+    "avx2": Arithmetic(256, 128, 2, LOOKING_UP),
+    "neon": Arithmetic(128, 128, 3, "bits need three: XOR, the ones of every byte, addition"),
+    "portable": Arithmetic(64, 64, 3, f"{COUNTING}, in words of 64 bits and not in vectors"),
+}
+
+
 class Race(NamedTuple):
-    """What was measured: the chosen layer, the same with other numbers of rows, memory, and on what."""
+    """What was measured: the chosen layer, the same with other numbers of rows, memory, on what and when.
+
+    bandwidth: None in records, which lack it. form: of the kernels. recorded: whether it is an accepted record.
+    at: when, local time; "" in records.
+    """
 
     chosen: roofline.Contest
     curve: list[roofline.Contest]
-    bandwidth: float
+    bandwidth: float | None
     machine: str
+    form: str = forms.CHOSEN.name
+    recorded: bool = False
+    at: str = ""
+
+    def answers(self, layer: str, rows: int) -> bool:
+        """Whether this is the answer to that question, one of `LAYERS` and a number of rows; if not, grey it out."""
+        return (self.chosen.inputs, self.chosen.outputs, self.chosen.rows) == (*LAYERS[layer], rows)
+
+    @property
+    def where(self) -> str:
+        """On which machine, for a heading."""
+        return f"recorded on {self.machine}" if self.recorded else f"measured here at {self.at}"
 
     @property
     def limit(self) -> float:
@@ -58,9 +119,10 @@ class Race(NamedTuple):
         return max(contest.limit.high for contest in (self.chosen, *self.curve))
 
     @property
-    def float_limit(self) -> float:
-        """The same of float32."""
-        return max(contest.float_limit.high for contest in (self.chosen, *self.curve))
+    def float_limit(self) -> float | None:
+        """The same of float32; None where it was not measured."""
+        limits = [contest.float_limit for contest in (self.chosen, *self.curve)]
+        return max((limit.high for limit in limits if limit), default=None)
 
     @property
     def disturbed(self) -> bool:
@@ -88,17 +150,90 @@ def race(layer: str, rows: int, tell: Callable[[float, str], object]) -> Race:
             tell(0.4 + 0.12 * index, f"{others} rows, {layer}")
             curve.append(roofline.measure(others, inputs, outputs, rounds=6))
         tell(0.9, "64 MiB from memory to memory")
-        return Race(chosen, curve, roofline.bandwidth(rounds=5), on())
+        at = datetime.now().isoformat(" ", "seconds")
+        return Race(chosen, curve, roofline.bandwidth(rounds=5), on(), at=at)
+
+
+def recorded_races() -> dict[str, dict[tuple[str, int], Race]]:
+    """Machine -> (layer, rows) -> the race in its accepted record; machines whose kernels are as here first.
+
+    >>> [race.recorded for race in next(iter(recorded_races().values())).values()][:1]
+    [True]
+    """
+    found = {name: _races(record) for name, record in records.shipped().items()}
+    like_here = {
+        name: any(race.form == forms.CHOSEN.name for race in races.values()) for name, races in found.items()
+    }
+    return dict(sorted(found.items(), key=lambda pair: not like_here[pair[0]]))
+
+
+def recorded_race(layer: str, rows: int) -> Race | None:
+    """The race to show before anything is measured here; None where no record has that question.
+
+    >>> recorded_race("768 → 768", 128).answers("768 → 768", 128), recorded_race("384 → 384", 8)
+    (True, None)
+    """
+    return next((races[layer, rows] for races in recorded_races().values() if (layer, rows) in races), None)
+
+
+def _races(record: dict[str, Any]) -> dict[tuple[str, int], Race]:
+    """The layers of a record that `LAYERS` has, on one thread."""
+    limit = Spread(**record["limit"])
+    contests = [
+        roofline.Contest(
+            each["rows"],
+            each["inputs"],
+            each["outputs"],
+            {name: Spread(**seconds) for name, seconds in each["seconds"].items()},
+            {name: Spread(**ratio) for name, ratio in each["ratio"].items()},
+            limit,
+            None,
+        )
+        for each in record["layers"]
+        if each["threads"] == 1
+    ]
+    names = {shape: name for name, shape in LAYERS.items()}
+    torch_version = record["machine"]["packages"].get("torch", "")
+    machine = f"{records.machine(record)}, torch {torch_version}"
+    return {
+        (names[each.inputs, each.outputs], each.rows): Race(
+            each,
+            [other for other in contests if _shape(other) == _shape(each)],
+            None,
+            machine,
+            record["form"],
+            True,
+        )
+        for each in contests
+        if _shape(each) in names
+    }
+
+
+def _shape(contest: roofline.Contest) -> tuple[int, int]:
+    return contest.inputs, contest.outputs
+
+
+def pair(floats: nn.Module, bits: nn.Module, example: Example) -> Timed:
+    """A float model and a packed one on an example, in turns; waits a little for another visitor's measurement.
+
+    Raises:
+        UserError: another visitor measures for long.
+    """
+    with turn(wait=10):
+        return measure_pair(floats, bits, example.inputs)
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def turn(wait: float = 0) -> Iterator[None]:
     """One measurement at a time.
+
+    Args:
+        wait: seconds for which one may wait for it.
 
     Raises:
         UserError: another visitor measures; two at once would measure each other.
     """
-    if not _turn.acquire(blocking=False):
+    if not _turn.acquire(timeout=wait):
         raise UserError("somebody else is measuring on this machine; try again when they are done")
     try:
         yield
@@ -166,17 +301,17 @@ def on() -> str:
 
 
 def ratios(seen: Race) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """What theory says and what was measured, as `plots.ratios` takes them."""
-    theory = {
-        "papers' operations": 64.0,
-        "bytes of weights": 32.0,
-        "this core's limits": seen.limit / seen.float_limit,
-    }
+    """What theory says and what was measured, as `plots.ratios` takes them; nothing measured where it was disturbed."""
+    theory = {"papers' operations": 64.0, "bytes of weights": 32.0}
+    if seen.disturbed:
+        return theory, {}
+    if seen.float_limit:
+        theory["this core's limits"] = seen.limit / seen.float_limit
     return theory, {f"torch {name} / ours": list(times) for name, times in seen.chosen.ratio.items()}
 
 
 def points(seen: Race) -> tuple[list[plots.Point], dict[str, float]]:
-    """Every layer that was measured, and the two limits, as `plots.roofline` takes them."""
+    """Every layer that was measured, and the limits that are known, as `plots.roofline` takes them."""
     found = [
         plots.Point(
             KINDS[name],
@@ -187,19 +322,28 @@ def points(seen: Race) -> tuple[list[plots.Point], dict[str, float]]:
         )
         for name in ("binviz", "float32", "bfloat16")
         for contest in seen.curve
+        if name in contest.seconds
     ]
-    return found, {"1-bit": seen.limit, "float32": seen.float_limit}
+    limits = {"1-bit": seen.limit, "float32": seen.float_limit}
+    return found, {name: limit for name, limit in limits.items() if limit}
 
 
 def times(seen: Race) -> dict[str, tuple[str, str]]:
-    """What each contestant took, and how much longer than ours; for reading."""
+    """What each contestant took, and how much longer than ours; for reading. Nothing where it was disturbed."""
+    if seen.disturbed:
+        return {}
     share = seen.chosen.operations / seen.chosen.seconds["binviz"].median / seen.limit
     shown = {
-        "1-bit layer, packing included": (_time(seen.chosen, "binviz"), f"{share:.0%} of this core's limit")
+        "1-bit layer, packing included": (_time(seen.chosen, "binviz"), _reached(share, "this core's limit"))
     }
     for name, ratio in seen.chosen.ratio.items():
-        shown[f"torch {name}"] = (_time(seen.chosen, name), f"{ratio.median:.1f} times ours")
+        shown[f"torch {name}"] = (_time(seen.chosen, name), f"{times_of(ratio.median)} times ours")
     return shown
+
+
+def _reached(share: float, of: str) -> str:
+    """How much of a limit; more than all of it says that the limit was not one."""
+    return f"{percent(share, 0)} of {of}" if share <= 1 else f"no less than {of}"
 
 
 def _time(contest: roofline.Contest, name: str) -> str:
@@ -208,20 +352,31 @@ def _time(contest: roofline.Contest, name: str) -> str:
 
 
 def explanation(seen: Race) -> str:
-    """Where 1/64 goes, with the numbers of this measurement, and what it was measured on."""
-    chosen = seen.chosen
-    bits, floats = seen.limit / 1e12, seen.float_limit / 1e12
-    attained = chosen.operations / chosen.seconds["float32"].median / seen.float_limit
-    width = 32 * roofline.LANES
-    return (
-        f"Layer: {chosen.rows} rows, {chosen.inputs} → {chosen.outputs}, floats in and floats out. Where 64 goes: a "
-        f"register of {width} bits holds {width} products of bits, or {roofline.LANES} of float32, so 64 becomes 32. "
-        "One float instruction multiplies and adds at once, while bits need three: XOR, popcount, addition. On "
-        f"registers alone this core makes {bits:.2f} T operations a second on bits and {floats:.3f} T on float32, "
-        f"{bits / floats:.1f} times as many: that is the limit. Torch's float32 layer reaches {attained:.0%} of its "
-        "own limit; where that is little, the measured ratio is above that of the limits. bfloat16 and int8 have "
-        "faster instructions than float32. With one row each weight is used once, so a layer runs at the speed of its "
-        "memory (the slanted line, from 64 MiB; a layer that stays in the cache may lie above it) or of the call "
-        "from Python. The numbers beside the points are rows. "
-        f"Measured on {seen.machine}, one thread."
-    )
+    """Where 1/64 goes, with the numbers of this measurement and the form of the kernels that made it."""
+    if seen.disturbed:
+        return DISTURBED
+    chosen, form = seen.chosen, ARITHMETIC[seen.form]
+    said = [
+        f"Layer: {chosen.rows} rows, {chosen.inputs} → {chosen.outputs}, floats in and floats out.",
+        f"Where 64 goes: one instruction multiplies and adds the {form.register // 32} floats of {form.register} bits, "
+        f"while {form.how}. So {form.products} products of bits take {form.instructions} instructions, and by their "
+        f"number alone bits are {times_of(form.times)} times as fast (kernels: {seen.form}).",
+    ]
+    bits = seen.limit / 1e12
+    if seen.float_limit:
+        floats = seen.float_limit / 1e12
+        attained = chosen.operations / chosen.seconds["float32"].median / seen.float_limit
+        said.append(
+            f"On registers alone this core makes {bits:.2f} T operations a second on bits and {floats:.3f} T on "
+            f"float32, {times_of(bits / floats)} times as many: that is the limit. Torch's float32 layer reaches "
+            f"{_reached(attained, 'its own limit')}; where that is little, the measured ratio is above the limits'."
+        )
+    else:
+        said.append(f"On registers alone that core makes {bits:.2f} T operations a second on bits.")
+    said.append("bfloat16 and int8 have faster instructions than float32.")
+    memory = "With one row each weight is used once, so a layer runs at the speed of its memory"
+    if seen.bandwidth:
+        memory += " (the slanted line, from 64 MiB; a layer that stays in the cache may lie above it)"
+    said.append(f"{memory} or of the call from Python. The numbers beside the points are rows.")
+    said.append(f"{'Recorded' if seen.recorded else 'Measured'} on {seen.machine}, one thread.")
+    return " ".join(said)

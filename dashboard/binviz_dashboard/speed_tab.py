@@ -6,6 +6,7 @@ import streamlit as st
 
 from binviz import plots
 from binviz.bench.crossover import MOST_UNSTEADY
+from binviz.words import percent
 from binviz_dashboard import charts, speed, state
 
 
@@ -25,8 +26,10 @@ def show() -> None:
         bar = st.progress(0.0)
         st.session_state["race"] = speed.race(layer, rows, lambda share, text: bar.progress(share, text))
         bar.empty()
-    if "race" in st.session_state:
-        race(st.session_state["race"])
+    shown = st.session_state.get("race") or speed.recorded_race(layer, rows)
+    if shown:
+        st.markdown(f"**{shown.where[:1].upper()}{shown.where[1:]}**")
+        race(shown)
     else:
         st.info("Press *Measure on this machine*; it takes a few seconds.", icon=":material/timer:")
     st.markdown("#### Who is fastest, and from which size on?")
@@ -41,6 +44,7 @@ def race(seen: speed.Race) -> None:
     """One size: times, ratios and the roofline."""
     if seen.disturbed:
         st.warning(speed.DISTURBED, icon=":material/warning:")
+        return
     for column, (label, (value, below)) in zip(st.columns(4), speed.times(seen).items(), strict=False):
         column.metric(label, value, below, delta_color="off", delta_arrow="off")
     left, right = st.columns(2, gap="large")
@@ -62,6 +66,8 @@ def who_is_fastest(recorded: speed.Map | None, among: str) -> None:
     where = "this machine" if "measured map" in st.session_state else f"recorded on {seen.machine}"
     st.markdown(f"**{where[:1].upper()}{where[1:]}**")
     if seen.found["unsteady"] > MOST_UNSTEADY:
-        st.warning(speed.MAP_UNSTEADY.format(share=seen.found["unsteady"]), icon=":material/warning:")
+        st.warning(
+            speed.MAP_UNSTEADY.format(share=percent(seen.found["unsteady"], 0)), icon=":material/warning:"
+        )
     charts.show(plots.crossover(speed.sizes(seen, among)), "fastest")
     st.caption(speed.about_map(seen))

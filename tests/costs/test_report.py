@@ -43,7 +43,7 @@ def test_what_is_fitted_or_assumed_is_said_in_every_form():
     assert counted.rows[-1].operations_from == "fitted" and counted.rows[0].operations_from == "counted"
     assert counted.not_counted("operations") == {"fitted": counted.rows[-1].operations}
     assert counted.not_counted("memory") == {}
-    assert "fitted, not counted" in counted.summary()[2]
+    assert "% fitted)" in counted.summary()[2]
     assert str(counted).splitlines()[len(counted.rows) + 1].endswith("fitted")
     assumed = counted.under("reactnet")
     assert assumed.not_counted("operations") == {}

@@ -61,6 +61,9 @@ FIGURES = {
         {"1-bit": 2.5e12, "float32": 1e11},
         bandwidth=2e10,
     ),
+    "roofline-without-memory": lambda: plots.roofline(
+        [plots.Point("1-bit", str(m), 1e6 * m, 1e5, 1e-4) for m in (1, 8)], {"1-bit": 2.5e12}, bandwidth=None
+    ),
     "crossover": lambda: plots.crossover(
         [
             plots.Size(m, k, {"1 bit": 1e-6 * m, "float32": 1e-7 * k, "int8": 2e-3})

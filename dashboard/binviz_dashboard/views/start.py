@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from binviz_dashboard import cache, charts, inputs, models, state
+from binviz_dashboard import answers as both
+from binviz_dashboard import cache, charts, inputs, models, speed, state
 
 from binviz import plots, tasks, zoo
+from binviz.words import percent
 
 st.markdown("#### Ask a float network and its 1-bit twin the same question")
 with state.one_line():
@@ -16,6 +18,9 @@ with state.one_line():
     pair = (models.float_name(name), name)
     entries = [zoo.describe(each) for each in pair]
     answers = [cache.answer(each, example.key, example) for each in pair]
+    floats, bits = cache.model(pair[0]), cache.packed(pair[1])
+    with floats.lock, bits.lock:
+        timed = speed.pair(floats.model, bits.model, example)
 
 task = tasks.get(entries[0].task)
 classes = task.labels
@@ -34,23 +39,29 @@ with asked:
         st.caption(f"{example.cut} word pieces at the end were left out.")
 for column, title, entry, answer in zip(columns, ("Float", "1-bit"), entries, answers, strict=True):
     with column:
-        best = int(np.argmax(answer.probabilities))
+        best = int(np.argmax(answer))
         st.metric(
             f"{title} says",
             classes[best],
-            f"{answer.probabilities[best]:.0%} sure",
+            f"{percent(answer[best])} sure",
             delta_arrow="off",
             delta_color="off",
         )
         is_float = entry.recipe == "float"
         st.metric("Size of the file, float16" if is_float else "Size of the file", models.size(entry.bytes))
-        st.metric("Accuracy, recorded", models.percent(entry.metrics.get("accuracy")))
-        st.metric("Time, in float32" if is_float else "Time, on bits", f"{answer.milliseconds:.1f} ms")
+        found = models.recorded(entry.name)
+        said = (found.shown, found.beside) if found else ("not recorded", None)
+        st.metric("Accuracy, recorded", *said, delta_arrow="off", delta_color="off")
+        took = timed.floats if is_float else timed.bits
+        st.metric("Time, in float32" if is_float else "Time, on bits", f"{1000 * took.median:.1f} ms")
 
+sizes = (entries[0].bytes, entries[1].bytes)
+st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
+st.caption(f"{timed.in_words()} Measured at {timed.at}.")
 left, right = st.columns(2, gap="large")
 with left:
     st.markdown("**How sure they are**")
-    figure = plots.answers(classes, *(answer.probabilities for answer in answers))
+    figure = plots.answers(classes, *answers)
     charts.show(plots.describe(figure, code=models.code_of_answers(name, example)), "answers")
 with right:
     st.markdown("**All bundled models of this task**")
@@ -65,7 +76,7 @@ with right:
     charts.show(figure, "sizes")
 st.caption(
     "The 1-bit model runs on bits here: its layers pack what they read and count bits in machine words. Both times "
-    "are the median of three warm runs on one thread of this machine. The pages under *Look inside* run it in float, "
+    "are medians of runs in turns on one thread of this machine. The pages under *Look inside* run it in float, "
     "on the values that its bits stand for. How much bits gain grows with the width of the layers: see *Bits and "
     "speed*."
 )
