@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from binviz.evidence.noise import LEVEL, TESTS, Floats, Kind, bound, seen
+from binviz.evidence.noise import LEVEL, TESTS, Floats, Kind, bound, interval, seen
 from binviz.evidence.runs import Run, each_example
 
 Verdict = Literal["holds", "weak", "fails", "not run"]
@@ -60,7 +60,8 @@ class Finding:
 
     difference: of the metric, positive where `better` is better. p: of the test, NaN where there was none. seeds: how
     many both have. by: what was tested, see `binviz.evidence.noise`. seen: the smallest difference that this test would
-    have seen four times in five, from the margin if there is one; of the metric, or of the mean score.
+    have seen four times in five, from the margin if there is one; of the metric, or of the mean score. low, high: 95 %
+    interval of the difference, NaN where the test is of something else than the metric.
 
     >>> found = Finding(Claim("a beats b", "table 1", "a", "b"), "not run")
     >>> found.verdict, found.difference, found.seeds
@@ -74,6 +75,8 @@ class Finding:
     seeds: int = 0
     by: Kind = "seeds"
     seen: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
 
 
 def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
@@ -106,7 +109,9 @@ def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
         towards = np.sign(ahead).sum() if by == "right or wrong" else ahead.mean()
         beyond = p < LEVEL and towards * difference > 0
     verdict = _verdict(claim, difference + claim.margin, beyond, tested=not np.isnan(p))
-    return Finding(claim, verdict, difference, p, len(pairs), by, seen(ahead, by, bool(claim.margin)))
+    low, high = interval(ahead, by) if of_examples or by == "seeds" else (float("nan"),) * 2
+    least = seen(ahead, by, bool(claim.margin))
+    return Finding(claim, verdict, difference, p, len(pairs), by, least, low, high)
 
 
 def _alike(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Pairs:

@@ -89,6 +89,32 @@ def bound(ahead: Floats, kind: Kind) -> float:
     return float(ahead.mean() - _quantile(1 - LEVEL, ahead, kind) * _error(ahead, kind))
 
 
+def interval(ahead: Floats, kind: Kind) -> tuple[float, float]:
+    """95 % interval of the mean; NaN where seeds are too few.
+
+    >>> low, high = interval(np.array([1.0] * 60 + [-1.0] * 40), "right or wrong")  # 0.2 -+ 1.96 * 0.098
+    >>> round(low, 3), round(high, 3)
+    (0.008, 0.392)
+    """
+    half = _quantile(1 - LEVEL / 2, ahead, kind) * _error(ahead, kind)
+    return float(ahead.mean() - half), float(ahead.mean() + half)
+
+
+def wilson(share: float, examples: int) -> tuple[float, float]:
+    """95 % interval of a share of independent examples (Wilson 1927).
+
+    >>> low, high = wilson(0.5, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.404, 0.596)
+    """
+    from scipy.stats import norm
+
+    z = float(norm.ppf(1 - LEVEL / 2))
+    middle = (share + z * z / (2 * examples)) / (1 + z * z / examples)
+    half = z / (1 + z * z / examples) * np.sqrt(share * (1 - share) / examples + z * z / (4 * examples**2))
+    return float(middle - half), float(middle + half)
+
+
 def seen(ahead: Floats, kind: Kind, margin: bool = False) -> float:
     """The smallest true mean that a test with this noise finds four times in five; NaN where seeds are too few.
 

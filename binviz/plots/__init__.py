@@ -20,12 +20,13 @@ from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
-from binviz.plots.training import Course, courses, progress
+from binviz.plots.training import Course, Side, claim, courses, progress
 
 __all__ = [
     "Course",
     "Histogram",
     "Point",
+    "Side",
     "Size",
     "Sweep",
     "accuracy_size",
@@ -37,6 +38,7 @@ __all__ = [
     "bit_product",
     "bit_words",
     "central_span",
+    "claim",
     "costs",
     "courses",
     "crossover",

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from math import isfinite
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import numpy as np
 import plotly.graph_objects as go
+
+from binviz.plots.theme import GREY
 
 P = ParamSpec("P")
 
@@ -80,6 +82,50 @@ def log_axis(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
     powers = 10.0 ** np.arange(np.floor(decades.min()), np.ceil(decades.max()) + 1)
     ticks = powers if np.ptp(decades) > 2.5 else np.outer(powers, [1, 2, 5]).ravel()
     return {"type": "log", "tickvals": ticks.tolist(), "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def axis_from_chance(
+    figure: go.Figure,
+    values: Sequence[float] | np.ndarray,
+    what: str,
+    unit: str,
+    chance: float | None = None,
+    along: Literal["x", "y"] = "y",
+) -> go.Figure:
+    """An axis of accuracies that begins where knowing nothing ends, and says so; at 0 where chance is not known.
+
+    Args:
+        figure: to be given the axis.
+        values: on it, NaN among them or not.
+        what: is shown. unit: of it.
+        chance: what an answer that is always the same gets, drawn as a line.
+        along: which axis.
+
+    >>> figure = axis_from_chance(go.Figure(), [60.0, 81.0], "accuracy", "%", 51.0)
+    >>> figure.layout.yaxis.title.text, figure.layout.yaxis.range
+    ('accuracy (%, from chance)', (50.0, 83.0))
+    """
+    numbers = np.asarray(values, dtype=float)
+    known = numbers[np.isfinite(numbers)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    update = figure.update_yaxes if along == "y" else figure.update_xaxes
+    if chance is None:
+        return update(title=f"{what} ({unit})", rangemode="tozero")
+    start = min(chance, low)
+    room = (high - start or 1.0) / 15
+    remark = "from chance" if start == chance else "from the lowest"
+    update(title=f"{what} ({unit}, {remark})", range=[float(np.floor(start - room / 2)), high + room])
+    if unit != "%":
+        update(range=[start - room, high + room])
+    line = figure.add_hline if along == "y" else figure.add_vline
+    position = "bottom right" if along == "y" else "top left"
+    line(
+        chance,
+        line={"color": GREY, "dash": "dot", "width": 1.5},
+        annotation_text="chance",
+        annotation_position=position,
+    )
+    return figure
 
 
 def longest(labels: Sequence[str]) -> int:

@@ -8,8 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe, sized
+from binviz.plots.figure import axis_from_chance, builder, describe, sized
 from binviz.plots.theme import BINARY, FLOAT
+from binviz.words import percent
 
 _TICKS = [digit * 10**power for power in range(-3, 4) for digit in (1, 2, 5)]
 
@@ -70,21 +71,22 @@ def answers(
         names: of the two models.
 
     >>> answers(["no", "yes"], [0.25, 0.75], [0.5, 0.5]).layout.meta["alt"]
-    'float says yes with 75.0%; 1-bit says no with 50.0%.'
+    'float says yes with 75.0 %; 1-bit says no with 50.0 %.'
     """
     figure = go.Figure()
     said = []
     for name, values, colour in ((names[0], floats, FLOAT), (names[1], binaries, BINARY)):
-        shares = 100 * np.asarray(values, dtype=float)
+        shares = np.asarray(values, dtype=float)
         figure.add_bar(
             x=list(labels),
-            y=shares,
+            y=100 * shares,
             name=name,
             marker={"color": colour},
-            hovertemplate="%{x}: %{y:.1f}%<extra>" + name + "</extra>",
+            customdata=[percent(float(share)) for share in shares],
+            hovertemplate="%{x}: %{customdata}<extra>" + name + "</extra>",
         )
         best = int(shares.argmax())
-        said.append(f"{name} says {labels[best]} with {shares[best]:.1f}%")
+        said.append(f"{name} says {labels[best]} with {percent(float(shares[best]))}")
     figure.update_xaxes(title="answer (class)", type="category")
     figure.update_yaxes(title="probability (%)", range=[0, 100])
     sized(figure, 340)
@@ -99,8 +101,9 @@ def accuracy_size(
     accuracy: Sequence[float],
     binary: Sequence[bool],
     labelled: Sequence[str] | None = None,
+    chance: float | None = None,
 ) -> go.Figure:
-    """Accuracy against the size of the file, one point per model.
+    """Accuracy against the size of the file, one point per model; points that lie on one another share a label.
 
     Args:
         names: of the models.
@@ -108,13 +111,17 @@ def accuracy_size(
         accuracy: in percent.
         binary: whether the model is a 1-bit one.
         labelled: the models whose name stands beside their point, the others are paler; None is all.
+        chance: accuracy of an answer that is always the same, where the axis begins; at 0 with None.
 
     >>> accuracy_size(["float", "1-bit"], [16.0, 0.5], [98.0, 96.5], [False, True]).layout.meta["alt"]
-    'Accuracy against size of the file: float 16 MB 98.0%; 1-bit 0.5 MB 96.5%.'
+    'Accuracy against size of the file: float 16 MB 98.0 %; 1-bit 0.5 MB 96.5 %.'
     """
     figure = go.Figure()
     reach = np.log10([0.5 * min(megabytes, default=1), 2 * max(megabytes, default=1)])
     middle = 10 ** reach.mean()
+    start = min([0.0 if chance is None else chance, *accuracy])
+    groups = _piles(megabytes, accuracy, reach[1] - reach[0], max(accuracy, default=1) - start)
+    pile = {index: group for group in groups for index in group}
     for kind, wanted, colour, symbol in (
         ("float", False, FLOAT, "circle"),
         ("1-bit", True, BINARY, "diamond"),
@@ -124,11 +131,14 @@ def accuracy_size(
         figure.add_scatter(
             x=[megabytes[index] for index in chosen],
             y=[accuracy[index] for index in chosen],
-            text=[names[index] if label else "" for index, label in zip(chosen, shown, strict=True)],
-            customdata=[names[index] for index in chosen],
+            customdata=[
+                "<br>".join(
+                    f"{names[i]}: {megabytes[i]:.3g} MB, {percent(accuracy[i] / 100)}" for i in pile[index]
+                )
+                for index in chosen
+            ],
             name=kind,
-            mode="markers+text",
-            textposition=["bottom right" if megabytes[index] < middle else "bottom left" for index in chosen],
+            mode="markers",
             cliponaxis=False,
             marker={
                 "color": colour,
@@ -136,14 +146,50 @@ def accuracy_size(
                 "size": 12,
                 "opacity": [1.0 if label else 0.35 for label in shown],
             },
-            hovertemplate="%{customdata}<br>%{x:.3g} MB, %{y:.1f}%<extra></extra>",
+            hovertemplate="%{customdata}<extra></extra>",
         )
+    for group in groups:
+        told = [names[index] for index in group if labelled is None or names[index] in labelled]
+        if told:
+            first = group[0]
+            left = megabytes[first] < middle
+            more = len(group) - len(told)
+            figure.add_annotation(
+                x=float(np.log10(megabytes[first])),
+                y=accuracy[first],
+                text="<br>".join([*told, *([f"and {more} more here"] if more else [])]),
+                showarrow=False,
+                align="left" if left else "right",
+                xanchor="left" if left else "right",
+                yanchor="top",
+                xshift=8 if left else -8,
+            )
     figure.update_xaxes(
         title="size of the file (MB, logarithmic)", type="log", tickvals=_TICKS, range=reach.tolist()
     )
-    figure.update_yaxes(title="accuracy (%)")
+    axis_from_chance(figure, accuracy, "accuracy", "%", chance)
     sized(figure, 340)
     listing = "; ".join(
-        f"{n} {m:.3g} MB {a:.1f}%" for n, m, a in zip(names, megabytes, accuracy, strict=True)
+        f"{n} {m:.3g} MB {percent(a / 100)}" for n, m, a in zip(names, megabytes, accuracy, strict=True)
     )
     return describe(figure, alt=f"Accuracy against size of the file: {listing}.")
+
+
+def _piles(
+    megabytes: Sequence[float], accuracy: Sequence[float], width: float, height: float
+) -> list[list[int]]:
+    """Points that lie so near to one another that their labels would: groups of indices, the highest first.
+
+    >>> _piles([1.0, 1.02, 9.0], [90.0, 90.5, 95.0], width=2.0, height=100.0)
+    [[2], [1, 0]]
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(accuracy)), key=lambda each: -accuracy[each]):
+        for group in groups:
+            away = abs(np.log10(megabytes[index] / megabytes[group[0]])) / (width or 1)
+            if away < 0.05 and abs(accuracy[index] - accuracy[group[0]]) < 0.05 * (height or 1):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    return groups

@@ -1,16 +1,19 @@
-"""Figures of recorded runs: a number of several, and what moved in each layer, run beside run."""
+"""Figures of recorded runs: both sides of a claim, a number of several, and what moved in each layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from binviz.plots.figure import axis_from_chance as axis
 from binviz.plots.figure import builder, describe, log_axis, longest, sized
-from binviz.plots.theme import CATEGORICAL, SEQUENTIAL
+from binviz.plots.theme import BINARY, CATEGORICAL, SEQUENTIAL, SKY
+from binviz.words import counted
 
 
 class Course(NamedTuple):
@@ -26,7 +29,11 @@ class Course(NamedTuple):
 
 @builder
 def progress(
-    runs: Mapping[str, tuple[Sequence[int], Sequence[float]]], what: str, unit: str, log: bool = False
+    runs: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    what: str,
+    unit: str,
+    log: bool = False,
+    chance: float | None = None,
 ) -> go.Figure:
     """A number against the step, one line for each run.
 
@@ -36,9 +43,14 @@ def progress(
         what: is shown, such as "loss".
         unit: of the values.
         log: their axis is logarithmic.
+        chance: value of an answer that is always the same. It is drawn, and the axis begins there or at a lower
+            value; with None an axis that is not logarithmic begins at 0.
 
     >>> progress({"seed 0": ([0, 10, 20], [2.0, 1.0, 0.5])}, "loss", "nats").layout.meta["alt"]
     'Loss: seed 0 from 2 to 0.5 in 20 steps.'
+    >>> figure = progress({"seed 0": ([0, 10], [60.0, 80.0])}, "accuracy", "%", chance=51.0)
+    >>> figure.layout.yaxis.range[0], figure.layout.meta["alt"]
+    (50.0, 'Accuracy: seed 0 from 60 to 80 in 10 steps; chance is 51.')
     """
     figure, said = go.Figure(), []
     for index, (name, (steps, values)) in enumerate(runs.items()):
@@ -57,7 +69,12 @@ def progress(
             said.append(f"{name} from {known[0]:.3g} to {known[-1]:.3g} in {steps[-1]} steps")
     figure.update_xaxes(title="step (number)", rangemode="tozero")
     every = [value for _, values in runs.values() for value in values]
-    figure.update_yaxes(title=f"{what} ({unit})", **(log_axis(every) if log else {}))
+    if log:
+        figure.update_yaxes(title=f"{what} ({unit})", **log_axis(every))
+    else:
+        axis(figure, every, what, unit, chance)
+    if chance is not None:
+        said.append(f"chance is {chance:.3g}")
     sized(figure, 360)
     figure.update_layout(showlegend=True)
     return describe(figure, alt=f"{what.capitalize()}: {'; '.join(said) or 'no points'}.")
@@ -67,6 +84,9 @@ def progress(
 def courses(runs: Mapping[str, Course], what: str, unit: str) -> go.Figure:
     """One map for each run, a row for each layer and a column for each recorded step, on one scale of colours.
 
+    Every row is labelled: the maps have the same rows, those that any run has, and the row with the largest value of a
+    run stands in its title.
+
     Args:
         runs: name -> course.
         what: is shown, such as "flips".
@@ -74,31 +94,47 @@ def courses(runs: Mapping[str, Course], what: str, unit: str) -> go.Figure:
 
     >>> course = Course([10, 20], ["fc1", "fc2"], [[9, 4], [7, 2]])
     >>> courses({"bnn": course}, "flips", "% of weights").layout.meta["alt"]
-    'Flips (% of weights): bnn 2 to 9 in 2 layers.'
+    'Flips (% of weights): bnn 2 to 9 in 2 layers, the most in fc1.'
     """
     names = list(runs)
-    figure = make_subplots(rows=1, cols=len(names), subplot_titles=names, horizontal_spacing=0.03)
-    said, label_room = [], 0
-    for column, (name, course) in enumerate(runs.items(), start=1):
+    layers = list(dict.fromkeys(layer for course in runs.values() for layer in course.layers))
+    titles, said = [], []
+    for name, course in runs.items():
         values = np.asarray(course.values, dtype=float).reshape(len(course.layers), len(course.steps))
+        known = np.isfinite(values)
+        titles.append(name)
+        if known.any():
+            row, column = np.unravel_index(np.where(known, values, -np.inf).argmax(), values.shape)
+            low, high = values[known].min(), values[known].max()
+            titles[-1] += (
+                f"<br><sup>most: {course.layers[row]}, {high:.3g} at step {course.steps[column]}</sup>"
+            )
+            where = f"the most in {course.layers[row]}"
+            said.append(f"{name} {low:.3g} to {high:.3g} in {counted(len(course.layers), 'layer')}, {where}")
+    figure = make_subplots(rows=1, cols=max(1, len(names)), subplot_titles=titles, horizontal_spacing=0.03)
+    for column, course in enumerate(runs.values(), start=1):
+        given = dict(zip(course.layers, course.values, strict=True))
         figure.add_heatmap(
             x=[str(step) for step in course.steps],
-            y=list(course.layers),
-            z=[[float(value) if np.isfinite(value) else None for value in row] for row in values],
+            y=layers,
+            z=[
+                [float(value) if np.isfinite(value) else None for value in given[layer]]
+                if layer in given
+                else [None] * len(course.steps)
+                for layer in layers
+            ],
             coloraxis="coloraxis",
             hovertemplate=f"%{{y}}, step %{{x}}: %{{z:.4g}} {unit}<extra></extra>",
             row=1,
             col=column,
         )
-        known = values[np.isfinite(values)]
-        if known.size:
-            said.append(f"{name} {known.min():.3g} to {known.max():.3g} in {len(course.layers)} layers")
-        label_room = max(label_room, longest(course.layers))
     figure.update_xaxes(title="step (number)", type="category", showgrid=False, nticks=6, tickangle=0)
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, showticklabels=False)
+    figure.update_yaxes(
+        type="category", autorange="reversed", showgrid=False, showticklabels=False,
+        tickmode="array", tickvals=layers, tickfont={"size": 11},
+    )  # fmt: skip
     figure.update_yaxes(title="layer (name)", showticklabels=True, row=1, col=1)
-    rows = max((len(course.layers) for course in runs.values()), default=1)
-    sized(figure, 130 + max(160, 13 * rows), left=50 + label_room, right=90)
+    sized(figure, 150 + max(160, 15 * len(layers)), left=50 + longest(layers), right=90, top=64)
     figure.update_layout(
         coloraxis={
             "colorscale": SEQUENTIAL,
@@ -106,3 +142,93 @@ def courses(runs: Mapping[str, Course], what: str, unit: str) -> go.Figure:
         }
     )
     return describe(figure, alt=f"{what.capitalize()} ({unit}): {'; '.join(said) or 'no points'}.")
+
+
+class Side(NamedTuple):
+    """One side of a claim.
+
+    name: of what was done. values: of each seed. low, high: 95 % interval, NaN where there is none. published: what a
+    paper printed of it, on its own network, NaN where nothing is known. paper: which row of which paper.
+
+    >>> Side("a", [0.5, 0.6]).values
+    [0.5, 0.6]
+    """
+
+    name: str
+    values: Sequence[float]
+    low: float = float("nan")
+    high: float = float("nan")
+    published: float = float("nan")
+    paper: str = ""
+
+
+@builder
+def claim(sides: Sequence[Side], metric: str, unit: str, chance: float | None = None) -> go.Figure:
+    """Both sides of a claim: every seed, their mean with its interval, and hollow what a paper printed.
+
+    Args:
+        sides: at least one, the one that is to be better first.
+        metric: that is compared.
+        unit: of the values.
+        chance: value of an answer that is always the same; it is drawn, and the axis begins there or lower.
+
+    >>> sides = [Side("BiT", [79.0, 78.0], 75.0, 81.0, 87.7, "BiT* with BERT-base"), Side("BiBERT", [70.0])]
+    >>> for part in claim(sides, "accuracy", "%", chance=51.0).layout.meta["alt"].split("; "):
+    ...     print(part)
+    Accuracy in %: BiT 78.5, 95 % between 75 and 81, 2 seeds, published 87.7 (BiT* with BERT-base)
+    BiBERT 70, 1 seed
+    chance is 51.
+    """
+    figure, said = go.Figure(), []
+    rows = [side.name for side in sides]
+    for index, side in enumerate(sides):
+        mean = float(np.mean(side.values)) if len(side.values) else float("nan")
+        colour = (BINARY, SKY)[index % 2]
+        told = f"{side.name} {mean:.3g}" if len(side.values) else f"{side.name} not run"
+        if np.isfinite(side.low):
+            told += f", 95 % between {side.low:.3g} and {side.high:.3g}"
+        if len(side.values):
+            told += f", {counted(len(side.values), 'seed')}"
+            bars = {
+                "type": "data",
+                "symmetric": False,
+                "thickness": 2,
+                "visible": bool(np.isfinite(side.low)),
+            }
+            if np.isfinite(side.low):
+                bars |= {"array": [side.high - mean], "arrayminus": [mean - side.low]}
+            figure.add_scatter(
+                x=[mean], y=[side.name], name="mean and 95 %", legendgroup="mean", showlegend=index == 0,
+                mode="markers", marker={"color": colour, "size": 13, "symbol": "diamond"}, error_x=bars,
+                hovertemplate=f"{told}<extra></extra>",
+            )  # fmt: skip
+            if len(side.values) > 1:
+                figure.add_scatter(
+                    x=list(side.values), y=[side.name] * len(side.values), name="each seed", legendgroup="seed",
+                    showlegend=not any(trace.name == "each seed" for trace in figure.data), mode="markers",
+                    marker={"color": colour, "size": 10, "symbol": "line-ns-open", "line": {"width": 2}},
+                    hovertemplate="one seed: %{x:.4g}<extra></extra>",
+                )  # fmt: skip
+        if np.isfinite(side.published):
+            told += f", published {side.published:.3g} ({side.paper})"
+            figure.add_scatter(
+                x=[side.published], y=[side.name], name="published, larger network", legendgroup="published",
+                showlegend=not any(trace.legendgroup == "published" for trace in figure.data), mode="markers",
+                marker={"color": colour, "size": 12, "symbol": "circle-open", "line": {"width": 2}},
+                hovertemplate=f"{side.paper}: %{{x:.4g}}<extra></extra>",
+            )  # fmt: skip
+        said.append(told)
+    shown = [each for side in sides for each in (*side.values, side.low, side.high, side.published)]
+    axis(figure, shown, metric, unit, chance, along="x")
+    if chance is not None:
+        said.append(f"chance is {chance:.3g}")
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=rows[::-1], showgrid=False)
+    figure.update_yaxes(ticktext=[_folded(name) for name in rows], tickvals=rows)
+    sized(figure, 120 + 62 * len(sides), left=190, top=56, right=24)
+    figure.update_layout(showlegend=True)
+    return describe(figure, alt=f"{metric.capitalize()} in {unit}: {'; '.join(said)}.")
+
+
+def _folded(name: str, width: int = 26) -> str:
+    """A long label in several lines."""
+    return "<br>".join(wrap(name, width))

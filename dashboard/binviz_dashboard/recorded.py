@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
-from binviz import plots
+from binviz import plots, zoo
+from binviz.evidence import names
+from binviz.evidence.claims import Finding
+from binviz.evidence.headline import METRICS, SHARES, all_metrics
 from binviz.evidence.runs import Run
+from binviz.experiments import questions
+from binviz.words import counted
+from binviz_dashboard import models
 
 
 class Moving(NamedTuple):
@@ -103,31 +111,113 @@ def courses(shown: Mapping[str, Run], what: str) -> dict[str, plots.Course]:
 
 
 def numbers(run: Run) -> dict[str, str]:
-    """How a run ended, for reading.
+    """How a run ended, for reading: its task's own metric first.
 
     >>> numbers(Run("e", "c", 0, {"train": {"steps": 9}}, "", {}, {"accuracy": 0.5}, 90.0))
     {'accuracy': '50.0 %', 'steps': '9', 'time': '1.5 min'}
     """
-    found = {
-        name: f"{100 * value:.1f} %" if name == "accuracy" else f"{value:.3f}"
-        for name, value in run.metrics.items()
-    }
     steps = run.config.get("train", {}).get("steps")
+    found = dict(all_metrics(run))
     return found | ({"steps": f"{steps:,}"} if steps else {}) | {"time": f"{run.seconds / 60:.1f} min"}
 
 
 def differences(first: Run, second: Run) -> pd.DataFrame:
-    """Settings in which two runs differ, one row each."""
+    """Settings in which two runs differ, one row each; the columns are named as the runs are."""
     settings = [
         flat({**run.config.get("identity", {}), **run.config.get("train", {})}) for run in (first, second)
     ]
-    names = list(dict.fromkeys([*settings[0], *settings[1]]))
+    found = list(dict.fromkeys([*settings[0], *settings[1]]))
     rows = [
         (name, *(str(each.get(name, "-")) for each in settings))
-        for name in names
+        for name in found
         if settings[0].get(name) != settings[1].get(name)
     ]
-    return pd.DataFrame(rows, columns=["setting", "first", "second"])
+    return pd.DataFrame(rows, columns=["setting", *names.short([first, second])])
+
+
+def has(run: Run) -> str:
+    """What a run has on record of how it went, in a sentence.
+
+    >>> has(Run("e", "c", 0, {}, "", {}, {}, 1.0, curves={"step": [1, 2], "loss": [3.0, 2.0]}))
+    'On record: its loss at 2 steps. Not on record: accuracy, flips, scales, shifts and thresholds.'
+    """
+    points = counted(len(run.curves.get("step", ())), "step")
+    there = [f"its {name} at {points}" for name in ("loss", "accuracy") if run.curves.get(name)]
+    missed = [name for name in ("loss", "accuracy") if not run.curves.get(name)]
+    for name, moving in MOVING.items():
+        layers = sum(curve.startswith(f"{moving.prefix}/") for curve in run.curves)
+        (there.append(f"{name} of {counted(layers, 'layer')}") if layers else missed.append(name))
+    said = [f"On record: {', '.join(there)}."] if there else ["Nothing of how it went is on record."]
+    if there and missed:
+        said.append(f"Not on record: {', '.join(missed)}.")
+    return " ".join(said)
+
+
+def key(run: Run) -> str:
+    """What stands for a run in the URL.
+
+    >>> key(Run("bit", "sst2.float", 0, {}, "", {}, {}, 1.0))
+    'bit/sst2.float/0'
+    """
+    return f"{run.experiment}/{run.cell}/{run.seed}"
+
+
+def old_key(text: str) -> str:
+    """Of a title in an older link, such as "bit: sst2.float, seed 1", the key; other texts stay.
+
+    >>> old_key("bit: sst2.float, seed 1"), old_key("bit: sst2.float"), old_key("bit/sst2.float/0")
+    ('bit/sst2.float/1', 'bit/sst2.float/0', 'bit/sst2.float/0')
+    """
+    found = re.fullmatch(r"(\w+): (.+?)(?:, seed (\d+))?", text)
+    return f"{found[1]}/{found[2]}/{found[3] or 0}" if found else text
+
+
+def run_of(model: str) -> Run | None:
+    """The run that a bundled model came from; None without a record."""
+    return zoo.describe(model).record
+
+
+def model_of(run: Run) -> str | None:
+    """The bundled model that came from a run, if there is one.
+
+    >>> model_of(run_of("digits-vit.bit-w1a1")), model_of(Run("e", "c", 0, {}, "", {}, {}, 1.0))
+    ('digits-vit.bit-w1a1', None)
+    """
+    place = (run.experiment, run.cell, run.seed)
+    return next((name for name in zoo.names() if tuple(zoo.describe(name).run) == place), None)
+
+
+def default() -> Run | None:
+    """The run to begin with: that of the bundled 1-bit model that pages show first."""
+    return next((run for name in models.binary_names() if (run := run_of(name))), None)
+
+
+def claim_figure(finding: Finding, records: Mapping[tuple[str, int], Run]) -> go.Figure | None:
+    """Both sides of a claim; None where nothing was run.
+
+    Args:
+        finding: of one task.
+        records: (cell, seed) -> run, of the claim's experiment.
+    """
+    found = questions.sides(finding, records)
+    if not found:
+        return None
+    share = finding.claim.metric in SHARES
+    times, unit = (100, "%") if share else (1, "no unit")
+    sides = [
+        plots.Side(
+            side.name,
+            [times * value for value in side.values],
+            times * side.low,
+            times * side.high,
+            times * (side.published if side.published is not None else float("nan")),
+            side.paper,
+        )
+        for side in found
+    ]
+    level = questions.chance_of(found)
+    name = METRICS.get(finding.claim.metric, finding.claim.metric)
+    return plots.claim(sides, name, unit, None if level is None else times * level)
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -91,6 +91,14 @@ FIGURES = {
     "bars": lambda: plots.bars(
         ["p", "q"], {"a": [1.0, 2.0], "b": [3.0, 0.0]}, "place (name)", "error (%)", ".1f"
     ),
+    "claim": lambda: plots.claim(
+        [plots.Side("a " * 30, [79.0, 77.5], 75.0, 81.0, 87.7, "a paper"), plots.Side("b", [40.0])],
+        "accuracy",
+        "%",
+        chance=51.0,
+    ),
+    "claim-not-run": lambda: plots.claim([plots.Side("a", [])], "F1", "%"),
+    "progress-chance": lambda: plots.progress({"a": ([1, 2], [40.0, 90.0])}, "accuracy", "%", chance=51.0),
     "progress": lambda: plots.progress({"a": ([1, 2], [0.0, np.nan]), "b": ([5], [0.9])}, "accuracy", "%"),
     "progress-log": lambda: plots.progress(
         {"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])}, "loss", "unit of the loss", log=True
@@ -110,6 +118,9 @@ FIGURES = {
     "answers": lambda: plots.answers(["no", "yes"], [0.2, 0.8], [0.5, 0.5]),
     "accuracy_size-labelled": lambda: plots.accuracy_size(
         ["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True], labelled=["s"]
+    ),
+    "accuracy_size-pile": lambda: plots.accuracy_size(
+        ["t", "s", "u"], [27.9, 2.1, 2.11], [91.0, 85.5, 85.4], [False, True, True], ["t", "u"], chance=51.0
     ),
     "accuracy_size": lambda: plots.accuracy_size(["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True]),
 }
