@@ -165,6 +165,8 @@ def main() -> None:
     print(f"memory: {bandwidth() / 1e9:.1f} GB/s")
     contests = [measure(rows, 768, 768) for rows in (1, 8, 128, 1024)]
     for contest in contests:
+        floats = contest.float_limit
+        assert floats is not None
         attained = ", ".join(
             f"{name} {contest.operations / seconds.median / 1e12:.2f} at "
             f"{contest.operations / bytes_moved(name, contest.rows, 768, 768):.3g} per byte"
@@ -172,7 +174,7 @@ def main() -> None:
         )
         print(
             f"{contest.rows} x 768 -> 768, Tops/s: limits {contest.limit.median / 1e12:.2f} and "
-            f"{contest.float_limit.median / 1e12:.3f}; {attained}"
+            f"{floats.median / 1e12:.3f}; {attained}"
         )
     if disturbed(contests):
         print("Something else was running: the limit was not the same all the time.")

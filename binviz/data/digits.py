@@ -14,6 +14,7 @@ test set of it, as scikit-learn ships it).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,13 @@ def raw(split: str = "train") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """
     if split not in SPLITS:
         raise UserError(f"digits have no split {split!r}; choose 'train' or 'test'")
+    pictures, labels = _read(split)
+    return pictures.copy(), labels.copy()
+
+
+@cache
+def _read(split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """As `raw`, once: pages ask for hundreds of single pictures."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

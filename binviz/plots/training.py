@@ -104,10 +104,10 @@ def courses(runs: Mapping[str, Course], what: str, unit: str) -> go.Figure:
         known = np.isfinite(values)
         titles.append(name)
         if known.any():
-            row, column = np.unravel_index(np.where(known, values, -np.inf).argmax(), values.shape)
+            row, most = divmod(int(np.where(known, values, -np.inf).argmax()), len(course.steps))
             low, high = values[known].min(), values[known].max()
             titles[-1] += (
-                f"<br><sup>most: {course.layers[row]}, {high:.3g} at step {course.steps[column]}</sup>"
+                f"<br><sup>most: {course.layers[row]}, {high:.3g} at step {course.steps[most]}</sup>"
             )
             where = f"the most in {course.layers[row]}"
             said.append(f"{name} {low:.3g} to {high:.3g} in {counted(len(course.layers), 'layer')}, {where}")
