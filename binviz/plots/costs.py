@@ -71,7 +71,8 @@ def costs(
 
 def _hatched(origins: Sequence[str]) -> dict[str, object]:
     """A bar's pattern in each layer, light lines on its colour."""
-    return {"shape": [HATCHING.get(each, "") for each in origins], "fgcolor": "white", "solidity": 0.35}
+    shapes = [HATCHING.get(each, "") for each in origins]
+    return {"shape": shapes, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.35}
 
 
 def _not_counted(

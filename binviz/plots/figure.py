@@ -118,7 +118,7 @@ def axis_from_chance(
     if unit != "%":
         update(range=[start - room, high + room])
     line = figure.add_hline if along == "y" else figure.add_vline
-    position = "bottom right" if along == "y" else "top left"
+    position = "top right" if along == "y" else "bottom right"
     line(
         chance,
         line={"color": GREY, "dash": "dot", "width": 1.5},

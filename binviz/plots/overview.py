@@ -12,6 +12,8 @@ from binviz.plots.figure import axis_from_chance, builder, describe, sized
 from binviz.plots.theme import BINARY, FLOAT
 from binviz.words import percent
 
+#: Points whose distance is less than these shares of the axes share a label, of at most so many names.
+NEAR, MOST_NAMES = (0.08, 0.12), 3
 _TICKS = [digit * 10**power for power in range(-3, 4) for digit in (1, 2, 5)]
 
 
@@ -153,6 +155,7 @@ def accuracy_size(
         if told:
             first = group[0]
             left = megabytes[first] < middle
+            told = told[:MOST_NAMES]
             more = len(group) - len(told)
             figure.add_annotation(
                 x=float(np.log10(megabytes[first])),
@@ -178,7 +181,7 @@ def accuracy_size(
 def _piles(
     megabytes: Sequence[float], accuracy: Sequence[float], width: float, height: float
 ) -> list[list[int]]:
-    """Points that lie so near to one another that their labels would: groups of indices, the highest first.
+    """Points so near to one another that their labels would lie on each other: groups, the highest point first.
 
     >>> _piles([1.0, 1.02, 9.0], [90.0, 90.5, 95.0], width=2.0, height=100.0)
     [[2], [1, 0]]
@@ -187,7 +190,7 @@ def _piles(
     for index in sorted(range(len(accuracy)), key=lambda each: -accuracy[each]):
         for group in groups:
             away = abs(np.log10(megabytes[index] / megabytes[group[0]])) / (width or 1)
-            if away < 0.05 and abs(accuracy[index] - accuracy[group[0]]) < 0.05 * (height or 1):
+            if away < NEAR[0] and abs(accuracy[index] - accuracy[group[0]]) < NEAR[1] * (height or 1):
                 group.append(index)
                 break
         else:
