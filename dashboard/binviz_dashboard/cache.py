@@ -76,6 +76,15 @@ def answer(name: str, key: str, _example: Example) -> tuple[float, ...]:
         return answers.ask(shared.model, _example)
 
 
+@st.cache_resource(max_entries=16, show_spinner="All examples to both models")
+def compared(name: str) -> answers.Compared:
+    """What a 1-bit model, on bits, and its float partner say to all the examples of their task."""
+    floats, bits, task = model(models.float_name(name)), packed(name), tasks.of_model(name)
+    examples = answers.every_example(task, name, tokenizer(name))
+    with floats.lock, bits.lock:
+        return answers.compare(floats.model, bits.model, examples, task.labels)
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def captured(name: str, key: str, _example: Example) -> analysis.Captured:
     """Everything inside a model as it reads an example, as arrays."""

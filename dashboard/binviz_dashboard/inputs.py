@@ -30,6 +30,23 @@ def for_example(name: str) -> Example:
     return {"text": _text, "picture": _picture}[task.shows](task, name)
 
 
+def chosen(name: str) -> int:
+    """The number of the example that is shown; -1 where the visitor wrote it."""
+    if tasks.of_model(name).shows == "picture":
+        return int(st.session_state["digit"])
+    texts = [sentence.text for sentence in sentences.load()]
+    sentence = st.session_state["sentence"]
+    return texts.index(sentence) if sentence in texts else -1
+
+
+def show(name: str, number: int) -> None:
+    """From a callback: show the example of that number."""
+    if tasks.of_model(name).shows == "picture":
+        st.session_state["digit"] = number
+    else:
+        st.session_state["sentence"] = sentences.load()[number].text
+
+
 def _picture(task: tasks.Task, name: str) -> Example:
     """One of the held-out pictures, by its number."""
     last = len(task.held_out(None).examples) - 1

@@ -29,6 +29,10 @@ def show() -> None:
     shown = st.session_state.get("race") or speed.recorded_race(layer, rows)
     if shown:
         st.markdown(f"**{shown.where[:1].upper()}{shown.where[1:]}**")
+        if not shown.answers(layer, rows):
+            st.info(
+                f"That was another size. Measure again for {rows} rows, {layer}.", icon=":material/history:"
+            )
         race(shown)
     else:
         st.info("Press *Measure on this machine*; it takes a few seconds.", icon=":material/timer:")

@@ -1,5 +1,7 @@
 import base64
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -232,3 +234,31 @@ def test_without_a_recorded_map_the_page_says_how_to_measure_one(visit, monkeypa
     app = visit("bits", part="Speed")
     assert not app.exception
     assert any("Measure a map" in each.value for each in app.info)
+
+
+@pytest.mark.parametrize("name", ["sst2-minilm.bit-w1a1", "digits-vit.bnn-threshold"])
+def test_one_where_the_two_differ_is_found_from_the_one_that_is_shown(visit, name):
+    app = visit("start", model=name)
+    seen = []
+    for _ in range(2):
+        app.button(key="differ").click().run()
+        assert not app.exception and not app.error
+        said = [metric.value for metric in app.metric if metric.label.endswith(" says")]
+        assert said[0] != said[1]
+        seen.append(app.query_params)
+        assert any(caption.value.startswith("They agree on") for caption in app.caption)
+    assert seen[0] != seen[1]
+
+
+def test_word_pieces_that_the_models_do_not_know_are_counted(visit):
+    app = visit("start", text="\u7535\u5f71 good")
+    assert any("unknown to this model" in warning.value for warning in app.warning)
+
+
+def test_no_time_is_shown_where_the_machine_was_not_steady(visit, monkeypatch):
+    measure = speed.measure_pair
+    monkeypatch.setattr(speed, "measure_pair", lambda *given: replace(measure(*given), steady=False))
+    app = visit("start")
+    times = [metric.value for metric in app.metric if metric.label.startswith("Time")]
+    assert times == ["not steady", "not steady"]
+    assert not any(re.search(r"\d (ms|times)", each.value) for each in [*app.markdown, *app.caption])

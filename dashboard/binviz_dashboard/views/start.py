@@ -10,11 +10,28 @@ from binviz_dashboard import cache, charts, inputs, models, speed, state
 from binviz import plots, tasks, zoo
 from binviz.words import percent
 
+
+def to_the_next(name: str) -> None:
+    """Show the next example that the two models answer differently."""
+    found = cache.compared(name).next(inputs.chosen(name))
+    if found is not None:
+        inputs.show(name, found)
+
+
 st.markdown("#### Ask a float network and its 1-bit twin the same question")
 with state.one_line():
     with st.sidebar:
         name = inputs.for_model()
         example = inputs.for_example(name)
+        st.button(
+            "Find one where they differ",
+            key="differ",
+            on_click=to_the_next,
+            args=(name,),
+            width="stretch",
+        )
+        if st.session_state["differ"]:
+            st.caption(cache.compared(name).in_words(tasks.of_model(name).about_examples))
     pair = (models.float_name(name), name)
     entries = [zoo.describe(each) for each in pair]
     answers = [cache.answer(each, example.key, example) for each in pair]
@@ -37,6 +54,9 @@ with asked:
         st.caption(f"The right answer is {example.truth}.")
     if example.cut:
         st.caption(f"{example.cut} word pieces at the end were left out.")
+    tokenizer = cache.tokenizer(name)
+    if missed := both.unknown(example, tokenizer and tokenizer.unk_token):
+        st.warning(missed, icon=":material/help:")
 for column, title, entry, answer in zip(columns, ("Float", "1-bit"), entries, answers, strict=True):
     with column:
         best = int(np.argmax(answer))
@@ -53,11 +73,13 @@ for column, title, entry, answer in zip(columns, ("Float", "1-bit"), entries, an
         said = (found.shown, found.beside) if found else ("not recorded", None)
         st.metric("Accuracy, recorded", *said, delta_arrow="off", delta_color="off")
         took = timed.floats if is_float else timed.bits
-        st.metric("Time, in float32" if is_float else "Time, on bits", f"{1000 * took.median:.1f} ms")
+        shown = f"{1000 * took.median:.1f} ms" if timed.steady else "not steady"
+        st.metric("Time, in float32" if is_float else "Time, on bits", shown)
 
 sizes = (entries[0].bytes, entries[1].bytes)
 st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
 st.caption(f"{timed.in_words()} Measured at {timed.at}.")
+st.button("Measure again", key="again")
 left, right = st.columns(2, gap="large")
 with left:
     st.markdown("**How sure they are**")
