@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from binviz_dashboard import speed
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -144,9 +145,12 @@ def test_the_race_is_measured_here_and_stays(visitor):
     page = visitor.page
     page.goto(f"{visitor.address}/bits?part=Speed&shape=384+→+384")
     page.get_by_role("button", name="Measure on this machine").click()
-    page.get_by_text("The roofline that explains").wait_for()
-    visitor.settle()
-    assert page.locator(".js-plotly-plot").count() == 2 + bool(speed.accepted_maps())
-    assert page.get_by_text("of this core's limit").count() == 1
+    page.get_by_text("Measured here at").wait_for()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    # Whatever else the machine does, the page shows times or says that it has none to show
+    disturbed = page.get_by_text(speed.DISTURBED).count()
+    assert page.get_by_text("of this core's limit").count() == 1 - disturbed
+    figures = page.locator(".js-plotly-plot")
+    expect(figures).to_have_count(2 * (1 - disturbed) + bool(speed.accepted_maps()))
     assert not visitor.complaints
     assert all("localhost" in url for url in visitor.asked if not url.startswith(("data:", "blob:")))

@@ -184,6 +184,7 @@ def test_the_race_is_run_on_demand(visit, monkeypatch):
     app.selectbox(key="rows").set_value("128").run()  # the measurement stays until the next one
     assert len(charts(app)) == 2
     assert "8 rows, 384 → 384" in app.caption[-1].value
+    assert any("Measure again for 128 rows" in info.value for info in app.info)
 
 
 def test_two_runs_stand_side_by_side_with_what_differs(visit):

@@ -23,14 +23,9 @@ with state.one_line():
     with st.sidebar:
         name = inputs.for_model()
         example = inputs.for_example(name)
-        st.button(
-            "Find one where they differ",
-            key="differ",
-            on_click=to_the_next,
-            args=(name,),
-            width="stretch",
-        )
-        if st.session_state["differ"]:
+        if st.button(
+            "Find one where they differ", key="differ", on_click=to_the_next, args=(name,), width="stretch"
+        ):
             st.caption(cache.compared(name).in_words(tasks.of_model(name).about_examples))
     pair = (models.float_name(name), name)
     entries = [zoo.describe(each) for each in pair]
