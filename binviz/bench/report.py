@@ -43,11 +43,13 @@ def _products(lines: list[dict[str, Any]], title: str) -> Table:
     rows = [
         [
             f"{line['rows']} x {line['inputs']} -> {line['outputs']}", _time(line["seconds"]), _percent(line["share"]),
-            *(_spread(line["bits"][bits]) if "bits" in line else "-" for bits in ("2", "4")),
+            *(_spread(line["bits"][bits]) if bits in line.get("bits", {}) else "-" for bits in ("2", "ternary", "4")),
         ]
         for line in lines
     ]  # fmt: skip
-    return _table(title, ["shape", "time", "share of the limit", "2 bits over 1", "4 bits over 1"], rows)
+    return _table(
+        title, ["shape", "time", "share of the limit", "2 bits over 1", "ternary", "4 bits over 1"], rows
+    )
 
 
 def distances(record: Record) -> Table:

@@ -90,13 +90,22 @@ def over_counting(record: Record) -> Values:
     return [(line["counting"]["median"], _shape(line)) for line in without_avx512(record)]
 
 
-def several_bits(bits: int, restricted: bool) -> Callable[[Record], Values]:
-    """The time of activations of several bits over that of one, without AVX-512 or on a processor that counts words."""
+def several_bits(bits: str, restricted: bool) -> Callable[[Record], Values]:
+    """The time of activations of several bits over that of one, without AVX-512 or on a processor that counts words.
+
+    Those of two bits include ternary ones.
+    """
 
     def values(record: Record) -> Values:
         counts = "avx512_vpopcntdq" in _flags(record)
         lines = without_avx512(record) if restricted else record.get("products", []) if counts else []
-        return [(line["bits"][str(bits)]["median"], _shape(line)) for line in lines if "bits" in line]
+        names = {"2": ("2", "ternary")}.get(bits, (bits,))
+        return [
+            (line["bits"][name]["median"], f"{_shape(line)}, ternary" if name == "ternary" else _shape(line))
+            for line in lines
+            for name in names
+            if name in line.get("bits", {})
+        ]
 
     return values
 
@@ -167,10 +176,10 @@ def importing(record: Record) -> Values:
 TARGETS = (
     Target("1-bit product, 128 rows and more: share of the limit", 0.85, 0.97, products, "%"),
     Target("the same without AVX-512: over the limit of XOR and popcount", 1.35, 1.6, over_counting),
-    Target("2-bit activations over 1-bit ones, without AVX-512", 1.15, 1, several_bits(2, True), least=False),
-    Target("4-bit activations over 1-bit ones, without AVX-512", 2, 1.4, several_bits(4, True), least=False),
-    Target("2-bit activations over 1-bit ones, where words are counted", 1.5, 1.2, several_bits(2, False), least=False),
-    Target("4-bit activations over 1-bit ones, where words are counted", 2.5, 1.6, several_bits(4, False), least=False),
+    Target("2-bit, ternary activations over 1-bit, without AVX-512", 1.15, 1, several_bits("2", True), least=False),
+    Target("4-bit activations over 1-bit, without AVX-512", 2, 1.4, several_bits("4", True), least=False),
+    Target("2-bit, ternary activations over 1-bit, words counted", 1.5, 1.2, several_bits("2", False), least=False),
+    Target("4-bit activations over 1-bit, words counted", 2.5, 1.6, several_bits("4", False), least=False),
     Target("layer with packing, 128 rows and more: float32 over ours", 18, 21, large_layers("float32")),
     Target("the same, bfloat16 over ours", 8.5, 10, large_layers("bfloat16")),
     Target("the same, dynamic int8 over ours", 5, 5.5, large_layers("int8")),

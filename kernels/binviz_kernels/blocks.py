@@ -10,6 +10,7 @@ from numba import njit
 
 from binviz_kernels import portable
 from binviz_kernels.intrinsics import (
+    fetch,
     pack_word,
     store_bits,
     store_distances,
@@ -22,12 +23,13 @@ from binviz_kernels.intrinsics import (
     tile_rows,
 )
 from binviz_kernels.tables import TABLE, WORD_TABLES, bytes_of_step, make_tables
-from binviz_kernels.wide_tables import CHUNK, LINE, PAIR, ROWS, SPAN, add_looked_up, make_wide_tables
+from binviz_kernels.wide_tables import LINE, PAIR, PANELS, ROWS, SPAN, TOGETHER, look_up_word
 
 inner = njit(nogil=True)
 
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
 TABLES = 1 << 14  # bytes of tables that do so
+LARGE = 1 << 21  # bytes of an output that does not stay in the second cache
 
 
 @inner
@@ -90,37 +92,40 @@ def new_tables(panels, rows, W):
     if panels.ndim == 4:
         return aligned(rows, 2 * W, WORD_TABLES), np.empty((0, 0, 0), np.uint8)
     if panels.ndim == 5:
-        return aligned(rows, CHUNK, LINE), aligned(rows, panels.shape[0], (W + SPAN - 1) // SPAN * PAIR)
+        return np.empty((0, 0, 0), np.uint8), aligned(rows, panels.shape[0], (W + SPAN - 1) // SPAN * PAIR)
     return np.empty((0, 0, 0), np.uint8), np.empty((0, 0, 0), np.uint8)
 
 
 @inner
-def looked_up(words, panels, planes, negative, memory, first, last, n0, n1):
-    """What the tiles of rows first..last read: the rows' words, tables made of them, or sums of columns n0..n1."""
+def looked_up(words, panels, planes, negative, memory, first, last, n0, n1, out):
+    """What the tiles of rows first..last read: the rows' words, tables made of them, or sums of columns n0..n1.
+
+    A tile that finishes sums is soon written: if out is large, its place is fetched while they are made.
+    """
     tables, sums = memory
     if panels.ndim == 5:
         W = words.shape[1] // planes
-        for w in range(0, W, CHUNK):
-            end = min(w + CHUNK, W)
-            make_wide_tables(words, first, last - first, planes, negative, tables, w, end)
-            if end < W:
-                for p in range(n0 // 64, (n1 + 63) // 64):
-                    add_looked_up(tables, panels, sums, last - first, p, w, end, planes)
+        large = out.size * out.itemsize >= LARGE
+        for p in range(n0 // 64, (n1 + 63) // 64, PANELS):
+            end = min(p + PANELS, (n1 + 63) // 64)
+            for w in range(W):
+                # Of columns 64p..64end the part that is as far as w in W
+                start = 64 * p + 64 * (end - p) * w // W // 16 * 16
+                stop = 64 * p + 64 * (end - p) * (w + 1) // W // 16 * 16
+                for i in range(0, last - first, TOGETHER):
+                    look_up_word(
+                        words, panels, planes, negative, sums, first + i, i, last - first - i, w, p, end
+                    )
+                    if large:
+                        for n in range(start, stop, 16):
+                            fetch(out, first + i, n)
+                            fetch(out, first + i + 1, n)
         return sums
     if panels.ndim == 4:
         for m in range(first, last):
             make_tables(words, panels, m, planes, negative, tables, m - first)
         return tables
     return words[first:last]
-
-
-@inner
-def look_up_rest(panels, planes, memory, rows, n):
-    """Look up what `looked_up` left of panel n // 64, its last words: outputs are written while more is looked up."""
-    if panels.ndim == 5:
-        tables, sums = memory
-        W = panels.shape[1] - 1
-        add_looked_up(tables, panels, sums, rows, n // 64, (W - 1) // CHUNK * CHUNK, W, planes)
 
 
 @inner
@@ -134,9 +139,8 @@ def products(words, panels, K, signed, out, m0, m1, n0, n1):
         memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
-                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     store_products(rows, panels, into, m, last - first - m, n, K, signed)
@@ -154,9 +158,8 @@ def distances(words, panels, out, m0, m1, n0, n1):
         memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
             for n in range(n0, n1, tile_columns(panels)):
-                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     store_distances(rows, panels, into, m, last - first - m, n)
@@ -181,9 +184,9 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
         memory = new_tables(panels, size, W)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, planes, negative, memory, first, last, n0, n1), out[first:]
+            rows = looked_up(words, panels, planes, negative, memory, first, last, n0, n1, out)
+            into = out[first:]
             for n in range(n0, n1, tile_columns(panels)):
-                look_up_rest(panels, planes, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     store_weighted(rows, panels, into, m, last - first - m, n, planes, negative)
@@ -281,9 +284,8 @@ def comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1):
         memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
             for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
-                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     left = last - first - m
@@ -304,10 +306,9 @@ def scaled(words, panels, K, signed, scale, bias, shift, row_scale, given, out, 
         memory = new_tables(panels, size, words.shape[1])
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1), out[first:]
+            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
             row_scales = row_scale[first:]
             for n in range(n0, n1, tile_columns(panels)):
-                look_up_rest(panels, 1, memory, last - first, n)
                 m = 0
                 while m < last - first:
                     left = last - first - m

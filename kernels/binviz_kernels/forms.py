@@ -75,7 +75,7 @@ FORMS = {
     for form in (
         _form("avx512", np.uint32, (64,), "avx512f", "avx512vpopcntdq"),
         _form("avx512bw", np.int8, (4, 64), "avx512bw"),
-        _form("avx512vbmi", np.int16, (11, 1, 32), "avx512bw", "avx512vbmi", "avx512bitalg"),
+        _form("avx512vbmi", np.int16, (11, 1, 32), "avx512bw", "avx512vbmi"),
         _form("avx2", np.uint8, (4, 64), "avx2"),
         _form("neon", np.uint16, (128,), "neon"),
         _form("portable", np.uint64, ()),
@@ -148,8 +148,8 @@ def for_bits(bits: int) -> Form:
     """The form for products with codes of so many bits.
 
     Counting, each bit costs as much as the first; looking up, several cost about what one does. Measured on a
-    processor that counts words (Zen 4), 128 rows and more, over the time of 1 bit: 2 bits 1.6 to 1.8 in tables of six
-    bits, 1.9 to 2.2 in tables of four, 1.9 to 2.0 by counting; 4 bits 2.0 to 2.4, 2.3 to 2.8 and 3.6 to 4.1.
+    processor that counts words (Zen 4), 128 rows and more, over the time of 1 bit: 2 bits 1.4 to 1.5 in tables of six
+    bits, 1.9 to 2.2 in tables of four, 1.9 to 2.0 by counting; 4 bits 1.9 to 2.2, 2.3 to 2.8 and 3.6 to 4.1.
 
     >>> for_bits(1) is CHOSEN
     True

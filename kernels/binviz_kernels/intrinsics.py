@@ -38,6 +38,20 @@ def tile_columns(typing, panels):
 
 
 @intrinsic
+def fetch(typing, out, m, n):
+    """Bring the line of memory that holds out[m, n] into the nearest cache, to be written soon."""
+
+    def emit(context, builder, signature, arguments):
+        out, m, n = arguments
+        array = context.make_array(signature.args[0])(context, builder, out)
+        place = builder.add(builder.mul(m, builder.extract_value(array.shape, 1)), n)
+        v.prefetch(builder, builder.gep(array.data, [place]), write=True)
+        return context.get_dummy_value()
+
+    return types.void(out, types.int64, types.int64), emit
+
+
+@intrinsic
 def store_products(typing, words, panels, out, m, left, n, K, signed):
     """Exact products: out[m + i, n + j] = dot."""
 

@@ -74,7 +74,7 @@ WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
 TABLES_32 = Shape(lanes=8, registers=4, rows=(4, 2, 1), counted=4)
 # 8 sums of bytes and 16 of 16 bits leave room for 4 halves, their mask and tables.
 TABLES_64 = Shape(lanes=16, registers=2, rows=(4, 2, 1), counted=4)
-# A tile has sums to finish, no more: those of 8 rows are made beforehand, in 8 registers of bytes and 16 of 16 bits.
+# A tile has sums to finish, no more: they are made beforehand, with tables in 22 of the 32 registers.
 TABLES_512 = Shape(lanes=16, registers=4, rows=(4, 2, 1), counted=6)
 # NEON has 32 registers of 128 bits, filled like those of AVX-512, and counts the ones of bytes (cnt).
 NEON = Shape(lanes=4, registers=4, rows=(6, 3, 2, 1), counted=8)

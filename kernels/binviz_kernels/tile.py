@@ -123,12 +123,9 @@ class Tile:
 
     def fetch(self, height: int) -> None:
         """Bring the place of a tile into the nearest cache while its sums are computed; bits need too little of it."""
-        ahead = (
-            self.shape.registers if self.wide else 0
-        )  # a tile whose sums are there is written at once: the next
-        for i in range(0 if self.out.type.pointee == v.BYTE else height):
+        for i in range(0 if self.wide or self.out.type.pointee == v.BYTE else height):
             for j in range(0, self.shape.registers, max(1, 64 // self.shape.width)):  # line by line
-                there = self.builder.gep(self.out, [self.place(i, self.column(j + ahead))])
+                there = self.builder.gep(self.out, [self.place(i, self.column(j))])
                 v.prefetch(self.builder, there, write=True)
 
     def ones_of_columns(self) -> list[v.Value]:

@@ -3,19 +3,24 @@ r"""Products by looking them up in tables of 64 bytes: six activations are a tab
 What `tables` does with four bits, an instruction of AVX-512 VBMI that takes one of 64 bytes (vpermb) does with six,
 for 64 outputs at once. A byte of a panel holds six weights, so a word of 64 takes 11 bytes, the last for four bits.
 
-The tables of a row fill more of the cache than the row's weights do. So they are made for 8 rows and 4 words at a
-time, meet these words of all panels, and make room for the next; what was looked up is kept in *sums*:
+The tables of a word of two rows fill 22 of the 32 registers. They are never written to memory: they are made of
+constants, meet this word of many panels, and make room for those of the next. What was looked up is kept in *sums*:
 
-    sums[i, panel] += Σ table[i, 6 bits][weights[6 bits, panel]]
+    table[i, six bits] = Σ 2^p differing[six bits of plane p of row i]      differing[s][t]: ones of s ^ t
+    sums[i, panel]    += Σ table[i, six bits][weights[six bits, panel]]
 
 for each 64 outputs a register with the sums modulo 2^16 of lower + 256 · upper, of two neighbouring bytes, and one with
 those of the upper bytes alone. They hold 64 words; longer rows have several such pairs. A tile only finishes them.
+
+Against XOR and popcount of one bit, what two bits must cost on registers (Zen 4, three operations per 512 bits there):
+a lookup and an addition per 6 · 64 bits, 1.09 measured; with 66 bits for 64, and 24 operations for 22 because bytes
+are widened, 1.23. Making tables and writing outputs, which counting hides among its operations, make it 1.4 to 1.5.
+Counting two planes would be 2.0.
 
 Output 16·c + d of a panel is byte 4·d + c of a register: so the four sums of a 32-bit lane belong to four registers of
 neighbouring outputs.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -27,10 +32,12 @@ from binviz_kernels.sums import Shape
 
 TABLE = 64  # bytes of a table, and outputs that are looked up at once
 WORD_TABLES = 11  # for 64 bits of a row
-LINE = WORD_TABLES * TABLE  # bytes of tables for a word, and of a panel for a word of its rows
-ROWS, CHUNK = 8, 4  # rows and words whose tables stay in the nearest cache
+LINE = WORD_TABLES * TABLE  # bytes of a panel for a word of its rows
+TOGETHER = 2  # rows whose tables are in registers
+ROWS, PANELS = 8, 24  # whose sums and weights of a word stay in the nearest caches
 SPAN = 64  # words that sums of 16 bits hold: 64 · 64 · (2^4 − 1) < 2^16
-SELDOM = 11  # lookups whose sum a byte holds: 11 · 6 · (2^2 − 1) < 2^8; of more planes, 2 · 6 · (2^4 − 1)
+SELDOM = 11  # lookups whose sum a byte holds: 11 · 6 · (2^2 − 1) < 2^8
+OFTEN = 2  # the same of more planes: 2 · 6 · (2^4 − 1) < 2^8
 PAIR = 2 * TABLE  # bytes of the sums of a span
 BYTES, WORDS = v.vector(v.BYTE, TABLE), v.vector(v.INT16, TABLE // 2)
 
@@ -41,100 +48,124 @@ def look_up(builder: ir.IRBuilder, table: v.Value, places: v.Value) -> v.Value:
 
 
 @intrinsic
-def add_looked_up(typing, tables, panels, sums, many, panel, first, last, planes):
-    """Words first..last of a panel looked up in tables uint8 [ROWS, CHUNK, LINE] of many rows.
+def look_up_word(typing, words, panels, planes, signed, sums, m, i, many, word, first, last):
+    """Look up a word of rows m and m + 1 for panels first..last; of row m only if not many are left.
 
-    They are added to sums uint8 [rows, panels, PAIR · spans], or written if a span begins.
+    words uint64 [M, planes · W] -> rows i and i + 1 of sums uint8 [rows, panels, PAIR · spans], added, or written if a
+    span begins.
     """
 
     def emit(context, builder, signature, arguments):
-        _, _, _, many, panel, first, last, planes = arguments
-        v.align_stack(builder, TABLE)
-        arrays = [
-            context.make_array(type_)(context, builder, array)
-            for type_, array in zip(signature.args[:3], arguments[:3], strict=True)
-        ]
-        lines, panels_of_row, size = (
-            builder.extract_value(arrays[n].shape, axis) for n, axis in ((1, 1), (2, 1), (2, 2))
+        _, _, planes, signed, _, m, i, many, word, first, last = arguments
+        rows, panels, sums = (
+            context.make_array(signature.args[n])(context, builder, arguments[n]) for n in (0, 1, 4)
         )
-        stride = builder.mul(panels_of_row, size)
-        line = builder.add(builder.mul(panel, lines), builder.add(first, v.INT64(1)))
-        weights = builder.bitcast(arrays[1].data, v.BYTE.as_pointer())
+        row_length, lines = builder.extract_value(rows.shape, 1), builder.extract_value(panels.shape, 1)
+        row = builder.gep(rows.data, [builder.add(builder.mul(m, row_length), word)])
+        W = builder.udiv(row_length, planes)
+        panel_size, line = builder.mul(lines, v.INT64(LINE)), builder.add(word, v.INT64(1))
+        weights = builder.bitcast(panels.data, v.BYTE.as_pointer())
         weights = builder.gep(weights, [builder.mul(line, v.INT64(LINE))])
-        span = builder.mul(builder.udiv(first, v.INT64(SPAN)), v.INT64(PAIR))
-        sums = builder.gep(arrays[2].data, [builder.add(builder.mul(panel, size), span)])
-        begins = builder.icmp_signed("==", builder.urem(first, v.INT64(SPAN)), v.INT64(0))
-        steps = builder.mul(builder.sub(last, first), v.INT64(WORD_TABLES))
+        panel_sums = builder.extract_value(sums.shape, 2)
+        row_sums = builder.mul(builder.extract_value(sums.shape, 1), panel_sums)
+        span = builder.mul(builder.udiv(word, v.INT64(SPAN)), v.INT64(PAIR))
+        places = [
+            builder.gep(sums.data, [builder.add(builder.mul(row_sums, builder.add(i, v.INT64(n))), span)])
+            for n in range(TOGETHER)
+        ]
+        begins = builder.icmp_signed("==", builder.urem(word, v.INT64(SPAN)), v.INT64(0))
+        nothing = constant_bytes(builder, "no_sums", bytes(PAIR))
 
-        def block(i, height):
-            tables = builder.gep(arrays[0].data, [builder.mul(i, v.INT64(CHUNK * LINE))])
-            rows = [builder.gep(tables, [v.INT64(CHUNK * LINE * n)]) for n in range(height)]
-            places = [
-                builder.gep(sums, [builder.mul(stride, builder.add(i, v.INT64(n)))]) for n in range(height)
-            ]
-            found = summed(builder, rows, weights, steps, planes)
-            for n, place in enumerate(places):
-                for half in range(2):
-                    at = v.INT64(half * TABLE)
-                    before = v.load(builder, place, at, WORDS)
-                    before = builder.select(begins, v.constant(WORDS, 0), before)
-                    v.store(builder, builder.add(before, found[height * half + n]), place, at)
+        def each_panel(tables: list[list[v.Value]], lookups: int) -> None:
+            def panel(p: v.Value, state: list[Any]) -> list[Any]:
+                found = summed(builder, tables, builder.gep(weights, [builder.mul(p, panel_size)]), lookups)
+                for place, pair in zip(places, found, strict=False):
+                    to = builder.gep(place, [builder.mul(p, panel_sums)])
+                    from_ = builder.select(begins, nothing, to)
+                    for half, s in enumerate(pair):
+                        at = v.INT64(half * TABLE)
+                        v.store(builder, builder.add(v.load(builder, from_, at, WORDS), s), to, at)
+                return state
 
-        # By the binary digits of their number, from the highest down
-        for height in (8, 4, 2, 1):
-            with builder.if_then(builder.trunc(builder.udiv(many, v.INT64(height)), v.BIT)):
-                block(builder.and_(many, v.INT64(16 - 2 * height)), height)
+            v.loop(builder, first, last, 1, [], panel)
+
+        def block(height: int) -> None:
+            heads = [builder.gep(row, [builder.mul(row_length, v.INT64(n))]) for n in range(height)]
+            tables = tables_of(builder, heads, W, planes, signed)
+            with builder.if_else(builder.icmp_signed("<=", planes, v.INT64(2))) as (few, more):
+                with few:
+                    each_panel(tables, SELDOM)
+                with more:
+                    each_panel(tables, OFTEN)
+
+        enough = builder.icmp_signed(">=", many, v.INT64(TOGETHER))
+        with builder.if_else(enough, likely=True) as (all_, one):
+            with all_:
+                block(TOGETHER)
+            with one:
+                block(1)
         return context.get_dummy_value()
 
-    return types.void(tables, panels, sums, *[types.int64] * 5), emit
+    integers = [types.int64] * 6
+    return types.void(words, panels, types.int64, types.boolean, sums, *integers), emit
+
+
+def tables_of(
+    builder: ir.IRBuilder, rows: list[v.Value], W: v.Value, planes: v.Value, signed: v.Value
+) -> list[list[v.Value]]:
+    """The tables of a word of each row, of which `rows` points to the lowest plane; W words on is the next plane."""
+    numbers = range(TABLE)
+    differing = constant_bytes(
+        builder, "differing", bytes((s ^ place).bit_count() for s in numbers for place in numbers)
+    )
+    highest = builder.sub(planes, v.INT64(1))
+
+    def of_plane(p: v.Value, turned: v.Value) -> list[v.Value]:
+        found = []
+        for row in rows:
+            bits = builder.xor(v.load(builder, row, builder.mul(p, W), v.INT64), turned)
+            for n in range(WORD_TABLES):
+                # TABLE · six bits
+                six = builder.lshr(bits, v.INT64(6 * n - 6)) if n else builder.shl(bits, v.INT64(6))
+                at = builder.and_(six, v.INT64(TABLE * (TABLE - 1)))
+                found.append(v.load(builder, differing, at, BYTES))
+        return found
+
+    def plane(number: v.Value, totals: list[v.Value]) -> list[v.Value]:
+        # total ← 2·total + differing, from the highest plane down
+        some = of_plane(builder.sub(highest, number), v.INT64(0))
+        return [builder.add(builder.add(t, t), s) for t, s in zip(totals, some, strict=True)]
+
+    begin = of_plane(highest, builder.sext(signed, v.INT64))
+    tables = v.loop(builder, v.INT64(1), planes, 1, begin, plane)
+    return [tables[first : first + WORD_TABLES] for first in range(0, len(tables), WORD_TABLES)]
 
 
 def summed(
-    builder: ir.IRBuilder, rows: list[v.Value], weights: v.Value, steps: v.Value, planes: v.Value
-) -> list[v.Value]:
-    """Emit the loop over the tables of rows: for each row the sums of both bytes, and of the upper one."""
-    nothing = [v.constant(WORDS, 0)] * (2 * len(rows))
-    odd = ir.Constant(BYTES, [0, 1] * (TABLE // 2))
-
-    def step(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
-        at = builder.mul(k, v.INT64(TABLE))
-        places = v.load(builder, weights, at, BYTES)
-        return [
-            builder.add(s, look_up(builder, v.load(builder, row, at, BYTES), places))
-            for s, row in zip(sums, rows, strict=True)
-        ]
-
-    def flush(totals: list[v.Value], sums: list[v.Value]) -> list[v.Value]:
-        """The upper byte comes from a product with 0 and 1, for which other units than those of a shift are free."""
-        both = [builder.bitcast(s, WORDS) for s in sums]
-        upper = [v.call(builder, "llvm.x86.avx512.pmaddubs.w.512", WORDS, s, odd) for s in sums]
-        return [builder.add(total, x) for total, x in zip(totals, both + upper, strict=True)]
-
-    zeros = [v.constant(BYTES, 0)] * len(rows)
-
-    def seldom(k: v.Value, totals: list[v.Value]) -> list[v.Value]:
-        end = builder.add(k, v.INT64(SELDOM))
-        end = builder.select(builder.icmp_signed("<", end, steps), end, steps)
-        return flush(totals, v.loop(builder, k, end, 1, zeros, step))
-
-    def often(k: v.Value, totals: list[v.Value]) -> list[v.Value]:
-        return flush(totals, step(builder.add(k, v.INT64(1)), step(k, zeros)))
-
-    with builder.if_else(builder.icmp_signed("<=", planes, v.INT64(2))) as (then, otherwise):
-        with then:
-            few = v.loop(builder, v.INT64(0), steps, SELDOM, nothing, seldom)
-            after_few = builder.block
-        with otherwise:
-            even = builder.and_(steps, v.INT64(-2))
-            many = v.loop(builder, v.INT64(0), even, 2, nothing, often)
-            many = v.loop(builder, even, steps, 1, many, lambda k, totals: flush(totals, step(k, zeros)))
-            after_many = builder.block
-    totals = []
-    for x, y in zip(few, many, strict=True):
-        totals.append(builder.phi(WORDS))
-        totals[-1].add_incoming(x, after_few)
-        totals[-1].add_incoming(y, after_many)
+    builder: ir.IRBuilder, tables: list[list[v.Value]], weights: v.Value, lookups: int
+) -> list[tuple[v.Value, v.Value]]:
+    """For each row the sums of both bytes, and of the upper one, if so many lookups are summed in bytes."""
+    totals = [(v.constant(WORDS, 0), v.constant(WORDS, 0))] * len(tables)
+    for first in range(0, WORD_TABLES, lookups):
+        sums = [v.constant(BYTES, 0)] * len(tables)
+        for k in range(first, min(first + lookups, WORD_TABLES)):
+            places = v.load(builder, weights, v.INT64(k * TABLE), BYTES)
+            sums = [
+                builder.add(s, look_up(builder, row[k], places)) for s, row in zip(sums, tables, strict=True)
+            ]
+        for n, s in enumerate(sums):
+            s, (both, uppers) = builder.bitcast(s, WORDS), totals[n]
+            totals[n] = builder.add(both, s), builder.add(uppers, builder.lshr(s, v.constant(WORDS, 8)))
     return totals
+
+
+def constant_bytes(builder: ir.IRBuilder, name: str, text: bytes) -> v.Value:
+    """Where, aligned to a register, these bytes are in the program."""
+    there = cgutils.global_constant(
+        builder, name, ir.Constant(ir.ArrayType(v.BYTE, len(text)), bytearray(text))
+    )
+    there.align = TABLE
+    return builder.bitcast(there, v.BYTE.as_pointer())
 
 
 def subtract_sums(
@@ -183,88 +214,3 @@ def bits_of_columns(
     bits = v.load(builder, panel, at, v.vector(v.INT32, shape.lanes))
     tops = [builder.sub(v.INT64(31 - 8 * c), bit) for c in range(shape.registers)]
     return [(bits, v.broadcast(builder, builder.trunc(top, v.INT32), shape.lanes)) for top in tops]
-
-
-@intrinsic
-def make_wide_tables(typing, words, m, many, planes, signed, tables, first, last):
-    """Tables of words first..last of many rows from m on, uint64 [M, planes · W] -> uint8 [ROWS, CHUNK, LINE]."""
-
-    def emit(context, builder, signature, arguments):
-        _, m, many, planes, signed, _, first, last = arguments
-        array, out = (context.make_array(signature.args[n])(context, builder, arguments[n]) for n in (0, 5))
-        row_length, into = builder.extract_value(array.shape, 1), out.data
-        rows = builder.gep(array.data, [builder.mul(m, row_length)])
-        W = builder.udiv(row_length, planes)
-        length = builder.sub(last, first)
-        highest = builder.sub(planes, v.INT64(1))
-        beside = cgutils.alloca_once(builder, v.vector(v.BYTE, TABLE), ROWS * CHUNK * 3)
-        beside.align = TABLE
-        beside = builder.bitcast(beside, v.BYTE.as_pointer())
-        eights = ir.Constant(BYTES, [lane % 8 for lane in range(TABLE)])
-        turned = builder.select(signed, v.constant(BYTES, 255), v.constant(BYTES, 0))
-        turned = builder.xor(eights, turned)
-
-        def each_word(emit: Callable[[v.Value, v.Value, v.Value], None]) -> None:
-            """`emit(row, word, which of the words that there is room for)`."""
-
-            def of_row(i: v.Value, state: list[Any]) -> list[Any]:
-                def one(w: v.Value, state: list[Any]) -> list[Any]:
-                    emit(i, w, builder.add(builder.mul(i, v.INT64(CHUNK)), w))
-                    return state
-
-                return v.loop(builder, v.INT64(0), length, 1, state, one)
-
-            v.loop(builder, v.INT64(0), many, 1, [], of_row)
-
-        def differ(i: v.Value, w: v.Value, t: v.Value) -> None:
-            row = builder.gep(rows, [builder.add(builder.mul(i, row_length), builder.add(first, w))])
-
-            def differing(p: v.Value, from_: v.Value) -> list[v.Value]:
-                bits = v.load(builder, row, builder.mul(p, W), v.INT64)
-                return differing_threes(builder, bits, from_)
-
-            def plane(number: v.Value, totals: list[v.Value]) -> list[v.Value]:
-                # total ← 2·total + differing, from the highest plane down
-                some = differing(builder.sub(highest, number), eights)
-                return [builder.add(builder.add(t, t), s) for t, s in zip(totals, some, strict=True)]
-
-            threes = v.loop(builder, v.INT64(1), planes, 1, differing(highest, turned), plane)
-            at = builder.mul(t, v.INT64(3 * TABLE))
-            for n, register in enumerate(threes):
-                v.store(builder, register, beside, builder.add(at, v.INT64(n * TABLE)))
-
-        def join(i: v.Value, w: v.Value, t: v.Value) -> None:
-            """Six bits are three and three: table[place] = lower[place % 8] + upper[place // 8]."""
-            from_, to = (builder.mul(t, v.INT64(size)) for size in (3 * TABLE, LINE))
-            for n in range(WORD_TABLES):
-                lower = v.load(builder, beside, builder.add(from_, v.INT64(16 * n)), v.INT64)
-                lower = builder.bitcast(v.broadcast(builder, lower, TABLE // 8), BYTES)
-                register, eight = divmod(2 * n + 1, 8)
-                upper = v.load(builder, beside, builder.add(from_, v.INT64(register * TABLE)), BYTES)
-                places = ir.Constant(BYTES, [8 * eight + place // 8 for place in range(TABLE)])
-                table = builder.add(lower, look_up(builder, upper, places))
-                v.store(builder, table, into, builder.add(to, v.INT64(n * TABLE)))
-
-        each_word(differ)
-        each_word(join)
-        return context.get_dummy_value()
-
-    integers = types.int64, types.int64
-    return types.void(words, *integers, types.int64, types.boolean, tables, *integers), emit
-
-
-def differing_threes(builder: ir.IRBuilder, bits: v.Value, from_: v.Value) -> list[v.Value]:
-    """In how many places each three bits of a word differ from 0, 1, ... 7: 22 times 8 bytes, in three registers."""
-    word = builder.bitcast(v.broadcast(builder, bits, TABLE // 8), BYTES)
-    made = []
-    for first in range(0, 24, 8):
-        threes = [first + lane // 8 for lane in range(TABLE)]
-        shifted = v.call(
-            builder, "llvm.x86.avx512.pmultishift.qb.512", BYTES,
-            ir.Constant(BYTES, [3 * three % 64 for three in threes]), word,
-        )  # fmt: skip
-        differ = builder.xor(shifted, from_)
-        # Where the word ends there is nothing to differ
-        there = ir.Constant(BYTES, [2 ** min(3, max(0, 64 - 3 * three)) - 1 for three in threes])
-        made.append(v.popcount(builder, builder.and_(differ, there)))
-    return made

@@ -187,7 +187,7 @@ def test_a_share_is_the_limits_time_over_ours_for_as_many_operations(no_clock):
     shares = {name: 2 * 3 * 64 * 32 / way.operations for name, way in limit.WAYS.items()}
     assert result["share"]["median"] == pytest.approx(min(shares.values()))
     assert result["counting"]["median"] == pytest.approx(shares["counting"])
-    assert {bits: ratio["median"] for bits, ratio in result["bits"].items()} == {"2": 1, "4": 1}
+    assert {bits: ratio["median"] for bits, ratio in result["bits"].items()} == {"2": 1, "ternary": 1, "4": 1}
 
 
 def test_the_import_is_measured_in_a_new_process():

@@ -9,7 +9,7 @@ from binviz_kernels.panels import arrange
     [
         ({"avx2", "avx512f", "avx512vpopcntdq"}, "avx512"),
         ({"avx2", "avx512f", "avx512bw"}, "avx512bw"),
-        ({"avx2", "avx512f", "avx512bw", "avx512vbmi", "avx512bitalg"}, "avx512bw"),
+        ({"avx2", "avx512f", "avx512bw", "avx512vbmi"}, "avx512bw"),
         ({"avx2", "avx512f"}, "avx2"),
         ({"avx2"}, "avx2"),
         ({"avx512f"}, "portable"),
@@ -43,7 +43,7 @@ def test_a_form_that_can_run_may_be_asked_for_by_name():
 
 def test_codes_of_several_bits_have_the_form_that_looks_up(monkeypatch):
     monkeypatch.setattr(forms, "CHOSEN", forms.FORMS["avx512"])
-    features = {"avx512f", "avx512vpopcntdq", "avx512bw", "avx512vbmi", "avx512bitalg"}
+    features = {"avx512f", "avx512vpopcntdq", "avx512bw", "avx512vbmi"}
     monkeypatch.setattr(forms, "processor_features", lambda: features)
     assert [forms.for_bits(bits).name for bits in (1, 2, 4)] == ["avx512", "avx512vbmi", "avx512vbmi"]
     features -= {"avx512vbmi"}

@@ -3,10 +3,10 @@
 import numba
 import numpy as np
 import pytest
-from binviz_kernels import forms, pack_planes, pack_weights, planes_gemm
+from binviz_kernels import forms, pack_planes, pack_rows, pack_weights, planes_gemm
 from binviz_kernels.blocks import looked_up, new_tables
 from binviz_kernels.panels import arrange
-from binviz_kernels.wide_tables import CHUNK, LINE, ROWS, make_wide_tables
+from binviz_kernels.wide_tables import PAIR, look_up_word
 
 TABLES = [form.name for form in forms.available() if len(form.line) == 2]
 WIDE = forms.FORMS["avx512vbmi"] in forms.available()
@@ -21,12 +21,15 @@ KINDS = pytest.mark.parametrize(
 def tables_of(words, panels, planes, signed):
     M = words.shape[0]
     memory = new_tables(panels, M, words.shape[1] // planes)
-    return looked_up(words, panels, planes, signed, memory, 0, M, 0, 64 * panels.shape[0])
+    out = np.empty((M, 64 * panels.shape[0]), np.int32)
+    return looked_up(words, panels, planes, signed, memory, 0, M, 0, out.shape[1], out)
 
 
 @numba.njit
-def wide_tables_of(words, planes, signed, tables, first, last):
-    make_wide_tables(words, 1, words.shape[0] - 1, planes, signed, tables, first, last)
+def word_looked_up(words, panels, planes, signed, sums, word):
+    M = words.shape[0]
+    for m in range(0, M, 2):
+        look_up_word(words, panels, planes, signed, sums, m, m, M - m, word, 0, panels.shape[0])
 
 
 def codes_of(bits, signed, rows, K):
@@ -57,17 +60,23 @@ def test_a_table_counts_the_places_in_which_four_weights_differ(name, bits, sign
 
 @pytest.mark.skipif(not WIDE, reason="tables of 64 bytes need AVX-512 VBMI")
 @KINDS
-def test_a_table_counts_the_places_in_which_six_weights_differ(bits, signed):
-    codes, least = codes_of(bits, signed, 1 + ROWS, 6 * 64)
-    words = pack_planes(codes, bits).words.reshape(1 + ROWS, -1)
-    tables = np.empty((ROWS, CHUNK, LINE), np.uint8)
-    wide_tables_of(words, bits, signed, tables, 1, 5)
-    shifted = codes[1:, 64:320].astype(int) - least
-    for m, w, n in np.ndindex(ROWS, CHUNK, 11):
-        q = shifted[m, 64 * w + 6 * n : 64 * w + min(6 * n + 6, 64)]
-        places = (np.arange(2 ** len(q))[:, None] >> np.arange(len(q))) & 1
-        expected = np.where(places == 1, 2**bits - 1 - q, q).sum(1)
-        np.testing.assert_array_equal(tables[m, w, 64 * n :][: len(expected)], expected)
+def test_sums_count_the_places_in_which_a_word_differs_from_each_weight_row(bits, signed, signs):
+    codes, least = codes_of(bits, signed, 3, 192)
+    words, v = pack_planes(codes, bits).words.reshape(3, -1), signs(128, 192)
+    panels = arrange(pack_rows(v).words, forms.FORMS["avx512vbmi"])
+    sums = np.full((3, 2, PAIR), 255, np.uint8)
+    expected = np.zeros((3, 128), int)
+    for word in range(2):  # the first begins, the second adds
+        word_looked_up(words, panels, bits, signed, sums, word)
+        q, weights = codes[:, 64 * word :][:, :64].astype(int) - least, v[:, 64 * word :][:, :64] > 0
+        # Bit p of q differs from the weight: q if the weight is 0, all ones less q if it is 1
+        expected += np.where(weights, 2**bits - 1 - q[:, None], q[:, None]).sum(2)
+    pairs = sums.view(np.uint16).reshape(3, 2, 2, 32).astype(int)
+    both, upper = pairs[:, :, 0], pairs[:, :, 1]
+    counted = np.stack([both - 256 * upper, upper], -1) % 2**16  # [row, panel, lane, byte]
+    # Byte 4d + c is output 16c + d
+    outputs = counted.reshape(3, 2, 16, 4).swapaxes(2, 3).reshape(3, 128)
+    np.testing.assert_array_equal(outputs, expected)
 
 
 @pytest.mark.parametrize("planes", [1, 2, 3, 4, 5])
