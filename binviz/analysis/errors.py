@@ -164,9 +164,9 @@ def _force(twin: nn.Module, layout: Layout, reference: Captured, made_here: dict
         attention = twin.get_submodule(block.attention)
         _replace_input(attention, reference[f"{block.name}.q_in"], prepend=True)
         binary = getattr(attention, "binary", None)
-        if binary is not None and binary.attention is not None:
+        if binary is not None and binary.attention_binarizer is not None:
             name = f"{block.name}.{binary.attention_on}"
-            code = binary.attention.encode(reference[name])
+            code = binary.attention_binarizer.encode(reference[name])
             made_here[f"{name}.code"], made_here[f"{name}.decoded"] = code.q, code.decode()
     for name, path in layout.others.items():
         if f"{name}.in" in reference:

@@ -124,7 +124,7 @@ def _add_block(found: dict[str, Site], model: nn.Module, block: Block) -> None:
     def add_operand(part: str, axes: Axes, role: str) -> None:
         name = f"{block.name}.{part}"
         found[name] = Site(attention, part, axes, attention)
-        if getattr(binary, role, None) is not None:
+        if getattr(binary, f"{role}_binarizer", None) is not None:
             found[f"{name}.pre"] = found[name]
             found[f"{name}.code"] = replace(found[name], part=f"{part}.code", view="code")
             found[f"{name}.decoded"] = replace(found[name], part=f"{part}.code", view="decoded")

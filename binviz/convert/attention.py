@@ -22,17 +22,14 @@ CONFIGURED = ("hidden_act", "hidden_activation", "activation_function", "activat
 
 def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
     """The recipe's attention, on the device of the old one; what an older binary one has learned is kept."""
-    from binviz.layers.attention import BinaryAttention, LowRankEstimators
+    from binviz.layers.attention import ROLES, BinaryAttention, LowRankEstimators
 
     projection = next(
         module for module in attention.modules() if isinstance(module, nn.Linear) or is_transposed(module)
     )
     weight = projection.weight
     assert isinstance(weight, torch.Tensor)
-    made = {
-        role: choice.make(features=1) if (choice := getattr(recipe, role)) else None
-        for role in ("query", "key", "value", "attention")
-    }
+    made = {role: choice.make(features=1) if (choice := getattr(recipe, role)) else None for role in ROLES}
     estimators = None
     if recipe.estimator_rank:
         estimators = LowRankEstimators(
@@ -42,7 +39,7 @@ def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
     binary.to(weight.device, weight.dtype)
     old = getattr(attention, "binary", None)
     if isinstance(old, BinaryAttention):
-        for name in (*made, "estimators"):
+        for name in (*(f"{role}_binarizer" for role in ROLES), "estimators"):
             keep(getattr(old, name), getattr(binary, name))
     return binary.train(attention.training)
 

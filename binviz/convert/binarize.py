@@ -68,7 +68,6 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     _apply(model, layout, plan)
     # What the filter left alone is part of the recipe, so that a saved model is rebuilt as it is.
     whole = replace(recipe, keep_float=(*recipe.keep_float, *plan.left))
-    model.binviz_recipe = whole  # type: ignore[assignment]
     write_recipe(model, whole)
     rows = rows_of(model, plan.rows, reasons(layout, plan.left))
     without, waiting = without_place(recipe, layout), tuple(unstarted(model))

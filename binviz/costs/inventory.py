@@ -146,8 +146,12 @@ class _Inventory:
         for product, left, right in (("scores", "query", "key"), ("context", "attention", "value")):
             own: dict[str, Tensor] = {}
             for role in (left, right) if binary is not None else ():
-                own |= {f"{role}.{key}": value for key, value in self._below(f"{path}.binary.{role}").items()}
-            bits = {role: getattr(getattr(binary, role, None), "bits", FLOAT) for role in (left, right)}
+                below = self._below(f"{path}.binary.{role}_binarizer")
+                own |= {f"{role}.{key}": value for key, value in below.items()}
+            bits = {
+                role: getattr(getattr(binary, f"{role}_binarizer", None), "bits", FLOAT)
+                for role in (left, right)
+            }
             yield Part(
                 f"{name}.{product}",
                 path,

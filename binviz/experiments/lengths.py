@@ -53,7 +53,7 @@ def scale_attention_(model: nn.Module, factor: float) -> None:
     Raises:
         UserError: the model has no such scale.
     """
-    attention = [module.attention for module in model.modules() if isinstance(module, BinaryAttention)]
+    attention = [part.attention_binarizer for part in model.modules() if isinstance(part, BinaryAttention)]
     scaled = [binarizer for binarizer in attention if isinstance(binarizer, ElasticUnsigned)]
     if not scaled:
         raise UserError("this model's attention has no learned scale; only BiT's recipes have one")

@@ -10,6 +10,7 @@ models can be looked into at the same places.
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from typing import Literal
 
@@ -23,6 +24,8 @@ from binviz.errors import UserError
 from binviz.layers.tap import tap
 
 NAME = "binviz"
+#: What is binarized in attention; the submodule for each is called `<role>_binarizer`.
+ROLES = ("query", "key", "value", "attention")
 #: Additive masks forbid a position with a large negative number: the dtype's lowest in BERT, -100 in Swin.
 FORBIDDEN = -50.0
 #: What some models do to scores besides: they would compute something else here, unnoticed.
@@ -104,15 +107,17 @@ class BinaryAttention(nn.Module):
             )
         if attention_on == "scores" and attention is None:
             raise UserError("attention_on='scores' needs an attention binarizer")
-        self.query, self.key, self.value, self.attention = query, key, value, attention
+        # No submodule is called as a projection is: tools that are given "query" look for it in the whole model
+        self.query_binarizer, self.key_binarizer, self.value_binarizer = query, key, value
+        self.attention_binarizer = attention
         self.attention_on = attention_on
         self.estimators = estimators
 
     @property
     def is_float(self) -> bool:
         """Whether it computes what softmax attention does, so that another implementation may take its place."""
-        parts = (self.query, self.key, self.value, self.attention, self.estimators)
-        return all(part is None for part in parts)
+        parts = (getattr(self, f"{role}_binarizer") for role in ROLES)
+        return self.estimators is None and all(part is None for part in parts)
 
     def _drop_scores(self, scores: Tensor, dropout: float) -> Tensor:
         """Dropout whose dropped scores are the lowest number, as if forbidden: the code of a score of 0 is 1."""
@@ -133,8 +138,9 @@ class BinaryAttention(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Context (B, H, T, D) and the attention actually used, decoded (B, H, T, T)."""
         _answered.set(self)
-        q, k, v = _encode(self.query, query), _encode(self.key, key), _encode(self.value, value)
-        for part, code, binarizer in (("q", q, self.query), ("k", k, self.key), ("v", v, self.value)):
+        by = self.query_binarizer, self.key_binarizer, self.value_binarizer
+        q, k, v = map(_encode, by, (query, key, value))
+        for part, code, binarizer in zip("qkv", (q, k, v), by, strict=True):
             if binarizer is not None:
                 tap(owner, f"{part}.code", code)
         scores = (q.q @ k.q.mT) * (q.scale * _transposed(k.scale))
@@ -155,18 +161,18 @@ class BinaryAttention(nn.Module):
         if self.attention_on == "probs":
             probs = scores.softmax(-1)
             tap(owner, "probs", probs)
-            a = _encode(self.attention, nn.functional.dropout(probs, dropout, self.training))
+            a = _encode(self.attention_binarizer, nn.functional.dropout(probs, dropout, self.training))
         else:
-            a = _encode(self.attention, self._drop_scores(scores, dropout))
-        if mask is not None and self.attention is not None:
+            a = _encode(self.attention_binarizer, self._drop_scores(scores, dropout))
+        if mask is not None and self.attention_binarizer is not None:
             # No binarizer is trusted to say "nothing": forbidden positions are taken out, as AND with the mask does.
             a = a._replace(q=a.q.masked_fill(mask < FORBIDDEN, 0.0))
-        if self.attention is not None:
+        if self.attention_binarizer is not None:
             tap(owner, f"{self.attention_on}.code", a)
         context = (a.q @ v.q) * (a.scale * v.scale)
-        if self.attention is not None and self.attention.shifted:
+        if self.attention_binarizer is not None and self.attention_binarizer.shifted:
             context = context + a.shift * (v.q.sum(-2, keepdim=True) * v.scale)
-        used = a.decode() if self.attention is not None else a.q
+        used = a.decode() if self.attention_binarizer is not None else a.q
         if self.estimators is not None:
             context = context + used @ v_residual
         return context.to(value.dtype), used
@@ -176,6 +182,15 @@ def _encode(binarizer: Binarizer | None, x: Tensor) -> Code:
     if binarizer is None:
         return Code(x, x.new_ones(()), x.new_zeros(()))
     return binarizer.encode(x)
+
+
+def name_today(name: str) -> str:
+    """The name of a tensor that an earlier version wrote, when binarizers were called as the projections are.
+
+    >>> name_today("layer.0.attention.self.binary.query.alpha"), name_today("layer.0.attention.self.query.weight")
+    ('layer.0.attention.self.binary.query_binarizer.alpha', 'layer.0.attention.self.query.weight')
+    """
+    return re.sub(rf"\.binary\.({'|'.join(ROLES)})\.", r".binary.\1_binarizer.", name)
 
 
 def _transposed(scale: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from binviz.layers.base import BinaryProduct
 class BinaryLinear(BinaryProduct, nn.Linear):
     """Linear layer with binarized weights and, unless `activation` is None, binarized activations.
 
+    Low-rank adapters (PEFT's LoRA) stand beside it as beside any linear, in training and packed. Merged into the weight
+    they are not what they were: it is the latent weight that is added to, and then binarized.
+
     Args:
         in_features: size of x's last axis.
         out_features: size of y's last axis.

@@ -184,11 +184,11 @@ class Linear:
 def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[str, object]:
     """Which scores of a row have the code 1: `score_least`, or `exponentials` and `share`, of EncoderLayer."""
     dots = products(head)
-    scale = scale_of(attention.query, 1) * scale_of(attention.key, 1)  # type: ignore[arg-type]
+    scale = scale_of(attention.query_binarizer, 1) * scale_of(attention.key_binarizer, 1)  # type: ignore[arg-type]
     scores = dots.float() * scale * scaling
     require(bool((scores.diff() >= 0).all()), "scores that fall as their products grow")
     if attention.attention_on == "scores":
-        binarizer = require_bits(attention.attention, 1, BiBERTAttention)
+        binarizer = require_bits(attention.attention_binarizer, 1, BiBERTAttention)
         least = head + 2 - 2 * int((binarizer.encode(scores).q > 0).sum())
         return {
             "score_least": np.full(head + 1, least, np.int32),
@@ -197,7 +197,7 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
         }
     # exp(score t − score s), row s, column t ≤ s
     ratios = (scores - scores[:, None]).exp().tril()
-    binarizer = require_bits(attention.attention, 1, BiViTAttention, ElasticUnsigned)
+    binarizer = require_bits(attention.attention_binarizer, 1, BiViTAttention, ElasticUnsigned)
     if isinstance(binarizer, BiViTAttention):
         # p ≥ beta · max p: the sum of the row has no part in it, unless floats round at a tie
         require(
@@ -255,7 +255,7 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
     signs = ElasticSigned, BNN
     for role in ("query", "key", "value"):
-        require_bits(getattr(binary, role), bits, *signs)
+        require_bits(getattr(binary, f"{role}_binarizer"), bits, *signs)
     qkv = [Linear(part(path), bits, *signs) for path in (block.query, block.key, block.value)]
     attn_out, fc1 = (Linear(part(path), bits, *signs) for path in (block.attn_out, block.fc1))
     fc2 = Linear(part(block.fc2), bits, *signs, ElasticUnsigned)
@@ -288,7 +288,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
     if (least == least[0]).all():
         least = least[:1]
     # context = dot · (attention scale · value scale), then the next layer's code
-    context_scale = scale_of(binary.attention, 1) * scale_of(binary.value, 1)
+    context_scale = scale_of(binary.attention_binarizer, 1) * scale_of(binary.value_binarizer, 1)
 
     def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
         return binarizer.encode(values).q
@@ -301,9 +301,9 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
         input_least=least.numpy(),
         qkv=[linear.weights for linear in qkv],
         qkv_range=[
-            fold(hidden, True, lambda dot: codes(binary.query, qkv[0].outputs(dot))),
-            fold(hidden, True, lambda dot: codes(binary.key, qkv[1].outputs(dot))),
-            fold(hidden, True, lambda dot: codes(binary.value, qkv[2].outputs(dot))),
+            fold(hidden, True, lambda dot: codes(binary.query_binarizer, qkv[0].outputs(dot))),
+            fold(hidden, True, lambda dot: codes(binary.key_binarizer, qkv[1].outputs(dot))),
+            fold(hidden, True, lambda dot: codes(binary.value_binarizer, qkv[2].outputs(dot))),
         ],
         **score_terms(binary, head, scaling),  # type: ignore[arg-type]
         context_range=fold(
@@ -344,10 +344,10 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
     inner, hidden = qkv[0].scale.numel(), attn_out.scale.numel()
     require(largest_score(head, bits) < 2**15, "scores that do not fit 16 bits")
     require(type(activation) is nn.ReLU, "another activation than a ReLU")
-    probs = require_bits(binary.attention, bits, ElasticUnsigned)
+    probs = require_bits(binary.attention_binarizer, bits, ElasticUnsigned)
     require(binary.attention_on == "probs", "codes of scores")
     require(type(fc2.inputs) is ElasticUnsigned, "codes of both signs after the ReLU")
-    roles = [binary.query, binary.key, binary.value, probs]
+    roles = [binary.query_binarizer, binary.key_binarizer, binary.value_binarizer, probs]
     for binarizer in [*roles, attn_out.inputs, fc1.inputs, *(linear.inputs for linear in qkv)]:
         require(type(binarizer) in (ElasticSigned, ElasticUnsigned), "codes that are not elastic")
     for binarizer in roles:

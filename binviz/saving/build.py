@@ -19,6 +19,8 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from binviz.convert import ENTRY, binarize_
 from binviz.errors import UserError
+from binviz.layers import BinaryLayer
+from binviz.packed.layers import PackedLayer
 
 if TYPE_CHECKING:
     from binviz.recipes import Recipe
@@ -100,6 +102,10 @@ def require_class(model: nn.Module) -> None:
     """
     cls = type(model)
     name, own = cls.__name__, not cls.__module__.startswith(("transformers.", "binviz."))
+    if not hasattr(cls, "config_class"):
+        raise UserError(
+            f"{name} is no model of transformers; save the one inside it, adapters by their own tool"
+        )
     try:
         if model_class(name) is cls:
             return
@@ -218,8 +224,14 @@ def require_restorable(model: nn.Module, config: Any, recipe: Any, state: dict[s
         config, recipe, state: what is written; of the tensors only shapes and types matter.
 
     Raises:
-        UserError: a model that was changed after it was built, so that its configuration and recipe do not give it.
+        UserError: a model that was changed after it was built, so that its configuration and recipe do not give it; or
+            one of whose parts is binary, or that is a part of a binary one, without a recipe of its own.
     """
+    if recipe is None and any(isinstance(part, BinaryLayer | PackedLayer) for part in model.modules()):
+        raise UserError(
+            f"this {type(model).__name__} has binary layers and no recipe: save the model that binarize_ was "
+            "called on, or call it on this one"
+        )
     largest = min(LARGEST, max(SMALL, sum(value.numel() for value in state.values())))
     _fitting(config, recipe, state, f"this {type(model).__name__}", type(model), largest)
 
@@ -239,14 +251,20 @@ def _fitting(
 
 
 def _renamed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under today's names: `save_pretrained` writes those of older transformers for ViT, DeiT and Swin."""
+    """The tensors under today's names: files may have those of an older binviz, or of an older transformers.
+
+    `save_pretrained` writes the latter for ViT, DeiT and Swin.
+    """
+    from binviz.layers.attention import name_today
+
+    state = {name_today(name): value for name, value in state.items()}
     from transformers import PreTrainedModel
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightRenaming, apply_renamings
 
     wanted = model.state_dict().keys()
     if not isinstance(model, PreTrainedModel) or state.keys() <= wanted:
-        return dict(state)
+        return state
     steps = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
     names = {name: apply_renamings(name, steps) for name in state if name not in wanted}
     free = {name: new for name, new in names.items() if new in wanted and new not in state}

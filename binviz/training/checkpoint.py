@@ -85,6 +85,8 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict
     Raises:
         UserError: the file is damaged, or belongs to another model or number of processes.
     """
+    from binviz.layers.attention import name_today
+
     processes = PartialState()
     try:
         with safe_open(path, framework="pt") as file:
@@ -95,7 +97,7 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict
             raise ValueError("it is damaged")
         model.load_state_dict(
             {
-                name.removeprefix("model."): value
+                name_today(name.removeprefix("model.")): value
                 for name, value in tensors.items()
                 if name.startswith("model.")
             }

@@ -35,7 +35,7 @@ def layer_names(model: nn.Module) -> dict[str, str]:
     for block in layout.blocks:
         names |= {path: name for name, path in block.linears().items()}
         for role in ("query", "key", "value", "attention"):
-            names[f"{block.attention}.binary.{role}"] = f"{block.name}.attention.{role}"
+            names[f"{block.attention}.binary.{role}_binarizer"] = f"{block.name}.attention.{role}"
     return names
 
 

@@ -276,7 +276,9 @@ figure
 
 # %%
 student = binviz.load("sst2-minilm.bit-w1a1")
-learned = [layer.attention.self.binary.attention.alpha.item() for layer in student.bert.encoder.layer]
+learned = [
+    layer.attention.self.binary.attention_binarizer.alpha.item() for layer in student.bert.encoder.layer
+]
 plots.bars(
     [f"layer {i}" for i in layers],
     {

@@ -113,7 +113,7 @@ def test_local_error_of_attention_is_that_of_its_product_on_float_operands(recip
         assert row.mse == pytest.approx(metrics.mse(reference, context.flatten(2)[real]), rel=1e-4)
         on = layer.attention.self.binary.attention_on
         name = f"layers.{i}.{on}"
-        code = layer.attention.self.binary.attention.encode(found[name])
+        code = layer.attention.self.binary.attention_binarizer.encode(found[name])
         row = pick(table, name, "binarizer", "local")
         assert row.mse == pytest.approx(
             metrics.mse(

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -10,6 +11,7 @@ from captum.attr import LayerIntegratedGradients
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import binviz
+from binviz.errors import UserError
 from binviz.layers import BinaryLinear
 
 SENTENCES = ["good film", "bad film", "a good plot", "no plot"]
@@ -140,3 +142,68 @@ def test_integrated_gradients(model):
     )
     assert attributions.shape == (*inputs["input_ids"].shape, 16)
     assert attributions.isfinite().all() and attributions.any()
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
+def test_low_rank_adapters(model, tmp_path):
+    """PEFT's, by the names that everybody gives: a float correction beside binary layers, which stay as they are."""
+    peft = pytest.importorskip("peft")
+    inputs = encoded()
+    with torch.no_grad():
+        wanted = model(**inputs).logits
+    binviz.save(model, tmp_path / "base")
+    before = copy.deepcopy(model.state_dict())
+    config = peft.LoraConfig(target_modules=["query", "value"], r=2, task_type="SEQ_CLS")
+    adapted = peft.get_peft_model(model, config)
+    targets = {name for name, part in adapted.named_modules() if isinstance(part, peft.tuners.lora.Linear)}
+    layers = [f"base_model.model.bert.encoder.layer.{i}.attention.self" for i in (0, 1)]
+    assert targets == {f"{layer}.{name}" for layer in layers for name in ("query", "value")}
+    assert torch.equal(adapted(**inputs).logits, wanted)
+    optimizer = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], 0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        adapted(**inputs, labels=torch.tensor([1, 0, 1, 0])).loss.backward()
+        optimizer.step()
+    adapted.eval()
+    with torch.no_grad():
+        trained = adapted(**inputs).logits
+        assert not torch.equal(trained, wanted)
+        packed = binviz.pack(adapted)
+        assert torch.equal(packed(**inputs).logits, trained)
+        assert "not binary" in binviz.packed.why_not_fused(packed)
+    with pytest.raises(UserError, match="is no model of transformers; save the one inside"):
+        binviz.save(adapted, tmp_path / "refused")
+    adapted.save_pretrained(tmp_path / "adapters")
+    again = peft.PeftModel.from_pretrained(binviz.load(tmp_path / "base"), tmp_path / "adapters").eval()
+    with torch.no_grad():
+        assert torch.equal(again(**inputs).logits, trained)
+    bare = adapted.unload()
+    assert all(
+        torch.equal(value, before[name]) for name, value in bare.bert.state_dict(prefix="bert.").items()
+    )
+
+
+@pytest.mark.slow
+def test_sentence_transformers(tmp_path):
+    pytest.importorskip("sentence_transformers")
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    float_model().bert.save_pretrained(tmp_path / "float")
+    tokenizer().save_pretrained(tmp_path / "float")
+    parts = [Transformer(str(tmp_path / "float"), max_seq_length=16), Pooling(16)]
+    model = SentenceTransformer(modules=parts, device="cpu")
+    wanted = model.encode(SENTENCES)
+    binviz.binarize_(model, "bit-w1a1")
+    found = model.encode(SENTENCES)
+    assert found.shape == wanted.shape and not np.allclose(found, wanted)
+    packed = binviz.pack(model)
+    np.testing.assert_allclose(packed.encode(SENTENCES), found, atol=1e-5)
+    with pytest.raises(UserError, match="is saved by binviz.save_packed"):
+        packed.save(str(tmp_path / "packed"))
+    # The recipe is with the model inside, whose folder and file come back binary
+    model.save(str(tmp_path / "binary"))
+    binviz.save_packed(model[0].model, tmp_path / "file.safetensors")
+    for path in (tmp_path / "binary", tmp_path / "file.safetensors"):
+        model[0].model = binviz.load(path)
+        np.testing.assert_allclose(model.encode(SENTENCES), found, atol=1e-5)

@@ -58,6 +58,20 @@ def assert_converted(models, name, recipe):
     assert sum(layer.weight.grad.abs().sum() > 0 for layer in binary_layers(model).values()) > 0
 
 
+@pytest.mark.parametrize("recipe", ["bit-w1a1", "bipft-b"])
+@pytest.mark.parametrize("name", ["bert", "vit", "swin", "cnn", "sequential"])
+def test_what_is_added_is_called_as_no_layer_of_the_model(models, name, recipe):
+    """Tools that are told "query" (PEFT's target_modules) take every module of that name."""
+    model = models.tiny(name)
+    before = dict(model.named_modules())
+    last = {
+        path.rpartition(".")[2] for path, part in before.items() if isinstance(part, nn.Linear | nn.Conv2d)
+    }
+    binviz.binarize_(model, recipe)
+    added = {path for path, _ in model.named_modules()} - before.keys()
+    assert added and not {path for path in added if path.rpartition(".")[2] in last}
+
+
 @pytest.mark.parametrize("name", ["bert", "roberta", "electra", "vit", "deit", "swin"])
 def test_attention_maps_are_as_many_as_those_of_the_float_model(models, name):
     for recipe in ("bit-w1a1", "bibert", "bipft-b"):

@@ -27,7 +27,7 @@ def test_a_factor_changes_the_scales_of_attention_alone():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     lengths.scale_attention_(model, 0.5)
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert len(changed) == 6 and all(name.endswith("binary.attention.alpha") for name in changed)
+    assert len(changed) == 6 and all(name.endswith("binary.attention_binarizer.alpha") for name in changed)
     assert all(torch.equal(model.state_dict()[name], before[name] / 2) for name in changed)
 
 

@@ -54,9 +54,10 @@ def heads(recipe, estimators=None):
         estimators=estimators,
     )
     for role, value in ALPHA.items():
-        if hasattr(getattr(binary, role), "alpha"):
-            getattr(binary, role).alpha.data.fill_(value)
-            getattr(binary, role).initialized.fill_(True)
+        binarizer = getattr(binary, f"{role}_binarizer")
+        if hasattr(binarizer, "alpha"):
+            binarizer.alpha.data.fill_(value)
+            binarizer.initialized.fill_(True)
     return binary.double().eval()
 
 
@@ -305,7 +306,7 @@ def test_padding_changes_nothing_when_a_shift_lifts_zero(shift):
     sentence = torch.tensor([[7, 8, 9]])
     model(input_ids=sentence)
     for layer in model.bert.encoder.layer:
-        layer.attention.self.binary.attention.beta.data.fill_(shift)
+        layer.attention.self.binary.attention_binarizer.beta.data.fill_(shift)
     padded = model(
         input_ids=torch.tensor([[7, 8, 9, 0, 0]]), attention_mask=torch.tensor([[1, 1, 1, 0, 0]])
     ).logits
@@ -338,9 +339,9 @@ def assert_maps_are_those_that_were_used(model, mask):
         binary = layer.attention.self.binary
         if binary.estimators is None:
             torch.testing.assert_close(product.transpose(1, 2).flatten(2), context)
-        scale = binary.attention.alpha if hasattr(binary.attention, "alpha") else 1.0
+        scale = binary.attention_binarizer.alpha if hasattr(binary.attention_binarizer, "alpha") else 1.0
         levels = {round(x, 9) for x in (used / scale).unique().tolist()}
-        assert levels <= {float(level) for level in (*binary.attention.levels, 0)}
+        assert levels <= {float(level) for level in (*binary.attention_binarizer.levels, 0)}
         if mask is not None:
             assert used[1, :, :, 2:].abs().sum() == 0
 
@@ -432,7 +433,7 @@ def test_no_parameter_is_dead():
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
     for layer in model.bert.encoder.layer:
         binary = dict(layer.attention.self.binary.named_parameters())
-        assert set(binary) == {f"{role}.alpha" for role in ALPHA}
+        assert set(binary) == {f"{role}_binarizer.alpha" for role in ALPHA}
 
 
 # The sign of a probability is constant, so with "bnn-probs" they cannot.

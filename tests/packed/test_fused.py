@@ -89,7 +89,7 @@ def undecided(model, expected, **inputs):
         for name, value in moved.named_parameters():
             if "norm" in name.lower() and name.endswith("bias"):
                 value += step
-            elif name.endswith("attention.alpha"):
+            elif name.endswith("attention_binarizer.alpha"):
                 value *= 1 + step
         changed |= ((moved(**inputs).last_hidden_state - expected).abs() > CLOSE).flatten(1).any(1)
     return changed

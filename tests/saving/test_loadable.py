@@ -117,7 +117,7 @@ NOT_LOADABLE = {
     "another head": (another_head, "this BertForSequenceClassification does not fit its configuration"),
     "a wider head": (another_width, "classifier"),
     "a layer less": (one_layer_less, "lacks bert.encoder.layer.1"),
-    "a binary part": (a_binary_part, "has the unknown bert."),
+    "a binary part": (a_binary_part, "has binary layers and no recipe"),
     "a plain network": (lambda models: models.tiny("sequential"), "no configuration"),
 }
 

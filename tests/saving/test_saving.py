@@ -100,6 +100,58 @@ def test_tied_weights_stay_tied(models, tmp_path, recipe):
     assert again.cls.predictions.decoder.weight is again.bert.embeddings.word_embeddings.weight
 
 
+def write_earlier_names(model):
+    """Let a model give its state as files had it while binarizers of attention were called as projections are."""
+
+    def rename(module, state, prefix, metadata):
+        for name in [name for name in state if ".binary." in name]:
+            state[name.replace("_binarizer.", ".")] = state.pop(name)
+
+    return model.register_state_dict_post_hook(rename)
+
+
+def test_files_with_earlier_names(models, tmp_path):
+    model = binary(models)
+    hook = write_earlier_names(model)
+    binviz.save(model, tmp_path / "folder")
+    binviz.save_packed(model, tmp_path / "file.safetensors")
+    hook.remove()
+    state = load_file(tmp_path / "folder" / "model.safetensors")
+    assert "bert.encoder.layer.0.attention.self.binary.query.alpha" in state
+    assert not state.keys() <= model.state_dict().keys()
+    assert same_state(binviz.load(tmp_path / "folder"), model)
+    given = models.inputs("bert")
+    assert torch.equal(
+        models.logits(binviz.load(tmp_path / "file.safetensors"), given), models.logits(model, given)
+    )
+
+
+@pytest.mark.parametrize("recipe", ["bit-w1a1", "bibert"])
+def test_a_part_of_a_binary_model_is_refused(models, tmp_path, recipe):
+    """It has no recipe: it would come back float, and under a recipe that learns no scales nobody would notice."""
+    model = binary(models, recipe=recipe)
+    for write in (
+        lambda part: binviz.save(part, tmp_path / "folder"),
+        lambda part: binviz.save_packed(part, tmp_path / "file.safetensors"),
+        lambda part: binviz.save_packed(binviz.pack(part), tmp_path / "file.safetensors"),
+    ):
+        with pytest.raises(UserError, match="has binary layers and no recipe: save the model"):
+            write(model.bert)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("recipe", ["bit-w1a1", "bibert"])
+def test_a_model_inside_another_module_has_the_recipe(models, tmp_path, recipe):
+    outer = nn.ModuleDict({"inner": models.tiny("bert")})
+    binviz.binarize_(outer, recipe)
+    given = models.inputs("bert")
+    wanted = models.logits(outer["inner"].eval(), given)
+    outer["inner"].save_pretrained(tmp_path / "pretrained")
+    binviz.save(outer["inner"], tmp_path / "folder")
+    for name in ("pretrained", "folder"):
+        assert torch.equal(models.logits(binviz.load(tmp_path / name), given), wanted)
+
+
 def test_a_recipe_of_ones_own(models, tmp_path):
     mine = recipes.get("bivit-w1a1").but(
         "mine", embedding=recipes.Choice("bivit-weight"), keep_float=("pooler",)

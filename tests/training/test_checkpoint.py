@@ -132,6 +132,25 @@ def test_a_parameter_without_a_gradient_is_resumed_too(tmp_path, optimizer):
         assert torch.equal(wanted, found)
 
 
+def test_names_of_an_earlier_version(tmp_path):
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.binary = nn.ModuleDict({"query_binarizer": nn.Linear(1, 1)})
+
+    def rename(module, state, prefix, metadata):
+        for name in list(state):
+            state[name.replace("_binarizer.", ".")] = state.pop(name)
+
+    old, new = (nn.Sequential(Attention()) for _ in range(2))
+    hook = old.register_state_dict_post_hook(rename)
+    save(tmp_path / "run", old, torch.optim.SGD(old.parameters()), {})
+    hook.remove()
+    assert "model.0.binary.query.weight" in load_file(tmp_path / "run")
+    load(tmp_path / "run", new, torch.optim.SGD(new.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
+
+
 def test_it_holds_no_pickle(tmp_path):
     content = checkpoint(tmp_path / "run", net()).read_bytes()
     assert content[8:9] == b"{" and int.from_bytes(content[:8], "little") < len(content)

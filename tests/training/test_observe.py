@@ -60,7 +60,7 @@ def test_scales_and_shifts_are_read():
     layer = model.bert.encoder.layer[0]
     layer.output.dense.activation_binarizer.alpha.data.fill_(0.25)
     layer.output.dense.activation_binarizer.beta.data = torch.tensor([-2.0, 1.0] * 6)
-    layer.attention.self.binary.attention.alpha.data.fill_(0.125)
+    layer.attention.self.binary.attention_binarizer.alpha.data.fill_(0.125)
     found = observe.curves(model, observe.weight_codes(model), observe.layer_names(model))
     assert found["scale/layers.0.fc2"] == 0.25 and found["shift/layers.0.fc2"] == 1.5
     assert found["scale/layers.0.attention.attention"] == 0.125
