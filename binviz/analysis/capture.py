@@ -61,7 +61,8 @@ class Captured(Mapping[str, Any]):
     """Names and what was captured under them, in the order of the table above.
 
     Attributes:
-        mask: (B, T), True for a token and False for padding; None where no such mask was given.
+        mask: (B, T), True for a token and False for padding; None where the model was given no such mask, as where
+            several encoders have each its own, which `counted` and `flat` go by.
         output: what the model returned.
 
     >>> seen = Captured({"fc1.out": np.zeros((2, 3))}, {"fc1.out": None})

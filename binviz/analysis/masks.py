@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from binviz.adapters.layout import Layout
 from binviz.analysis.sites import Site
+from binviz.convert.attention import encoder_roots
 
 
 class Masks:
@@ -18,7 +19,8 @@ class Masks:
     Args:
         model: the one that will run; gets hooks on its attention modules.
         layout: its parts.
-        attention_mask: (B, T), nonzero for tokens, as tokenizers give it, or None.
+        attention_mask: (B, T), nonzero for tokens, as tokenizers give it, or None. What an encoder in the model is
+            given goes before; where there are several, each one's counts for itself only.
 
     Attributes:
         tokens: (B, T) boolean, or None where no such mask was given.
@@ -28,9 +30,12 @@ class Masks:
         from binviz.layers.attention import FORBIDDEN
 
         self._forbidden = FORBIDDEN
-        self.tokens: Tensor | None = None
-        if isinstance(attention_mask, Tensor) and attention_mask.ndim == 2:
-            self.tokens = attention_mask.bool()
+        self.tokens = _tokens(attention_mask)
+        self._several = bool(layout.encoders)
+        self._encoders: dict[str, Tensor | None] = {}
+        for root in encoder_roots(model, layout) if layout.blocks else ():
+            encoder = model.get_submodule(root)
+            encoder.register_forward_pre_hook(self._encoder_starts(root, encoder), with_kwargs=True)
         self._rows: dict[str, Tensor | None] = {}
         self._permitted: dict[str, Tensor | None] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -44,6 +49,26 @@ class Masks:
                 self._attention_starts(path, layer, parameters), with_kwargs=True
             )
 
+    def _encoder_starts(self, path: str, encoder: nn.Module) -> Any:
+        parameters = tuple(inspect.signature(encoder.forward).parameters)
+
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            named = dict(zip(parameters, args, strict=False)) | kwargs
+            own = _tokens(named.get("attention_mask"))
+            if self._several:
+                self._encoders[path] = own
+            elif own is not None:
+                self.tokens = own
+
+        return hook
+
+    def _tokens_at(self, path: str) -> Tensor | None:
+        """Of the encoder that a module is in."""
+        if not self._several:
+            return self.tokens
+        roots = (own for root, own in self._encoders.items() if f"{path}.".startswith(f"{root}."))
+        return next(roots, self.tokens)
+
     def _remember_size(self, path: str) -> Any:
         def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             self._sizes[path] = args[1] if len(args) > 1 else kwargs["input_dimensions"]
@@ -55,7 +80,7 @@ class Masks:
             # MobileBERT's takes three tensors before the mask
             named = dict(zip(parameters, args, strict=False)) | kwargs
             hidden, given = next(iter(named.values())), named.get("attention_mask")
-            self._rows[path] = self.tokens
+            self._rows[path] = self._tokens_at(path)
             if path in self._sizes:
                 self._rows[path] = _real_pixels(layer, self._sizes[path], hidden)
             self._permitted[path] = self._pairs(given, len(hidden))
@@ -82,7 +107,8 @@ class Masks:
         if site.axes == "any":
             return None
         if site.axes == "tokens":
-            return None if self.tokens is None else self.tokens.unsqueeze(-1)
+            tokens = self._tokens_at(site.module)
+            return None if tokens is None else tokens.unsqueeze(-1)
         rows = self._rows.get(site.block)
         if site.axes == "rows":
             return None if rows is None else rows.unsqueeze(-1)
@@ -93,6 +119,10 @@ class Masks:
             return permitted
         pairs = rows[:, None, :, None] & rows[:, None, None, :]
         return pairs if permitted is None else pairs & permitted
+
+
+def _tokens(mask: Any) -> Tensor | None:
+    return mask.bool() if isinstance(mask, Tensor) and mask.ndim == 2 else None
 
 
 def _real_pixels(layer: Any, size: tuple[int, int], windows: Tensor) -> Tensor | None:

@@ -70,7 +70,7 @@ def sites(model: nn.Module, layout: Layout) -> dict[str, Site]:
     if layout.encoders:
         for path, encoder in layout.encoders.items():
             for name, site in sites(model, encoder).items():
-                # The padding mask is that of the text
+                # Pictures have no padding
                 found[f"{path}.{name}"] = site if encoder.words else replace(site, axes="any")
         return found
     if layout.blocks:
@@ -175,4 +175,5 @@ def select(model: nn.Module, layout: Layout, names: str | Sequence[str]) -> dict
             hint = near(pattern, [*everything, *modules], otherwise="names(model) lists what there is")
             raise UserError(f"nothing in this model is called {pattern!r}; {hint}")
         chosen.update(matches)
-    return {name: site for name, site in (everything | modules).items() if name in chosen}
+    others = {path: site for path, site in modules.items() if path not in everything}
+    return {name: site for name, site in (everything | others).items() if name in chosen}

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from binviz.adapters import Block
+from binviz.adapters import ADAPTERS, Block, Layout
+from binviz.adapters.several import encoder_paths
 from binviz.convert.layers import is_transposed, keep
 from binviz.errors import UserError
+from binviz.layers.called import watch
 from binviz.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -61,6 +63,24 @@ def set_attention(attention: nn.Module, binary: BinaryAttention | None) -> None:
     if binary is not None and not binary.is_float:
         attention.register_forward_pre_hook(attention_starts, with_kwargs=True)
         attention.register_forward_hook(attention_ends)
+
+
+def watch_attention(model: nn.Module, layout: Layout) -> None:
+    """See to it that no encoder's own forward goes past the binary attention of its blocks."""
+    for path in encoder_roots(model, layout):
+        places = [
+            (block.query, block.attention)
+            for block in layout.blocks
+            if f"{block.attention}.".startswith(f"{path}." if path else "")
+            and not getattr(getattr(model.get_submodule(block.attention), "binary", None), "is_float", True)
+        ]
+        below = len(path) + 1 if path else 0
+        watch(model.get_submodule(path), {query[below:]: attention[below:] for query, attention in places})
+
+
+def encoder_roots(model: nn.Module, layout: Layout) -> list[str]:
+    """Paths of the modules that run an encoder's blocks: as small as an adapter knows them, or the model itself."""
+    return list(layout.encoders) or encoder_paths(model, ADAPTERS) or [""]
 
 
 def feed_forward_activation(

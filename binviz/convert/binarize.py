@@ -13,7 +13,12 @@ from torch import nn
 from binviz import recipes
 from binviz.adapters import Layout, layout_of
 from binviz.binarizers.start import unstarted
-from binviz.convert.attention import binary_attention, feed_forward_activation, set_attention
+from binviz.convert.attention import (
+    binary_attention,
+    feed_forward_activation,
+    set_attention,
+    watch_attention,
+)
 from binviz.convert.configuration import write_recipe
 from binviz.convert.layers import binary_embedding, binary_layer, float_layer
 from binviz.convert.table import Conversion, Converted, attention_row, row_of, rows_of
@@ -162,6 +167,7 @@ def _apply(model: nn.Module, layout: Layout, plan: _Plan) -> None:
         from binviz.layers.attention import use_binviz_attention
 
         use_binviz_attention(model)
+        watch_attention(model, layout)
 
 
 def _replace(model: nn.Module, layers: dict[str, nn.Module]) -> None:

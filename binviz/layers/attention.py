@@ -21,6 +21,7 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from binviz.binarizers import Binarizer, Code
 from binviz.errors import UserError
+from binviz.layers.called import answers
 from binviz.layers.tap import tap
 
 NAME = "binviz"
@@ -81,6 +82,9 @@ class BinaryAttention(nn.Module):
             are kept without a binarizer.
     """
 
+    #: Where its encoder expects an answer from, see `binviz.layers.called.watch`.
+    place: str = ""
+
     def __init__(
         self,
         query: Binarizer | None,
@@ -138,6 +142,7 @@ class BinaryAttention(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Context (B, H, T, D) and the attention actually used, decoded (B, H, T, T)."""
         _answered.set(self)
+        answers(self.place)
         by = self.query_binarizer, self.key_binarizer, self.value_binarizer
         q, k, v = map(_encode, by, (query, key, value))
         for part, code, binarizer in zip("qkv", (q, k, v), by, strict=True):

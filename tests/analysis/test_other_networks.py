@@ -1,7 +1,9 @@
 """Capture in networks whose modules are called in their own way."""
 
+import numpy as np
 import pytest
 import torch
+import transformers
 from torch import nn
 
 import binviz
@@ -62,3 +64,54 @@ def test_torchs_own_encoder_is_seen_module_by_module(masked):
         torch.testing.assert_close(seen.output, network(**inputs))
     finally:
         torch.backends.mha.set_fastpath_enabled(True)
+
+
+class Pair(torch.nn.Module):
+    """Two texts, each with an encoder and a mask of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.question, self.answer = (tiny_bert() for _ in range(2))
+
+    def forward(self, asked, asked_mask, said, said_mask):
+        return self.question(asked, asked_mask)[0].mean(1) + self.answer(said, attention_mask=said_mask)[
+            0
+        ].mean(1)
+
+
+class Wrapped(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.question = tiny_bert()
+
+    def forward(self, asked, mask):
+        return self.question(asked, attention_mask=mask)[0]
+
+
+def tiny_bert():
+    sizes = {"vocab_size": 20, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24}
+    return transformers.BertModel(transformers.BertConfig(**sizes, num_hidden_layers=2)).eval()
+
+
+def text(length, *lengths):
+    ids = torch.randint(20, (len(lengths), length), generator=torch.Generator().manual_seed(length))
+    return ids, (torch.arange(length) < torch.tensor(lengths)[:, None]).long()
+
+
+@pytest.mark.parametrize("recipe", [None, "bibert"])
+@pytest.mark.parametrize("kind", [Pair, Wrapped])
+def test_every_encoder_has_the_mask_that_it_is_given(kind, recipe):
+    """By what each encoder gives when it is captured alone."""
+    torch.manual_seed(0)
+    model, texts = kind(), {"question": text(5, 3, 5), "answer": text(7, 7, 2)}
+    if recipe:
+        binviz.binarize_(model, recipe)
+    parts = dict(model.named_children())
+    seen = binviz.capture(model, tuple(value for part in parts for value in texts[part]))
+    for part, encoder in parts.items():
+        ids, mask = texts[part]
+        alone = binviz.capture(encoder, {"input_ids": ids, "attention_mask": mask})
+        for name in alone:
+            place = f"{part}.{name}" if kind is Pair else name
+            np.testing.assert_array_equal(seen.flat(place), alone.flat(name), err_msg=place)
+        assert alone.flat("embed").size == mask.sum() * 16

@@ -199,7 +199,7 @@ def test_sentence_transformers(tmp_path):
     assert found.shape == wanted.shape and not np.allclose(found, wanted)
     packed = binviz.pack(model)
     np.testing.assert_allclose(packed.encode(SENTENCES), found, atol=1e-5)
-    with pytest.raises(UserError, match="is saved by binviz.save_packed"):
+    with pytest.raises(UserError, match=r"is saved by binviz\.save_packed"):
         packed.save(str(tmp_path / "packed"))
     # The recipe is with the model inside, whose folder and file come back binary
     model.save(str(tmp_path / "binary"))

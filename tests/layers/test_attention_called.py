@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 import transformers
-from transformers.models.bert.modeling_bert import BertSelfAttention
+from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
 
 import binviz
 from binviz import recipes
@@ -189,3 +189,57 @@ def test_an_audio_tower_with_an_attention_of_its_own():
     with pytest.raises(UserError, match=r"its own way \(audio_model"):
         binviz.binarize_(model, "bibert")
     assert binviz.binarize_(model.text_model, "bibert").bits > 0
+
+
+class PastAttention(BertLayer):
+    """Calls the linears of its attention, and not the module that they are in."""
+
+    def forward(self, hidden_states, *args, **kwargs):
+        attention = self.attention.self
+        q, k, v = (
+            projection(hidden_states).unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
+            for projection in (attention.query, attention.key, attention.value)
+        )
+        context = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.feed_forward_chunk(self.attention.output(context, hidden_states))
+
+
+def forward_past_layers(self, input_ids, **kwargs):
+    """An encoder's own, which calls no layer."""
+    hidden = self.embeddings(input_ids)
+    for layer in self.encoder.layer:
+        hidden = PastAttention.forward(layer, hidden)
+    return transformers.modeling_outputs.BaseModelOutputWithPooling(hidden, self.pooler(hidden))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [lambda model: model, lambda model: binviz.pack(model, fused=False), copy.deepcopy],
+    ids=["binary", "packed", "copy"],
+)
+@pytest.mark.parametrize("past", ["attention", "layers"])
+def test_a_forward_that_goes_past_the_attention_modules(models, monkeypatch, past, use):
+    model, given = models.tiny("bert"), models.inputs("bert")
+    if past == "attention":
+        model.bert.encoder.layer[1].__class__ = PastAttention
+    else:
+        monkeypatch.setattr(transformers.BertModel, "forward", forward_past_layers)
+    binviz.binarize_(model, "bibert")
+    with pytest.raises(
+        UserError, match=r"BertModel .* of encoder.layer.\d.attention.self was not called"
+    ) as caught:
+        answer(use(model), given)
+    assert "\n" not in str(caught.value)
+    binviz.binarize_(model, "bibert", lambda module, name: not name.endswith("attention"))
+    answer(use(model), given)
+
+
+def test_a_layer_that_is_left_out_or_moved_is_no_fault(models):
+    model, given = binary(models), models.inputs("bert")
+    model.bert.encoder.layer.insert(0, model.bert.encoder.layer.pop(1))
+    answer(model, given)
+    del model.bert.encoder.layer[0]
+    answer(model, given)
+    model.bert.encoder.layer[0].attention.output.dense(torch.zeros(1, 16))
+    model.bert.encoder.layer[0].attention.self.query(torch.zeros(1, 16))
+    answer(model, given)
