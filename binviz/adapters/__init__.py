@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from binviz.adapters import (
+    albert,
     bert,
     clip,
     convnet,
@@ -19,20 +20,22 @@ from binviz.adapters import (
     opt,
     plain,
     swin,
+    t5,
     vit,
+    wav2vec2,
 )
 from binviz.adapters.layout import Adapter, Block, Layout
 from binviz.adapters.several import encoder_paths, layout_of_several, unknown_layers
 from binviz.errors import UserError
 
 ADAPTERS: tuple[Adapter, ...] = (
-    bert.layout, clip.layout, convnet.layout, dino.layout, distilbert.layout, gpt2.layout, llama.layout,
-    modernbert.layout, opt.layout, swin.layout, vit.layout,
+    albert.layout, bert.layout, clip.layout, convnet.layout, dino.layout, distilbert.layout, gpt2.layout,
+    llama.layout, modernbert.layout, opt.layout, swin.layout, t5.layout, vit.layout, wav2vec2.layout,
 )  # fmt: skip
 #: For errors.
 KNOWN = (
-    "a BERT-family, DistilBERT, ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, "
-    "ConvNeXt or MobileNet model"
+    "a BERT-family, ALBERT, DistilBERT, ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, wav2vec 2.0, OPT, LLaMA, "
+    "GPT-2, ResNet, RegNet, ConvNeXt or MobileNet model, a T5 encoder"
 )
 OWN_ATTENTION = "computes attention in its own way"
 
@@ -63,9 +66,7 @@ def layout_of(model: nn.Module) -> Layout:
     kind = next(
         (config.model_type for config in configs if hasattr(config, "model_type")), type(model).__name__
     )
-    if any(
-        getattr(config, mark, False) for config in configs for mark in ("is_decoder", "is_encoder_decoder")
-    ):
+    if _decodes(model, configs):
         raise UserError(f"{kind!r} is set up as a decoder or has one; binviz binarizes {KNOWN}")
     found = encoders_of(model)
     if found is not None:
@@ -84,6 +85,13 @@ def layout_of(model: nn.Module) -> Layout:
             reason = OWN_ATTENTION if _own_attention(model) else "is not a model that binviz knows"
         raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")
     return found
+
+
+def _decodes(model: nn.Module, configs: list[Any]) -> bool:
+    """Whether it is set up as a decoder, or has one; an encoder alone may be configured as the half of a pair."""
+    pair = any(getattr(config, "is_encoder_decoder", False) for config in configs)
+    decoder = any(path.rpartition(".")[2] == "decoder" for path, _ in model.named_modules())
+    return (pair and decoder) or any(getattr(config, "is_decoder", False) for config in configs)
 
 
 def encoders_of(model: nn.Module) -> Layout | None:

@@ -79,7 +79,8 @@ class Masks:
         def hook(attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             # MobileBERT's takes three tensors before the mask
             named = dict(zip(parameters, args, strict=False)) | kwargs
-            hidden, given = next(iter(named.values())), named.get("attention_mask")
+            hidden = next(iter(named.values()))
+            given = named.get("attention_mask", named.get("mask"))  # T5 calls it so
             self._rows[path] = self._tokens_at(path)
             if path in self._sizes:
                 self._rows[path] = _real_pixels(layer, self._sizes[path], hidden)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from binviz.layers.attention import BinaryAttention
 
 #: What configurations call the feed-forward activation.
-CONFIGURED = ("hidden_act", "hidden_activation", "activation_function", "activation")
+CONFIGURED = ("hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn")
 
 
 def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:

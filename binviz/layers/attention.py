@@ -30,7 +30,7 @@ ROLES = ("query", "key", "value", "attention")
 #: Additive masks forbid a position with a large negative number: the dtype's lowest in BERT, -100 in Swin.
 FORBIDDEN = -50.0
 #: What some models do to scores besides: they would compute something else here, unnoticed.
-LEFT_OUT = ("softcap", "s_aux", "position_bias")
+LEFT_OUT = ("softcap", "s_aux")
 
 #: Input (B, T, D) of the attention layer that is running in this thread, until the low-rank estimators take it.
 layer_input: ContextVar[Tensor | None] = ContextVar("binviz_attention_input", default=None)
@@ -210,14 +210,16 @@ def attention_forward(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    position_bias: Tensor | None = None,
     **unused: object,
 ) -> tuple[Tensor, Tensor]:
     """What transformers calls: (B, H, T, D) projections -> context (B, T, H, D), attention (B, H, T, S).
 
-    Keys and values are (B, H / groups, S, D): each is that of several heads where queries are grouped.
+    Keys and values are (B, H / groups, S, D): each is that of several heads where queries are grouped. A bias of
+    positions (T5) is added to the scores, as the mask is.
 
     Raises:
-        UserError: the model does more to its scores than a product, a scale and a mask (Gemma 2, T5).
+        UserError: the model does more to its scores than a product, a scale, a bias and a mask (Gemma 2).
     """
     for name in LEFT_OUT:
         if unused.get(name) is not None:
@@ -225,6 +227,8 @@ def attention_forward(
                 f"{type(module).__name__} wants the {name} of its scores, which binviz does not compute"
             )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if position_bias is not None:
+        attention_mask = position_bias if attention_mask is None else attention_mask + position_bias
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))

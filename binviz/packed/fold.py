@@ -45,7 +45,7 @@ from binviz.binarizers.bnn import BNN
 from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
 from binviz.layers import BinaryLinear
 from binviz.layers.attention import BinaryAttention
-from binviz.packed.known import is_norm_first, why_unknown
+from binviz.packed.known import known_layer
 
 #: A float ratio nearer to a threshold than this may round to either side.
 TIE = 1e-5
@@ -176,6 +176,10 @@ class Linear:
         # Adding −0.0 changes nothing
         self.bias = torch.full_like(self.scale, -0.0) if layer.bias is None else layer.bias.detach()
 
+    def multiply(self, gain: Tensor) -> None:
+        """From now on the outputs are those times `gain` [out]."""
+        self.scale, self.bias = self.scale * gain, self.bias * gain
+
     def outputs(self, dot: Tensor) -> Tensor:
         """float32 [T, 1] -> [T, out]."""
         return dot * self.scale + self.bias
@@ -249,8 +253,9 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     """
     part = model.get_submodule
     layer, attention = part(block.layer), part(block.attention)
-    unknown, norm_first = why_unknown(layer), is_norm_first(layer)
-    require(not unknown, unknown)
+    known, reason = known_layer(layer)
+    require(known is not None, reason)
+    assert known is not None
     binary: Any = getattr(attention, "binary", None)
     require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
     signs = ElasticSigned, BNN
@@ -259,20 +264,19 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     qkv = [Linear(part(path), bits, *signs) for path in (block.query, block.key, block.value)]
     attn_out, fc1 = (Linear(part(path), bits, *signs) for path in (block.attn_out, block.fc1))
     fc2 = Linear(part(block.fc2), bits, *signs, ElasticUnsigned)
-    inner, scaling = qkv[0].scale.numel(), float(attention.scaling)  # type: ignore[arg-type]
-    head = round(scaling**-2)
+    for linear, gain in zip((attn_out, fc2), known.gains, strict=False):
+        linear.multiply(layer.get_parameter(gain).detach())
+    # CLIP calls it scale
+    scaling = float(attention.scaling if hasattr(attention, "scaling") else attention.scale)  # type: ignore[arg-type]
+    inner, head = qkv[0].scale.numel(), round(scaling**-2)
     require(
         head**-0.5 == scaling and inner % head == 0,
         "scores that are not divided by the root of the head size",
     )
-    if norm_first:
-        norms = layer.layernorm_before, layer.layernorm_after
-    else:
-        norms = layer.attention.output.LayerNorm, layer.output.LayerNorm  # type: ignore[union-attr]
-    before, after = (require_affine(norm) for norm in norms)  # type: ignore[arg-type]
+    before, after = (require_affine(layer.get_submodule(norm)) for norm in known.norms)
     require(before.eps == after.eps, "norms with different epsilons")
     activation = getattr(part(block.act[0]), block.act[1])
-    return Parts(binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), norm_first)
+    return Parts(binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first)
 
 
 def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
@@ -382,7 +386,7 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
 
 @torch.no_grad()
 def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> PackedEncoder | PackedCodeEncoder:
-    """Layers of a binarized BERT or ViT, for one call.
+    """Layers of a binarized encoder that the kernels know, for one call.
 
     Args:
         model: on the CPU, in float32, as `binarize_` made it; it is not changed.

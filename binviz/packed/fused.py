@@ -7,6 +7,7 @@ from the moment that a state is loaded into the model, whose numbers are not the
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
@@ -177,6 +178,8 @@ def _fuse_list(packed: nn.Module, model: nn.Module, path: str, blocks: list[Bloc
     """Fuse the layers in the list at this path, which are these blocks; or say why not."""
     if not holds_only(model.get_submodule(path), [model.get_submodule(block.layer) for block in blocks]):
         return "it is no list of these layers alone, each once"
+    if is_causal(model, path):
+        return "each query sees other keys (causal attention)"
     try:
         weights = fold_blocks(model, blocks, LONGEST)
     except NotFoldable as reason:
@@ -186,6 +189,25 @@ def _fuse_list(packed: nn.Module, model: nn.Module, path: str, blocks: list[Bloc
     config = nearest_config(packed, owner)
     setattr(parent, name, FusedLayers(layers.children(), weights, config).train(packed.training))
     return ""
+
+
+def is_causal(model: nn.Module, path: str) -> bool:
+    """Whether what is around a list of layers makes causal masks for it, and no others.
+
+    >>> from transformers import CLIPTextConfig, CLIPTextModel
+    >>> model = CLIPTextModel(CLIPTextConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+    ...                                      intermediate_size=8, vocab_size=9))
+    >>> is_causal(model, "encoder.layers")
+    True
+    """
+    around = [model.get_submodule(part) for part in ("", *accumulate(path.split("."), "{}.{}".format))]
+    names = {
+        name
+        for part in around
+        if inspect.isfunction(function := inspect.unwrap(type(part).forward))
+        for name in function.__code__.co_names
+    }
+    return "create_causal_mask" in names and "create_bidirectional_mask" not in names
 
 
 def why_not_fused(packed: nn.Module) -> str:

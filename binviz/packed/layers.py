@@ -87,6 +87,8 @@ class PackedLayer(nn.Module):
         activation_binarizer: None keeps the activation float.
     """
 
+    #: Some models ask their layers (T5 does).
+    weight = None
     bits: Tensor
     scale: Tensor
     bias: nn.Parameter | None

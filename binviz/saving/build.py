@@ -31,18 +31,12 @@ LARGEST = 2**21
 SMALL = 2**16
 #: Families of transformers whose models are built again. Others may ask the hub for a part, a backbone as a rule.
 FAMILIES = (
-    *(
-        "bert",
-        "camembert",
-        "electra",
-        "ernie",
-        "mobilebert",
-        "roberta",
-        "roberta_prelayernorm",
-        "xlm_roberta",
-    ),
-    *("clip", "dinov2", "dinov3_vit", "distilbert", "gpt2", "llama", "modernbert", "opt", "siglip"),
-    *("beit", "deit", "swin", "vit", "vit_mae", "vit_msn"),
+    *("bert", "camembert", "electra", "ernie", "mobilebert", "roberta", "roberta_prelayernorm", "xlm_roberta"),
+    *("albert", "data2vec", "distilbert", "layoutlm", "modernbert", "mt5", "t5", "umt5"),
+    *("gpt2", "llama", "mistral", "opt"),
+    *("altclip", "chinese_clip", "clip", "siglip"),
+    *("beit", "deit", "dinov2", "dinov3_vit", "swin", "vit", "vit_mae", "vit_msn"),
+    *("audio_spectrogram_transformer", "hubert", "wav2vec2"),
     *("convnext", "convnextv2", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet"),
 )
 #: Settings that could fetch code or weights: attention kernels and backbones are named in them. And one that
@@ -86,8 +80,9 @@ def model_class(name: str, own: Any = None) -> Any:
     is_model = isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
     if not (is_model and f"{found.__module__}.".startswith(homes)):
         raise UserError(
-            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, DistilBERT, "
-            "ModernBERT, ViT, DeiT, DINO, Swin, CLIP, SigLIP, OPT, LLaMA, GPT-2, ResNet, RegNet, ConvNeXt, "
+            f"no model class {name[:80]!r} of a family that binviz saves and loads: the BERT family, ALBERT, "
+            "DistilBERT, ModernBERT, T5's encoder, ViT, DeiT, BEiT, DINO, Swin, CLIP, SigLIP, wav2vec 2.0, HuBERT, "
+            "OPT, LLaMA, Mistral, GPT-2, ResNet, RegNet, ConvNeXt, "
             "MobileNet, named in 'architectures' of config.json; give a class of your own as load(..., model_class=)"
         )
     return found
