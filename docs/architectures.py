@@ -2,8 +2,8 @@
 
     python docs/architectures.py
 
-Converts each under bit-w1a1, runs it, looks into it, packs, saves, loads and trains it, and says "yes" or what binviz
-says instead. Anything but `binviz.errors.UserError` is a fault and ends the script. Writes docs/architectures.md.
+Converts each, runs it, looks into it, packs, saves, loads and trains it, and says "yes" or what binviz says instead.
+Anything but `binviz.errors.UserError` is a fault and ends the script. Writes docs/architectures.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -24,13 +24,14 @@ from binviz import analysis
 from binviz.adapters import layout_of
 from binviz.analysis.capture import names
 from binviz.errors import UserError
-from binviz.layers import BinaryLayer, BinaryProduct
+from binviz.layers import BinaryEmbedding, BinaryLayer
 from binviz.layers.attention import BinaryAttention
 from binviz.layers.tap import listening
 from binviz.packed import why_not_fused
 from binviz.packed.fused import FusedLayers
 
 PAGE = Path(__file__).with_suffix(".md")
+#: Its attention lets about half of everything pass, also in an untrained model, so every weight has a gradient.
 RECIPE = "bibert"
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -48,7 +49,13 @@ SOUND = {"conv_dim": [8, 8], "conv_kernel": [4, 2], "conv_stride": [4, 2], "num_
 SWIN = {"image_size": 16, "patch_size": 2, "embed_dim": 8, "depths": [2, 1], "num_heads": [2, 2], "window_size": 4,
         "drop_path_rate": 0.0, "num_labels": 3}  # fmt: skip
 STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_labels": 3}
-MOBILE = {"depth_multiplier": 0.25, "min_depth": 8, "image_size": 32, "num_labels": 3}
+MOBILE = {
+    "depth_multiplier": 0.25,
+    "min_depth": 8,
+    "image_size": 32,
+    "classifier_dropout_prob": 0.0,
+    "num_labels": 3,
+}
 
 
 def model_of(name: str, config: str, **settings: Any) -> Callable[[], nn.Module]:
@@ -98,6 +105,9 @@ ARCHITECTURES: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "DistilBERT": ("text", model_of("DistilBertForSequenceClassification", "DistilBertConfig", vocab_size=40, dim=16,
                                     n_layers=2, n_heads=2, hidden_dim=24, dropout=0.0, attention_dropout=0.0,
                                     seq_classif_dropout=0.0, pad_token_id=1, num_labels=3)),
+    "DPR": text("DPRQuestionEncoder", "DPRConfig"),
+    "EuroBERT": text("EuroBertModel", "EuroBertConfig", num_key_value_heads=1, bos_token_id=2, eos_token_id=39,
+                     mask_token_id=3),
     "ModernBERT": text("ModernBertForSequenceClassification", "ModernBertConfig", local_attention=4,
                        global_attn_every_n_layers=2, **MODERN),
     "T5's encoder": ("text", model_of("T5EncoderModel", "T5Config", **T5)),
@@ -110,8 +120,6 @@ ARCHITECTURES: dict[str, tuple[str, Callable[[], nn.Module]]] = {
     "ViT-MSN": ("picture", model_of("ViTMSNForImageClassification", "ViTMSNConfig", **PICTURE)),
     "BEiT": ("picture", model_of("BeitForImageClassification", "BeitConfig", use_relative_position_bias=True,
                                  drop_path_rate=0.0, **PICTURE)),
-    "data2vec-vision": ("picture", model_of("Data2VecVisionForImageClassification", "Data2VecVisionConfig",
-                                            use_relative_position_bias=True, drop_path_rate=0.0, **PICTURE)),
     "DINOv2": ("picture", model_of("Dinov2ForImageClassification", "Dinov2Config", mlp_ratio=2, **PICTURE)),
     "DINOv2, gated": ("picture", model_of("Dinov2ForImageClassification", "Dinov2Config", mlp_ratio=2,
                                           use_swiglu_ffn=True, **PICTURE)),
@@ -176,13 +184,23 @@ def inputs(kind: str, model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def made(title: str, recipe: str | None = None, seed: int = 0) -> tuple[nn.Module, dict[str, Tensor]]:
+class Trial(NamedTuple):
+    """A tiny model of an architecture, before and after its conversion, and three examples for it."""
+
+    kind: str
+    float_model: nn.Module
+    model: nn.Module
+    table: binviz.convert.Conversion
+    given: dict[str, Tensor]
+
+
+def made(title: str, recipe: str | None = None) -> tuple[nn.Module, dict[str, Tensor]]:
     """A seeded model in eval mode whose scales have started, and inputs for it.
 
     No bias, norm or table of it is all zeros or ones.
     """
     kind, make = ARCHITECTURES[title]
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     model = make()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -190,12 +208,25 @@ def made(title: str, recipe: str | None = None, seed: int = 0) -> tuple[nn.Modul
     given = inputs(kind, model)
     if recipe:
         binviz.binarize_(model, recipe)
-    if kind == "large picture":
-        with torch.no_grad():
-            model.train()(**given)  # batch norms see numbers
-    model.eval()
-    answers(model, given)
+    see(model, given)
     return model, given
+
+
+@torch.no_grad()
+def see(model: nn.Module, given: dict[str, Tensor]) -> None:
+    """Let scales and batch norms start from a batch."""
+    if any(isinstance(part, nn.BatchNorm2d) for part in model.modules()):
+        model.train()(**given)
+    model.eval()(**given)
+
+
+def trial(title: str) -> Trial:
+    """The architecture of that title, ready to be tried."""
+    float_model, given = made(title)
+    model = copy.deepcopy(float_model)
+    table = binviz.binarize_(model, RECIPE)
+    see(model, given)
+    return Trial(ARCHITECTURES[title][0], float_model, model, table, given)
 
 
 @torch.no_grad()
@@ -217,178 +248,232 @@ def close(one: list[Tensor], other: list[Tensor], tolerance: float) -> bool:
     )
 
 
-def said(check: Callable[[], str]) -> str:
-    """What a check says, or the line with which binviz refuses."""
-    try:
-        return check()
-    except UserError as error:
-        return str(error)
+def all_but(missing: list[str]) -> str:
+    """What a cell says where some are missing."""
+    return f"all but {', '.join(missing)}" if missing else "yes"
 
 
-def converted(title: str) -> str:
-    """How many linears, convolutions and word embeddings are binary, and how many attentions; floats have a reason."""
-    model, _ = made(title)
-    table = binviz.binarize_(model, RECIPE)
+def converted(this: Trial) -> str:
+    """How many linears, convolutions and embeddings are binary, and how many attentions; what stays float says why."""
     silent = [
-        row.name for row in table.rows
-        if row.weight == "float" and not row.why and "norm" not in row.kind.lower() and row.module
+        row.name for row in this.table.rows
+        if row.weight == "float" and not row.why and "norm" not in row.kind.lower()
     ]  # fmt: skip
     assert not silent, f"no reason for {silent}"
-    kinds = BinaryLayer | nn.Linear | nn.Conv1d | nn.Conv2d
-    layers = [row for row in table.rows if row.weights or isinstance(model.get_submodule(row.module), kinds)]
-    attentions = sum(row.kind == "BinaryAttention" for row in table.rows)
-    return f"{sum(bool(row.weights) for row in layers)} of {len(layers)}, {attentions} attentions"
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Embedding)
+    places = {row.name: this.model.get_submodule(row.module) for row in this.table.rows}
+    layers = [row for row in this.table.rows if isinstance(places[row.name], kinds)]
+    attentions = sum(row.kind == "BinaryAttention" for row in this.table.rows)
+    said = f"{sum(bool(row.weights) for row in layers)} of {len(layers)} layers"
+    return f"{said}, {attentions} attention{'s' * (attentions > 1)}" if attentions else said
 
 
-def called(title: str) -> str:
+def called(this: Trial) -> str:
     """Whether everything binary is called in a pass."""
-    model, given = made(title, RECIPE)
     heard: set[nn.Module] = set()
 
     def hear(module: nn.Module, part: str, value: Any) -> None:
         if part.endswith("code"):
             heard.add(getattr(module, "binary", module))
 
+    model = copy.deepcopy(this.model)
     for part in model.modules():
-        if isinstance(part, BinaryLayer) and not isinstance(part, BinaryProduct):
-            part.register_forward_hook(lambda part, *_: heard.add(part) and None)
+        if isinstance(part, BinaryEmbedding):
+            part.register_forward_hook(lambda part, *_: heard.add(part))
     with listening(hear):
-        answers(model, given)
-    missing = [
-        path for path, part in model.named_modules()
-        if isinstance(part, BinaryLayer | BinaryAttention) and part not in heard
-    ]  # fmt: skip
-    return f"all but {', '.join(missing)}" if missing else "yes"
+        answers(model, this.given)
+    kinds = BinaryLayer | BinaryAttention
+    return all_but([path for path, p in model.named_modules() if isinstance(p, kinds) and p not in heard])
 
 
-def padded(title: str) -> str:
+def padded(this: Trial) -> str:
     """Whether padding behind an example changes nothing."""
-    kind, _ = ARCHITECTURES[title]
-    if kind not in ("text", "sound"):
-        return "-"
+    if this.kind not in ("text", "sound"):
+        return "–"
 
-    def unchanged(recipe: str | None) -> bool:
-        model, given = made(title, recipe)
-        model.double()
-        ((name, values),) = given.items()
+    def unchanged(model: nn.Module) -> bool:
+        model = copy.deepcopy(model).double()
+        ((name, values),) = this.given.items()
         values = values.double() if values.is_floating_point() else values
-        more = torch.ones(3, 2, dtype=values.dtype) if kind == "text" else torch.ones(3, 16, dtype=values.dtype)
-        longer = torch.cat([values, more], 1)
+        longer = torch.cat([values, values.new_ones(3, 2 if this.kind == "text" else 16)], 1)
         mask = (torch.arange(longer.shape[1]) < values.shape[1]).long().expand(longer.shape)
         wanted = answers(model, {name: values})
         found = answers(model, {name: longer, "attention_mask": mask})
         cut = [b[:, : a.shape[1]] if b.ndim == a.ndim > 2 else b for a, b in zip(wanted, found, strict=True)]
         return close(wanted, cut, 1e-6)
 
-    if unchanged(RECIPE):
-        return "yes"
-    return "changes a float model too" if not unchanged(None) else "no"
+    if unchanged(this.model):
+        return "changes nothing"
+    assert not unchanged(this.float_model)
+    return "changes a float model too"
 
 
-def captured(title: str) -> str:
-    """How many names have values."""
-    model, given = made(title, RECIPE)
-    kind, _ = ARCHITECTURES[title]
-    if kind in ("text", "sound"):
+def captured(this: Trial) -> str:
+    """Whether every name has values, and padding is left out of them."""
+    given = dict(this.given)
+    if this.kind in ("text", "sound"):
         (values,) = given.values()
-        given = given | {"attention_mask": torch.ones_like(values, dtype=torch.long)}
+        given["attention_mask"] = torch.ones_like(values, dtype=torch.long)
         given["attention_mask"][1, values.shape[1] // 2 :] = 0
-    seen = binviz.capture(model, given)
-    assert all(seen.flat(name).size for name in seen)
-    assert all((".code" in name) == (value.dtype.name == "int8") for name, value in seen.items())
-    missing = [name for name in names(model) if name not in seen]
-    blocks = layout_of(model).blocks
-    wanted = {f"{block.name}.{part}" for block in blocks for part in ("q.code", "scores.code", "ffn_in.code", "ffn_out")}
-    assert wanted <= set(seen), wanted - set(seen)
-    return f"all but {', '.join(missing)}" if missing else "yes"
+    seen = binviz.capture(this.model, given)
+    for name in seen:
+        assert 0 < seen.flat(name).size <= seen[name].size
+    layout = layout_of(this.model)
+    if layout.blocks and "attention_mask" in given:
+        first = f"{layout.blocks[0].name}.ffn_out"
+        assert seen.flat(first).size < seen[first].size
+    codes = {
+        f"{block.name}.{part}.code" for block in layout.blocks for part in ("q", "k", "v", "scores", "ffn_in")
+    }
+    # Of a plain network every module has a name, also those that only hold others
+    wanted = {*names(this.model), *codes} if layout.blocks else {f"{name}.code" for name in layout.others}
+    return all_but(sorted(wanted - set(seen)))
 
 
-def compared(title: str) -> str:
-    """Whether errors against the float model are there, place by place."""
-    (model, given), (binary, _) = made(title), made(title, RECIPE)
-    table = analysis.errors(model, binary, given)
+def compared(this: Trial) -> str:
+    """Whether there are errors against the float model, place by place."""
+    table = analysis.errors(this.float_model, this.model, this.given)
     assert len(table) and table.mse.notna().all()
     return "yes"
 
 
-def fused(title: str) -> str:
+def fused(this: Trial) -> str:
     """Whether the layers run as one call of the kernels, or why not; packed, it answers alike."""
-    model, given = made(title, RECIPE)
-    packed, one_by_one = binviz.pack(model), binviz.pack(model, fused=False)
-    wanted = answers(model, given)
-    exact = [torch.equal(a, b) for a, b in zip(answers(one_by_one, given), wanted, strict=True)]
-    assert all(exact) or close(answers(one_by_one, given), wanted, 1e-4)
+    wanted = answers(this.model, this.given)
+    assert close(answers(binviz.pack(this.model, fused=False), this.given), wanted, 1e-4)
+    packed = binviz.pack(this.model)
     lists = [part for part in packed.modules() if isinstance(part, FusedLayers)]
     for layer in (layer for part in lists for layer in part.children()):
-        layer.forward = None
-    assert close(answers(packed, given), wanted, 1e-3)
+        layer.forward = None  # fused layers do not run one by one
+    assert close(answers(packed, this.given), wanted, 1e-3)
     reason = why_not_fused(packed)
-    assert bool(lists) or reason
+    assert lists or reason
     return reason or "yes"
 
 
-def kept(title: str, *, packed: bool) -> str:
-    """Whether it answers the same when it is saved and loaded."""
-    model, given = made(title, RECIPE)
-    wanted = answers(model, given)
+def kept(this: Trial, write: Callable[[nn.Module, Path], Any]) -> str:
+    """Whether it answers the same when it is written and loaded."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, "packed.safetensors" if packed else "model")
-        (binviz.save_packed if packed else binviz.save)(model, place)
+        place = Path(folder, "model.safetensors")
+        write(this.model, place)
         again = binviz.load(place)
-    found = answers(again, given)
+    found, wanted = answers(again, this.given), answers(this.model, this.given)
     assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
     return "yes"
 
 
-def trained(title: str) -> str:
+def trained(this: Trial) -> str:
     """Whether three steps move every binary weight."""
-    model, given = made(title, RECIPE)
+    model = copy.deepcopy(this.model)
     weights = {path: part.weight for path, part in model.named_modules() if isinstance(part, BinaryLayer)}
     before = {path: weight.detach().clone() for path, weight in weights.items()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
     if not any(isinstance(part, nn.BatchNorm2d) for part in model.modules()):
-        model.train()  # MobileNet drops nearly all it has in training, and there are few pictures
+        model.train()  # three pictures are no batch for a norm
     for _ in range(3):
-        loss = sum(value.square().mean() for value in tensors(model(**given)))
+        loss = sum(value.square().mean() for value in tensors(model(**this.given)))
         assert torch.isfinite(loss)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+    assert all(weight.requires_grad for weight in weights.values())
     still = [path for path, weight in weights.items() if torch.equal(weight, before[path])]
-    return f"all but {', '.join(still)}" if still else "yes"
+    return "in part" if still and not layout_of(model).blocks else all_but(still)
 
 
-COLUMNS: dict[str, Callable[[str], str]] = {
+#: Column -> what is tried.
+COLUMNS: dict[str, Callable[[Trial], str]] = {
     "binary": converted,
-    "called": called,
+    "all of it called": called,
     "padding": padded,
     "capture": captured,
     "errors": compared,
     "one call of the kernels": fused,
-    "save": lambda title: kept(title, packed=False),
-    "save_packed": lambda title: kept(title, packed=True),
-    "three steps": trained,
+    "save": lambda this: kept(this, binviz.save),
+    "save_packed": lambda this: kept(this, binviz.save_packed),
+    "three steps train all": trained,
 }
+
+#: Class of a model that `binarize_` refuses -> class of its configuration.
+REFUSED = {
+    "BartModel": "BartConfig",
+    "BigBirdModel": "BigBirdConfig",
+    "BloomModel": "BloomConfig",
+    "BridgeTowerModel": "BridgeTowerConfig",
+    "ClapModel": "ClapConfig",
+    "ConvBertModel": "ConvBertConfig",
+    "Data2VecVisionModel": "Data2VecVisionConfig",
+    "DebertaModel": "DebertaConfig",
+    "DebertaV2Model": "DebertaV2Config",
+    "FunnelModel": "FunnelConfig",
+    "GPTNeoXModel": "GPTNeoXConfig",
+    "LayoutLMv3Model": "LayoutLMv3Config",
+    "LongformerModel": "LongformerConfig",
+    "MPNetModel": "MPNetConfig",
+    "NomicBertModel": "NomicBertConfig",
+    "RoFormerModel": "RoFormerConfig",
+    "SegformerModel": "SegformerConfig",
+    "SqueezeBertModel": "SqueezeBertConfig",
+    "Swinv2Model": "Swinv2Config",
+    "T5Model": "T5Config",
+    "VideoMAEModel": "VideoMAEConfig",
+    "Wav2Vec2BertModel": "Wav2Vec2BertConfig",
+    "WavLMModel": "WavLMConfig",
+    "WhisperModel": "WhisperConfig",
+    "XLNetModel": "XLNetConfig",
+}
+
+HEAD = f"""\
+# Every architecture, tried
+
+A tiny untrained model of each is converted under `{RECIPE}`, run, padded, looked into (`capture`, `errors`), packed,
+saved, loaded and trained for three steps by `python docs/architectures.py`, which writes this page. A cell says "yes"
+or what binviz says instead. An adapter goes by the parts of a model and not by its name, so copies of these under other
+names convert too; saved are the families that `binviz.saving.build` lists. Where padding changes the float model too,
+a norm runs over time (wav2vec 2.0's small models), neighbours' embeddings are joined (MobileBERT), or the last position
+is the answer (SigLIP's text tower). Where three steps train a network in part, a ReLU stands before a sign, which is
+then +1 everywhere.
+
+"""
+BETWEEN = """
+Refused, each in one line, with the model left as it was:
+
+| model | what `binarize_` says |
+|---|---|
+"""
+
+
+def first_clause(error: UserError) -> str:
+    """What it says, without what to do instead."""
+    return str(error).partition("; ")[0].partition(": ")[0]
 
 
 def row(title: str) -> str:
-    """The line of an architecture."""
-    logging.disable(logging.WARNING)  # of scales that start, said once for every copy
+    """The line of an architecture that converts."""
+    logging.disable(logging.WARNING)  # of scales that wait for their first batch
+    this, cells = trial(title), [title]
+    for check in COLUMNS.values():
+        try:
+            cells.append(check(this))
+        except UserError as error:
+            cells.append(first_clause(error))
+    logging.disable(logging.NOTSET)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def refusal(name: str) -> str:
+    """The line of a model that is refused."""
+    with torch.device("meta"):  # no memory for what is never run
+        model = model_of(name, REFUSED[name])()
     try:
-        cells = [said(lambda check=check: check(title)) for check in COLUMNS.values()]
-    finally:
-        logging.disable(logging.NOTSET)
-    return f"| {' | '.join([title, *cells])} |\n"
+        binviz.binarize_(model, RECIPE)
+    except UserError as error:
+        return f"| {name} | {first_clause(error)} |\n"
+    raise AssertionError(f"{name} is not refused")
 
 
 if __name__ == "__main__":
-    import sys
-    import time
-    import traceback
-    for t in (sys.argv[1:] or ARCHITECTURES):
-        s = time.perf_counter()
-        try:
-            print(row(t), end="", flush=True)
-        except Exception:
-            print("FAULT", t, traceback.format_exc(limit=-3), flush=True)
-        print(f"   {time.perf_counter()-s:.1f} s")
+    table = [f"| model | {' | '.join(COLUMNS)} |\n", "|---" * (1 + len(COLUMNS)) + "|\n"]
+    PAGE.write_text(
+        "".join([HEAD, *table, *map(row, ARCHITECTURES), BETWEEN, *map(refusal, REFUSED)]), encoding="utf-8"
+    )

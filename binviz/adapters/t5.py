@@ -33,8 +33,9 @@ def layout(model: nn.Module) -> Layout | None:
     found = Layout("T5", embed=words, words=words)
     table = model.get_submodule(words)
     twins = [
-        path for path, module in model.named_modules() if module is not table
-        and getattr(module, "weight", None) is table.weight
+        path
+        for path, module in model.named_modules()
+        if module is not table and getattr(module, "weight", None) is table.weight
     ]
     if twins:
         found.words = None

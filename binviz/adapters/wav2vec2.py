@@ -40,9 +40,7 @@ def layout(model: nn.Module) -> Layout | None:
             if part in path.split(".") and "norm" not in type(module).__name__.lower():
                 found.stay[path] = why
     found.blocks = [
-        block_of(
-            i, path, act=("feed_forward", "intermediate_act_fn"), attention="attention", **PARTS
-        )
+        block_of(i, path, act=("feed_forward", "intermediate_act_fn"), attention="attention", **PARTS)
         for i, path in enumerate(layers)
     ]
     return found

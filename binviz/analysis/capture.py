@@ -24,11 +24,13 @@ d = D / H, F width of the feed-forward part:
 | `pooler.in`, `pooler` | input and output of the linear in BERT's pooler | (B, D) |
 
 Swin counts blocks through all stages; T is height x width there, and from `q_in` to `attn_out` the tokens lie
-in windows, (B * windows, window^2, ...). Where a tensor is binarized there are three more names: `.pre`, the
-float tensor handed to the binarizer; `.code`, the integers, of its shape; `.decoded`, what the network
-multiplies with, codes times scale plus shift. In a plain network every module's path is a name, for its output;
-its linears and convolutions have `.in`, and binary ones `.pre`, `.code` and `.decoded` of their input. In every
-model a module's path can be asked for. Where a model has several encoders, every name begins with the encoder's path.
+in windows, (B * windows, window^2, ...). OPT's feed-forward part has the tokens of all examples in one axis,
+(B * T, ...). ALBERT's layers run several times, and their last run is kept. Where a tensor is binarized there are
+three more names: `.pre`, the float tensor handed to the binarizer; `.code`, the integers, of its shape; `.decoded`,
+what the network multiplies with, codes times scale plus shift. In a plain network every module's path is a name, for
+its output; its linears and convolutions have `.in`, and binary ones `.pre`, `.code` and `.decoded` of their input. In
+every model a module's path can be asked for. Where a model has several encoders, every name begins with the encoder's
+path.
 
 Padding is kept in the arrays, and left out of `flat` and of everything that this package computes.
 """
@@ -235,7 +237,12 @@ def run(
             else:
                 value_now = value
             if isinstance(value_now, Tensor):
-                receive(name, value_now, masks.counted(site))
+                counted = masks.counted(site)
+                if (
+                    counted is not None and value_now.ndim < counted.ndim
+                ):  # OPT's feed-forward part: rows in one
+                    counted = counted.flatten(0, 1)
+                receive(name, value_now, counted)
 
     for path in {site.module for site in chosen.values() if site.part == "in"}:
         twin.get_submodule(path).register_forward_pre_hook(

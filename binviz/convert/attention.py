@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -18,8 +17,8 @@ from binviz.recipes import Recipe
 if TYPE_CHECKING:
     from binviz.layers.attention import BinaryAttention
 
-#: What configurations call the feed-forward activation.
-CONFIGURED = ("hidden_act", "hidden_activation", "activation_function", "activation", "dense_act_fn")
+#: Where an activation of a recipe keeps the one in whose place it is.
+BEFORE = "binviz_before"
 
 
 def binary_attention(attention: nn.Module, recipe: Recipe) -> BinaryAttention:
@@ -85,21 +84,21 @@ def encoder_roots(model: nn.Module, layout: Layout) -> list[str]:
 
 def feed_forward_activation(
     model: nn.Module, block: Block, recipe: Recipe, layers: dict[str, nn.Module]
-) -> nn.Module | None:
+) -> Any | None:
     """The recipe's activation of a block whose second linear is binary, or None where it stays as it is.
 
-    The configuration keeps the model's own activation: a model that was given another one gets it back.
+    A model that was given another activation than its own gets its own back where the recipe has none.
     """
     from transformers.activations import ACT2FN
 
+    owner, attribute = block.act
+    now = getattr(model.get_submodule(owner), attribute)
+    own = getattr(now, BEFORE, now)
     name = recipe.ffn_activation if block.fc2 in layers else None
-    before = getattr(model, "binviz_recipe", None)
-    if name is None and before is not None and before.ffn_activation:
-        for path in ("", *accumulate(block.layer.split("."), "{}.{}".format)):
-            config = getattr(model.get_submodule(path), "config", None)  # the nearest configuration's
-            name = next((value for key in CONFIGURED if (value := getattr(config, key, None))), name)
     if name is None:
-        return None
+        return None if own is now else own
     if name not in ACT2FN:
         raise UserError(f"recipe {recipe.name!r} has the unknown ffn_activation {name!r}; use 'relu'")
-    return ACT2FN[name]
+    activation = ACT2FN[name]
+    vars(activation)[BEFORE] = own  # no submodule
+    return activation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -98,7 +98,7 @@ class _Plan:
     filter_fn: Filter | None
     layers: dict[str, nn.Module] = field(default_factory=dict)
     attentions: dict[str, BinaryAttention] = field(default_factory=dict)
-    activations: dict[str, nn.Module | None] = field(default_factory=dict)
+    activations: dict[str, Any | None] = field(default_factory=dict)
     rows: dict[str, Converted] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
 

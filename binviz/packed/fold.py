@@ -276,7 +276,9 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     before, after = (require_affine(layer.get_submodule(norm)) for norm in known.norms)
     require(before.eps == after.eps, "norms with different epsilons")
     activation = getattr(part(block.act[0]), block.act[1])
-    return Parts(binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first)
+    return Parts(
+        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first
+    )
 
 
 def fold_layer(parts: Parts, longest: int) -> EncoderLayer:

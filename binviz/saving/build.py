@@ -31,11 +31,20 @@ LARGEST = 2**21
 SMALL = 2**16
 #: Families of transformers whose models are built again. Others may ask the hub for a part, a backbone as a rule.
 FAMILIES = (
-    *("bert", "camembert", "electra", "ernie", "mobilebert", "roberta", "roberta_prelayernorm", "xlm_roberta"),
-    *("albert", "data2vec", "distilbert", "layoutlm", "modernbert", "mt5", "t5", "umt5"),
+    *(
+        "bert",
+        "camembert",
+        "electra",
+        "ernie",
+        "mobilebert",
+        "roberta",
+        "roberta_prelayernorm",
+        "xlm_roberta",
+    ),
+    *("albert", "data2vec", "distilbert", "dpr", "eurobert", "layoutlm", "modernbert", "mt5", "t5", "umt5"),
     *("gpt2", "llama", "mistral", "opt"),
     *("altclip", "chinese_clip", "clip", "siglip"),
-    *("beit", "deit", "dinov2", "dinov3_vit", "swin", "vit", "vit_mae", "vit_msn"),
+    *("beit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "swin", "vit", "vit_mae", "vit_msn"),
     *("audio_spectrogram_transformer", "hubert", "wav2vec2"),
     *("convnext", "convnextv2", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet"),
 )

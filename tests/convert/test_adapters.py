@@ -105,12 +105,12 @@ REFUSED = {
     "T5": lambda: transformers.T5Model(
         transformers.T5Config(vocab_size=40, d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=24)
     ),
-    "ALBERT": lambda: transformers.AlbertModel(transformers.AlbertConfig(embedding_size=8, **TEXT)),
+    "NomicBERT": lambda: transformers.NomicBertModel(transformers.NomicBertConfig(**TEXT)),
     "a wrapped decoder": lambda: nn.Sequential(
         transformers.BertModel(transformers.BertConfig(is_decoder=True, **TEXT))
     ),
     "a wrapped stranger": lambda: nn.Sequential(
-        transformers.AlbertModel(transformers.AlbertConfig(embedding_size=8, **TEXT))
+        transformers.NomicBertModel(transformers.NomicBertConfig(**TEXT))
     ),
     "two layers": lambda: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)),
     "no layer": lambda: nn.Sequential(nn.ReLU()),

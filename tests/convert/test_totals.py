@@ -73,7 +73,7 @@ for test, made in (
         getattr(home, key) for key in ("ARCHITECTURES", "NETWORKS", "DECODERS") if hasattr(home, key)
     )
     MODELS |= {f"{test} {name}": (getattr(home, made), name) for name in known}
-NOT_SAVED = ("models sequential", "test_decoders mistral")
+NOT_SAVED = ("models sequential",)
 
 
 def model_of(name):

@@ -83,7 +83,7 @@ def renamed(models):
 
 
 def stranger(models):
-    return transformers.AlbertModel(transformers.AlbertConfig(embedding_size=8, **models.TEXT))
+    return transformers.SplinterModel(transformers.SplinterConfig(**models.TEXT))
 
 
 def another_head(models):

@@ -1,0 +1,54 @@
+"""The table of architectures: each of its lines is what happens when that architecture is tried."""
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+from binviz.packed.known import KNOWN, known_layer
+
+DOCS = Path(__file__).parents[2] / "docs"
+spec = spec_from_file_location("table_of_architectures", DOCS / "architectures.py")
+architectures = module_from_spec(spec)
+spec.loader.exec_module(architectures)
+
+PAGE = (DOCS / "architectures.md").read_text("utf-8")
+#: One of each kind of layer that is fused, and of most adapters; the others are in the long set.
+QUICK = {
+    "BERT", "ViT", "DistilBERT", "ALBERT", "DINOv2", "CLIP's text tower", "SigLIP's picture tower", "wav2vec 2.0, base",
+    "wav2vec 2.0, large", "ModernBERT", "T5's encoder", "Swin", "OPT", "MobileBERT", "Chinese-CLIP",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        title if title in QUICK else pytest.param(title, marks=pytest.mark.slow)
+        for title in architectures.ARCHITECTURES
+    ],
+)
+def test_a_line_is_what_happens(title):
+    assert architectures.row(title) in PAGE, "run: python docs/architectures.py"
+
+
+@pytest.mark.parametrize("name", architectures.REFUSED)
+def test_a_refusal_is_one_line(name):
+    line = architectures.refusal(name)
+    assert line in PAGE and line.count("\n") == 1, "run: python docs/architectures.py"
+
+
+def test_the_page_has_every_architecture_once():
+    titles = re.findall(r"^\| (.*?) \|", PAGE, flags=re.MULTILINE)
+    assert titles == ["model", *architectures.ARCHITECTURES, "model", *architectures.REFUSED]
+    assert PAGE.startswith(architectures.HEAD) and architectures.BETWEEN in PAGE
+
+
+def test_every_layer_that_the_kernels_know_is_in_a_quick_line():
+    found = []
+    for title in QUICK:
+        model, _ = architectures.made(title)
+        for block in architectures.layout_of(model).blocks:
+            known, _ = known_layer(model.get_submodule(block.layer))
+            found += [known.name] if known else []
+    assert set(found) == {known.name for known in KNOWN}
