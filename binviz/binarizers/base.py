@@ -18,6 +18,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from binviz.binarizers.processes import share_start
+
 ScaleKind = Literal["none", "static", "per_row"]
 
 
@@ -111,8 +113,9 @@ class Binarizer(nn.Module):
     `__init__`, never in a forward. A parameter whose first value comes from data (an elastic alpha, a
     learned scale) is set by `initialize`: the class registers a persistent buffer `initialized`
     (False), and its `encode` begins with `self._initialize_once(x)`. So the first batch sets it, a
-    saved state keeps it, and nothing else ever depends on the other examples of a batch. Run one
-    forward before wrapping a model for several processes, so that all of them start from the same values.
+    saved state keeps it, and nothing else ever depends on the other examples of a batch. Of several
+    processes (DistributedDataParallel) all start as rank 0 does. Where each leaves out layers by chance, as layer
+    drop does, run one forward before wrapping the model.
 
     Args:
         features: size of the channel axis; binarizers without per-channel parameters ignore it, and
@@ -206,6 +209,7 @@ class Binarizer(nn.Module):
         if not self._ready:
             if not self.initialized:
                 self.initialize(x)
+                share_start([*(getattr(self, name) for name in self.scales), self.initialized])
             self._ready = bool(self.initialized)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:

@@ -214,8 +214,7 @@ def fit(
     """Train `model` in place for `config.steps` steps and leave it in eval mode, on the device it came from.
 
     Args:
-        model: its parameters that require a gradient are trained. For several processes it has seen a batch, so
-            that scales which start from data are the same in all.
+        model: its parameters that require a gradient are trained.
         batch_of: the batch of a step; depends on nothing but the step. Tensors are moved to the device. Each
             of several processes takes batches of its own, so that n of them see n batches a step.
         loss_of: scalar loss of a model on a batch; parameters of its own are trained with the model's.

@@ -1,9 +1,12 @@
 """A scale that no batch has started is one notion: the table, packing and files all say so."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
 
 import binviz
 from binviz import binarizers, recipes
@@ -36,6 +39,20 @@ def test_every_binarizer_knows_whether_it_has_started(name):
             assert not binarizers.get(name).has_started
         binarizer.initialize(torch.ones(2, 3))
         assert binarizer.has_started and not unstarted(binarizer)
+
+
+@pytest.mark.parametrize("name", [name for name in binarizers.names() if unstarted(binarizers.get(name))])
+def test_of_several_processes_all_start_as_the_first(name, monkeypatch):
+    """In a pass that all of them make, and in no other; two real ones: tests/training/test_processes.py."""
+    monkeypatch.setattr(distributed, "broadcast", lambda tensor, **options: tensor.fill_(5))
+    alone, beside = binarizers.get(name), binarizers.get(name)
+    alone(torch.ones(2, 3))
+    running = SimpleNamespace(process_group=None)
+    monkeypatch.setattr(DistributedDataParallel, "_get_active_ddp_module", lambda: running)
+    beside(torch.ones(2, 3))
+    assert beside.scales and alone.has_started and beside.has_started
+    for scale in beside.scales:
+        assert (getattr(alone, scale) != 5).all() and (getattr(beside, scale) == 5).all()
 
 
 def test_whatever_is_made_of_such_a_model_says_so_once(models, tmp_path, caplog):
