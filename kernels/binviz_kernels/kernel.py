@@ -5,12 +5,14 @@ cannot write into its inputs, callers may pass read-only arrays, and nothing is 
 
 Numba's cache knows a kernel by its name and by the file it stands in, and does not notice a change in another
 file that it is made of. So here a kernel's name ends in a digest of the whole package's source: another version
-is another kernel. A cache that cannot be read, as a full disk leaves it, is written anew.
+is another kernel. A cache that cannot be read, as a full disk leaves it, or whose code is not what was written,
+is written anew.
 """
 
 import functools
 import hashlib
 import logging
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import numba
 from numba import types
+from numba.core.caching import IndexDataCacheFile
 
 from binviz_kernels import forms
 from binviz_kernels.forms import BY_DTYPE, Form
@@ -124,13 +127,30 @@ def _type(argument: Any, form: Form | None) -> Any:
     return written(form.type.dtype, form.type.ndim) if form and argument is PANELS_OUT else argument
 
 
+class CheckedFile(IndexDataCacheFile):
+    """Numba's files of one function, with the SHA-256 of its machine code, which nothing else would miss a bit of."""
+
+    def _save_data(self, name: str, data: Any) -> None:
+        content = self._dump(data)
+        super()._save_data(name, (hashlib.sha256(content).digest(), content))
+
+    def _load_data(self, name: str) -> Any:
+        digest, content = super()._load_data(name)
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError(f"{name} is not what was written")
+        return pickle.loads(content)
+
+
 def jit(function: Callable[..., bool], parallel: bool) -> Any:
     """A function that Numba compiles and remembers on disk."""
     options = {"nogil": True, "parallel": parallel}
     try:
-        return numba.njit(cache=True, **options)(function)
+        dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache can be written to
         return numba.njit(**options)(function)
+    cache, kept = dispatcher._cache, dispatcher._cache._impl
+    cache._cache_file = CheckedFile(cache.cache_path, kept.filename_base, kept.locator.get_source_stamp())
+    return dispatcher
 
 
 def compile_for(function: Callable[..., bool], parallel: bool, signature: tuple[types.Type, ...]) -> Any:

@@ -75,10 +75,9 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, monkeypatch, caplog):
-    """What a full disk or a killed process leaves is no trace at every run, and is mended by the next one."""
+@pytest.fixture
+def compile_triple(tmp_path, monkeypatch, caplog):
+    """A kernel compiled or found in a cache of its own; returns how often it was found, and what was said."""
 
     def triple(x, words):
         words[:] = 3
@@ -87,7 +86,7 @@ def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, monkeypatch, 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     signature = kernel.FLOAT_MATRIX, kernel.WORDS_OUT
 
-    def compiled_triple():
+    def compiled():
         kernel._say_damaged.cache_clear()
         caplog.clear()
         function = kernel.compile_for(triple, False, signature)
@@ -95,16 +94,36 @@ def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, monkeypatch, 
         assert function(np.zeros((2, 2), np.float32), words) and (words == 3).all()
         return function.stats.cache_hits, [record.getMessage() for record in caplog.records]
 
-    assert compiled_triple() == (Counter(), [])
+    return compiled
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, compile_triple):
+    """What a full disk or a killed process leaves is no trace at every run, and is mended by the next one."""
+    assert compile_triple() == (Counter(), [])
     for file in tmp_path.rglob(f"*.{suffix}"):
         DAMAGES[damage](file)
-    found, said = compiled_triple()
+    found, said = compile_triple()
     whole = damage == "nothing"
     assert bool(found) == whole
     assert len(said) == (0 if whole or damage == "not there" else 1)
     assert all("cannot be read; they are compiled anew" in line and "\n" not in line for line in said)
-    found, said = compiled_triple()
+    found, said = compile_triple()
     assert found and not said
+
+
+def test_machine_code_with_a_turned_bit_is_not_run(tmp_path, compile_triple):
+    """It would end the process, or give other numbers."""
+    compile_triple()
+    (file,) = tmp_path.rglob("*.nbc")
+    content = file.read_bytes()
+    for at in np.linspace(0, len(content) - 1, 12).astype(int):
+        turned = bytearray(content)
+        turned[at] ^= 1
+        file.write_bytes(turned)
+        found, said = compile_triple()
+        assert not found and len(said) == 1, at
 
 
 def test_an_error_in_a_kernel_is_not_hidden(tmp_path, monkeypatch):
