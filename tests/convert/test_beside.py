@@ -70,16 +70,22 @@ def test_trainer(model, tmp_path):
         report_to="none", save_strategy="no", disable_tqdm=True, logging_strategy="no",
         dataloader_pin_memory=False,
     )  # fmt: skip
-    transformers.Trainer(
-        model, arguments, train_dataset=data, data_collator=transformers.DataCollatorWithPadding(tokenizer())
-    ).train()
+    trainer = transformers.Trainer(
+        model, arguments, train_dataset=data, data_collator=transformers.DataCollatorWithPadding(tokenizer()),
+        processing_class=tokenizer(),
+    )  # fmt: skip
+    trainer.train()
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert {
         f"{path}.weight" for path, part in model.named_modules() if isinstance(part, BinaryLinear)
     } <= moved
-    binviz.save(model.eval(), tmp_path / "model", tokenizer())
-    with torch.no_grad():
-        assert torch.equal(binviz.load(tmp_path / "model")(**encoded()).logits, model(**encoded()).logits)
+    trainer.save_model(str(tmp_path / "theirs"))
+    binviz.save(model.eval(), tmp_path / "ours", tokenizer())
+    for folder in ("theirs", "ours"):
+        again, words = binviz.load(tmp_path / folder), binviz.load_tokenizer(tmp_path / folder)
+        with torch.no_grad():
+            given = words(SENTENCES, padding=True, return_tensors="pt")
+            assert torch.equal(again(**given).logits, model(**encoded()).logits)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["binary", "packed"])
@@ -183,7 +189,6 @@ def test_low_rank_adapters(model, tmp_path):
     )
 
 
-@pytest.mark.slow
 def test_sentence_transformers(tmp_path):
     pytest.importorskip("sentence_transformers")
     from sentence_transformers import SentenceTransformer

@@ -32,6 +32,11 @@ def test_the_same_outputs(models, architecture, recipe, again):
     packed, outputs = packed_pair(models, architecture, recipe)
     found = again(packed)
     assert torch.equal(outputs(found), outputs(packed))
+    maps = [
+        network(**models.inputs(architecture), output_attentions=True).attentions
+        for network in (found, packed)
+    ]
+    assert len(maps[0]) and all(torch.equal(*pair) for pair in zip(*maps, strict=True))
     layers = [module for module in found.modules() if isinstance(module, PackedLayer)]
     assert layers and all(layer.bits.dtype == torch.uint64 for layer in layers)
     assert all(not set(PREPARED) & set(layer.__getstate__()) for layer in layers)
