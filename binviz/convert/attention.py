@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from binviz.adapters import ADAPTERS, Block, Layout
 from binviz.adapters.several import encoder_paths
 from binviz.convert.layers import is_transposed, keep
 from binviz.errors import UserError
+from binviz.layers import BinaryLinear
 from binviz.layers.called import watch
 from binviz.recipes import Recipe
 
@@ -64,17 +66,24 @@ def set_attention(attention: nn.Module, binary: BinaryAttention | None) -> None:
         attention.register_forward_hook(attention_ends)
 
 
-def watch_attention(model: nn.Module, layout: Layout) -> None:
-    """See to it that no encoder's own forward goes past the binary attention of its blocks."""
-    for path in encoder_roots(model, layout):
-        places = [
-            (block.query, block.attention)
-            for block in layout.blocks
-            if f"{block.attention}.".startswith(f"{path}." if path else "")
-            and not getattr(getattr(model.get_submodule(block.attention), "binary", None), "is_float", True)
-        ]
-        below = len(path) + 1 if path else 0
-        watch(model.get_submodule(path), {query[below:]: attention[below:] for query, attention in places})
+def watch_layers(model: nn.Module, layout: Layout) -> None:
+    """See to it that no forward goes past binary parts of an encoder's layers."""
+    for root in encoder_roots(model, layout):
+        above = f"{root}." if root else ""
+        blocks = (block for block in layout.blocks if block.layer.startswith(above))
+        watch(
+            model.get_submodule(root),
+            [[path.removeprefix(above) for path in _binary_parts(model, block)] for block in blocks],
+        )
+
+
+def _binary_parts(model: nn.Module, block: Block) -> Iterator[str]:
+    """Paths of a block's binary linears, and of its binary attention."""
+    for path in block.linears().values():
+        if isinstance(model.get_submodule(path), BinaryLinear):
+            yield path
+    if not getattr(getattr(model.get_submodule(block.attention), "binary", None), "is_float", True):
+        yield f"{block.attention}.binary"
 
 
 def encoder_roots(model: nn.Module, layout: Layout) -> list[str]:

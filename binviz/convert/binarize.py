@@ -17,7 +17,7 @@ from binviz.convert.attention import (
     binary_attention,
     feed_forward_activation,
     set_attention,
-    watch_attention,
+    watch_layers,
 )
 from binviz.convert.configuration import write_recipe
 from binviz.convert.layers import binary_embedding, binary_layer, float_layer
@@ -167,7 +167,7 @@ def _apply(model: nn.Module, layout: Layout, plan: _Plan) -> None:
         from binviz.layers.attention import use_binviz_attention
 
         use_binviz_attention(model)
-        watch_attention(model, layout)
+        watch_layers(model, layout)
 
 
 def _replace(model: nn.Module, layers: dict[str, nn.Module]) -> None:

@@ -82,7 +82,7 @@ class BinaryAttention(nn.Module):
             are kept without a binarizer.
     """
 
-    #: Where its encoder expects an answer from, see `binviz.layers.called.watch`.
+    #: See `binviz.layers.called.watch`.
     place: str = ""
 
     def __init__(

@@ -24,6 +24,8 @@ from binviz.layers.tap import tap
 class BinaryLayer(nn.Module):
     """A layer whose weight is a sum of signs times scales, as its `weight_binarizer` says."""
 
+    #: See `binviz.layers.called.watch`.
+    place: str = ""
     weight: Tensor
     weight_binarizer: Binarizer
 

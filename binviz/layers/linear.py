@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from binviz.binarizers import Binarizer
 from binviz.layers.base import BinaryProduct
+from binviz.layers.called import answers
 
 
 class BinaryLinear(BinaryProduct, nn.Linear):
@@ -54,6 +55,7 @@ class BinaryLinear(BinaryProduct, nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
+        answers(self.place)
         return self.product(x)
 
     def sums(self, x: Tensor, q: Tensor) -> Tensor:

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from binviz.adapters import Block, layout_of
 from binviz.errors import UserError
 from binviz.layers.attention import FORBIDDEN, HOOKS
-from binviz.layers.called import watches
 from binviz.layers.tap import heard
 from binviz.packed.fold import NotFoldable, fold_blocks
 from binviz.packed.layers import without_graph
@@ -124,7 +123,7 @@ def hooked(parts: Iterable[nn.Module]) -> bool:
     True
     """
     return any(
-        hook not in HOOKS and not watches(hook) and getattr(hook, "__module__", None) != CAPTURING
+        hook not in HOOKS and getattr(hook, "__module__", None) != CAPTURING
         for part in parts
         if part._forward_hooks or part._forward_pre_hooks
         for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())

@@ -43,6 +43,7 @@ from torch.nn import functional as F
 from binviz.binarizers import Code
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
+from binviz.layers.called import answers
 from binviz.layers.tap import heard, tap
 from binviz.packed.operand import Operand, operand_of, planes_of
 
@@ -96,6 +97,7 @@ class PackedLayer(nn.Module):
 
     def __init__(self, layer: BinaryLayer) -> None:
         super().__init__()
+        self.place = layer.place
         self.shape = tuple(layer.weight.shape)
         bits, scale = pack_layer(layer)
         self.register_buffer("bits", bits)
@@ -183,6 +185,7 @@ class PackedLinear(PackedLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
+        answers(self.place)
         x = self._usable(x, -1, self.in_features)
         scale, row_scale = self._row_scales, None
         codes = Operand("floats", x, x.new_ones(()))

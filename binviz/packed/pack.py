@@ -20,7 +20,6 @@ from binviz.binarizers.start import warn_unstarted
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.layers.attention import require_binviz_attention
-from binviz.layers.called import keep_watching
 from binviz.packed.fused import REASON, fuse_
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
 
@@ -75,8 +74,6 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     check_packable(model)
     warn_unstarted(model, "the packed model")
     twins = {id(layer): _twin(layer) for layer in layers.values()}
-    for layer in layers.values():
-        keep_watching(layer, twins[id(layer)])
     # deepcopy takes what stands in its memo for the copy: no weight of a binary layer is copied
     twin = copy.deepcopy(model, dict(twins)).cpu().float().requires_grad_(False).eval()
     reason = "fused=False"

@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 import transformers
-from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
+from transformers.models.bert.modeling_bert import BertIntermediate, BertLayer, BertSelfAttention
 
 import binviz
 from binviz import recipes
@@ -91,7 +91,9 @@ def test_attention_that_is_float_may_be_switched(models, by):
     wanted = answer(model, given)
     model.set_attn_implementation("eager")
     torch.testing.assert_close(answer(model, given), wanted)
-    assert not [part for part in model.modules() if part._forward_hooks or part._forward_pre_hooks]
+    assert [part for part in model.modules() if part._forward_hooks or part._forward_pre_hooks] == [
+        model.bert
+    ]
 
 
 def test_an_interrupted_pass_leaves_nothing_that_a_later_one_takes_for_its_own(models):
@@ -226,12 +228,38 @@ def test_a_forward_that_goes_past_the_attention_modules(models, monkeypatch, pas
         monkeypatch.setattr(transformers.BertModel, "forward", forward_past_layers)
     binviz.binarize_(model, "bibert")
     with pytest.raises(
-        UserError, match=r"BertModel .* of encoder.layer.\d.attention.self was not called"
+        UserError, match=r"BertModel .* encoder.layer.\d.attention.self.binary, which was not called"
     ) as caught:
         answer(use(model), given)
     assert "\n" not in str(caught.value)
     binviz.binarize_(model, "bibert", lambda module, name: not name.endswith("attention"))
     answer(use(model), given)
+
+
+class PastLinear(BertIntermediate):
+    """Reads the weight of its linear, and does not call it."""
+
+    def forward(self, hidden_states):
+        return torch.nn.functional.linear(hidden_states, self.dense.weight, self.dense.bias).relu()
+
+
+def test_a_forward_that_goes_past_a_linear(models):
+    model, given = models.tiny("bert"), models.inputs("bert")
+    model.bert.encoder.layer[1].intermediate.__class__ = PastLinear
+    binviz.binarize_(model, "bibert")
+    for use in (lambda model: model, copy.deepcopy):
+        with pytest.raises(
+            UserError, match=r"BertModel .* encoder.layer.1.intermediate.dense, which was not called"
+        ):
+            answer(use(model), given)
+    binviz.binarize_(model, "bibert", lambda module, name: name != "layers.1.fc1")
+    answer(model, given)
+
+
+def test_a_linear_that_was_replaced_is_no_fault(models):
+    model, given = binary(models), models.inputs("bert")
+    model.bert.encoder.layer[1].intermediate.dense = torch.nn.Linear(16, 24)
+    answer(model, given)
 
 
 def test_a_layer_that_is_left_out_or_moved_is_no_fault(models):
