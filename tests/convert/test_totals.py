@@ -32,6 +32,8 @@ TEXT = {
     "max_position_embeddings": 16,
     "pad_token_id": 0,
 }
+OTHER_NAMES = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 24, "local_attention": 4}
+TOKENS = {"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3, "mask_token_id": 3}
 SMALL_BOTTLENECK = {"embedding_size": 8, "intra_bottleneck_size": 8, "true_hidden_size": 8}
 FAMILIES = {
     "bert": transformers.BertConfig,
@@ -43,25 +45,42 @@ FAMILIES = {
     "roberta_prelayernorm": transformers.RobertaPreLayerNormConfig,
     "xlm_roberta": transformers.XLMRobertaConfig,
 }
+#: Of these the masked language models in every run of the tests, and all in the long one.
+KINDRED = {
+    "albert": transformers.AlbertConfig,
+    "data2vec": transformers.Data2VecTextConfig,
+    "distilbert": transformers.DistilBertConfig,
+    "dpr": transformers.DPRConfig,
+    "eurobert": transformers.EuroBertConfig,
+    "layoutlm": transformers.LayoutLMConfig,
+    "modernbert": transformers.ModernBertConfig,
+}
 
 
 def heads(family):
     """Every model class of a family that is no decoder."""
-    home = importlib.import_module(f"transformers.models.{family}.modeling_{family}")
+    file = "data2vec_text" if family == "data2vec" else family
+    home = importlib.import_module(f"transformers.models.{family}.modeling_{file}")
     return [
         name
         for name in home.__all__
-        if ("For" in name or name.endswith("Model"))
-        and not any(part in name for part in ("PreTrainedModel", "CausalLM", "LMHead"))
+        if ("For" in name or name.endswith(("Model", "Encoder", "Reader")))
+        and not any(part in name.lower() for part in ("pretrained", "causallm", "lmhead"))
     ]
 
 
 def head_model(name, config):
     small = SMALL_BOTTLENECK if config is transformers.MobileBertConfig else {}
-    return getattr(transformers, name)(config(**TEXT | small))
+    more = OTHER_NAMES | TOKENS if config in KINDRED.values() else {}
+    return getattr(transformers, name)(config(**TEXT | small | more))
 
 
-MODELS = {name: (head_model, name, config) for family, config in FAMILIES.items() for name in heads(family)}
+MODELS = {
+    name: (head_model, name, config)
+    for family, config in (FAMILIES | KINDRED).items()
+    for name in heads(family)
+}
+LONG = {name for family in KINDRED for name in heads(family) if "MaskedLM" not in name}
 for test, made in (
     ("models", "tiny"),
     ("test_architectures", "made"),
@@ -76,13 +95,17 @@ for test, made in (
 NOT_SAVED = ("models sequential",)
 
 
+def marked(names):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(names)]
+
+
 def model_of(name):
     make, *arguments = MODELS[name]
     made = make(*arguments)
     return (made[0] if isinstance(made, tuple) else made).eval()
 
 
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - NOT_SAVED))
+@pytest.mark.parametrize("name", marked(MODELS.keys() - NOT_SAVED))
 def test_as_many_1_bit_weights_as_bits_in_the_file(name, tmp_path):
     torch.manual_seed(0)
     model = model_of(name)
@@ -97,7 +120,7 @@ def test_as_many_1_bit_weights_as_bits_in_the_file(name, tmp_path):
     assert set(shapes) == {path for path, part in loaded.named_modules() if isinstance(part, BinaryLayer)}
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", marked(MODELS))
 def test_as_many_numbers_as_parameters(name):
     torch.manual_seed(0)
     model = model_of(name)
