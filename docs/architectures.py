@@ -389,7 +389,7 @@ COLUMNS: dict[str, Callable[[Trial], str]] = {
 #: What `binarize_` refuses: the names of model and configuration begin so.
 REFUSED = (
     "Bart", "BigBird", "Bloom", "BridgeTower", "Clap", "ConvBert", "Data2VecVision", "Deberta", "DebertaV2",
-    "Funnel", "GPTNeoX", "LayoutLMv3", "Longformer", "MPNet", "NomicBert", "RoFormer", "Segformer",
+    "Funnel", "GPTNeoX", "LayoutLMv3", "Longformer", "MPNet", "NomicBert", "RoFormer", "SEW", "Segformer",
     "SqueezeBert", "Swinv2", "T5", "VideoMAE", "Wav2Vec2Bert", "WavLM", "Whisper", "XLNet",
 )  # fmt: skip
 
