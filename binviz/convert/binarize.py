@@ -48,7 +48,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         recipe: a name of `binviz.recipes.names()` or a Recipe.
         filter_fn: (module, canonical name) -> False leaves that layer float; names are "embed",
             "layers.3.fc1", "layers.3.attention", "pooler", or module paths in a plain network. Where a model has
-            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1".
+            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1". Of the output layers
+            of a plain network only the last one stays float by itself.
 
     Returns:
         The table of what became 1-bit and what stayed float, and why.
