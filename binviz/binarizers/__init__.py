@@ -13,8 +13,10 @@ from binviz.binarizers import recu as recu
 from binviz.binarizers import row_threshold as row_threshold
 from binviz.binarizers import stored as stored
 from binviz.binarizers import xnor as xnor
-from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
 from binviz.binarizers.conformance import ConformanceError, check_binarizer
+from binviz.binarizers.least import least_error
+from binviz.binarizers.options import Described, Option, described
 from binviz.binarizers.registry import get, names, register
 from binviz.binarizers.start import unstarted
 
@@ -22,8 +24,13 @@ __all__ = [
     "Binarizer",
     "Code",
     "ConformanceError",
+    "Cut",
+    "Described",
+    "Option",
     "check_binarizer",
+    "described",
     "get",
+    "least_error",
     "names",
     "register",
     "sign",

@@ -12,14 +12,18 @@ scale, mean or row maximum that it enters becomes nan. Only rounding to several 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from binviz.binarizers.options import Option
 from binviz.binarizers.processes import share_start
 
+#: What a binarizer is made for: a layer's weight, its input of either sign or one that cannot be negative, an
+#: attention map after the softmax or the scores before it. The words are those of recipes.
+Takes = Literal["weight", "activation", "nonneg_activation", "probs", "scores"]
 ScaleKind = Literal["none", "static", "per_row"]
 
 
@@ -41,6 +45,17 @@ class Code(NamedTuple):
     def decode(self) -> Tensor:
         """The binarized tensor q * scale + shift, same shape and dtype as q."""
         return (self.q * self.scale + self.shift).to(self.q.dtype)
+
+
+class Cut(NamedTuple):
+    """Where a code of two levels changes: it is the higher one where `position` is above `at`.
+
+    position: what is compared, x's shape. at: with what. of: what the position is, in words.
+    """
+
+    position: Tensor
+    at: float = 0.0
+    of: str = "value"
 
 
 def sign(x: Tensor) -> Tensor:
@@ -133,6 +148,10 @@ class Binarizer(nn.Module):
     shifted: bool = False
     #: How many codes a weight is the sum of.
     basis_count: int = 1
+    #: What it is made for, the most usual first; nothing where nobody chooses it.
+    takes: tuple[Takes, ...] = ("activation",)
+    #: Bounds, labels and conditions of its options, see `binviz.binarizers.options`.
+    options: ClassVar[Mapping[str, Option]] = {}
     #: Names of the parameters that are learned scales, and of those that are shifts or thresholds, (features,).
     scales: tuple[str, ...] = ()
     shifts: tuple[str, ...] = ()
@@ -195,6 +214,16 @@ class Binarizer(nn.Module):
             y = y + other
         return y
 
+    def cut(self, x: Tensor) -> Cut | None:
+        """The one threshold of x's codes; None where there are more, or where a class does not say it.
+
+        >>> from binviz import binarizers
+        >>> cut = binarizers.get("row-threshold").cut(torch.tensor([[0.5, 0.25, 0.125]]))
+        >>> cut.position.tolist(), cut.at, cut.of
+        ([[1.0, 0.5, 0.25]], 0.5, "part of its row's maximum")
+        """
+        return None
+
     def set_progress(self, t: float) -> None:
         """Training progress t in [0, 1], called by the loop; what a schedule drives follows it."""
 
@@ -203,6 +232,11 @@ class Binarizer(nn.Module):
 
         `encode` calls it once. Calling it again starts anew.
         """
+
+    def _check(self, **given: Any) -> None:
+        """Refuse options that are out of their declared bounds."""
+        for name, value in given.items():
+            self.options[name].check(name, value)
 
     def _initialize_once(self, x: Tensor) -> None:
         # _ready mirrors the buffer, because reading a buffer in every forward makes a GPU wait.
@@ -221,6 +255,9 @@ class Binarizer(nn.Module):
         if self.channel_axis == 0:
             return tuple(range(1, x.ndim))
         return tuple(range(self.channel_axis % x.ndim, x.ndim))
+
+    def _above_row_mean(self, x: Tensor) -> Cut:
+        return Cut(x - x.mean(self._row_axes(x), keepdim=True), of="value less its row's mean")
 
     def _mean_abs_per_feature(self, x: Tensor) -> Tensor:
         """Mean of |x| for each row of a weight, (features,); features = 1 is one for the tensor."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from binviz.binarizers.base import Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.base import Code, Cut, mean_abs, sign, with_surrogate
 from binviz.binarizers.bnn import Clipped, Edge
 from binviz.binarizers.registry import register
 
@@ -42,6 +42,7 @@ class BiBERTWeight(Clipped):
     [[-1.0, 1.0], [0.5, -0.5]]
     """
 
+    takes = ("weight",)
     scale_kind = "per_row"
 
     def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "passes") -> None:
@@ -53,6 +54,9 @@ class BiBERTWeight(Clipped):
         centred = x - x.mean(axes, keepdim=True)
         q = with_surrogate(centred, sign(centred), lambda w: self._window(w).div(scale), inplace=True)
         return Code(q, scale, x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return self._above_row_mean(x)
 
 
 @register("bibert-attention")
@@ -80,6 +84,7 @@ class BiBERTAttention(Clipped):
     """
 
     levels = (0, 1)
+    takes = ("scores",)
 
     def __init__(self, *, features: int = 1, channel_axis: int = -1, edge: Edge = "blocks") -> None:
         super().__init__(features=features, channel_axis=channel_axis, edge=edge)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, mean_abs, sign, with_surrogate
 from binviz.binarizers.bnn import Clipped, Edge
 from binviz.binarizers.registry import register
 
@@ -45,6 +45,7 @@ class BiRealWeight(Clipped):
     [[1.0, -1.0], [0.25, 0.25]]
     """
 
+    takes = ("weight",)
     scale_kind = "per_row"
 
     def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "passes") -> None:
@@ -79,3 +80,6 @@ class BiRealActivation(Binarizer):
     def encode(self, x: Tensor) -> Code:
         q = with_surrogate(x, sign(x), triangle, inplace=True)
         return Code(q, x.new_ones(()), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(x)

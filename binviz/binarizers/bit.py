@@ -6,9 +6,12 @@ activations are "elastic-signed" and "elastic-unsigned".
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, mean_abs, with_surrogate
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 
 
@@ -57,6 +60,9 @@ class BiTWeight(Binarizer):
     [[0.36667, -0.36667, 0.36667], [0.36667, 0.36667, -0.36667]]
     """
 
+    takes = ("weight",)
+    options: ClassVar = {"per_row": Option("a scale for each row")}
+
     def __init__(self, *, features: int = 1, channel_axis: int = 0, per_row: bool = False) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
         self.per_row = per_row
@@ -64,3 +70,6 @@ class BiTWeight(Binarizer):
 
     def encode(self, x: Tensor) -> Code:
         return bit_weight_code(x, x.detach().mean(), self._row_axes(x) if self.per_row else None)
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(x - x.mean(), of="value less the tensor's mean")

@@ -6,15 +6,16 @@ He et al. 2023, "BiViT: Extremely Compressed Binary Vision Transformers" (2211.0
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
 from binviz.binarizers.bnn import Clipped, Edge
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
-from binviz.binarizers.row_threshold import row_threshold
+from binviz.binarizers.row_threshold import part_of_maximum, row_threshold
 from binviz.errors import UserError
 
 
@@ -57,9 +58,9 @@ class BiViTAttention(Binarizer):
 
     Args:
         features, channel_axis: ignored; x is (..., L), probabilities, and a row is the last axis.
-        method: "quarter" or "descent".
-        beta: the fraction of the row's maximum, for "quarter".
-        steps: number of descent steps.
+        method: how the threshold is found, "quarter" or "descent".
+        beta: the fraction of the row's maximum, for "quarter", 0.01 to 1.
+        steps: number of descent steps, 1 to 1000.
         scale: keep the row's factor v, which the paper drops for speed.
 
     In the official code too the attention module gives the gradient of the softmax. Its function for the
@@ -68,12 +69,24 @@ class BiViTAttention(Binarizer):
     model, it is on the probabilities. Descent starts
     from sign(a), which is 0 at a masked entry: [a > 0], so padding never counts.
 
+    Raises:
+        UserError: unknown method, or a number out of these bounds.
+
     >>> import torch
     >>> BiViTAttention()(torch.tensor([[0.5, 0.2, 0.12, 0.1, 0.05, 0.03]])).tolist()
     [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
     levels = (0, 1)
+    takes = ("probs",)
+    options: ClassVar = {
+        "method": Option(
+            "threshold", words={"quarter": "part of the maximum", "descent": "coordinate descent"}
+        ),
+        "beta": Option("part of the row's maximum", low=0.01, high=1.0, when=("method", ("quarter",))),
+        "steps": Option("steps of descent", low=1, high=1000, when=("method", ("descent",))),
+        "scale": Option("with the row's best factor"),
+    }
 
     def __init__(
         self,
@@ -88,6 +101,7 @@ class BiViTAttention(Binarizer):
         super().__init__(features=features, channel_axis=channel_axis)
         if method not in ("quarter", "descent"):
             raise UserError(f"method is 'quarter' or 'descent', not {method!r}")
+        self._check(beta=beta, steps=steps)
         self.method = method
         self.beta = beta
         self.steps = steps
@@ -99,6 +113,11 @@ class BiViTAttention(Binarizer):
             return Code(with_surrogate(x, q, None), x.new_ones(()), x.new_zeros(()))
         scale = row_scale(x.detach(), q).clamp_(min=1e-8)
         return Code(with_surrogate(x, q, lambda a: 1 / scale), scale, x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        if self.method == "descent":  # each row has its own
+            return None
+        return Cut(part_of_maximum(x), self.beta, "part of its row's maximum")
 
 
 @register("bivit-weight")
@@ -125,6 +144,7 @@ class BiViTWeight(Clipped):
     [[-1.0, 1.0], [0.5, -0.5]]
     """
 
+    takes = ("weight",)
     scale_kind = "per_row"
     scales = ("scale",)
 
@@ -144,3 +164,6 @@ class BiViTWeight(Clipped):
         centred = x - x.mean(self._row_axes(x), keepdim=True)
         q = with_surrogate(centred, sign(centred), self._window, inplace=True)
         return Code(q, self._per_channel(self.scale, x), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return self._above_row_mean(x)

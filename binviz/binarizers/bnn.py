@@ -5,16 +5,18 @@ Courbariaux et al. 2016, "Binarized Neural Networks" (1602.02830), eq. 1 and 4.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 from binviz.errors import UserError
 
 #: Whether a window lets the gradient through at exactly its edge.
 Edge = Literal["passes", "blocks"]
+EDGE = Option("gradient at exactly the edge of the window", in_training=True)
 
 
 def check_edge(edge: str) -> Edge:
@@ -44,12 +46,14 @@ def clipped(x: Tensor, edge: Edge = "passes", limit: Tensor | float = 1) -> Tens
 
 
 class Clipped(Binarizer):
-    """Base of binarizers whose surrogate is the window of `clipped`.
+    """Base of binarizers that take signs and whose surrogate is the window of `clipped`.
 
     Args:
         features, channel_axis: see `Binarizer`.
         edge: "passes" or "blocks", see `clipped`.
     """
+
+    options: ClassVar = {"edge": EDGE}
 
     def __init__(self, *, features: int = 1, channel_axis: int = -1, edge: Edge = "passes") -> None:
         super().__init__(features=features, channel_axis=channel_axis)
@@ -57,6 +61,9 @@ class Clipped(Binarizer):
 
     def _window(self, x: Tensor) -> Tensor:
         return clipped(x, self.edge)
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(x)
 
 
 @register("bnn")
@@ -81,6 +88,8 @@ class BNN(Clipped):
     >>> BNN()(torch.tensor([-0.3, 0.0, 2.0])).tolist()
     [-1.0, 1.0, 1.0]
     """
+
+    takes = ("activation", "weight")
 
     def encode(self, x: Tensor) -> Code:
         q = with_surrogate(x, sign(x), self._window, inplace=True)

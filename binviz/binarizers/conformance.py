@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from binviz.binarizers.base import Binarizer, Code
+from binviz.binarizers.base import Binarizer, Code, Takes
 from binviz.binarizers.registry import get
 from binviz.errors import UserError
 
@@ -121,6 +121,10 @@ def _zeros(make: Make, x: Tensor) -> None:
 
 def _declared(make: Make, x: Tensor) -> None:
     binarizer = make()
+    strange = set(binarizer.takes) - set(get_args(Takes))
+    _require(
+        not strange, "declared", f"takes names {sorted(strange)}; it may name {', '.join(get_args(Takes))}"
+    )
     codes, kind = binarizer.bases(x), binarizer.scale_kind
     _require(
         len(codes) == binarizer.basis_count,
@@ -328,6 +332,47 @@ def _progress(make: Make, x: Tensor) -> None:
         )
 
 
+def _bounds(make: Make, x: Tensor) -> None:
+    cls: Any = type(make())
+    for name, option in cls.options.items():
+        if option.low is None or option.high is None:
+            continue
+        step = 1 if isinstance(option.low, int) else option.high - option.low
+        for value in (option.low - step, option.high + step):
+            try:
+                cls(**{name: value})
+            except UserError:
+                continue
+            _require(
+                False,
+                "bounds",
+                f"{name}={value!r} is taken, but options allow {option.low} to {option.high}; call "
+                f"self._check({name}={name}) in __init__",
+            )
+        for value in (option.low, option.high):
+            cls(**{name: value})
+
+
+def _cut(make: Make, x: Tensor) -> None:
+    binarizer = make()
+    with torch.no_grad():
+        q, cut = binarizer.bases(x)[0].q, binarizer.cut(x)
+    if cut is None:
+        return
+    _require(
+        cut.position.shape == x.shape,
+        "cut",
+        f"position is {tuple(cut.position.shape)} for x {tuple(x.shape)}",
+    )
+    low, *_, high = binarizer.levels
+    wrong = ((cut.position > cut.at) & (q != high)) | ((cut.position < cut.at) & (q != low))
+    _require(
+        not wrong.any(),
+        "cut",
+        f"{int(wrong.sum())} codes are not those of position against {cut.at:g}; say what encode compares, or None",
+    )
+
+
 def _derivative(make: Make, x: Tensor, derivative: Callable[[float], float]) -> None:
     leaf = x.clone().requires_grad_()
     (grad,) = torch.autograd.grad(make()(leaf).sum(), leaf)
@@ -357,6 +402,8 @@ _CHECKS: dict[str, Callable[[Make, Tensor], None]] = {
     "saved": _saved,
     "independent": _independent,
     "progress": _progress,
+    "bounds": _bounds,
+    "cut": _cut,
     "named": _named,
 }
 
@@ -383,13 +430,14 @@ def check_binarizer(
 
     What is checked, in order: *shape* (shape and dtype kept, from float16 to float64), *levels* (codes
     are on them), *zeros* (exact zeros of both signs), *declared* (`scale_kind`, `shifted`,
-    `basis_count`), *weight* (of channel axis 0: a sum of signs without a shift), *forward* (is
+    `basis_count`, `takes`), *weight* (of channel axis 0: a sum of signs without a shift), *forward* (is
     decode(encode), the same in training and in eval mode), *gradient* (reaches x, finite, not zero
     everywhere), *incoming gradient* (not edited), *parameters* (a gradient reaches every one), *effect*
     (every learned scalar or vector changes the output), *lazy* (no parameter or buffer appears in the
     first forward), *saved* (a fresh instance with the saved state gives the same), *independent* (an
-    example does not depend on its batch), *progress* (any point of the schedule works), *named* (what
-    is learned stands in `scales` or `shifts`), and if you give its definition, *derivative*.
+    example does not depend on its batch), *progress* (any point of the schedule works), *bounds* (the
+    constructor refuses what is out of the bounds in `options`), *cut* (codes change where `cut` says), *named*
+    (what is learned stands in `scales` or `shifts`), and if you give its definition, *derivative*.
 
     Args:
         binarizer: a registered name, a class, or an instance (which is copied, not changed).

@@ -35,6 +35,7 @@ class DoReFaWeight(Clipped):
     [[1.0, -1.0], [0.25, 0.25]]
     """
 
+    takes = ("weight",)
     scale_kind = "per_row"
 
     def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "blocks") -> None:

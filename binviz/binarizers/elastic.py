@@ -8,13 +8,14 @@ the learned step of Esser et al. 2019, "Learned Step Size Quantization" (1902.08
 from __future__ import annotations
 
 from math import sqrt
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
-from binviz.binarizers.bnn import Edge, check_edge, clipped
+from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
+from binviz.binarizers.bnn import EDGE, Edge, check_edge, clipped
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 from binviz.errors import UserError
 
@@ -83,6 +84,14 @@ class _Step(torch.autograd.Function):
 class _Elastic(Binarizer):
     scale_kind = "static"
     scales, shifts = ("alpha",), ("beta",)
+    options: ClassVar = {
+        "bits": Option(words={1: "1 bit", 2: "2 bits", 4: "4 bits"}),
+        "learn_shift": Option("a shift is learned too"),
+        "init": Option("start of alpha", words={"lsq": "LSQ's", "paper": "the paper's"}, when=("bits", (1,))),
+        "grad_scale": Option("smaller gradient of alpha", in_training=True),
+        "edge": EDGE,
+        "subtract_min": Option("count from the smallest value", when=("bits", (2, 4))),
+    }
     signed: bool
 
     def __init__(
@@ -122,6 +131,10 @@ class _Elastic(Binarizer):
             self.alpha.copy_(start)
             self.initialized.fill_(True)
 
+    @property
+    def _said(self) -> str:
+        return "value" if self.beta is None else "x + beta"
+
     def _moved(self, x: Tensor) -> Tensor:
         return x if self.beta is None else x + self._per_channel(self.beta, x).to(x.dtype)
 
@@ -154,7 +167,7 @@ class ElasticSigned(_Elastic):
     Args:
         features: number of channels; the parameter `beta` is (features,).
         channel_axis: -1 for (..., features), 1 for (B, features, H, W).
-        bits: 1, 2 or 4. Rounding is half to even.
+        bits: of a code, 1, 2 or 4. Rounding is half to even.
         learn_shift: add `beta`, zeros at the start, before the rest.
         init: how alpha starts from the first batch, see `alpha_start`.
         grad_scale: multiply alpha's gradient by 1 / sqrt(numel * Q_p).
@@ -185,6 +198,9 @@ class ElasticSigned(_Elastic):
         q = with_surrogate(y, sign(y), lambda y: clipped(y, self.edge, fixed).div_(fixed), inplace=True)
         return Code(q, alpha, x.new_zeros(()))
 
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(self._moved(x), of=self._said) if self.bits == 1 else None
+
 
 @register("elastic-unsigned")
 class ElasticUnsigned(_Elastic):
@@ -201,7 +217,7 @@ class ElasticUnsigned(_Elastic):
     Args:
         features: number of channels; the parameter `beta` is (features,).
         channel_axis: -1 for (..., features), 1 for (B, features, H, W).
-        bits: 1, 2 or 4.
+        bits: of a code, 1, 2 or 4.
         learn_shift: add `beta`, zeros at the start, before the rest.
         init: how alpha starts from the first batch, see `alpha_start`.
         grad_scale: multiply alpha's gradient by 1 / sqrt(numel * Q_p).
@@ -220,6 +236,7 @@ class ElasticUnsigned(_Elastic):
     """
 
     signed = False
+    takes = ("nonneg_activation", "probs")
 
     def __init__(
         self,
@@ -256,3 +273,6 @@ class ElasticUnsigned(_Elastic):
             return Code(_Step.apply(y, alpha, q, 0, 1, self.edge), alpha, x.new_zeros(()))
         low = y.detach().min() if self.shifted else x.new_zeros(())
         return Code(self._rounded(y - low if self.shifted else y, alpha), alpha, low)
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(self._moved(x), float(self.alpha) / 2, self._said) if self.bits == 1 else None

@@ -8,13 +8,15 @@ and a small noise-adaptation network makes up for what was cut off.
 from __future__ import annotations
 
 from math import cos, pi
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from binviz.binarizers.base import Code, mean_abs, sign, with_surrogate
-from binviz.binarizers.bnn import Clipped, Edge, clipped
+from binviz.binarizers.bnn import EDGE, Clipped, Edge, clipped
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 
 OMEGA = 0.1
@@ -78,6 +80,8 @@ class _GradientOf(torch.autograd.Function):
 
 
 class _FDA(Clipped):
+    options: ClassVar = {"noise": Option("noise-adaptation network", in_training=True), "edge": EDGE}
+
     def __init__(
         self, *, features: int = 1, channel_axis: int = -1, noise: bool = True, edge: Edge = "passes"
     ) -> None:
@@ -132,6 +136,7 @@ class FDAWeight(_FDA):
     [[1.0, -1.0], [0.25, 0.25]]
     """
 
+    takes = ("weight",)
     scale_kind = "per_row"
 
     def __init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
 from binviz.binarizers.bireal import triangle
 from binviz.binarizers.registry import register
 
@@ -44,3 +44,6 @@ class ReActNetActivation(Binarizer):
         moved = x + self._per_channel(self.threshold, x).to(x.dtype)
         q = with_surrogate(moved, sign(moved), triangle, inplace=True)
         return Code(q, x.new_ones(()), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(x + self._per_channel(self.threshold, x), of="x + threshold")

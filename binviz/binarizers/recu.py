@@ -11,7 +11,7 @@ from math import e, log, sqrt
 import torch
 from torch import Tensor, nn
 
-from binviz.binarizers.base import Binarizer, Code, mean_abs, sign, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, mean_abs, sign, with_surrogate
 from binviz.binarizers.bireal import triangle
 from binviz.binarizers.registry import register
 
@@ -70,6 +70,7 @@ class ReCUWeight(Binarizer):
     [[-1.0, 1.0], [0.5, -0.5]]
     """
 
+    takes = ("weight",)
     scale_kind = "per_row"
     scales = ("scale",)
 
@@ -96,6 +97,9 @@ class ReCUWeight(Binarizer):
         limit = clamp_ratio(self.tau) * mean_abs(standard)
         q = with_surrogate(standard, sign(centred), lambda w: w.abs().le_(limit), inplace=True)
         return Code(q, self._per_channel(self.scale, x), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return self._above_row_mean(x)
 
 
 @register("recu-activation")
@@ -128,3 +132,6 @@ class ReCUActivation(Binarizer):
             seen = wide * (_variance(wide, self._row_axes(x)) + _EPSILON).rsqrt()
         q = with_surrogate(seen, sign(x), triangle, inplace=True)
         return Code(q, x.new_ones(()), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(x)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from binviz.binarizers.base import Binarizer, Code, with_surrogate
+from binviz.binarizers.base import Binarizer, Code, Cut, with_surrogate
 from binviz.binarizers.registry import register
 
 
@@ -24,6 +24,18 @@ def row_threshold(x: Tensor, fraction: float) -> Tensor:
     """
     x = x.detach()
     return x.clone().ge_(x.amax(-1, keepdim=True).mul_(fraction))
+
+
+def part_of_maximum(x: Tensor) -> Tensor:
+    """Each value over its row's maximum, x's shape, float64; a row of zeros is at its maximum.
+
+    >>> import torch
+    >>> part_of_maximum(torch.tensor([[0.5, 0.25], [0.0, 0.0]])).tolist()
+    [[1.0, 0.5], [1.0, 1.0]]
+    """
+    wide = x.detach().double()
+    most = wide.amax(-1, keepdim=True)
+    return (wide / most).masked_fill_(most == 0, 1)
 
 
 @register("row-threshold")
@@ -48,7 +60,11 @@ class RowThreshold(Binarizer):
     """
 
     levels = (0, 1)
+    takes = ("probs",)
 
     def encode(self, x: Tensor) -> Code:
         q = with_surrogate(x, row_threshold(x, 0.5), None)
         return Code(q, x.new_ones(()), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return Cut(part_of_maximum(x), 0.5, "part of its row's maximum")

@@ -2,11 +2,14 @@ r"""Weights that are codes already: loaded from a packed file, with the scale st
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from binviz.binarizers.base import Binarizer, Code, sign, with_surrogate
 from binviz.binarizers.bnn import clipped
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 from binviz.errors import UserError
 
@@ -32,7 +35,7 @@ class Stored(Binarizer):
         bases: how many there are, 24 at most.
 
     Raises:
-        UserError: training a weight of several bases.
+        UserError: more bases than that, or training a weight of several.
 
     >>> binarizer = Stored(features=2)
     >>> _ = binarizer.scale.copy_(torch.tensor([0.5, 2.0]))
@@ -40,14 +43,18 @@ class Stored(Binarizer):
     [[0.5, -0.5], [-2.0, 2.0]]
     """
 
+    takes = ()
+    options: ClassVar = {
+        "per_row": Option("a scale for each row"),
+        "bases": Option("binary weights that are added", low=1, high=MOST_BASES),
+    }
     scale: Tensor
 
     def __init__(
         self, *, features: int = 1, channel_axis: int = 0, per_row: bool = True, bases: int = 1
     ) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
-        if bases not in range(1, MOST_BASES + 1):
-            raise UserError(f"a stored weight has 1 to {MOST_BASES} bases, not {bases!r}")
+        self._check(bases=bases)
         self.basis_count = bases
         self.scale_kind = "per_row" if per_row else "static"
         numbers = bases * features if per_row else bases

@@ -6,10 +6,13 @@ nearest to W has B = sign(W) and alpha = mean |W|.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
-from binviz.binarizers.base import Code, mean_abs, sign, with_surrogate
-from binviz.binarizers.bnn import Clipped, Edge
+from binviz.binarizers.base import Code, Cut, mean_abs, sign, with_surrogate
+from binviz.binarizers.bnn import EDGE, Clipped, Edge
+from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 
 
@@ -38,6 +41,8 @@ class XNORWeight(Clipped):
     [[1.0, -1.0], [0.25, 0.25]]
     """
 
+    takes = ("weight",)
+    options: ClassVar = {"centre": Option("centre each row first"), "edge": EDGE}
     scale_kind = "per_row"
 
     def __init__(
@@ -52,6 +57,9 @@ class XNORWeight(Clipped):
             x = x - x.mean(axes, keepdim=True)
         q = with_surrogate(x, sign(x), self._window, inplace=True)
         return Code(q, mean_abs(x, axes), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        return self._above_row_mean(x) if self.centre else super().cut(x)
 
 
 @register("xnor-activation")

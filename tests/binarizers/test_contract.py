@@ -1,6 +1,7 @@
 """check_binarizer: every binarizer of binviz passes, and each kind of defect is told by its name."""
 
 import copy
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from binviz.binarizers import (
     Binarizer,
     Code,
     ConformanceError,
+    Cut,
+    Option,
     check_binarizer,
     get,
     names,
@@ -274,6 +277,22 @@ class DiesAtTheEnd(Good):
         return with_surrogate(x, sign(x), lambda x: (1 - self.t) * window(x))
 
 
+class LooseBounds(Good):
+    options: ClassVar = {"steps": Option(low=1, high=5)}
+
+    def __init__(self, *, steps=2, **options):
+        super().__init__(**options)
+
+
+class MeantForSomethingElse(Good):
+    takes = ("sound",)
+
+
+class CutAtTheWrongPlace(Good):
+    def cut(self, x):
+        return Cut(x, 0.5)
+
+
 class Positional(Binarizer):
     def __init__(self, width):
         super().__init__(features=width)
@@ -305,6 +324,9 @@ class Positional(Binarizer):
         (PythonFlag, r"saved: .* parameters and buffers"),
         (BatchMinimum, r"independent: .* depends on the others"),
         (DiesAtTheEnd, r"progress: after set_progress\(1\.0\)"),
+        (LooseBounds, r"bounds: steps=0 is taken, .* 1 to 5; call self._check\(steps=steps\) in __init__"),
+        (MeantForSomethingElse, r"declared: takes names \['sound'\]; it may name weight, activation"),
+        (CutAtTheWrongPlace, r"cut: .* codes are not those of position against 0\.5"),
         (Positional, r"options: .* features and channel_axis, keyword-only"),
         (nn.ReLU, r"options: "),
     ],
