@@ -24,6 +24,18 @@ from binviz.errors import UserError
 from binviz.layers import BinaryLinear
 from binviz.plots.summaries import Histogram, histogram
 
+#: Binarizers that the live net offers, each of which learns, in the order of a menu.
+WEIGHTS = (
+    "bnn",
+    "xnor-weight",
+    "bibert-weight",
+    "bit-weight",
+    "bivit-weight",
+    "bireal-weight",
+    "recu-weight",
+)
+ACTIVATIONS = ("bnn", "bireal-activation", "reactnet-activation", "elastic-signed", "elastic-unsigned")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -125,6 +137,24 @@ def latent_weights(net: nn.Sequential) -> list[nn.Parameter]:
     return [net.get_parameter("0.weight"), net.get_parameter("2.weight")]
 
 
+@torch.no_grad()
+def start(net: nn.Sequential, images: Tensor) -> None:
+    """Start the scales that start from data, from the pass that training makes; nothing else moves.
+
+    In training a batch is normalized by its own mean and deviation. The running ones that evaluation takes are not
+    known yet: normalized by them the hidden layer is seven times too wide, and so would a scale be that started there.
+
+    >>> net = build(Settings(activation="elastic-unsigned"))
+    >>> start(net, pixels("train")[0][:64])
+    >>> net[2].activation_binarizer.has_started, net[1].running_var.unique().tolist()
+    (True, [1.0])
+    """
+    net.train()(images)
+    for layer in net:
+        if isinstance(layer, nn.BatchNorm1d):
+            layer.reset_running_stats()
+
+
 def train(settings: Settings, snapshots: int = 40, span: float = 1.5) -> Iterator[Snapshot]:
     """Train a net and yield a snapshot before the first step and after every steps / snapshots.
 
@@ -138,7 +168,7 @@ def train(settings: Settings, snapshots: int = 40, span: float = 1.5) -> Iterato
     """
     (images, labels), (held_out, truth) = pixels("train"), pixels("test")
     net = build(settings)
-    net.eval()(images[:64])  # scales that start from data start from these
+    start(net, images[:64])
     schedules = [module for module in net.modules() if isinstance(module, binarizers.Binarizer)]
     latents = latent_weights(net)
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]

@@ -30,17 +30,7 @@ binviz_kernels.set_threads(1)
 torch.set_num_threads(1)
 
 
-#: Binarizers for the live net, in the order of the menu.
-LIVE_WEIGHTS = [
-    "bnn",
-    "xnor-weight",
-    "bibert-weight",
-    "bit-weight",
-    "bivit-weight",
-    "bireal-weight",
-    "recu-weight",
-]
-LIVE_ACTIVATIONS = ["bnn", "bireal-activation", "reactnet-activation", "elastic-signed", "elastic-unsigned"]
+LIVE_WEIGHTS, LIVE_ACTIVATIONS = latent.WEIGHTS, latent.ACTIVATIONS
 
 
 class Shared(NamedTuple):

@@ -30,7 +30,7 @@ def test_flips_are_of_codes_where_these_are_signs_about_a_mean(monkeypatch):
         net = build(settings)
 
         def keep(net, inputs):
-            if net.training:
+            if net.training and torch.is_grad_enabled():
                 seen.append(net[0].weight.detach().clone())
 
         net.register_forward_pre_hook(keep)
@@ -92,3 +92,31 @@ def test_settings_out_of_range(bad):
 def test_unknown_binarizer():
     with pytest.raises(UserError, match="nothing"):
         list(latent.train(Settings(weight="nothing", steps=1)))
+
+
+@pytest.mark.parametrize("activation", latent.ACTIVATIONS)
+@pytest.mark.parametrize("weight", ["bnn", "bivit-weight"])
+def test_scales_start_from_the_pass_that_training_makes(weight, activation):
+    images, _ = latent.pixels("train")
+    started, trained = (latent.build(Settings(weight=weight, activation=activation)) for _ in range(2))
+    latent.start(started, images[:64])
+    trained.train()(images[:64])
+    for (name, ours), theirs in zip(started.named_parameters(), trained.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+    fresh = dict(latent.build(Settings()).named_buffers())
+    for name, buffer in started.named_buffers():
+        assert name not in fresh or torch.equal(buffer, fresh[name]), name
+
+
+def test_an_unsigned_code_learns():
+    """Started from a batch that was normalized by running statistics nobody has seen yet, its codes are all 0."""
+    *_, last = latent.train(Settings(activation="elastic-unsigned", steps=100), 1)
+    assert last.accuracy > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", latent.ACTIVATIONS)
+@pytest.mark.parametrize("weight", latent.WEIGHTS)
+def test_every_pair_that_is_offered_learns(weight, activation):
+    *_, last = latent.train(Settings(weight=weight, activation=activation, steps=200), 1)
+    assert last.accuracy > 0.8
