@@ -8,9 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe, percent, sized
+from binviz.plots.figure import builder, describe, log_axis, percent, sized
 from binviz.plots.summaries import Histogram, Sweep
-from binviz.plots.theme import BINARY, CATEGORICAL, FLOAT, GREY, OPTIMUM
+from binviz.plots.theme import BINARY, FLOAT, GREY, OPTIMUM, ORANGE, PURPLE, SKY
+
+#: Binarizers side by side: none has the colour of a float network, and on a grey print their dashes differ.
+BINARIZERS = ((BINARY, "solid"), (PURPLE, "dash"), (SKY, "dot"), (ORANGE, "dashdot"))
+AS_WRONG_AS_ZERO = 100.0
 
 
 @builder
@@ -33,10 +37,11 @@ def curves(
     figure.add_scatter(
         x=inputs, y=inputs, name="input itself", line={"color": GREY, "dash": "dot", "width": 1}, row=1, col=1
     )
-    colours = [BINARY] if len(outputs) == 1 else CATEGORICAL
     for index, (name, output) in enumerate(outputs.items()):
-        line = {"color": colours[index % len(colours)], "width": 2.5}
-        shared = {"x": inputs, "name": name, "legendgroup": name, "line": line}
+        colour, dash = BINARIZERS[index % len(BINARIZERS)]
+        line = {"color": colour, "width": 2.5, "dash": dash}
+        hover = "input %{x:.3g}: %{y:.3g}<extra>" + name + "</extra>"
+        shared = {"x": inputs, "name": name, "legendgroup": name, "line": line, "hovertemplate": hover}
         figure.add_scatter(y=np.asarray(output, dtype=float), row=1, col=1, **shared)
         figure.add_scatter(
             y=np.asarray(slopes[name], dtype=float), row=2, col=1, showlegend=False, fill="tozeroy", **shared
@@ -127,39 +132,63 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
 
 
 @builder
-def error_curve(sweep: Sweep, of: str, used: float | None = None) -> go.Figure:
-    """Error against a scale or a threshold, with the least one marked.
+def error_curve(sweep: Sweep, of: str, unit: str = "unit of the input") -> go.Figure:
+    """Error against a scale or a threshold, with the least one marked, and the binarizer's own where it is known.
+
+    Axes are logarithmic where the values span more than two powers of ten.
 
     Args:
         sweep: from `scale_sweep` or `threshold_sweep`.
         of: what was varied: "scale" or "threshold".
-        used: the value that the binarizer itself chose.
+        unit: of that.
 
-    >>> error_curve(Sweep([0, 1, 2], [100.0, 36.0, 60.0], 1, 36.0), "scale", used=2).layout.meta["alt"]
+    >>> sweep = Sweep([0, 1, 2], [100.0, 36.0, 60.0], 1, 36.0, used=2, used_error=60.0)
+    >>> error_curve(sweep, "scale").layout.meta["alt"]
     'Error against scale. Least error 36.0% at scale 1. The binarizer uses 2, with an error of 60.0%.'
     """
     figure = go.Figure()
     values, errors = np.asarray(sweep.values, dtype=float), np.asarray(sweep.errors, dtype=float)
-    figure.add_scatter(x=values, y=errors, name="error", line={"color": GREY, "width": 2.5})
+    hover = f"{of} %{{x:.3g}}: error %{{y:.3g}} %<extra></extra>"
+    figure.add_scatter(
+        x=values, y=errors, name="error", line={"color": GREY, "width": 2.5}, hovertemplate=hover
+    )
+    if errors.max() >= AS_WRONG_AS_ZERO:
+        figure.add_scatter(
+            x=values[[0, -1]],
+            y=[AS_WRONG_AS_ZERO] * 2,
+            name="as wrong as answering zero",
+            mode="lines",
+            line={"color": GREY, "dash": "dot", "width": 1.5},
+            hoverinfo="skip",
+        )
     figure.add_scatter(
         x=[sweep.best],
         y=[sweep.best_error],
         name=f"least error, {of} {sweep.best:.3g}",
         mode="markers",
         marker={"color": OPTIMUM, "size": 13, "symbol": "star"},
+        hovertemplate=hover,
     )
     alt = f"Error against {of}. Least error {sweep.best_error:.1f}% at {of} {sweep.best:.3g}."
-    if used is not None and values[0] <= used <= values[-1]:
-        error = float(np.interp(used, values, errors))
+    if sweep.used is not None:
         figure.add_scatter(
-            x=[used],
-            y=[error],
-            name=f"this binarizer, {of} {used:.3g}",
+            x=[sweep.used],
+            y=[sweep.used_error],
+            name=f"this binarizer, {of} {sweep.used:.3g}",
             mode="markers",
             marker={"color": BINARY, "size": 11, "symbol": "circle"},
+            hovertemplate=hover,
         )
-        alt += f" The binarizer uses {used:.3g}, with an error of {error:.1f}%."
-    figure.update_xaxes(title=f"{of} (unit of the input)")
-    figure.update_yaxes(title="error (% of the input's energy)", rangemode="tozero")
+        alt += f" The binarizer uses {sweep.used:.3g}, with an error of {sweep.used_error:.1f}%."
+    figure.update_xaxes(title=f"{of} ({unit})", **(log_axis(values) if _wide(values) else {}))
+    figure.update_yaxes(
+        title="error (% of the input's energy)",
+        **(log_axis(errors) if _wide(errors) else {"rangemode": "tozero"}),
+    )
     sized(figure, 340)
     return describe(figure, alt=alt)
+
+
+def _wide(values: np.ndarray) -> bool:
+    """Whether an axis of these values is to be logarithmic."""
+    return bool(values.min() > 0 and values.max() > 100 * values.min())

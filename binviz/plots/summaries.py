@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 class Histogram(NamedTuple):
@@ -17,12 +17,17 @@ class Histogram(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """Error (in % of the input's energy) against a scale or a threshold, and where it is least."""
+    """Error (in % of the input's energy) against a scale or a threshold, and where it is least.
+
+    `used` is where a binarizer stands, and `used_error` its error; None where it is not known.
+    """
 
     values: Sequence[float]
     errors: Sequence[float]
     best: float
     best_error: float
+    used: float | None = None
+    used_error: float | None = None
 
 
 def histogram(values: ArrayLike, bins: int = 40, span: tuple[float, float] | None = None) -> Histogram:
@@ -63,41 +68,85 @@ def central_span(values: ArrayLike, share: float = 0.998) -> tuple[float, float]
     return float(low), float(high)
 
 
-def scale_sweep(x: ArrayLike, codes: ArrayLike, points: int = 81) -> Sweep:
-    r"""Error of `scale * codes` for scales from zero to twice the best one.
+def scale_sweep(x: ArrayLike, y: ArrayLike, shift: ArrayLike = 0.0, points: int = 81) -> Sweep:
+    r"""Error of what a binarizer makes of x, with its own scale times a factor f.
 
-    $$E(\alpha) = \frac{\sum (x - \alpha q)^2}{\sum x^2}, \qquad \alpha^* = \frac{\sum x q}{\sum q^2}$$
+    $$E(f) = \frac{\sum (x - c - f y)^2}{\sum x^2}, \qquad f^* = \frac{\sum (x - c)\, y}{\sum y^2}$$
 
-    >>> scale_sweep([-1.0, 3.0], [-1.0, 1.0], points=3)
-    Sweep(values=[0.0, 2.0, 4.0], errors=[100.0, 20.0, 100.0], best=2.0, best_error=20.0)
+    The factors hold 1, where the binarizer stands, and the best one, however far that is.
+
+    Args:
+        x: the input. y: code times scale, x's shape. shift: c, which stays.
+        points: how many factors, beside those two.
+
+    >>> sweep = scale_sweep([-1.0, 3.0], [-1.0, 1.0], points=3)
+    >>> sweep.values, sweep.errors
+    ([0.0, 1.0, 2.0, 4.0], [100.0, 40.0, 20.0, 100.0])
+    >>> sweep.best, sweep.used, sweep.used_error
+    (2.0, 1.0, 40.0)
     """
-    x, q = np.asarray(x, dtype=np.float64).ravel(), np.asarray(codes, dtype=np.float64).ravel()
-    xx, xq, qq = (float((a * b).sum()) for a, b in ((x, x), (x, q), (q, q)))
-    energy, qq = xx or 1.0, qq or 1.0
-    best = xq / qq
-    values = np.linspace(0.0, 2.0 * best if best > 0 else 1.0, points)
-    errors = 100 * (xx - 2 * values * xq + values**2 * qq) / energy
-    return Sweep(values.tolist(), errors.tolist(), best, 100 * (xx - best * xq) / energy)
+    x, y, c = (np.asarray(part, dtype=np.float64) for part in (x, y, shift))
+    rest = x - c
+    energy, rr, ry, yy = (float((a * b).sum()) for a, b in ((x, x), (rest, rest), (rest, y), (y, y)))
+    best = ry / yy if yy else 1.0
+    low, high = min(best, 1.0), max(best, 1.0)
+    near = low <= 0 or high / low < 5
+    around = (
+        np.linspace(min(0.0, 2.0 * low), 2.0 * high, points)
+        if near
+        else np.geomspace(low / 4, 4 * high, points)
+    )
+    values = np.unique(np.concatenate([around, [1.0, best]]))
+
+    def error(f: NDArray[np.float64] | float) -> Any:
+        return 100 * np.maximum(rr - 2 * f * ry + f * f * yy, 0) / (energy or 1.0)
+
+    return Sweep(
+        values.tolist(),
+        error(values).tolist(),
+        best,
+        float(error(best)),
+        used=1.0,
+        used_error=float(error(1.0)),
+    )
 
 
-def threshold_sweep(x: ArrayLike, levels: tuple[int, int] = (-1, 1), points: int = 161) -> Sweep:
-    r"""Error of the two-level code `high where x >= t, else low`, each threshold t with its own best scale.
+def threshold_sweep(
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    position: ArrayLike | None = None,
+    used: float | None = None,
+    points: int = 161,
+) -> Sweep:
+    r"""Error of `high where position >= t, else low`, for thresholds t; both levels stay.
 
-    $$E(t) = 1 - \frac{\max(0, \sum x q_t)^2}{\sum x^2 \sum q_t^2}$$
+    $$E(t) = \Big(\sum_{p \ge t} (x - h)^2 + \sum_{p < t} (x - l)^2\Big) \Big/ \sum x^2$$
 
-    >>> sweep = threshold_sweep([0.0, 0.1, 0.9, 1.0], levels=(0, 1), points=11)
-    >>> round(sweep.best, 3), round(sweep.best_error, 3)
-    (0.1, 0.824)
+    Args:
+        x: the input. low, high: what becomes of a value below and above, broadcastable to x.
+        position: p, what is compared with the threshold, x's shape; x itself if not given.
+        used: a threshold that is among those.
+        points: how many, beside that one.
+
+    >>> sweep = threshold_sweep([0.0, 0.2, 0.9, 1.0], low=0, high=1, used=0.5, points=11)
+    >>> round(sweep.best, 3), round(sweep.best_error, 3), sweep.used == 0.5
+    (0.2, 2.703, True)
     """
-    x = np.sort(np.asarray(x, dtype=np.float64).ravel())
-    low, high = levels
-    values = np.linspace(*central_span(x), points)
-    first = np.searchsorted(x, values, side="left")
-    above = np.concatenate([np.cumsum(x[::-1])[::-1], [0.0]])[first]
-    xq = high * above + low * (x.sum() - above)
-    qq = high**2 * (x.size - first) + low**2 * first
-    energy = float((x * x).sum()) or 1.0
-    explained = np.divide(np.maximum(xq, 0) ** 2, qq, out=np.zeros(points), where=qq > 0)
-    errors = 100 * (1 - explained / energy)
+    x = np.asarray(x, dtype=np.float64)
+    p = (x if position is None else np.asarray(position, dtype=np.float64)).ravel()
+    above, below = (np.square(x - np.asarray(level, dtype=np.float64)).ravel() for level in (high, low))
+    order = np.argsort(p, kind="stable")
+    start, end = central_span(p)
+    values = np.linspace(start, end, points)
+    if used is not None:
+        values = np.unique(np.concatenate([values, [used]]))
+    first = np.searchsorted(p[order], values, side="left")
+    of_above = np.concatenate([np.cumsum(above[order][::-1])[::-1], [0.0]])[first]
+    of_below = np.concatenate([[0.0], np.cumsum(below[order])])[first]
+    errors = 100 * (of_above + of_below) / (float((x * x).sum()) or 1.0)
     best = int(errors.argmin())
-    return Sweep(values.tolist(), errors.tolist(), float(values[best]), float(errors[best]))
+    sweep = Sweep(values.tolist(), errors.tolist(), float(values[best]), float(errors[best]))
+    if used is None:
+        return sweep
+    return sweep._replace(used=used, used_error=float(errors[values == used][0]))

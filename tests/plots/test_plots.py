@@ -28,8 +28,10 @@ FIGURES = {
     "before_after": lambda: plots.before_after(
         plots.histogram(X), plots.histogram(np.sign(X), span=(X.min(), X.max())), {-1: 2500, 1: 2500}
     ),
-    "scale": lambda: plots.error_curve(plots.scale_sweep(X, np.sign(X)), of="scale", used=1.0),
-    "threshold": lambda: plots.error_curve(plots.threshold_sweep(X, (0, 1)), of="threshold"),
+    "scale": lambda: plots.error_curve(plots.scale_sweep(X, np.sign(X)), of="scale"),
+    "scale-far": lambda: plots.error_curve(plots.scale_sweep(X, 500 * np.sign(X)), "scale", "times its own"),
+    "threshold": lambda: plots.error_curve(plots.threshold_sweep(X, 0, 1), of="threshold"),
+    "threshold-used": lambda: plots.error_curve(plots.threshold_sweep(X, -1, 1, used=9.0), of="threshold"),
     "layer_errors": lambda: plots.layer_errors(LAYERS, np.arange(6.0), np.arange(6.0) * 2),
     "layer_errors-gaps": lambda: plots.layer_errors(LAYERS, None, [np.inf, np.nan, 1, 2, 3, 4], "SQNR", "dB"),
     "activations": lambda: plots.activations(
@@ -180,26 +182,51 @@ def test_histogram_of_a_constant():
     assert sum(plots.histogram(np.ones(5), bins=3).counts) == 5
 
 
+@pytest.mark.parametrize("scale", [1e-4, 0.3, 1, 4, 1e4, -1])
 @pytest.mark.parametrize("codes", [np.sign(X), (X > 1) * 1.0], ids=["signed", "nonnegative"])
-def test_scale_sweep_equals_the_definition(codes):
-    sweep = plots.scale_sweep(X, codes)
-    expected = [100 * ((X - s * codes) ** 2).sum() / (X**2).sum() for s in sweep.values]
+def test_scale_sweep_equals_the_definition_and_holds_both_points(codes, scale):
+    sweep = plots.scale_sweep(X, scale * codes, shift=0.1)
+    expected = [100 * ((X - 0.1 - f * scale * codes) ** 2).sum() / (X**2).sum() for f in sweep.values]
     np.testing.assert_allclose(sweep.errors, expected)
     assert sweep.best_error <= min(sweep.errors) + 1e-9
+    for value, error in ((sweep.best, sweep.best_error), (1.0, sweep.used_error)):
+        assert sweep.errors[sweep.values.index(value)] == error
+    assert sweep.used == 1 and sweep.values[0] < min(1, sweep.best) and max(1, sweep.best) < sweep.values[-1]
 
 
-@pytest.mark.parametrize("levels", [(-1, 1), (0, 1)])
-def test_threshold_sweep_equals_the_definition(levels):
-    sweep = plots.threshold_sweep(X, levels)
-    for threshold, error in list(zip(sweep.values, sweep.errors, strict=True))[::20]:
-        codes = np.where(threshold <= X, levels[1], levels[0])
-        assert error == pytest.approx(plots.scale_sweep(X, codes).best_error if codes @ X > 0 else 100)
+@pytest.mark.parametrize("levels", [(-1, 1), (0, 1), (X * 0.1, X + 1)], ids=["signs", "bits", "of-each"])
+@pytest.mark.parametrize("position", [None, np.cos(X)], ids=["value", "other"])
+def test_threshold_sweep_equals_the_definition(levels, position):
+    sweep = plots.threshold_sweep(X, *levels, position, used=7.0)
+    for threshold, error in [*[*zip(sweep.values, sweep.errors, strict=True)][::20], (7.0, sweep.used_error)]:
+        y = np.where(threshold <= (X if position is None else position), levels[1], levels[0])
+        assert error == pytest.approx(100 * ((X - y) ** 2).sum() / (X**2).sum())
+    assert sweep.values[-1] == sweep.used == 7 and sweep.best_error == min(sweep.errors)
 
 
 @pytest.mark.parametrize("x", [np.zeros(9), np.ones(9)], ids=["zeros", "ones"])
 def test_sweeps_of_a_constant_are_finite(x):
-    for sweep in (plots.scale_sweep(x, np.ones(9)), plots.threshold_sweep(x)):
-        assert np.isfinite(sweep.errors).all()
+    for y in (np.ones(9), np.zeros(9)):
+        assert np.isfinite(plots.scale_sweep(x, y).errors).all()
+    assert np.isfinite(plots.threshold_sweep(x, -1, 1).errors).all()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.5, 1, 1e3])
+def test_the_binarizers_own_point_is_always_drawn(scale):
+    figure = plots.error_curve(plots.scale_sweep(X, scale * np.sign(X)), "scale", "times its own")
+    curve, zero, _, own = figure.data
+    assert zero.name == "as wrong as answering zero" and set(zero.y) == {100}
+    assert own.name == "this binarizer, scale 1" and min(curve.x) < own.x[0] == 1 < max(curve.x)
+    expected = 100 * ((X - scale * np.sign(X)) ** 2).sum() / (X**2).sum()
+    assert own.y[0] == curve.y[list(curve.x).index(1)] == pytest.approx(expected)
+    assert (figure.layout.xaxis.type == "log") is (scale in (1e-3, 1e3))
+
+
+def test_no_binarizer_beside_another_has_the_colour_of_a_float_network():
+    flat = dict.fromkeys("abcde", GRID)
+    drawn = [trace for trace in plots.curves(GRID, flat, flat).data if trace.name in flat]
+    assert plots.theme.FLOAT not in {trace.line.color for trace in drawn}
+    assert len({(trace.line.color, trace.line.dash) for trace in drawn}) == 4
 
 
 def test_templates_are_registered():
