@@ -29,6 +29,16 @@ class Sweep(NamedTuple):
     used: float | None = None
     used_error: float | None = None
 
+    def as_added(self, own: float) -> Sweep:
+        """The same in terms of what is added before a comparison, where `own` is: more of it is a lower threshold.
+
+        >>> Sweep([-1, 0, 2], [9, 1, 4], 0, 1, used=0, used_error=1).as_added(5.0)
+        Sweep(values=[3.0, 5.0, 6.0], errors=[4, 1, 9], best=5.0, best_error=1, used=5.0, used_error=1)
+        """
+        values = [own - value for value in reversed(self.values)]
+        used = None if self.used is None else own - self.used
+        return self._replace(values=values, errors=[*reversed(self.errors)], best=own - self.best, used=used)
+
 
 def histogram(values: ArrayLike, bins: int = 40, span: tuple[float, float] | None = None) -> Histogram:
     """Count values in equal bins over `span`, by default from the smallest to the largest value.

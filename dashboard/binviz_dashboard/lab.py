@@ -1,21 +1,28 @@
 """The binarizer lab's arithmetic: an input, a binarizer, and the small numbers its figures need.
 
-No Streamlit here. `Lab.code` writes the same steps as Python that runs alone, for the figures' menus.
+No Streamlit here. `lab_code` writes the same steps as Python that runs alone, for the figures' menus.
+
+>>> chosen, x = Lab("elastic-signed"), draw("normal", 0.0, 1.0, seed=0)
+>>> start, learnt = measure(chosen, x), measure(Lab("elastic-signed", learnt=True), x)
+>>> round(start.error), round(learnt.error), learnt.error == learnt.scale.used_error
+(100, 36, True)
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from binviz import binarizers, plots
-from binviz.binarizers import Binarizer
+from binviz.binarizers import Binarizer, Code, Described
+from binviz.binarizers.least import Scaled
 
 ROWS, COLUMNS, GRID = 128, 128, 301
 #: More is cut off: the lab shows distributions, and half a million values show them.
@@ -26,9 +33,46 @@ DISTRIBUTIONS = {
     "normal": "rng.normal({c}, {s}, (128, 128))",
     "uniform": "rng.uniform({c} - {s}, {c} + {s}, (128, 128))",
     "Laplace": "rng.laplace({c}, {s}, (128, 128))",
-    "softmax rows": "scipy.special.softmax(rng.normal({c}, {s}, (128, 128)), axis=-1)",
+    "softmax rows": "scipy.special.softmax(rng.normal(0, {s}, (128, 128)), axis=-1)",
     "ReLU output": "np.maximum(rng.normal({c}, {s}, (128, 128)), 0)",
 }
+#: Those that have a centre: a softmax takes no notice of one.
+CENTRED = tuple(name for name, expression in DISTRIBUTIONS.items() if "{c}" in expression)
+WEIGHTS, ACTIVATIONS, FILE = "weights of a model", "activations of a model", "a file of your own"
+
+#: Card -> what its binarizers take, in the words of `Binarizer.takes`; and the input that each is made for.
+KINDS = {
+    "weight": ("weight",),
+    "activation": ("activation", "nonneg_activation"),
+    "attention": ("probs", "scores"),
+}
+NATURAL = {
+    "weight": WEIGHTS,
+    "activation": "normal",
+    "nonneg_activation": "ReLU output",
+    "probs": "softmax rows",
+    "scores": "normal",
+}
+
+
+def kinds() -> dict[str, list[str]]:
+    """Card -> the binarizers on it; some are on two, one that nobody chooses is on none.
+
+    >>> kinds()["attention"]
+    ['bibert-attention', 'bivit-attention', 'elastic-unsigned', 'row-threshold']
+    """
+    takes = {name: set(binarizers.get(name).takes) for name in binarizers.names()}
+    return {kind: [name for name in takes if takes[name] & set(words)] for kind, words in KINDS.items()}
+
+
+def natural_input(name: str, kind: str = "") -> str:
+    """The input that a binarizer is made for, as one of the cards shows it.
+
+    >>> natural_input("bnn"), natural_input("elastic-unsigned"), natural_input("elastic-unsigned", "attention")
+    ('normal', 'ReLU output', 'softmax rows')
+    """
+    takes = binarizers.get(name).takes
+    return NATURAL[next(iter([word for word in takes if word in KINDS.get(kind, takes)] or takes), "weight")]
 
 
 def draw(name: str, centre: float, spread: float, seed: int) -> NDArray[np.float32]:
@@ -44,7 +88,7 @@ def draw(name: str, centre: float, spread: float, seed: int) -> NDArray[np.float
         case "Laplace":
             x = rng.laplace(centre, spread, size)
         case "softmax rows":
-            scores = rng.normal(centre, spread, size)
+            scores = rng.normal(0, spread, size)
             powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
             x = powers / powers.sum(axis=-1, keepdims=True)
         case "ReLU output":
@@ -66,27 +110,21 @@ def as_rows(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(rows[: max(1, MAX_VALUES // rows.shape[1])])
 
 
-class Option(NamedTuple):
-    """One option of a binarizer: its default, and what it may be."""
+def options(name: str, given: Mapping[str, Any] | None = None) -> list[Described]:
+    """The options of a binarizer that change something to be seen here, in an order to ask for them.
 
-    name: str
-    default: Any
-    choices: tuple[Any, ...]
+    Args:
+        name: of the binarizer.
+        given: values of some options; the others have their defaults.
 
-
-def options(name: str) -> list[Option]:
-    """The options of a binarizer beyond `features` and `channel_axis`.
-
-    >>> options("bivit-attention")[0]
-    Option(name='method', default='quarter', choices=('quarter', 'descent'))
+    >>> [option.name for option in options("bivit-attention")]
+    ['method', 'beta', 'scale']
+    >>> [option.name for option in options("bivit-attention", {"method": "descent"})]
+    ['method', 'steps', 'scale']
     """
-    cls = type(binarizers.get(name))
-    hints = get_type_hints(cls.__init__)
-    return [
-        Option(parameter.name, parameter.default, getattr(hints.get(parameter.name), "__args__", ()))
-        for parameter in inspect.signature(cls).parameters.values()
-        if parameter.name not in ("features", "channel_axis")
-    ]
+    known = binarizers.described(type(binarizers.get(name)))
+    values = {option.name: option.default for option in known.values()} | dict(given or {})
+    return [option for option in known.values() if option.counts(values) and not option.declared.in_training]
 
 
 class About(NamedTuple):
@@ -112,16 +150,18 @@ def about(name: str) -> About:
 
 @dataclass(frozen=True)
 class Lab:
-    """A binarizer by name with its options, learned values and training progress.
+    """A binarizer by name with its options, where what it learns stands, and training progress.
 
-    options: as for `binarizers.get`. learned: values instead of those that a binarizer takes from its first
-    input. progress: of training, 0 to 1.
+    options: as for `binarizers.get`. learnt: what it learns has the least error for the input, see
+    `binarizers.least_error`; else it stands where training starts. by_hand: (parameter, move), from there: a factor of
+    a learned scale, something added to a learned shift, see `handles`. progress: of training, 0 to 1.
     """
 
     name: str
     options: tuple[tuple[str, Any], ...] = ()
-    learned: tuple[tuple[str, float], ...] = ()
+    by_hand: tuple[tuple[str, float], ...] = ()
     progress: float | None = None
+    learnt: bool = False
 
     @property
     def axis(self) -> int:
@@ -133,6 +173,21 @@ class Lab:
         """Whether training progress changes this binarizer."""
         return type(binarizers.get(self.name)).set_progress is not Binarizer.set_progress
 
+    @property
+    def learns(self) -> str:
+        """What differs after learning: its "scale", a "factor" behind it where it has none, or "" for nothing.
+
+        >>> Lab("elastic-signed").learns, Lab("bnn").learns, Lab("xnor-weight").learns
+        ('scale', 'factor', '')
+        """
+        binarizer = binarizers.get(self.name, **dict(self.options))
+        return "scale" if binarizer.scales else "factor" if binarizer.scale_kind == "none" else ""
+
+    @property
+    def of_whole_tensor(self) -> bool:
+        """Whether all values of a weight have a say in what becomes of one, and not its row alone."""
+        return self.axis == 0 and binarizers.get(self.name, **dict(self.options)).scale_kind == "static"
+
     def make(self, x: torch.Tensor) -> Binarizer:
         """The binarizer as it is after it has seen x, (rows, columns)."""
         binarizer = binarizers.get(self.name, features=x.shape[self.axis], **dict(self.options)).eval()
@@ -140,149 +195,241 @@ class Lab:
             binarizer.set_progress(self.progress)
         with torch.no_grad():
             binarizer(x)
-            for parameter, value in self.learned:
-                getattr(binarizer, parameter).fill_(value)
+            if self.learnt:
+                binarizer = binarizers.least_error(binarizer, x)
+            own = _own(binarizer)
+            for name, move in self.by_hand:
+                value = own.get_parameter(name)
+                value.mul_(move) if name in own.scales else value.add_(move)
         return binarizer
 
 
-class Measured(NamedTuple):
-    """What the four figures show, and what the sliders start from."""
+def _own(binarizer: Binarizer) -> Binarizer:
+    """The binarizer itself where there is a factor behind it."""
+    return binarizer.inner if isinstance(binarizer, Scaled) else binarizer
 
+
+class Handle(NamedTuple):
+    """A learned value that can be moved by hand: from `low` to `high`; at `start` nothing changes."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    start: float
+
+
+def handles(chosen: Lab, x: NDArray[np.float32]) -> list[Handle]:
+    """What can be moved by hand: scales by a factor, shifts by an addition of at most three deviations of x.
+
+    >>> [handle.label for handle in handles(Lab("elastic-signed", (("learn_shift", True),)), np.ones((2, 2)))]
+    ['alpha, times its own', 'beta, added to x']
+    """
+    binarizer = binarizers.get(chosen.name, **dict(chosen.options))
+    reach = float(f"{3 * float(np.std(x)) or 1.0:.1g}")
+    shifts = [name for name in binarizer.shifts if getattr(binarizer, name) is not None]
+    return [Handle(name, f"{name}, times its own", 0.05, 4.0, 1.0) for name in binarizer.scales] + [
+        Handle(name, f"{name}, added to x", -reach, reach, 0.0) for name in shifts
+    ]
+
+
+class Measured(NamedTuple):
+    """What the lab shows of a binarizer and an input; `error` is what every mark and sentence says.
+
+    error: in % of the input's energy. codes: level -> how many values have it. scale: error against a factor of its
+    own scale. threshold: error against its threshold, None where it has not one; threshold_of: of what, in words.
+    grid, output, slope: one value of the first row, what becomes of it, and its gradient. learned: name -> least and
+    most of what it learns.
+    """
+
+    error: float
     before: plots.Histogram
     after: plots.Histogram
     codes: dict[int, int]
     scale: plots.Sweep
-    used_scale: float
     threshold: plots.Sweep | None
-    used_threshold: float | None
+    threshold_of: tuple[str, str]
     grid: NDArray[np.float64]
     output: NDArray[np.float64]
     slope: NDArray[np.float64]
-    error: float
-    learned: dict[str, float]
+    learned: dict[str, tuple[float, float]]
 
 
-def measure(lab: Lab, x: NDArray[np.float32]) -> Measured:
+def measure(chosen: Lab, x: NDArray[np.float32]) -> Measured:
     """Binarize x, (rows, columns), and look at it from every side.
 
     >>> measured = measure(Lab("bnn"), draw("normal", 0.0, 1.0, seed=0))
-    >>> round(measured.used_scale, 2), round(measured.scale.best, 2), sum(measured.codes.values())
-    (1.0, 0.8, 16384)
+    >>> round(measured.scale.best, 2), sum(measured.codes.values()), measured.threshold.used
+    (0.8, 16384, 0.0)
     """
     tensor = torch.from_numpy(x)
-    binarizer = lab.make(tensor)
+    binarizer = chosen.make(tensor)
     with torch.no_grad():
-        code = binarizer.encode(tensor)
-        y, q, rest = (part.float().numpy() for part in (code.decode(), code.q, tensor - code.shift))
-    levels, counts = np.unique(q, return_counts=True)
-    span = _span(x, y)
-    energy = float(np.square(x, dtype=np.float64).sum()) or 1.0
-    two = len(binarizer.levels) == 2
-    grid, output, slope = _curve(lab, binarizer, tensor)
+        bases = binarizer.bases(tensor)
+        scaled = sum(code.q.double() * code.scale.double() for code in bases)
+        shift = sum(code.shift.double() for code in bases)
+        y = (scaled + shift).numpy()
+        sweep = plots.scale_sweep(tensor, scaled, shift)
+        error = float(sweep.used_error or 0.0)
+        threshold, of = (
+            _threshold(binarizer, bases[0], tensor, error) if len(bases) == 1 else (None, ("", ""))
+        )
+    levels, counts = np.unique(np.concatenate([code.q for code in bases]), return_counts=True)
+    low, high = plots.central_span(x)
+    span = (min(low, float(y.min())), max(high, float(y.max())))
+    grid, output, slope = _curve(chosen, binarizer, tensor)
     return Measured(
+        error=error,
         before=plots.histogram(x, span=span),
         after=plots.histogram(y, span=span),
         codes=dict.fromkeys(binarizer.levels, 0)
         | {int(level): int(count) for level, count in zip(levels, counts, strict=True)},
-        scale=plots.scale_sweep(rest, q),
-        used_scale=float(code.scale.detach().mean()),
-        threshold=plots.threshold_sweep(x, binarizer.levels) if two else None,
-        used_threshold=_threshold(x, q) if two else None,
+        scale=sweep,
+        threshold=threshold,
+        threshold_of=of,
         grid=grid,
         output=output,
         slope=slope,
-        error=100 * float(np.square(x - y, dtype=np.float64).sum()) / energy,
-        learned={
-            name: float(value.detach().mean()) for name, value in binarizer.named_parameters(recurse=False)
-        },
+        learned=_learned(binarizer),
     )
 
 
-def _span(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
-    low, high = plots.central_span(x)
-    return min(low, float(y.min())), max(high, float(y.max()))
+def _learned(binarizer: Binarizer) -> dict[str, tuple[float, float]]:
+    own = _own(binarizer)
+    values = {name: getattr(own, name) for name in (*own.scales, *own.shifts)}
+    found = {name: (v.min().item(), v.max().item()) for name, v in values.items() if v is not None}
+    if isinstance(binarizer, Scaled):
+        found["factor behind it"] = (binarizer.factor, binarizer.factor)
+    return found
 
 
-def _threshold(x: NDArray[np.float32], q: NDArray[np.float32]) -> float | None:
-    """The one threshold of the whole tensor, where there is one."""
-    below, above = x[q == q.min()], x[q > q.min()]
-    if not above.size or below.max() > above.min():
-        return None
-    return float(below.max() + above.min()) / 2
+def _threshold(
+    binarizer: Binarizer, code: Code, x: torch.Tensor, error: float
+) -> tuple[plots.Sweep | None, tuple[str, str]]:
+    """Error against the one threshold, and its name and unit, in the sign of the binarizer's formula."""
+    cut = binarizer.cut(x)
+    if cut is None:
+        return None, ("", "")
+    low, high = (code.scale * level + code.shift for level in binarizer.levels)
+    sweep = plots.threshold_sweep(x, low, high, cut.position, used=cut.at)._replace(used_error=error)
+    own = _own(binarizer)
+    shift = own.learned_shift
+    if shift is None or cut.at or (shift != shift[0]).any():
+        return sweep, ("threshold", cut.of)
+    name = next(name for name in own.shifts if getattr(own, name) is shift)
+    return sweep.as_added(float(shift[0])), (name, "added to x")
 
 
-def _curve(lab: Lab, binarizer: Binarizer, x: torch.Tensor) -> tuple[NDArray, NDArray, NDArray]:
-    """What becomes of one value of the first row, and its gradient, while the rest of the row stays."""
-    low, high = plots.central_span(x)
-    grid = torch.linspace(low, high, GRID)
-    rows = x[:1].repeat(GRID, 1)
-    rows[:, 0] = grid
-    if lab.axis == 0:  # a learned scale of each row: as many as there are rows now
-        binarizer = lab.make(rows)
-    rows.requires_grad_()
-    code = binarizer.encode(rows)
-    (code.q * code.scale.detach() + code.shift.detach())[:, 0].sum().backward()
-    return tuple(part.detach().double().numpy() for part in (grid, code.decode()[:, 0], rows.grad[:, 0]))  # type: ignore[return-value]
+def _curve(chosen: Lab, binarizer: Binarizer, x: torch.Tensor) -> tuple[NDArray, NDArray, NDArray]:
+    """What becomes of one value of the first row, and its gradient, while everything else stays."""
+    grid = torch.linspace(*plots.central_span(x), GRID)
+    if chosen.of_whole_tensor:
+        other = x.clone()
+        points = []
+        for value in grid:
+            other[0, 0] = value
+            points.append(torch.cat(_first_column(binarizer, other, rows=1)))
+        output, slope = torch.stack(points).T
+    else:
+        rows = x[:1].repeat(GRID, 1)
+        rows[:, 0] = grid
+        if chosen.axis == 0:  # a learned scale of each row: as many as there are rows now
+            binarizer = chosen.make(rows)
+        output, slope = _first_column(binarizer, rows, rows=GRID)
+    return tuple(part.double().numpy() for part in (grid, output, slope))  # type: ignore[return-value]
 
 
-_FIGURES = {
-    "curves": """\
-# One value of the first row runs over the grid, the rest of the row stays.
-grid = torch.linspace(*plots.central_span(x), 301)
-rows = x[:1].repeat(301, 1)
-rows[:, 0] = grid
-{remake}rows.requires_grad_()
-code = binarizer.encode(rows)
-(code.q * code.scale.detach() + code.shift.detach())[:, 0].sum().backward()
-output, slope = code.decode()[:, 0].detach(), rows.grad[:, 0]
-figure = plots.curves(grid, {{"{name}": output}}, {{"{name}": slope}})
-""",
-    "histogram": """\
-y = code.decode().detach()
-low, high = plots.central_span(x)
-span = (min(low, float(y.min())), max(high, float(y.max())))
-codes = {{level: int((code.q == level).sum()) for level in binarizer.levels}}
-figure = plots.before_after(plots.histogram(x, span=span), plots.histogram(y, span=span), codes)
-""",
-    "scale": """\
-sweep = plots.scale_sweep(x - code.shift, code.q)
-figure = plots.error_curve(sweep, of="scale", used=float(code.scale.detach().mean()))
-""",
-    "threshold": """\
-sweep = plots.threshold_sweep(x, binarizer.levels)
-figure = plots.error_curve(sweep, of="threshold", used={used})
-""",
-}
+def _first_column(binarizer: Binarizer, x: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What becomes of the first value of the first rows, and the gradient that its code sends back to it."""
+    leaf = x.detach().requires_grad_()
+    y = sum(code.q * code.scale.detach() + code.shift.detach() for code in binarizer.bases(leaf))
+    (slope,) = torch.autograd.grad(y[:rows, 0].sum(), leaf)
+    return y[:rows, 0].detach(), slope[:rows, 0]
 
 
-def source_code(lab: Lab, source: str, figure: str, used: float | None = None) -> str:
-    """Python that draws one of the lab's figures from nothing.
+def explain(chosen: Lab, measured: Measured) -> str:
+    """Why the error is what it is, in a sentence or two for whoever sees it first."""
+    error, sweep = measured.error, measured.scale
+    said = f"Its error is {_percent(error)} of the input's energy"
+    if abs(error - 100) < 0.5:
+        said += ", as wrong as answering zero"
+    elif error > 100:
+        said += ", more wrong than answering zero"
+    said += "."
+    if "scores" in binarizers.get(chosen.name).takes:
+        return f"{said} It takes the softmax's place, so its codes are not meant to equal the scores."
+    off = not 0.9 < sweep.best < 1.1
+    if chosen.learns == "factor" and not chosen.learnt and off:
+        said += (
+            f" It has no scale; one factor behind it, {sweep.best:.3g}, makes the error "
+            f"{_percent(sweep.best_error)}, and a norm or a learned factor that follows can take that up."
+        )
+    elif chosen.learns == "scale" and off and sweep.best > 0:
+        where = (
+            "By hand its scale is"
+            if chosen.by_hand
+            else "Its scale is"
+            if chosen.learnt
+            else "Its scale starts at"
+        )
+        said += f" {where} {1 / sweep.best:.3g} times the best for these codes, which has {_percent(sweep.best_error)}."
+    return said
+
+
+def _percent(number: float) -> str:
+    return f"{number:,.0f} %" if number >= 1000 else f"{number:.3g} %"
+
+
+class Comparison(NamedTuple):
+    """Binarizers on the same input: curves over one grid, and a row of a table for each."""
+
+    grid: NDArray[np.float64]
+    outputs: dict[str, NDArray[np.float64]]
+    slopes: dict[str, NDArray[np.float64]]
+    rows: list[dict[str, Any]]
+
+
+_SCALES = {"none": "none", "static": "one for all", "per_row": "one for each row"}
+
+
+def compare(chosen: Sequence[Lab], measured: Sequence[Measured]) -> Comparison:
+    """Binarizers beside one another.
 
     Args:
-        lab: the binarizer.
-        source: lines that make the tensor x, (rows, columns), from torch, numpy as np and `rng`.
-        figure: "curves", "histogram", "scale" or "threshold".
-        used: the threshold to mark.
+        chosen: two or more.
+        measured: what `measure` gave for each, all for the same input.
+
+    >>> chosen, x = (Lab("bnn"), Lab("xnor-activation")), draw("normal", 0.0, 1.0, seed=0)
+    >>> rows = compare(chosen, [measure(each, x) for each in chosen]).rows
+    >>> [(row["binarizer"], row["scale"], round(row["error (%)"])) for row in rows]
+    [('bnn', 'none', 40), ('xnor-activation', 'one for each row', 36)]
     """
-    given = "".join(f", {key}={value!r}" for key, value in lab.options)
-    made = [f"binarizer = binarizers.get({lab.name!r}, features={{tensor}}.shape[{lab.axis}]{given}).eval()"]
-    if lab.progress is not None:
-        made += [f"binarizer.set_progress({lab.progress})"]
-    made += [
-        "with torch.no_grad():",
-        "    binarizer({tensor})  # what is learned starts from the first input",
-    ]
-    made += [f"    binarizer.{parameter}.fill_({value})" for parameter, value in lab.learned]
-    make = "\n".join(made) + "\n"
-    remake = make.format(tensor="rows") if lab.axis == 0 else ""
-    encode = "" if figure == "curves" else "    code = binarizer.encode(x)\n"
-    draw = _FIGURES[figure].format(name=lab.name, remake=remake, used=used)
-    imports = ["numpy as np"] * ("np." in source) + ["scipy"] * ("scipy." in source) + ["torch"]
-    head = "".join(f"import {module}\n" for module in imports) + "\nfrom binviz import binarizers, plots\n"
-    return f"{head}\n{source}{make.format(tensor='x')}{encode}{draw}"
+    names = _distinct(each.name for each in chosen)
+    by_name = dict(zip(names, measured, strict=True))
+    return Comparison(
+        measured[0].grid,
+        {name: found.output for name, found in by_name.items()},
+        {name: found.slope for name, found in by_name.items()},
+        [_row(name, each, by_name[name]) for name, each in zip(names, chosen, strict=True)],
+    )
 
 
-def source_of_distribution(name: str, centre: float, spread: float, seed: int) -> str:
-    """The lines that draw what `draw` draws."""
-    expression = DISTRIBUTIONS[name].format(c=centre, s=spread)
-    return f"rng = np.random.default_rng({seed})\nx = torch.from_numpy({expression}).float()\n"
+def _row(name: str, chosen: Lab, found: Measured) -> dict[str, Any]:
+    binarizer = binarizers.get(chosen.name, **dict(chosen.options))
+    sign = "+d" if min(found.codes) < 0 else "d"
+    at = "" if found.threshold is None else f"{found.threshold.used:.3g} ({found.threshold_of[1]})"
+    return {
+        "binarizer": name,
+        "codes": ", ".join(f"{level:{sign}}" if level else "0" for level in found.codes),
+        "scale": _SCALES[binarizer.scale_kind] + (", learned" if binarizer.scales else ""),
+        "threshold": at,
+        "error (%)": found.error,
+        "least with one factor (%)": found.scale.best_error,
+    }
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        found.append(name if name not in found else f"{name} ({found.count(name) + 1})")
+    return found

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from binviz import tasks, zoo
 from binviz.data import validate
 from binviz.errors import UserError
-from binviz_dashboard import cache, lab, state
+from binviz_dashboard import cache, lab, lab_code, state
+from binviz_dashboard.lab import ACTIVATIONS, FILE, WEIGHTS
 
-WEIGHTS, ACTIVATIONS, FILE = "weights of a model", "activations of a model", "a file of your own"
 #: Number of the example whose activations are shown: of our sentences the first long one.
 EXAMPLE = 50
 _ROWS = "x = torch.from_numpy(lab.as_rows({array}))\n"
@@ -45,10 +45,12 @@ def ask() -> Tensor:
         name = state.choose("From the model", names, "from")
         return _weights(name) if kind == WEIGHTS else _activations(name)
     left, right = st.columns(2)
-    centre = left.slider("Centre", -3.0, 3.0, 0.0, 0.1, key="centre", bind="query-params")
+    centre = 0.0
+    if kind in lab.CENTRED:
+        centre = left.slider("Centre", -3.0, 3.0, 0.0, 0.1, key="centre", bind="query-params")
     spread = right.slider("Spread", 0.1, 4.0, 1.0, 0.1, key="spread", bind="query-params")
     seed = st.number_input("Seed", 0, 9999, key="seed", bind="query-params")
-    source = lab.source_of_distribution(kind, centre, spread, seed)
+    source = lab_code.source_of_distribution(kind, centre, spread, seed)
     return Tensor(source, cache.drawn(kind, centre, spread, seed), source)
 
 

@@ -123,7 +123,7 @@ def test_learned_values_can_be_set_by_hand(visit):
     app.toggle(key="by_hand").set_value(True).run()
     app.slider(key="learned.alpha").set_value(0.8).run()
     assert not app.exception
-    assert "fill_(0.8)" in charts(app)[0]["layout"]["meta"]["code"]
+    assert "alpha.mul_(0.8)" in charts(app)[0]["layout"]["meta"]["code"]
 
 
 def test_start_names_what_is_recorded_and_what_runs_on_bits(visit):

@@ -114,17 +114,19 @@ def test_the_slope_is_the_gradient():
 
 
 def test_the_lab_finds_the_known_optimum_of_a_normal():
-    measured = lab.measure(lab.Lab("xnor-activation"), lab.draw("normal", 0.0, 1.0, seed=0))
-    assert measured.scale.best == pytest.approx(np.sqrt(2 / np.pi), abs=0.01)
-    assert measured.error == pytest.approx(100 * (1 - 2 / np.pi), abs=0.7)
-    assert measured.threshold.best == pytest.approx(0, abs=0.1)
+    x = lab.draw("normal", 0.0, 1.0, seed=0)
+    signs, scaled = (lab.measure(lab.Lab(name), x) for name in ("bnn", "xnor-activation"))
+    assert signs.scale.best == pytest.approx(np.sqrt(2 / np.pi), abs=0.01)
+    assert scaled.scale.best == pytest.approx(1)
+    assert scaled.error == pytest.approx(100 * (1 - 2 / np.pi), abs=0.7)
+    assert scaled.threshold.best == pytest.approx(0, abs=0.1)
 
 
 def test_a_learned_value_changes_the_error():
     x = lab.draw("normal", 0.0, 1.0, seed=0)
     start = lab.measure(lab.Lab("elastic-signed"), x)
-    better = lab.measure(lab.Lab("elastic-signed", learned=(("alpha", 0.8),)), x)
-    assert start.learned["alpha"] == pytest.approx(2 * np.abs(x).mean(), rel=1e-5)
+    better = lab.measure(lab.Lab("elastic-signed", by_hand=(("alpha", 0.5),)), x)
+    assert start.learned["alpha"] == pytest.approx([2 * np.abs(x).mean()] * 2, rel=1e-5)
     assert better.error < start.error
 
 

@@ -3,58 +3,77 @@
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import cache, charts, lab, state, tensors
+from binviz_dashboard import cache, charts, lab, lab_code, state, tensors
 
 from binviz import binarizers, plots
 
 
 def options_of(name: str) -> tuple[tuple[str, object], ...]:
     """A widget per option of the binarizer; those left at their default are not passed on."""
-    chosen = []
-    for option in lab.options(name):
-        label, key = option.name.replace("_", " "), f"{name}.{option.name}"
+    chosen: dict[str, object] = {}
+    known = [option.name for option in lab.options(name)]
+    while known:
+        option = next(option for option in lab.options(name, chosen) if option.name == known[0])
+        key, declared = f"{name}.{option.name}", option.declared
         if isinstance(option.default, bool):
-            value = st.toggle(label, option.default, key=key, bind="query-params")
+            value = st.toggle(option.label, option.default, key=key, help=option.help, bind="query-params")
         elif option.choices:
             value = st.segmented_control(
-                label, option.choices, default=option.default, required=True, key=key, bind="query-params"
+                option.label,
+                option.choices,
+                default=option.default,
+                required=True,
+                key=key,
+                help=option.help,
+                bind="query-params",
             )
         else:
-            value = st.number_input(label, value=option.default, key=key, bind="query-params")
-        if value != option.default:
-            chosen.append((option.name, value))
-    return tuple(chosen)
+            value = st.number_input(
+                option.label,
+                declared.low,
+                declared.high,
+                option.default,
+                key=key,
+                help=option.help,
+                bind="query-params",
+            )
+        chosen[option.name] = value
+        known = [other.name for other in lab.options(name, chosen) if other.name not in chosen]
+    defaults = {option.name: option.default for option in lab.options(name, chosen)}
+    return tuple((key, value) for key, value in chosen.items() if key in defaults and value != defaults[key])
 
 
-def learned_by_hand(chosen: lab.Lab, start: dict[str, float]) -> lab.Lab:
-    """Sliders for what a binarizer learns, from the values that the input gives it."""
-    progress, learned = None, ()
+def where_it_stands(chosen: lab.Lab, x: object) -> lab.Lab:
+    """As it starts or after learning, and sliders for what it learns."""
+    progress, by_hand, learnt = None, (), False
     if chosen.has_schedule:
         progress = st.slider("Training progress", 0.0, 1.0, 1.0, 0.05, key="progress", bind="query-params")
-    if start and st.toggle("Set learned values by hand", key="by_hand", bind="query-params"):
-        reach = 3 * max(*(abs(value) for value in start.values()), 0.5)
-        learned = tuple(
+    if chosen.learns:
+        learnt = st.toggle("After learning (least error)", key="learnt", bind="query-params")
+    moved = lab.handles(chosen, x)
+    if moved and st.toggle("Set learned values by hand", key="by_hand", bind="query-params"):
+        by_hand = tuple(
             (
-                name,
+                handle.name,
                 st.slider(
-                    name,
-                    0.001 if value > 0 else -reach,
-                    reach,
-                    value,
-                    key=f"learned.{name}",
+                    handle.label,
+                    handle.low,
+                    handle.high,
+                    handle.start,
+                    key=f"learned.{handle.name}",
                     bind="query-params",
                 ),
             )
-            for name, value in start.items()
+            for handle in moved
         )
-    return lab.Lab(chosen.name, chosen.options, learned, progress)
+    return lab.Lab(chosen.name, chosen.options, by_hand, progress, learnt)
 
 
 with state.one_line(), st.sidebar:
     name = state.choose("Binarizer", state.first("bnn", binarizers.names()), "binarizer")
     chosen = lab.Lab(name, options_of(name))
     name_of_x, x, source = tensors.ask()
-    chosen = learned_by_hand(chosen, cache.measured(chosen, name_of_x, x).learned)
+    chosen = where_it_stands(chosen, x)
     result = cache.measured(chosen, name_of_x, x)
 
 about = lab.about(name)
@@ -68,27 +87,23 @@ left, right = st.columns(2, gap="large")
 with left:
     st.markdown("**Forward curve, and the slope that stands in for its gradient**")
     figure = plots.curves(result.grid, {name: result.output}, {name: result.slope})
-    charts.show(plots.describe(figure, code=lab.source_code(chosen, source, "curves")), "curves")
+    charts.show(plots.describe(figure, code=lab_code.source_code(chosen, source, "curves")), "curves")
 with right:
     st.markdown("**The values before and after**")
     figure = plots.before_after(result.before, result.after, result.codes)
-    charts.show(plots.describe(figure, code=lab.source_code(chosen, source, "histogram")), "histogram")
-st.caption(
-    "Curve: one value of the first row moves, the rest of its row stays. "
-    f"Values: this binarizer's error is {result.error:,.1f} % of the input's energy."
-)
+    charts.show(plots.describe(figure, code=lab_code.source_code(chosen, source, "histogram")), "histogram")
+st.caption(f"Curve: one value moves, everything else stays. {lab.explain(chosen, result)}")
 
-for column, of, sweep, used in zip(
-    st.columns(2, gap="large"),
-    ("scale", "threshold"),
-    (result.scale, result.threshold),
-    (result.used_scale, result.used_threshold),
-    strict=True,
-):
-    with column:
-        st.markdown(f"**Error against the {of}**")
-        if sweep is None:
-            st.info("More than two levels have more than one threshold.")
-        else:
-            code = lab.source_code(chosen, source, of, used)
-            charts.show(plots.describe(plots.error_curve(sweep, of, used), code=code), of)
+of_scale, of_threshold = st.columns(2, gap="large")
+with of_scale:
+    st.markdown("**Error against the scale**")
+    figure = plots.error_curve(result.scale, "scale", "times its own")
+    charts.show(plots.describe(figure, code=lab_code.source_code(chosen, source, "scale")), "scale")
+with of_threshold:
+    st.markdown("**Error against the threshold**")
+    if result.threshold is None:
+        st.info("It has more than one threshold.")
+    else:
+        code = lab_code.source_code(chosen, source, "threshold", result.threshold_of)
+        figure = plots.error_curve(result.threshold, *result.threshold_of)
+        charts.show(plots.describe(figure, code=code), "threshold")
