@@ -2,29 +2,41 @@
 
 capture      one run, named arrays                    stream       many runs, constant memory
 errors       float against binary, place by place     sensitivity  one layer binary at a time
-attention    maps, codes and ones per row             metrics      the measures themselves
+causes       why: function, weights or activations    readers      which binarizers read a tensor
+attention    maps, codes and ones per row             steps        what retraining and binarization did to them
+metrics      the measures themselves                  MEASURES     their names, directions and references
 """
 
 from binviz.analysis import metrics as metrics
-from binviz.analysis.attention import Attention, LayerAttention, Map, attention
+from binviz.analysis.attention import Attention, LayerAttention, Map, Steps, attention, steps
 from binviz.analysis.capture import Captured, capture, names
+from binviz.analysis.causes import CAUSES, causes
 from binviz.analysis.errors import errors
+from binviz.analysis.measures import MEASURES, Measure
+from binviz.analysis.readers import readers
 from binviz.analysis.scan import scan
 from binviz.analysis.sensitivity import sensitivity
 from binviz.analysis.streaming import Summary, stream
 
 __all__ = [
+    "CAUSES",
+    "MEASURES",
     "Attention",
     "Captured",
     "LayerAttention",
     "Map",
+    "Measure",
+    "Steps",
     "Summary",
     "attention",
     "capture",
+    "causes",
     "errors",
     "metrics",
     "names",
+    "readers",
     "scan",
     "sensitivity",
+    "steps",
     "stream",
 ]

@@ -7,7 +7,6 @@ product of attention is handed the float model's tensors, gives what is *local*:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 
 from binviz.adapters.layout import Layout
 from binviz.analysis import metrics
-from binviz.analysis.capture import Captured, Preparation, run
+from binviz.analysis.capture import Captured
+from binviz.analysis.forced import captured, force, operands_of
 from binviz.analysis.shadow import shadow
 from binviz.analysis.sites import layout_for_reading, sites
 from binviz.errors import UserError
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 
 #: Places of a transformer layer whose value is the work of a linear, an activation function or attention.
 _OUTPUTS = ("q", "k", "v", "context", "attn_out", "ffn_act", "ffn_out")
-#: Field of a block -> the place that its linear reads.
-_INPUTS = {
-    "query": "q_in",
-    "key": "k_in",
-    "value": "v_in",
-    "attn_out": "context",
-    "fc1": "ffn_in",
-    "fc2": "ffn_act",
-}
 
 
 def errors(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.DataFrame:
@@ -83,41 +74,52 @@ def errors(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
     """
     import pandas as pd
 
+    layout, places = comparable(float_model, binary_model)
+    twin = shadow(binary_model)  # both of its runs have the same scales
+    with torch.no_grad():
+        reference = captured(float_model, inputs)
+        accumulated = captured(twin, inputs)
+        made_here: dict[str, Tensor] = {}
+        operands = operands_of(reference, layout)
+        forced = captured(twin, inputs, lambda twin: force(twin, layout, reference, made_here), operands)
+    local = {**forced, **made_here}
+    rows: list[dict[str, Any]] = []
+    for name in places:
+        source, kind = what_is(name, layout)
+        if not kind:
+            continue
+        base = name.rpartition(".")[0]
+        for view, found in (("local", local), ("accumulated", accumulated)):
+            if name in found and not (kind == "stream" and view == "local"):
+                codes = found[f"{base}.code"] if kind == "binarizer" else None
+                rows.append({"layer": layer_of(name, layout), "name": source, "kind": kind, "view": view})
+                rows[-1] |= measured(reference, source, found[name], codes)
+    return pd.DataFrame(rows)
+
+
+def comparable(float_model: nn.Module, binary_model: nn.Module) -> tuple[Layout, list[str]]:
+    """The layout of both, and the names of the places in the binary one.
+
+    Raises:
+        UserError: two different architectures, or a second model in which nothing is binary.
+    """
     layout = layout_for_reading(float_model)
     places = list(sites(binary_model, layout_for_reading(binary_model)))
     if _weights(float_model) != _weights(binary_model):
         raise UserError("the two models differ in architecture; compare a model with its own binary version")
     if not any(name.endswith(".code") for name in places):
         raise UserError("the second model has no binarizer; binarize a copy of the first with binarize_")
-    twin = shadow(binary_model)  # both of its runs have the same scales
-    with torch.no_grad():
-        reference = _captured(float_model, inputs)
-        accumulated = _captured(twin, inputs)
-        made_here: dict[str, Tensor] = {}
-        operands = {
-            f"{block.name}.{part}": reference[f"{block.name}.{part}"]
-            for block in layout.blocks
-            for part in "qkv"
-        }
-        forced = _captured(twin, inputs, lambda twin: _force(twin, layout, reference, made_here), operands)
-    local = {**forced, **made_here}
-    rows: list[dict[str, Any]] = []
-    for name in places:
-        base, _, part = name.rpartition(".")
-        if part == "decoded":
-            source, kind = f"{base}.in" if base in layout.others else base, "binarizer"
-        elif name in layout.others or (layout.blocks and part in _OUTPUTS):
-            source, kind = name, "layer"
-        elif part == "resid_in":
-            source, kind = name, "stream"
-        else:
-            continue
-        for view, found in (("local", local), ("accumulated", accumulated)):
-            if name in found and not (kind == "stream" and view == "local"):
-                codes = found[f"{base}.code"] if kind == "binarizer" else None
-                rows.append({"layer": _layer(name, layout), "name": source, "kind": kind, "view": view})
-                rows[-1] |= _measured(reference, source, found[name], codes)
-    return pd.DataFrame(rows)
+    return layout, places
+
+
+def what_is(name: str, layout: Layout) -> tuple[str, str]:
+    """The float tensor that a place of the binary model answers to, and the kind of row; "" for none."""
+    base, _, part = name.rpartition(".")
+    if part == "decoded":
+        return f"{base}.in" if base in layout.others else base, "binarizer"
+    if name in layout.others or (layout.blocks and part in _OUTPUTS):
+        return name, "layer"
+    return name, "stream" if part == "resid_in" else ""
 
 
 def _weights(model: nn.Module) -> dict[str, list[int]]:
@@ -129,63 +131,14 @@ def _weights(model: nn.Module) -> dict[str, list[int]]:
     }
 
 
-def _captured(
-    model: nn.Module,
-    inputs: Any,
-    prepare: Preparation | None = None,
-    operands: Mapping[str, Tensor] | None = None,
-) -> Captured:
-    """Everything as tensors, copied because a later layer may work in place.
-
-    `operands` take the place of attention's own queries, keys and values, by name, behind the copy.
-    """
-    layout = layout_for_reading(model)
-    arrays: dict[str, Any] = {}
-    counts: dict[str, Any] = {}
-
-    def receive(name: str, value: Tensor, counted: Tensor | None) -> None:
-        arrays[name], counts[name] = value.clone(), counted
-        if operands and name in operands:
-            value.copy_(operands[name])
-
-    run(model, layout, sites(model, layout), inputs, receive, prepare, isolate=False)
-    return Captured(arrays, counts)
-
-
-def _force(twin: nn.Module, layout: Layout, reference: Captured, made_here: dict[str, Tensor]) -> None:
-    """Hand the float model's tensors to every layer of the twin.
-
-    Codes of the float model's attention are put into `made_here`.
-    """
-    for block in layout.blocks:
-        for field, part in _INPUTS.items():
-            _replace_input(twin.get_submodule(getattr(block, field)), reference[f"{block.name}.{part}"])
-        # Ahead of the hook that remembers attention's input for low-rank estimators.
-        attention = twin.get_submodule(block.attention)
-        _replace_input(attention, reference[f"{block.name}.q_in"], prepend=True)
-        binary = getattr(attention, "binary", None)
-        if binary is not None and binary.attention_binarizer is not None:
-            name = f"{block.name}.{binary.attention_on}"
-            code = binary.attention_binarizer.encode(reference[name])
-            made_here[f"{name}.code"], made_here[f"{name}.decoded"] = code.q, code.decode()
-    for name, path in layout.others.items():
-        if f"{name}.in" in reference:
-            _replace_input(twin.get_submodule(path), reference[f"{name}.in"])
-
-
-def _replace_input(module: nn.Module, value: Tensor, prepend: bool = False) -> None:
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return ((value, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": value})
-
-    module.register_forward_pre_hook(hook, with_kwargs=True, prepend=prepend)
-
-
-def _layer(name: str, layout: Layout) -> int:
+def layer_of(name: str, layout: Layout) -> int:
+    """Number of the transformer layer in which a place is, -1 outside of them."""
     block = next((block.name for block in layout.blocks if name.startswith(f"{block.name}.")), None)
     return -1 if block is None else int(block.rpartition(".")[2])
 
 
-def _measured(reference: Captured, name: str, found: Tensor, codes: Tensor | None) -> dict[str, Any]:
+def measured(reference: Captured, name: str, found: Tensor, codes: Tensor | None = None) -> dict[str, Any]:
+    """The measures of a tensor against the float model's of that name."""
     counted = reference.counted(name)
 
     def flat(value: Tensor) -> Any:

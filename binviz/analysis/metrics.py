@@ -122,3 +122,62 @@ def ones_per_row(codes: ArrayLike, permitted: ArrayLike | None = None) -> NDArra
     if permitted is not None:
         positive = positive & np.asarray(permitted)
     return positive.sum(-1, dtype=np.int64)
+
+
+def mass_kept(probs: ArrayLike, codes: ArrayLike, permitted: ArrayLike | None = None) -> NDArray[np.float64]:
+    r"""What binarization leaves of attention: the share of a query's probability that lies on its ones.
+
+    $$m = \frac1N \sum_i \sum_j p_{ij} [q_{ij} > 0]$$
+
+    Args:
+        probs: (..., queries, keys), rows that sum to one: the network's own, before its binarizer.
+        codes: of the same shape; a positive one is a one.
+        permitted: boolean, broadcastable; a pair that it forbids is not counted, nor a query without a pair.
+
+    Returns:
+        (...), in [0, 1], the mean over queries; nan where there is none.
+
+    >>> float(mass_kept([[0.9, 0.1], [0.5, 0.5]], [[1, 0], [1, 0]]))
+    0.7
+    """
+    p, ones = np.asarray(probs, np.float64), np.asarray(codes) > 0
+    allowed = np.broadcast_to(True if permitted is None else np.asarray(permitted), p.shape)
+    queries = allowed.any(-1)
+    kept = np.where(allowed & ones, p, 0.0).sum(-1)
+    return _divided(np.where(queries, kept, 0.0).sum(-1), queries.sum(-1))
+
+
+def map_correlation(
+    teacher: ArrayLike, student: ArrayLike, permitted: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    r"""Agreement of two attention maps: Pearson's correlation of their entries, over all pairs of query and key.
+
+    1 means the same map up to a scale, 0 that one says nothing of the other. A map whose entries are all equal
+    agrees with none: 0.
+
+    Args:
+        teacher, student: (..., queries, keys).
+        permitted: boolean, broadcastable; pairs that it forbids are not counted.
+
+    Returns:
+        (...), in [-1, 1]; nan where no pair is counted.
+
+    >>> float(map_correlation([[0.9, 0.1]], [[0.6, 0.4]])), float(map_correlation([[0.9, 0.1]], [[0.5, 0.5]]))
+    (1.0, 0.0)
+    """
+    a, b = np.asarray(teacher, np.float64), np.asarray(student, np.float64)
+    allowed = np.broadcast_to(True if permitted is None else np.asarray(permitted), a.shape)
+    count = allowed.sum((-2, -1), keepdims=True)
+
+    def centred(x: NDArray) -> NDArray:
+        mean = _divided(np.where(allowed, x, 0.0).sum((-2, -1), keepdims=True), count)
+        return np.where(allowed, x - mean, 0.0)
+
+    a, b = centred(a), centred(b)
+    size = np.sqrt((a * a).sum((-2, -1)) * (b * b).sum((-2, -1)))
+    found = np.divide((a * b).sum((-2, -1)), size, out=np.zeros_like(size), where=size > 1e-12)
+    return np.where(count[..., 0, 0] > 0, found.clip(-1, 1), np.nan)
+
+
+def _divided(total: NDArray, count: NDArray) -> NDArray:
+    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=np.asarray(count) > 0)

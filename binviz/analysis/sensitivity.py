@@ -24,6 +24,7 @@ def sensitivity(
     evaluate: Callable[[nn.Module], float],
     by: Literal["layer", "block"] = "layer",
     progress: Callable[[int, int, str], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> pd.DataFrame:
     """Accuracy with a single part of the model binarized, for every part.
 
@@ -35,11 +36,13 @@ def sensitivity(
         evaluate: model (in eval mode) -> a number, the higher the better; accuracy in [0, 1], say.
         by: "layer": every linear, embedding and attention product by itself. "block": whole transformer layers.
         progress: called before each evaluation with its number, how many there are, and the part's name.
+        stop: asked before each evaluation but the first; where it says True, the parts that are left have no row.
 
     Returns:
         One row for the float model ("float"), one for each part in model order, one for all of them ("all").
         Columns: name; score, as `evaluate` gives it; lost, the float model's score minus this one, in the same
         unit; weights, how many are 1-bit (count). A part in which the recipe binarizes nothing has no row.
+        `attrs["stopped"]` says whether `stop` ended it early.
 
     Raises:
         UserError: an unknown recipe or value of `by`, or a model that cannot be binarized.
@@ -59,7 +62,10 @@ def sensitivity(
     trials = ["float", *_parts(model, by), "all"]
     total = len(trials)
     rows: list[dict[str, Any]] = []
+    stopped = False
     for name in trials:
+        if stopped := bool(rows and stop is not None and stop()):
+            break
         trial, weights = copy.deepcopy(model).eval(), 0
         if name != "float":
             try:
@@ -74,6 +80,7 @@ def sensitivity(
         rows.append({"name": name, "score": float(evaluate(trial)), "weights": weights})
     table = pd.DataFrame(rows)
     table["lost"] = table.score[0] - table.score
+    table.attrs["stopped"] = stopped
     return table[["name", "score", "lost", "weights"]]
 
 

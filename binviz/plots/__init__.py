@@ -10,16 +10,25 @@ Every figure has units on its axes, colours that colour-blind readers can tell a
 """
 
 from binviz.plots import theme as theme
-from binviz.plots.attention import attention, ones_of_heads, patch_attention
+from binviz.plots.attention import attention, model_view, ones_of_heads, patch_attention
 from binviz.plots.binarizers import before_after, curves, error_curve
 from binviz.plots.bits import bit_product, bit_words
 from binviz.plots.costs import costs
-from binviz.plots.figure import describe
+from binviz.plots.figure import describe, reference_line
 from binviz.plots.layers import activations, layer_errors
 from binviz.plots.learning import bars, lines, moving_histogram
+from binviz.plots.network import causes, network, sensitivity
 from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
-from binviz.plots.summaries import Histogram, Sweep, central_span, histogram, scale_sweep, threshold_sweep
+from binviz.plots.summaries import (
+    Histogram,
+    Sweep,
+    central_span,
+    histogram,
+    outliers,
+    scale_sweep,
+    threshold_sweep,
+)
 from binviz.plots.training import Course, Side, claim, courses, progress
 
 __all__ = [
@@ -37,6 +46,7 @@ __all__ = [
     "before_after",
     "bit_product",
     "bit_words",
+    "causes",
     "central_span",
     "claim",
     "costs",
@@ -48,13 +58,18 @@ __all__ = [
     "histogram",
     "layer_errors",
     "lines",
+    "model_view",
     "moving_histogram",
+    "network",
     "ones_of_heads",
+    "outliers",
     "patch_attention",
     "pictures",
     "progress",
     "ratios",
+    "reference_line",
     "roofline",
     "scale_sweep",
+    "sensitivity",
     "threshold_sweep",
 ]

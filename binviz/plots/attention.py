@@ -1,111 +1,213 @@
-"""Attention maps before and after binarization, over tokens or over the patches of a picture."""
+"""Attention maps: the teacher's, the 1-bit network's own before its binarizer, and what is left behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe, longest, sized
-from binviz.plots.theme import BINARY, SEQUENTIAL
+from binviz.plots.figure import builder, clickable, describe, distinct, in_percent, sized
+from binviz.plots.theme import BINARY, GREY, ONE, SEQUENTIAL, SIZE, ZERO
 
-#: Two colours of the same sequence for the two codes.
-_TWO = [[0.0, "#00224e"], [1.0, "#fee838"]]
+_TWO = [[0.0, ZERO], [1.0, ONE]]
+#: Cells of a model view, so that it stays below 100 kB.
+_CELLS = 40_000
+#: Of a model view's colours; 255, all ones, would be slashes in base64, for each of which plotly writes six letters.
+_LEVELS = 240
 
 
 @builder
 def attention(
-    labels: Sequence[str], probabilities: Sequence[Sequence[float]], codes: Sequence[Sequence[int]]
+    labels: Sequence[str],
+    teacher: Sequence[Sequence[float]],
+    before: Sequence[Sequence[float]],
+    codes: Sequence[Sequence[int]] | None = None,
+    agreement: float | None = None,
+    mass_kept: float | None = None,
 ) -> go.Figure:
-    """The float map, the binary one beside it, and the number of ones in each row of the binary one.
+    """One head's map three times: the teacher's, the 1-bit network's before its binarizer, and its codes.
+
+    From the first to the second leads retraining, from the second to the third binarization.
 
     Args:
         labels: name of each token or patch, n of them.
-        probabilities: (n, n), a row per query; rows of the float model.
-        codes: (n, n), the 1-bit model's codes, {0, 1} or {-1, +1}.
+        teacher: (n, n), a row per query; probabilities of the float model.
+        before: (n, n), probabilities of the 1-bit model, as its binarizer reads them.
+        codes: (n, n), {0, 1}, {-1, +1} or more levels; None where attention stays float.
+        agreement: of `before` with `teacher`, as `binviz.analysis.steps` gives it.
+        mass_kept: share of `before` on the ones, in [0, 1], from there too.
 
-    >>> figure = attention(["the", "cat"], [[0.9, 0.1], [0.5, 0.5]], [[1, 0], [1, 1]])
-    >>> figure.layout.meta["alt"].split(". ")[1]
-    'Float: the largest probability is 0.90'
+    >>> before = [[0.6, 0.4], [0.5, 0.5]]
+    >>> figure = attention(["the", "cat"], [[0.9, 0.1], [0.5, 0.5]], before, [[1, 0], [1, 1]], 0.5, 0.8)
+    >>> figure.layout.meta["alt"].split(". ")[1:]
+    ['Retraining: agreement with the teacher 0.50', 'Binarization: 1.5 ones a row keep 80 % of the mass.']
     """
-    weights, bits = np.asarray(probabilities, dtype=float), np.asarray(codes, dtype=int)
-    low = int(min(bits.min(), 0))
-    ones = (bits > 0).sum(axis=1)
+    weights = [np.asarray(part, dtype=np.float32).round(4) for part in (teacher, before)]
+    names, said = distinct(labels), [f"Attention of {len(labels)} positions"]
+    titles = ["teacher<br>probability", "1-bit, before its binarizer<br>probability"]
+    if agreement is not None:
+        titles[1] = f"1-bit, before its binarizer<br>agreement with the teacher {agreement:.2f}"
+        said.append(f"Retraining: agreement with the teacher {agreement:.2f}")
+    if codes is not None:
+        bits = np.asarray(codes, dtype=np.int8)
+        ones = f"{(bits > 0).sum(axis=1).mean():.1f} ones a row"
+        titles.append(f"1-bit, after it<br>{ones}")
+        if mass_kept is not None:
+            titles[2] += f" keep {in_percent(mass_kept)} of its mass"
+            said.append(f"Binarization: {ones} keep {in_percent(mass_kept)} of the mass")
     figure = make_subplots(
-        rows=1,
-        cols=3,
-        shared_yaxes=True,
-        column_widths=[0.41, 0.41, 0.18],
-        horizontal_spacing=0.03,
-        subplot_titles=["float probability", f"1-bit code (light 1, dark {low})", "ones per row"],
+        rows=1, cols=len(titles), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=titles
     )
-    grid = {"xgap": 1, "ygap": 1}
-    figure.add_heatmap(
-        z=weights,
-        coloraxis="coloraxis",
-        hovertemplate="query %{y}, key %{x}<br>probability %{z:.3f}<extra></extra>",
-        row=1,
-        col=1,
-        **grid,
-    )
-    figure.add_heatmap(
-        z=bits,
-        colorscale=_TWO,
-        zmin=low,
-        zmax=1,
-        showscale=False,
-        hovertemplate="query %{y}, key %{x}<br>code %{z}<extra></extra>",
-        row=1,
-        col=2,
-        **grid,
-    )
-    figure.add_bar(
-        x=ones,
-        y=np.arange(len(labels)),
-        orientation="h",
-        marker={"color": BINARY},
-        text=ones,
-        textposition="outside",
-        textangle=0,
-        cliponaxis=False,
-        row=1,
-        col=3,
-        hovertemplate="query %{y}: %{x} ones<extra></extra>",
-    )
-    ticks = {
-        "tickvals": list(range(len(labels))),
-        "ticktext": list(labels),
-        "showgrid": False,
-        "zeroline": False,
-    }
-    figure.update_xaxes(title="key (position)", tickangle=-60, row=1, col=1, **ticks)
-    figure.update_xaxes(title="key (position)", tickangle=-60, row=1, col=2, **ticks)
-    figure.update_xaxes(title="ones (count)", range=[0, 1.25 * max(ones.max(), 1)], row=1, col=3)
-    figure.update_yaxes(autorange="reversed", **ticks)
-    figure.update_yaxes(title="query (position)", row=1, col=1)
-    low_room = 70 + longest(labels)
-    height = 44 + max(13 * len(labels), 270) + low_room
-    sized(figure, height, left=50 + longest(labels), right=90, bottom=low_room)
-    figure.update_layout(
-        showlegend=False,
-        coloraxis={
-            "colorscale": SEQUENTIAL,
-            "cmin": 0,
-            "cmax": float(weights.max()),
-            "colorbar": {
-                "title": {"text": "probability (0 to 1)", "side": "right"},
+    figure.update_annotations(font_size=SIZE)
+    grid = {"x": names, "y": names, "xgap": 1, "ygap": 1}
+    _add_maps(figure, weights, None if codes is None else bits, "query %{y}, key %{x}<br>", 1, grid)
+    figure.update_xaxes(title="key (token)", tickangle=-60, type="category")
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_yaxes(title="query (token)", row=1, col=1)
+    _frames(figure)
+    sized(figure, 120 + max(LINE_OF_MAP * len(labels), 250), top=56, right=90)
+    figure.update_layout(showlegend=False)
+    return describe(figure, alt=". ".join(said) + ".")
+
+
+def _add_maps(
+    figure: go.Figure,
+    weights: Sequence[NDArray[np.float32]],
+    bits: NDArray[np.int8] | None,
+    where: str,
+    first: int,
+    grid: dict[str, Any],
+) -> None:
+    """The teacher's and the 1-bit network's probabilities in one scale of colours, and the codes, from a column on."""
+    for column, (network, part) in enumerate(zip(("float", "1-bit"), weights, strict=True), start=first):
+        hover = f"{where}probability %{{z:.3f}}<extra></extra>"
+        about = {"coloraxis": "coloraxis", "meta": {"network": network}, "hovertemplate": hover}
+        figure.add_heatmap(z=part, row=1, col=column, **about, **grid)
+    bar = {"title": {"text": "probability (0 to 1)", "side": "right"}, "thickness": 10, "x": 1.02}
+    largest = max(float(part.max()) for part in weights)
+    figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "cmin": 0, "cmax": largest, "colorbar": bar})
+    if bits is not None:
+        figure.add_heatmap(
+            z=bits,
+            colorscale=_TWO if bits.max() <= 1 else SEQUENTIAL,
+            zmin=min(int(bits.min()), 0),
+            zmax=max(1, int(bits.max())),
+            showscale=False,
+            meta={"network": "1-bit"},
+            hovertemplate=f"{where}code %{{z}}<extra></extra>",
+            row=1,
+            col=first + 2,
+            **grid,
+        )
+
+
+#: Pixels of a row of a map: a name fits, so that none is left out.
+LINE_OF_MAP = 18
+
+
+def _frames(figure: go.Figure) -> None:
+    """A line around every panel: dark cells end on a dark page, light ones on a white page."""
+    line = {"showline": True, "linecolor": GREY, "mirror": True, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(**line)
+    figure.update_yaxes(**line)
+
+
+@builder
+def model_view(
+    maps: Sequence[Sequence[Sequence[Sequence[float]]]],
+    what: str,
+    notes: Sequence[Sequence[str]] | None = None,
+    codes: bool = False,
+    chosen: tuple[int, int] | None = None,
+) -> go.Figure:
+    """All heads of all layers at once, a small map for each. A click gives (layer, head) as customdata.
+
+    Args:
+        maps: (layers, heads, n, n), probabilities or codes. Of long inputs a cell is the mean of several.
+        what: is shown, such as "teacher: probability".
+        notes: (layers, heads), a line on each head for who points at it.
+        codes: whether the maps are codes.
+        chosen: layer and head that have a frame.
+
+    >>> figure = model_view(np.ones((2, 3, 4, 4)), "1-bit: code", codes=True)
+    >>> figure.data[1].customdata[:4], figure.layout.meta["alt"]
+    (([0, 0], [0, 1], [0, 2], [1, 0]), 'All 3 heads of 2 layers, 4 positions each. 1-bit: code from 1 to 1.')
+    """
+    values = np.asarray(maps, dtype=np.float32)
+    layers, heads, n = values.shape[:3]
+    small = _pooled(values, max(1, int(np.sqrt(_CELLS / (layers * heads)))))
+    side = small.shape[-1]
+    low, high = min(float(small.min()), 0.0), max(float(small.max()), 1e-9)
+    mosaic = small.transpose(0, 2, 1, 3).reshape(layers * side, heads * side)
+    ticks = [low, high] if codes else [0.0, high / 2, high]
+    figure = go.Figure(
+        go.Heatmap(
+            z=(_LEVELS * (mosaic - low) / (high - low)).round().astype(np.uint8),
+            x0=(1 / side - 1) / 2,
+            dx=1 / side,
+            y0=(1 / side - 1) / 2,
+            dy=1 / side,
+            zmin=0,
+            zmax=_LEVELS,
+            colorscale=_TWO if codes and values.max() <= 1 else SEQUENTIAL,
+            colorbar={
+                "title": {"text": what, "side": "right"},
+                "tickvals": [_LEVELS * (tick - low) / (high - low) for tick in ticks],
+                "ticktext": [f"{tick:.2g}" for tick in ticks],
                 "thickness": 10,
-                "x": 1.02,
             },
-        },
+            hoverinfo="skip",
+        )
     )
+    places = [(layer, head) for layer in range(layers) for head in range(heads)]
+    lines = [notes[layer][head] if notes is not None else "" for layer, head in places]
+    figure.add_trace(
+        clickable(
+            [head for _, head in places],
+            [layer for layer, _ in places],
+            places,
+            [
+                f"layer {layer}, head {head}<br>{line}"
+                for (layer, head), line in zip(places, lines, strict=True)
+            ],
+        )
+    )
+    for count, axis in ((heads, "x"), (layers, "y")):
+        other = {"x": "y", "y": "x"}[axis]
+        for at in range(1, count):
+            line = {f"{axis}0": at - 0.5, f"{axis}1": at - 0.5, f"{other}0": 0, f"{other}1": 1}
+            figure.add_shape(
+                type="line", **line, **{f"{other}ref": f"{other} domain"}, line={"color": GREY, "width": 2}
+            )
+    if chosen is not None:
+        layer, head = chosen
+        figure.add_shape(
+            type="rect", x0=head - 0.5, x1=head + 0.5, y0=layer - 0.5, y1=layer + 0.5,
+            line={"color": BINARY, "width": 3},
+        )  # fmt: skip
+    _frames(figure)
+    figure.update_xaxes(title="head (number)", range=[-0.5, heads - 0.5], dtick=1)
+    figure.update_yaxes(title="layer (number)", range=[layers - 0.5, -0.5], dtick=1)
+    sized(figure, 90 + 62 * layers, right=90, top=16)
     return describe(
         figure,
-        alt=f"Attention of {len(labels)} positions. Float: the largest probability is {weights.max():.2f}. "
-        f"1-bit: {ones.min()} to {ones.max()} ones per row, {ones.mean():.1f} on average.",
+        alt=f"All {heads} heads of {layers} layers, {n} positions each. "
+        f"{what} from {values.min():.2g} to {values.max():.2g}.",
     )
+
+
+def _pooled(maps: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """Maps of at most `most` rows and columns; a cell is the mean of those that it stands for."""
+    n = maps.shape[-1]
+    step = -(-n // most)
+    starts = np.arange(0, n, step)
+    sums = np.add.reduceat(np.add.reduceat(maps, starts, axis=-1), starts, axis=-2)
+    sizes = np.diff([*starts, n])
+    return sums / np.outer(sizes, sizes)
 
 
 @builder
@@ -135,7 +237,7 @@ def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: 
             ygap=2,
         )
     )
-    figure.update_xaxes(title="head (number)", type="category", showgrid=False)
+    figure.update_xaxes(title="head (number)", type="category", showgrid=False, tickangle=0)
     figure.update_yaxes(title="layer (number)", type="category", autorange="reversed", showgrid=False)
     sized(figure, 120 + 32 * len(layers), right=90, top=20)
     return describe(
@@ -148,45 +250,41 @@ def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: 
 def patch_attention(
     picture: Sequence[Sequence[float]],
     query: tuple[int, int] | None,
-    probabilities: Sequence[Sequence[float]],
+    teacher: Sequence[Sequence[float]],
+    before: Sequence[Sequence[float]],
     codes: Sequence[Sequence[int]],
+    class_token: tuple[float, float, int] | None = None,
 ) -> go.Figure:
-    """One query's attention laid over the patches of a picture: float and 1-bit.
+    """One query's attention laid over the patches of a picture: the teacher's, the 1-bit network's, its codes.
 
     Args:
         picture: (height, width); darker is more, as with ink.
         query: row and column of the query's patch; None for the class token.
-        probabilities: (rows, columns) of the patches, of the float model.
-        codes: (rows, columns), of the 1-bit model.
+        teacher: (rows, columns) of the patches, probabilities of the float model.
+        before: (rows, columns), of the 1-bit model, before its binarizer.
+        codes: (rows, columns), behind it.
+        class_token: the same three of the class token, which lies on no patch.
 
-    >>> figure = patch_attention(np.eye(4), (0, 1), [[0.25, 0.75]], [[0, 1]])
-    >>> figure.layout.meta["alt"].split(". ")[2]
-    '1-bit: 1 of 2 patches have a one.'
+    >>> figure = patch_attention(np.eye(4), (0, 1), [[0.25, 0.75]], [[0.5, 0.5]], [[0, 1]])
+    >>> figure.layout.meta["alt"].split(". ")[1]
+    'Teacher: the largest probability is 0.75'
     """
-    grey, weights, bits = (
-        np.asarray(picture, dtype=float),
-        np.asarray(probabilities, dtype=float),
-        np.asarray(codes, dtype=int),
-    )
-    high, wide = grey.shape[0] / weights.shape[0], grey.shape[1] / weights.shape[1]
-    figure = make_subplots(
-        rows=1, cols=3, subplot_titles=["picture", "float probability", "1-bit code"], horizontal_spacing=0.05
-    )
-    figure.add_heatmap(z=grey, colorscale="Greys", showscale=False, row=1, col=1)
-    x0, y0 = (
-        np.arange(n) * step + (step - 1) / 2
-        for n, step in ((weights.shape[1], wide), (weights.shape[0], high))
-    )
-    figure.add_heatmap(
-        z=weights, x=x0, y=y0, colorscale=SEQUENTIAL, zmin=0, showscale=False, xgap=2, ygap=2, row=1, col=2
-    )
-    low = int(min(bits.min(), 0))
-    figure.add_heatmap(
-        z=bits, x=x0, y=y0, colorscale=_TWO, zmin=low, zmax=1, showscale=False, xgap=2, ygap=2, row=1, col=3
-    )
+    grey, bits = np.asarray(picture, dtype=float), np.asarray(codes, dtype=np.int8)
+    weights = [np.asarray(part, dtype=np.float32).round(4) for part in (teacher, before)]
+    high, wide = grey.shape[0] / bits.shape[0], grey.shape[1] / bits.shape[1]
+    titles = ["picture<br>", "teacher<br>probability", "1-bit, before<br>probability", "1-bit, after<br>code"]
+    if class_token is not None:
+        for i, value in enumerate(class_token, start=1):
+            titles[i] = f"{titles[i].partition('<br>')[0]}<br>class token {value:.2g}"
+    figure = make_subplots(rows=1, cols=4, subplot_titles=titles, horizontal_spacing=0.05)
+    figure.update_annotations(font_size=SIZE)
+    figure.add_heatmap(z=grey, colorscale="Greys", showscale=False, hoverinfo="skip", row=1, col=1)
+    y0, x0 = (np.arange(n) * step + (step - 1) / 2 for n, step in zip(bits.shape, (high, wide), strict=True))
+    grid = {"x": x0, "y": y0, "xgap": 2, "ygap": 2}
+    _add_maps(figure, weights, bits, "", 2, grid)
     if query is not None:
         row, column = query
-        for column_of_figure in (1, 2, 3):
+        for column_of_figure in (1, 2, 3, 4):
             figure.add_shape(
                 type="rect",
                 x0=column * wide - 0.5,
@@ -197,15 +295,19 @@ def patch_attention(
                 row=1,
                 col=column_of_figure,
             )
-    figure.update_xaxes(title="column (pixel)", showgrid=False, constrain="domain")
-    figure.update_yaxes(autorange="reversed", showgrid=False, constrain="domain", constraintoward="top")
+    figure.update_xaxes(title="column (pixel)", constrain="domain")
+    figure.update_yaxes(autorange="reversed", constrain="domain", constraintoward="top")
     figure.update_yaxes(title="row (pixel)", row=1, col=1)
-    for panel in ("", "2", "3"):
+    for panel in ("", "2", "3", "4"):
         figure.update_layout({f"yaxis{panel}": {"scaleanchor": f"x{panel}"}})
-    sized(figure, 340)
+    _frames(figure)
+    sized(figure, 340, top=56, right=90)
     who = "the class token" if query is None else f"the patch in row {query[0]}, column {query[1]}"
+    ones = f"{int((bits > 0).sum())} of {bits.size} patches have a one."
+    if class_token is not None:
+        ones += " On the class token: {:.2f}, {:.2f} and code {}.".format(*class_token)
     return describe(
         figure,
-        alt=f"Where {who} looks. Float: the largest probability is {weights.max():.2f}. "
-        f"1-bit: {int((bits > 0).sum())} of {bits.size} patches have a one.",
+        alt=f"Where {who} looks. Teacher: the largest probability is {weights[0].max():.2f}. 1-bit, before its "
+        f"binarizer: {weights[1].max():.2f}. After it: {ones}",
     )

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from binviz.plots.figure import builder, describe, log_axis, percent, sized
-from binviz.plots.summaries import Histogram, Sweep
-from binviz.plots.theme import BINARY, FLOAT, GREY, OPTIMUM, ORANGE, PURPLE, SKY
+from binviz.plots.summaries import Histogram, Sweep, in_words, outliers
+from binviz.plots.theme import BINARY, GREY, OPTIMUM, ORANGE, PURPLE, SKY, of_network
 
 #: Binarizers side by side: none has the colour of a float network, and on a grey print their dashes differ.
 BINARIZERS = ((BINARY, "solid"), (PURPLE, "dash"), (SKY, "dot"), (ORANGE, "dashdot"))
@@ -66,43 +66,76 @@ def _curve_text(x: np.ndarray, name: str, output: Sequence[float], slope: Sequen
 
 
 @builder
-def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) -> go.Figure:
-    """Histogram of a tensor above that of its binarized form, and how often each code occurs.
+def before_after(
+    before: Histogram,
+    after: Histogram | None = None,
+    codes: Mapping[int, int] | None = None,
+    teacher: Histogram | None = None,
+    names: Sequence[str] = ("before", "after", "teacher"),
+) -> go.Figure:
+    """A tensor of the 1-bit network before its binarizer and behind it, under the teacher's at the same place.
 
     Args:
-        before: histogram of the input.
-        after: histogram of code * scale + shift.
+        before: histogram of the binarizer's input.
+        after: histogram of code * scale + shift; None where no binarizer reads the tensor.
         codes: code -> how many values have it.
+        teacher: histogram of the float network's tensor.
+        names: of the rows.
 
     >>> halves, codes = Histogram([-2, 0, 2], [3, 5]), Histogram([-1, 0, 1], [3, 5])
-    >>> before_after(halves, codes, {-1: 3, 1: 5}).layout.meta["alt"].split(". ")[1]
+    >>> figure = before_after(halves, codes, {-1: 3, 1: 5}, teacher=halves)
+    >>> [trace.meta and trace.meta["network"] for trace in figure.data]
+    ['float', '1-bit', '1-bit', '1-bit']
+    >>> figure.layout.meta["alt"].split(". ")[1]
     'Share of each code: -1 37.5%, +1 62.5%.'
     """
+    rows = [(names[0], before, of_network("1-bit", before=True))]
+    if after is not None:
+        rows.append((names[1], after, of_network("1-bit")))
+    if teacher is not None:
+        rows.insert(0, (names[2], teacher, of_network("float")))
+    count = len(rows)
     figure = make_subplots(
-        rows=2,
-        cols=2,
+        rows=count,
+        cols=2 if codes else 1,
         shared_xaxes="columns",
-        column_widths=[0.72, 0.28],
-        specs=[[{}, {"rowspan": 2}], [{}, None]],
+        column_widths=[0.72, 0.28] if codes else None,
+        specs=[[{}, {"rowspan": count} if row == 0 else None] if codes else [{}] for row in range(count)],
         horizontal_spacing=0.06,
-        vertical_spacing=0.1,
+        vertical_spacing=0.2 / count,
     )
-    for row, (name, part, colour) in enumerate(
-        [("float", before, FLOAT), ("binarized", after, BINARY)], start=1
-    ):
+    for row, (name, part, style) in enumerate(rows, start=1):
         edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=100 * counts / max(counts.sum(), 1),
             width=np.diff(edges),
             name=name,
-            marker={"color": colour},
+            text=in_words(part),
+            textposition="none",
+            hovertemplate="%{text}<extra>" + name + "</extra>",
             row=row,
             col=1,
+            **style,
         )
-        figure.update_yaxes(title=f"{name} (% of values)", row=row, col=1)
-    total = sum(codes.values())
-    signed = min(codes) < 0
+        figure.update_yaxes(title=f"{name} (%)", row=row, col=1)
+    figure.update_xaxes(title="value (unit of the input)", row=count, col=1)
+    low, high = (
+        pick(edge for _, part, _ in rows for edge in (part.edges[0], part.edges[-1])) for pick in (min, max)
+    )
+    listing = ", ".join(name for name, *_ in rows)
+    said = f"Histogram of {sum(before.counts)} values from {low:.3g} to {high:.3g}: {listing}."
+    if codes:
+        said += f" Share of each code: {_add_codes(figure, codes)}."
+    beyond = outliers({name: part for name, part, _ in rows})
+    sized(figure, 120 + 160 * count, right=62)
+    figure.update_layout(bargap=0.3, showlegend=False)
+    return describe(figure, alt=f"{said} {beyond}".strip())
+
+
+def _add_codes(figure: go.Figure, codes: Mapping[int, int]) -> str:
+    """Bars of how often each code occurs, and the same in words."""
+    total, signed = sum(codes.values()), min(codes) < 0
     names = [f"{code:+d}" if signed and code else str(code) for code in codes]
     shares = [percent(count, total) for count in codes.values()]
     figure.add_bar(
@@ -114,21 +147,15 @@ def before_after(before: Histogram, after: Histogram, codes: Mapping[int, int]) 
         constraintext="none",
         cliponaxis=False,
         name="code",
-        marker={"color": BINARY, "opacity": 0.6},
+        customdata=list(codes.values()),
+        hovertemplate="code %{x}: %{customdata} values, %{y:.1f}%<extra></extra>",
         row=1,
         col=2,
+        **of_network("1-bit"),
     )
-    figure.update_xaxes(title="value (unit of the input)", row=2, col=1)
-    figure.update_xaxes(title="code (level)", type="category", row=1, col=2)
+    figure.update_xaxes(title="code (level)", type="category", tickangle=0, row=1, col=2)
     figure.update_yaxes(title="share (% of values)", range=[0, 115], side="right", row=1, col=2)
-    sized(figure, 460, right=62)
-    figure.update_layout(bargap=0.3, showlegend=False)
-    listing = ", ".join(f"{name} {share:.1f}%" for name, share in zip(names, shares, strict=True))
-    return describe(
-        figure,
-        alt=f"Histogram of {total} values from {before.edges[0]:.3g} to {before.edges[-1]:.3g} before binarization "
-        f"and after it. Share of each code: {listing}.",
-    )
+    return ", ".join(f"{name} {share:.1f}%" for name, share in zip(names, shares, strict=True))
 
 
 @builder

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from binviz.plots.figure import builder, describe, sized
-from binviz.plots.theme import GREEN, VERMILLION
+from binviz.plots.theme import ADDED, GREY, ONE, SUBTRACTED, ZERO
 
 #: What a cell is -> its colour. Dark and light stand for the two codes, as in the maps of attention.
 _NUMBER, _ZERO, _ONE, _ADDED, _SUBTRACTED = range(5)
-_COLOURS = ["#cfcfcf", "#00224e", "#fee838", GREEN, VERMILLION]
+_COLOURS = ["#cfcfcf", ZERO, ONE, ADDED, SUBTRACTED]
 _SCALE = [[(index + side) / 5, colour] for index, colour in enumerate(_COLOURS) for side in (0, 1)]
 _CELLS = {"colorscale": _SCALE, "zmin": -0.5, "zmax": 4.5, "showscale": False}
 
@@ -142,7 +142,7 @@ def bit_words(
     panels = [
         ("activation", a + _ZERO, a),
         ("weight row", w + _ZERO, w),
-        (f"{name}: green adds 1, orange subtracts 1", _effect(a, w, signed), result),
+        (f"{name}: light adds 1, dark subtracts 1", _effect(a, w, signed), result),
     ]
     height = -(-len(a) // word)
     cell = 15 if height <= 12 else 10
@@ -189,6 +189,10 @@ def bit_words(
     )
     figure.update_xaxes(title="bit (place in the word, read from the right)", row=3, col=1)
     figure.update_yaxes(range=[height - 0.5, -0.5], showgrid=False, zeroline=False, dtick=max(1, height // 6))
+    figure.update_yaxes(
+        showline=True, linecolor=GREY
+    )  # light cells end on a white page, dark ones on a dark one
+    figure.update_xaxes(showline=True, linecolor=GREY, mirror=True)
     figure.update_yaxes(title="word (number)", row=2, col=1)
     sized(figure, 170 + 3 * grid, top=34)
     count, ones_of_a = int(result.sum()), int(a.sum())

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import builder, describe, longest, sized
+from binviz.plots.figure import builder, describe, sized
 from binviz.plots.theme import BINARY, FLOAT, GREY, ORANGE
 
 #: What is not counted -> the pattern of its bars.
@@ -59,8 +59,7 @@ def costs(
         figure.add_bar(x=[layers[0]], y=[0], name=f"{origin}, not counted", marker=marker, hoverinfo="skip")
     figure.update_xaxes(title="layer (in the order they run)", type="category", tickangle=-50)
     figure.update_yaxes(title=f"{what} ({unit})", rangemode="tozero")
-    room = 56 + longest(layers)
-    sized(figure, 300 + room, bottom=room)
+    sized(figure, 356)
     figure.update_layout(barmode="stack", showlegend=True)
     listing = ", ".join(f"{kind} {total:.4g}" for kind, total in totals.items())
     alt = f"{what.capitalize()} in {unit} by layer, {'by' if unsure else 'counted by'} the rule {rule}: {listing}."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
-from math import isfinite
+from math import ceil, cos, isfinite, radians, sin
 from typing import Any, Literal, ParamSpec
 
 import numpy as np
@@ -56,15 +56,51 @@ def describe(figure: go.Figure, *, alt: str | None = None, code: str | None = No
 def sized(
     figure: go.Figure, height: int, *, left: int = 62, right: int = 16, top: int = 44, bottom: int = 56
 ) -> go.Figure:
-    """Fix the height and the margins, in pixels: with margins that follow the labels, plotly.js draws twice.
+    """Fix the height and the margins, in pixels; call it last. What longer names of ticks need is added.
 
-    >>> figure = sized(go.Figure(), 300, left=80)
+    With margins that follow the labels, plotly.js draws twice. They do so only below names whose angle it chooses by
+    the width of the page.
+
+    >>> figure = go.Figure(go.Bar(x=[1, 2], y=["a", "a rather long name"], orientation="h"))
+    >>> figure = sized(figure.update_yaxes(type="category"), 300)
     >>> figure.layout.height, figure.layout.margin.l, figure.layout.margin.r
-    (300, 80, 16)
+    (300, 143, 16)
     """
     figure.update_xaxes(automargin=False)
     figure.update_yaxes(automargin=False)
-    return figure.update_layout(height=height, margin={"l": left, "r": right, "t": top, "b": bottom})
+    below = bottom
+    for axis, labels in named_ticks(figure):
+        title = 28 if axis.title.text else 8
+        if axis.plotly_name.startswith("yaxis"):
+            left = max(left, title + longest(labels))
+            axis.title.standoff = 4  # else the title may lie on the names
+        elif axis.tickangle is None:
+            axis.automargin = True
+        else:
+            turned = radians(abs(axis.tickangle))
+            below = max(below, title + ceil(sin(turned) * longest(labels) + cos(turned) * LINE))
+    height += below - bottom
+    return figure.update_layout(height=height, margin={"l": left, "r": right, "t": top, "b": below})
+
+
+def named_ticks(figure: go.Figure) -> Iterator[tuple[Any, list[str]]]:
+    """The axes at the left and lower edge of a figure whose ticks are names, and these names."""
+    for name in figure.layout:
+        if not name.startswith(("xaxis", "yaxis")):
+            continue
+        axis, letter = figure.layout[name], name[0]
+        if axis.visible is False or axis.showticklabels is False or axis.side in ("right", "top"):
+            continue
+        across = figure.layout[(axis.anchor or "").replace("x", "xaxis").replace("y", "yaxis") or name]
+        if across.domain and across.domain[0] > 0.001:
+            continue
+        if axis.ticktext is not None:
+            yield axis, list(axis.ticktext)
+        elif axis.type == "category":
+            own = name.replace("axis", "")
+            on_it = [trace for trace in figure.data if (trace[f"{letter}axis"] or letter) == own]
+            found = [trace[letter] for trace in on_it if trace[letter] is not None]
+            yield axis, [str(label) for labels in found for label in labels if label is not None]
 
 
 def log_axis(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
@@ -128,13 +164,26 @@ def axis_from_chance(
     return figure
 
 
+#: Pixels of a letter, on average, and of a line, at the template's size.
+LETTER, LINE = 7.5, 18
+
+
 def longest(labels: Sequence[str]) -> int:
     """Pixels that the longest label takes, roughly.
 
     >>> longest(["a", "abc"])
-    21
+    23
     """
-    return 7 * max(map(len, labels), default=0)
+    return ceil(LETTER * max(map(len, labels), default=0))
+
+
+def distinct(labels: Sequence[str]) -> list[str]:
+    """The labels, with their position behind those that occur twice: an axis of categories has each name once.
+
+    >>> distinct(["the", "cat", "the"])
+    ['the', 'cat', 'the 2']
+    """
+    return [f"{label} {i}" if label in labels[:i] else label for i, label in enumerate(labels)]
 
 
 def literal(value: Any) -> str:
@@ -158,6 +207,47 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
+def reference_line(figure: go.Figure, value: float | None, means: str, axis: str = "y") -> go.Figure:
+    """A dashed line at the value of an answer that is of no use, and what that is; none where there is no such value.
+
+    >>> reference_line(go.Figure(), 1.0, "as wrong as answering zero").layout.annotations[0].text
+    '1: as wrong as answering zero'
+    """
+    if value is None:
+        return figure
+    line = {"line_dash": "dash", "line_color": GREY, "line_width": 2}
+    text = f"{value:g}: {means}" if means else f"{value:g}"
+    if axis == "y":
+        return figure.add_hline(value, annotation_text=text, annotation_position="top left", **line)
+    return figure.add_vline(value, annotation_text=text, annotation_position="top", **line)
+
+
+def clickable(
+    x: Sequence[Any], y: Sequence[Any], customdata: Sequence[Any], texts: Sequence[str], size: int = 34
+) -> go.Scatter:
+    """Points that nobody sees, for the middles of a heat map's cells: plotly gives clicks on points, not on cells.
+
+    Args:
+        x, y: where they are. customdata: what a click gives. texts: what pointing at them says. size: in pixels.
+
+    >>> clickable([0], [1], [["layers.0.q"]], ["0.92"]).marker.opacity
+    0
+    """
+    seen = {"marker": {"opacity": 0}}
+    return go.Scatter(
+        x=list(x),
+        y=list(y),
+        mode="markers",
+        marker={"size": size, "symbol": "square", "opacity": 0},
+        customdata=list(customdata),
+        text=list(texts),
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+        selected=seen,
+        unselected=seen,
+    )
+
+
 def percent(part: float, whole: float) -> float:
     """100 * part / whole, and 0 where there is no whole.
 
@@ -165,3 +255,13 @@ def percent(part: float, whole: float) -> float:
     (25.0, 0.0)
     """
     return 100 * part / whole if whole else 0.0
+
+
+def in_percent(share: float) -> str:
+    """A share in [0, 1] to three digits; 100 % is said of 1 only.
+
+    >>> in_percent(0.976), in_percent(0.99996), in_percent(1.0)
+    ('97.6 %', 'over 99.9 %', '100 %')
+    """
+    text = f"{100 * share:.3g} %"
+    return "over 99.9 %" if text == "100 %" and share < 1 else text

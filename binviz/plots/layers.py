@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import builder, describe, longest, sized
-from binviz.plots.summaries import Histogram, spread
-from binviz.plots.theme import BINARY, FLOAT, SKY
+from binviz.plots.figure import builder, describe, reference_line, sized
+from binviz.plots.summaries import Histogram, in_words, outliers, spread
+from binviz.plots.theme import BINARY, NETWORKS, SKY, pale
 
 
 @builder
@@ -19,6 +19,8 @@ def layer_errors(
     accumulated: Sequence[float],
     metric: str = "relative error",
     unit: str = "no unit, 0 = equal",
+    reference: float | None = None,
+    means: str = "",
 ) -> go.Figure:
     """Two errors per layer: made there, and accumulated from the input up to there.
 
@@ -28,6 +30,8 @@ def layer_errors(
         accumulated: distance between the 1-bit and the float model at this point.
         metric: what the numbers are; those that are not finite leave a gap.
         unit: their unit.
+        reference: the value of an answer that is of no use: a line.
+        means: what that answer is.
 
     >>> figure = layer_errors(["fc1", "fc2"], [0.1, 0.2], [0.1, 0.4])
     >>> [(line.name, list(line.y)) for line in figure.data]
@@ -52,10 +56,11 @@ def layer_errors(
         )
         known = [number for number in numbers if number is not None] or [0.0]
         said.append(f"{name} from {min(known):.3g} to {max(known):.3g}")
+    reference_line(figure, reference, means)
     figure.update_xaxes(title="place (in the order they run)", type="category", tickangle=-50)
     figure.update_yaxes(title=f"{metric} ({unit})", rangemode="tozero")
-    room = 50 + longest(layers)
-    sized(figure, 360 + room, bottom=room)
+    figure.update_layout(showlegend=True)
+    sized(figure, 400)
     return describe(
         figure,
         alt=f"{metric.capitalize()} ({unit}) at {len(layers)} places of the network: {'; '.join(said)}.",
@@ -72,10 +77,12 @@ def activations(
 ) -> go.Figure:
     """Distributions per layer: one half of each shape is the float model, the other half the 1-bit one.
 
+    Widths are shares of the values per unit, on one scale for all shapes.
+
     Args:
         layers: names in the order in which the model runs them.
         floats: one histogram per layer of the float model.
-        binaries: the same of the 1-bit model.
+        binaries: the same of the 1-bit model, before its binarizers.
         names: of the two models.
         unit: of the activations.
 
@@ -84,31 +91,43 @@ def activations(
     'Standard deviations: fc1 1 and 2.'
     """
     figure = go.Figure()
-    for name, parts, side, colour in ((names[0], floats, -1, FLOAT), (names[1], binaries, 1, BINARY)):
-        x: list[float | None] = []
-        y: list[float | None] = []
-        for position, part in enumerate(parts):
-            outline, levels = _half_violin(part, position, side)
-            x += [*outline, None]
-            y += [*levels, None]
+    highest = max((_density(part).max() for part in (*floats, *binaries)), default=1.0) or 1.0
+    for name, network, parts, side in (
+        (names[0], "float", floats, -1),
+        (names[1], "1-bit", binaries, 1),
+    ):
+        points = [_half_violin(part, position, side * 0.46 / highest) for position, part in enumerate(parts)]
         figure.add_scatter(
-            x=x,
-            y=y,
+            x=[value for x, _, _ in points for value in (*x, None)],
+            y=[value for _, y, _ in points for value in (*y, None)],
+            text=[line for _, _, texts in points for line in (*texts, "")],
             name=name,
             mode="lines",
             fill="toself",
-            line={"color": colour, "width": 1},
-            hoverinfo="name",
+            fillcolor=pale(NETWORKS[network]),
+            line={"color": NETWORKS[network], "width": 1},
+            meta={"network": network},
+            hoveron="points",
+            hovertemplate="%{text}<extra>" + name + "</extra>",
         )
     figure.update_xaxes(
         title="layer (in the order they run)",
         tickvals=list(range(len(layers))),
         ticktext=list(layers),
+        tickangle=0 if sum(map(len, layers)) < 60 else -50,
         range=[-0.6, len(layers) - 0.4],
         showgrid=False,
     )
     figure.update_yaxes(title=f"activation ({unit})")
     sized(figure, 430)
+    beyond = outliers(
+        {
+            name: Histogram(
+                [0, 1], [sum(sum(part.counts) for part in parts)], sum(part.outside for part in parts)
+            )
+            for name, parts in ((names[0], floats), (names[1], binaries))
+        }
+    )
     spans = [
         f"{layer} {spread(a):.3g} and {spread(b):.3g}"
         for layer, a, b in zip(layers, floats, binaries, strict=True)
@@ -117,13 +136,19 @@ def activations(
         figure,
         alt=f"Distributions of the activations of {names[0]} and {names[1]}. Standard deviations: "
         + "; ".join(spans)
-        + ".",
+        + f". {beyond}".rstrip(),
     )
 
 
-def _half_violin(part: Histogram, position: int, side: int) -> tuple[list[float], list[float]]:
-    edges, counts = np.asarray(part.edges, dtype=float), np.asarray(part.counts, dtype=float)
-    width = 0.44 * counts / max(counts.max(), 1)
-    x = position + side * np.concatenate([[0.0], width, [0.0]])
+def _density(part: Histogram) -> np.ndarray:
+    """Share of the values per unit, bin by bin."""
+    counts = np.asarray(part.counts, dtype=float)
+    return counts / max(counts.sum(), 1) / np.diff(np.asarray(part.edges, dtype=float))
+
+
+def _half_violin(part: Histogram, position: int, width: float) -> tuple[list[float], list[float], list[str]]:
+    """Outline, levels, and what pointing at each says."""
+    edges = np.asarray(part.edges, dtype=float)
+    x = position + np.concatenate([[0.0], width * _density(part), [0.0]])
     y = np.concatenate([edges[:1], (edges[:-1] + edges[1:]) / 2, edges[-1:]])
-    return x.round(3).tolist(), y.round(5).tolist()
+    return x.round(3).tolist(), y.round(4).tolist(), ["", *in_words(part), ""]

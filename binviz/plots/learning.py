@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from binviz.plots.figure import builder, describe, log_axis, longest, sized
 from binviz.plots.summaries import Histogram, spread
-from binviz.plots.theme import CATEGORICAL
+from binviz.plots.theme import GREY, colours
 
 
 @builder
@@ -32,7 +32,7 @@ def lines(
     'loss against step: float goes from 3 to 1; 1-bit goes from 4 to 2.'
     """
     figure, said = go.Figure(), []
-    for (name, values), colour in zip(curves.items(), _colours(curves), strict=True):
+    for (name, values), colour in zip(curves.items(), colours(curves), strict=True):
         numbers = np.asarray(values, dtype=float)
         known = numbers[np.isfinite(numbers)]
         figure.add_scatter(
@@ -46,6 +46,7 @@ def lines(
             said.append(f"{name} goes from {known[0]:.3g} to {known[-1]:.3g}")
     figure.update_xaxes(title=x_title, **(log_axis(x) if "x" in log else {}))
     figure.update_yaxes(title=y_title, **(log_axis(np.concatenate([*curves.values()])) if "y" in log else {}))
+    figure.update_layout(showlegend=True)
     # A row of the legend holds about five short names.
     sized(figure, 380, top=44 + 20 * (longest([" " * sum(len(name) + 6 for name in curves)]) // 640))
     return describe(figure, alt=f"{y_title} against {x_title}: {'; '.join(said)}.")
@@ -53,7 +54,11 @@ def lines(
 
 @builder
 def moving_histogram(
-    steps: Sequence[int], histograms: Sequence[Histogram], y_title: str, x_title: str = "step (number)"
+    steps: Sequence[int],
+    histograms: Sequence[Histogram],
+    y_title: str,
+    x_title: str = "step (number)",
+    levels: Sequence[float] = (0,),
 ) -> go.Figure:
     """How a distribution moves: one column for each histogram, its colour the share on a logarithmic scale.
 
@@ -62,6 +67,7 @@ def moving_histogram(
         histograms: of each column, all with the same edges.
         y_title: what is counted, with the unit in brackets.
         x_title: what the columns are.
+        levels: values with a line, of those that lie within the edges: where a sign changes, or where codes are.
 
     >>> parts = [Histogram([-1, 0, 1], [5, 5]), Histogram([-1, 0, 1], [10, 0])]
     >>> moving_histogram([0, 100], parts, "weight (no unit)").layout.meta["alt"].split(". ")[1]
@@ -85,9 +91,13 @@ def moving_histogram(
                 "thickness": 12,
                 "outlinewidth": 0,
             },
-            hovertemplate="step %{x}, around %{y:.2f}<extra></extra>",
+            customdata=[[round(float(v), 3) for v in row] for row in shares],
+            hovertemplate="step %{x}, around %{y:.2f}: %{customdata:.3g} % of the values<extra></extra>",
         )
     )
+    for level in levels:
+        if edges[0] < level < edges[-1]:
+            figure.add_hline(level, line_color=GREY, line_width=1.5, line_dash="dash")
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(title=y_title)
     sized(figure, 400, right=80)
@@ -119,7 +129,7 @@ def bars(
     'score (%) of SST-2, CoLA: float 92, 58; 1-bit 87, 25.'
     """
     figure = go.Figure()
-    for (name, values), colour in zip(series.items(), _colours(series), strict=True):
+    for (name, values), colour in zip(series.items(), colours(series), strict=True):
         figure.add_bar(
             x=list(groups),
             y=np.asarray(values, dtype=float),
@@ -135,10 +145,6 @@ def bars(
     sized(figure, 380)
     said = [f"{name} {', '.join(f'{value:.3g}' for value in values)}" for name, values in series.items()]
     return describe(figure, alt=f"{y_title} of {', '.join(groups)}: {'; '.join(said)}.")
-
-
-def _colours(names: Mapping[str, Sequence[float]]) -> list[str]:
-    return [CATEGORICAL[index % len(CATEGORICAL)] for index in range(len(names))]
 
 
 def _log10(values: np.ndarray) -> np.ndarray:

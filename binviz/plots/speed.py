@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import builder, describe, longest, sized
+from binviz.plots.figure import builder, describe, sized
 from binviz.plots.theme import BINARY, CATEGORICAL, FLOAT, GREEN, GREY, ORANGE, PURPLE, SKY
 
 _COLOURS = {"1-bit": BINARY, "float32": FLOAT, "bfloat16": GREEN, "int8": ORANGE}
@@ -135,7 +135,7 @@ def ratios(theory: Mapping[str, float], measured: Mapping[str, Sequence[float]])
         tickvals=[1, 2, 4, 8, 16, 32, 64, 128],
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
-    sized(figure, 86 + 38 * len(names), left=14 + longest(names), right=30, top=10)
+    sized(figure, 86 + 38 * len(names), left=14, right=30, top=10)
     listing = "; ".join(f"{name} {value:.3g}" for name, value in zip(names, values, strict=True))
     return describe(figure, alt=f"How many times less or faster: {listing}.")
 

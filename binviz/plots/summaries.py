@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Histogram(NamedTuple):
-    """`counts[i]` values lie between `edges[i]` and `edges[i + 1]`."""
+    """`counts[i]` values lie between `edges[i]` and `edges[i + 1]`.
+
+    `outside` of those in the first and last bin lie beyond the edges.
+    """
 
     edges: Sequence[float]
     counts: Sequence[int]
+    outside: int = 0
 
 
 class Sweep(NamedTuple):
@@ -43,17 +47,42 @@ class Sweep(NamedTuple):
 def histogram(values: ArrayLike, bins: int = 40, span: tuple[float, float] | None = None) -> Histogram:
     """Count values in equal bins over `span`, by default from the smallest to the largest value.
 
-    What lies outside the span is counted in the outermost bins, so no value is lost.
+    What lies outside the span is counted in the outermost bins, so no value is lost, and again in `outside`.
 
     >>> histogram([0.0, 0.5, 1.0, 9.0], bins=2, span=(0.0, 1.0))
-    Histogram(edges=[0.0, 0.5, 1.0], counts=[1, 3])
+    Histogram(edges=[0.0, 0.5, 1.0], counts=[1, 3], outside=1)
     """
     x = np.asarray(values, dtype=np.float64).ravel()
     low, high = span if span is not None else (float(x.min()), float(x.max()))
     if not low < high:
         low, high = low - 0.5, low + 0.5
     counts, edges = np.histogram(x.clip(low, high), bins=bins, range=(low, high))
-    return Histogram(edges.tolist(), counts.tolist())
+    return Histogram(edges.tolist(), counts.tolist(), int(((x < low) | (x > high)).sum()))
+
+
+def in_words(part: Histogram) -> list[str]:
+    """What each bin holds.
+
+    >>> in_words(Histogram([0.0, 0.5, 1.0], [1, 3]))
+    ['0 to 0.5: 1 value, 25 %', '0.5 to 1: 3 values, 75 %']
+    """
+    total = max(sum(part.counts), 1)
+    return [
+        f"{low:.3g} to {high:.3g}: {count:,} value{'s' * (count != 1)}, {100 * count / total:.3g} %"
+        for low, high, count in zip(part.edges[:-1], part.edges[1:], part.counts, strict=True)
+    ]
+
+
+def outliers(parts: Mapping[str, Histogram]) -> str:
+    """How many values of each lie beyond the edges, in a sentence; "" where none does.
+
+    >>> outliers({"teacher": Histogram([0, 1], [500], 2), "1-bit": Histogram([0, 1], [500])})
+    'Beyond the axis, in the outermost bars: teacher 2 of 500 values.'
+    """
+    said = [
+        f"{name} {part.outside:,} of {sum(part.counts):,}" for name, part in parts.items() if part.outside
+    ]
+    return f"Beyond the axis, in the outermost bars: {', '.join(said)} values." if said else ""
 
 
 def spread(part: Histogram) -> float:

@@ -10,9 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from binviz.plots.figure import LINE, builder, describe, log_axis, sized
 from binviz.plots.figure import axis_from_chance as axis
-from binviz.plots.figure import builder, describe, log_axis, longest, sized
-from binviz.plots.theme import BINARY, CATEGORICAL, SEQUENTIAL, SKY
+from binviz.plots.theme import BINARY, SEQUENTIAL, SKY, colours
 from binviz.words import counted
 
 
@@ -53,7 +53,7 @@ def progress(
     (50.0, 'Accuracy: seed 0 from 60 to 80 in 10 steps; chance is 51.')
     """
     figure, said = go.Figure(), []
-    for index, (name, (steps, values)) in enumerate(runs.items()):
+    for (name, (steps, values)), colour in zip(runs.items(), colours(runs), strict=True):
         shown = [np.isfinite(value) and (value > 0 or not log) for value in values]
         numbers = [float(value) if one else None for value, one in zip(values, shown, strict=True)]
         figure.add_scatter(
@@ -61,7 +61,7 @@ def progress(
             y=numbers,
             name=name,
             mode="lines",
-            line={"color": CATEGORICAL[index % len(CATEGORICAL)], "width": 2},
+            line={"color": colour, "width": 2},
             hovertemplate="step %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )
         known = [number for number in numbers if number is not None]
@@ -131,10 +131,10 @@ def courses(runs: Mapping[str, Course], what: str, unit: str) -> go.Figure:
     figure.update_xaxes(title="step (number)", type="category", showgrid=False, nticks=6, tickangle=0)
     figure.update_yaxes(
         type="category", autorange="reversed", showgrid=False, showticklabels=False,
-        tickmode="array", tickvals=layers, tickfont={"size": 11},
+        tickmode="array", tickvals=layers,
     )  # fmt: skip
     figure.update_yaxes(title="layer (name)", showticklabels=True, row=1, col=1)
-    sized(figure, 150 + max(160, 15 * len(layers)), left=50 + longest(layers), right=90, top=64)
+    sized(figure, 150 + max(160, LINE * len(layers)), right=90, top=64)
     figure.update_layout(
         coloraxis={
             "colorscale": SEQUENTIAL,

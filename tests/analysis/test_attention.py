@@ -67,3 +67,39 @@ def test_a_network_without_attention(make):
         analysis.attention(make_model("plain"), make_inputs("plain"))
     with pytest.raises(UserError, match="fewer than three"):
         analysis.attention(torch.nn.Linear(2, 2), torch.zeros(1, 2))
+
+
+def test_steps_are_numbers_of_each_heads_own_map(bert, text, binary_of):
+    teacher = analysis.attention(bert, text)
+    student = analysis.attention(binary_of(bert), text)
+    for example in (0, 1):  # the second has padding
+        found = analysis.steps(teacher, student, example)
+        assert found.agreement.shape == found.mass_kept.shape == (2, 2)
+        for layer, head in np.ndindex(2, 2):
+            t, s = teacher.map(layer, head, example), student.map(layer, head, example)
+            expected = np.corrcoef(t.probs.ravel(), s.probs.ravel())[0, 1]
+            assert found.agreement[layer, head] == pytest.approx(expected, abs=1e-6)
+            kept = (s.probs * (s.codes > 0)).sum(-1).mean()
+            assert found.mass_kept[layer, head] == pytest.approx(kept, abs=1e-6)
+    own = analysis.steps(teacher, teacher)
+    np.testing.assert_allclose(own.agreement, 1)
+    assert np.isnan(own.mass_kept).all()
+
+
+def test_threshold_and_scale_of_a_map_are_the_binarizers(bert, text, binary_of):
+    binary = binary_of(bert)
+    binary.eval()(**text)  # scales start
+    found = analysis.attention(binary, text)
+    for layer in (0, 1):
+        one = found.map(layer, 0)
+        alpha = float(binary.bert.encoder.layer[layer].attention.self.binary.attention.alpha.detach())
+        assert one.scale == pytest.approx((alpha, alpha))
+        low, high = one.threshold
+        assert low <= alpha / 2 <= high
+        np.testing.assert_allclose(one.decoded, alpha * one.codes, rtol=1e-6)
+
+
+def test_two_lengths_have_no_steps(bert, text):
+    short = {name: value[:, :4] for name, value in text.items()}
+    with pytest.raises(UserError, match="same inputs"):
+        analysis.steps(analysis.attention(bert, text), analysis.attention(bert, short))

@@ -78,3 +78,36 @@ def test_ones_per_row():
     codes = np.array([[[1, -1, 1], [1, 1, 1]], [[0, 0, 0], [3, 0, -8]]])
     assert metrics.ones_per_row(codes).tolist() == [[2, 3], [0, 1]]
     assert metrics.ones_per_row(codes, [True, True, False]).tolist() == [[1, 2], [0, 1]]
+
+
+def test_mass_kept_is_a_sum_over_ones_and_a_mean_over_queries():
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(5), size=(2, 4))
+    codes = rng.integers(0, 2, probs.shape)
+    expected = [
+        np.mean(
+            [sum(p for p, q in zip(row, code, strict=True) if q) for row, code in zip(*head, strict=True)]
+        )
+        for head in zip(probs, codes, strict=True)
+    ]
+    np.testing.assert_allclose(metrics.mass_kept(probs, codes), expected)
+    assert metrics.mass_kept(probs, 2 * codes - 1).tolist() == pytest.approx(expected)
+    # A query that is padding is left out, whatever its codes are.
+    allowed = np.ones(probs.shape, bool)
+    allowed[:, 3:] = False
+    np.testing.assert_allclose(
+        metrics.mass_kept(probs, codes, allowed), metrics.mass_kept(probs[:, :3], codes[:, :3])
+    )
+    assert np.isnan(metrics.mass_kept(probs, codes, np.zeros(probs.shape, bool))).all()
+
+
+def test_correlation_of_maps_is_pearsons():
+    a, b = np.random.default_rng(0).dirichlet(np.ones(5), size=(2, 5))
+    assert metrics.map_correlation(a, b) == pytest.approx(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+    assert metrics.map_correlation(a, 3 * a) == pytest.approx(1)
+    assert metrics.map_correlation(a, np.full_like(a, 0.2)) == 0
+    allowed = np.zeros((5, 5), bool)
+    allowed[:3, :3] = True
+    assert metrics.map_correlation(a, b, allowed) == pytest.approx(
+        np.corrcoef(a[:3, :3].ravel(), b[:3, :3].ravel())[0, 1]
+    )

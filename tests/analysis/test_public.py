@@ -9,17 +9,24 @@ HEAVY = ("transformers", "datasets", "pandas", "sklearn", "scipy", "PIL")
 def test_public_names():
     assert sorted(analysis.__all__) == [
         "Attention",
+        "CAUSES",
         "Captured",
         "LayerAttention",
+        "MEASURES",
         "Map",
+        "Measure",
+        "Steps",
         "Summary",
         "attention",
         "capture",
+        "causes",
         "errors",
         "metrics",
         "names",
+        "readers",
         "scan",
         "sensitivity",
+        "steps",
         "stream",
     ]
     assert all(hasattr(analysis, name) for name in analysis.__all__)

@@ -61,3 +61,18 @@ def test_an_error_of_the_evaluation_is_not_swallowed(bert):
 
     with pytest.raises(UserError, match="no data"):
         analysis.sensitivity(bert, "bnn", evaluate)
+
+
+def test_it_can_be_stopped_between_parts(bert, text):
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) > 2
+
+    table = analysis.sensitivity(bert, "bnn", agreement(bert, text), by="block", stop=stop)
+    assert table["name"].tolist() == ["float", "embed", "layers.0"]
+    assert table.attrs["stopped"]
+    whole = analysis.sensitivity(bert, "bnn", agreement(bert, text), by="block", stop=lambda: False)
+    assert whole["name"].iloc[-1] == "all"
+    assert not whole.attrs["stopped"]

@@ -1,18 +1,22 @@
 import base64
+import json
+import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from binviz import plots
+from binviz import analysis, plots
 from binviz.bench import records
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=5000)
 GRID = np.linspace(-2, 2, 201)
+TOKENS = [f"token {i}" for i in range(24)]
 LAYERS = [f"layers.{i}.ffn_in" for i in range(6)]
 
 
@@ -21,13 +25,20 @@ def softmax_rows(n):
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-MAP = softmax_rows(24)
+MAP, LONG = softmax_rows(24), softmax_rows(48).round(2)
 FIGURES = {
     "curves": lambda: plots.curves(GRID, {"bnn": np.sign(GRID)}, {"bnn": (abs(GRID) <= 1) * 1.0}),
     "curves-two": lambda: plots.curves(GRID, {"a": GRID > 0, "b": GRID}, {"a": GRID * 0, "b": GRID * 0 + 1}),
     "before_after": lambda: plots.before_after(
         plots.histogram(X), plots.histogram(np.sign(X), span=(X.min(), X.max())), {-1: 2500, 1: 2500}
     ),
+    "before_after-teacher": lambda: plots.before_after(
+        plots.histogram(X, span=(-1, 1)),
+        plots.histogram(np.sign(X), span=(-1, 1)),
+        {-1: 2500, 1: 2500},
+        teacher=plots.histogram(2 * X, span=(-1, 1)),
+    ),
+    "before_after-stays-float": lambda: plots.before_after(plots.histogram(X), teacher=plots.histogram(X)),
     "scale": lambda: plots.error_curve(plots.scale_sweep(X, np.sign(X)), of="scale"),
     "scale-far": lambda: plots.error_curve(plots.scale_sweep(X, 500 * np.sign(X)), "scale", "times its own"),
     "threshold": lambda: plots.error_curve(plots.threshold_sweep(X, 0, 1), of="threshold"),
@@ -37,19 +48,52 @@ FIGURES = {
     "activations": lambda: plots.activations(
         LAYERS, [plots.histogram(X * s) for s in range(1, 7)], [plots.histogram(X)] * 6
     ),
-    "attention": lambda: plots.attention([f"token {i}" for i in range(24)], MAP, (MAP > 0.1).astype(int)),
+    "attention": lambda: plots.attention(TOKENS, MAP, MAP.T, (MAP > 0.1).astype(int), 0.21, 0.976),
     "attention-scores": lambda: plots.attention(
-        list("abcd"), MAP[:4, :4], np.where(MAP[:4, :4] > 0.1, 1, -1)
+        list("abcd"), MAP[:4, :4], MAP[:4, :4], np.where(MAP[:4, :4] > 0.1, 1, -1)
+    ),
+    "attention-stays-float": lambda: plots.attention(list("aabb"), MAP[:4, :4], MAP[:4, :4]),
+    "model_view": lambda: plots.model_view(
+        np.tile(MAP[:6, :6], (2, 3, 1, 1)),
+        "1-bit, before: probability",
+        [["a"] * 3, ["b"] * 3],
+        chosen=(1, 2),
+    ),
+    "model_view-codes": lambda: plots.model_view(
+        np.tile(MAP[:4, :4] > 0.1, (2, 3, 1, 1)), "code", codes=True
+    ),
+    "network": lambda: plots.network(
+        ["q", "ffn_act", "pooler"],
+        ["0", "1"],
+        [[0.5, 1.2], [0.9, np.nan], [np.inf, 0.1]],
+        [["layers.0.q", "layers.1.q"], ["layers.0.ffn_act", ""], ["", "pooler"]],
+        reference=1.0,
+        means="as wrong as answering zero",
+        chosen="layers.1.q",
+    ),
+    "network-no-reference": lambda: plots.network(
+        ["a"], ["-"], [[3.0]], [["a"]], "mean squared error", "unit²"
+    ),
+    "causes": lambda: plots.causes(
+        ["q", "ffn_act"],
+        {cause: [0.4, 0.9] if cause == "both" else [0.3, 1.2] for cause in analysis.CAUSES},
+        reference=1.0,
+        means="as wrong as answering zero",
+    ),
+    "sensitivity": lambda: plots.sensitivity(
+        ["embed", "layers.0.attention", "all"], [1.0, -0.5, 40], [100, 0, 900], chance=50, chosen="embed"
     ),
     "ones_of_heads": lambda: plots.ones_of_heads(["0", "1"], [[1.0, 2.5, 3], [4, 5, 6]], keys=8),
     "patch_attention": lambda: plots.patch_attention(
         RNG.integers(0, 17, (8, 8)),
         (1, 2),
         MAP[0, :16].reshape(4, 4),
+        MAP[1, :16].reshape(4, 4),
         (MAP[0, :16] > 0.1).reshape(4, 4).astype(int),
+        class_token=(0.12, 0.3, 1),
     ),
     "patch_attention-class-token": lambda: plots.patch_attention(
-        X[:64].reshape(8, 8), None, MAP[:4, :4], MAP[:4, :4] > 1
+        X[:64].reshape(8, 8), None, MAP[:4, :4], MAP[:4, :4], MAP[:4, :4] > 1
     ),
     "bit_product": lambda: plots.bit_product([0.5, -1, 0], [1, 2, -3], [1, 0, 1], [1, 1, 0]),
     "bit_product-and": lambda: plots.bit_product([0.6, 0], [1, -2], [1, 0], [1, 0], signed=False),
@@ -117,6 +161,22 @@ FIGURES = {
     "pictures": lambda: plots.pictures(
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
     ),
+    "attention-long": lambda: plots.attention([f"{i} piece" for i in range(48)], LONG, LONG),
+    "bars-long-names": lambda: plots.bars(
+        [f"a place with the long name {i}" for i in range(12)],
+        {"1-bit": range(12)},
+        "place (name)",
+        "error (%)",
+    ),
+    "courses-long-names": lambda: plots.courses(
+        {
+            "a": plots.Course(
+                [1, 5], [f"encoder.layer.{i}.attention.query" for i in range(6)], np.ones((6, 2))
+            )
+        },
+        "flips",
+        "% of weights",
+    ),
     "answers": lambda: plots.answers(["no", "yes"], [0.2, 0.8], [0.5, 0.5]),
     "accuracy_size-labelled": lambda: plots.accuracy_size(
         ["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True], labelled=["s"]
@@ -138,7 +198,7 @@ def test_a_figure_is_what_is_promised(make):
     for title in titled:
         assert re.search(r"\(.+\)$", title), title
     assert all(np.isfinite(number) for number in numbers(figure.to_plotly_json()["data"]))
-    assert len(figure.to_json()) < 40_000
+    assert len(plots.describe(make(), code="").to_json()) < 40_000
     alt = figure.layout.meta["alt"]
     assert alt.endswith(".")
     assert "nan" not in alt
@@ -164,6 +224,169 @@ def numbers(part):
             yield from numbers(value)
     elif isinstance(part, int | float | np.number) and not isinstance(part, bool):
         yield float(part)
+
+
+def drawn_colours(trace):
+    """Every colour of a trace that is one string or a list of them."""
+    parts = trace.to_plotly_json()
+    found = [parts.get("fillcolor"), parts.get("line", {}).get("color")]
+    marker = parts.get("marker", {})
+    for colour in (marker.get("color"), marker.get("line", {}).get("color")):
+        found += [colour] if isinstance(colour, str) else list(colour if colour is not None else [])
+    return {colour.upper() for colour in found if isinstance(colour, str)}
+
+
+def family(network):
+    colour = plots.theme.NETWORKS[network]
+    return {colour.upper(), plots.theme.pale(colour).upper()}
+
+
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+def test_no_figure_draws_one_networks_tensor_in_the_others_colour(make):
+    for trace in make().data:
+        meta = trace.meta if isinstance(trace.meta, dict) else {}
+        network = meta.get("network", trace.name)
+        if network in plots.theme.NETWORKS:
+            other = "1-bit" if plots.theme.NETWORKS[network] == plots.theme.FLOAT else "float"
+            assert not drawn_colours(trace) & family(other), (network, trace.name)
+
+
+@pytest.mark.parametrize(
+    "kind", ["before_after", "before_after-teacher", "activations", "attention", "patch_attention"]
+)
+def test_a_figure_of_tensors_says_whose_each_is(kind):
+    networks = [(trace.meta or {}).get("network") for trace in FIGURES[kind]().data]
+    if kind == "patch_attention":
+        assert networks.pop(0) is None  # the picture
+    assert set(networks) <= {"float", "1-bit"}
+    assert networks == sorted(networks, reverse=True), "the teacher comes first"
+    assert ("float" in networks) is (kind != "before_after")
+
+
+def test_before_is_a_shade_of_after():
+    teacher, before, after, codes = FIGURES["before_after-teacher"]().data
+    assert teacher.marker.color == plots.theme.FLOAT
+    assert before.marker.color == plots.theme.pale(after.marker.color)
+    assert before.marker.line.color == after.marker.color == codes.marker.color == plots.theme.BINARY
+
+
+def test_names_of_networks_have_their_colours_in_any_order():
+    figure = plots.lines([0, 1], {"1-bit": [1, 2], "bnn": [1, 1], "float": [2, 2]}, "x (n)", "y (n)")
+    colours = {line.name: line.line.color for line in figure.data}
+    assert (colours["1-bit"], colours["float"]) == (plots.theme.BINARY, plots.theme.FLOAT)
+    assert colours["bnn"] not in (plots.theme.BINARY, plots.theme.FLOAT)
+
+
+def stored_figures():
+    """Those of the executed notebooks."""
+    for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb")):
+        for at, cell in enumerate(json.loads(path.read_text("utf-8"))["cells"]):
+            for output in cell.get("outputs", []):
+                found = output.get("data", {}).get("application/vnd.plotly.v1+json")
+                if found:
+                    yield f"{path.stem}-{at}", go.Figure(found["data"], found["layout"])
+
+
+def cut(figure):
+    """Axes at an edge of the figure whose names need more room than there is, by the length of the text."""
+    figure = go.Figure(figure.to_plotly_json())
+    margin, given = figure.layout.margin, figure.layout.template.layout
+    for letter, side in (("x", "b"), ("y", "l")):
+        for axis in figure.select_xaxes() if letter == "x" else figure.select_yaxes():
+            automatic = given[f"{letter}axis"].automargin if axis.automargin is None else axis.automargin
+            if automatic or axis.visible is False or axis.showticklabels is False or axis.side == "right":
+                continue
+            own = axis.plotly_name.replace("axis", "")
+            across = figure.layout[f"{axis.anchor[0]}axis{axis.anchor[1:]}"] if axis.anchor else None
+            if across is not None and across.domain is not None and across.domain[0] > 0.01:
+                continue
+            labels = list(axis.ticktext or [])
+            if axis.type == "category" and not labels:
+                for trace in figure.data:
+                    if (trace[f"{letter}axis"] or letter) == own and trace[letter] is not None:
+                        labels += [str(each) for each in trace[letter] if each is not None]
+            length = 7 * max(map(len, labels), default=5)
+            if letter == "x":
+                length = max(14, abs(math.sin(math.radians(axis.tickangle or 0))) * length)
+            title = 16 if axis.title.text else 0
+            if length + title > margin[side]:
+                yield f"{own}: {length + title:.0f} pixels in {margin[side]}"
+
+
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+def test_no_axis_is_cut(make):
+    assert not list(cut(make()))
+
+
+def test_no_axis_of_a_notebook_is_cut():
+    assert {name: found for name, figure in stored_figures() if (found := list(cut(figure)))} == {}
+
+
+def test_what_is_cut_is_found():
+    figure = plots.figure.sized(go.Figure(go.Bar(x=[1], y=["a name of some length"])), 300, left=20)
+    figure.update_yaxes(type="category")
+    assert list(cut(figure.update_layout(template="binviz")))
+
+
+def test_plain_figures_have_margins_that_follow_their_labels():
+    layout = go.Figure(layout={"template": "binviz"}).layout.template.layout
+    assert layout.xaxis.automargin and layout.yaxis.automargin
+
+
+def test_a_model_view_of_a_base_model_stays_light():
+    maps = RNG.random((12, 12, 128, 128))
+    figure = plots.describe(plots.model_view(maps, "probability"), code="")
+    assert len(figure.to_json()) < 100_000
+    # Each small cell is the mean of those that it stands for.
+    small = figure.data[0].z.reshape(12, 16, 12, 16).transpose(0, 2, 1, 3)
+    means = maps.reshape(12, 12, 16, 8, 16, 8).mean((3, 5))
+    np.testing.assert_allclose(small, 240 * means / means.max(), atol=0.51)  # rounded to whole numbers
+
+
+def test_a_click_on_the_network_names_a_place():
+    cells, points = FIGURES["network"]().data
+    assert [each[0] for each in points.customdata] == [
+        "layers.0.q",
+        "layers.1.q",
+        "layers.0.ffn_act",
+        "pooler",
+    ]
+    assert list(zip(points.x, points.y, strict=True)) == [
+        ("0", "q"), ("1", "q"), ("0", "ffn_act"), ("1", "pooler"),
+    ]  # fmt: skip
+    # A value of 1 is white, wherever the others lie.
+    assert (cells.zmin + cells.zmax) / 2 == 1
+    assert [list(row) for row in cells.z] == [[0.5, 1.2], [0.9, None], [None, 0.1]]
+
+
+def test_shapes_of_activations_share_one_scale():
+    few = plots.Histogram([0, 1, 2], [50, 50])
+    half = plots.Histogram([0, 2, 4], [50, 50])
+    left, right = plots.activations(["a"], [few], [half]).data
+    # Half the share per unit: half as wide.
+    assert min(left.x[:-1]) == pytest.approx(-0.46) and max(right.x[:-1]) == pytest.approx(0.23)
+    assert left.text[1] == "0 to 1: 50 values, 50 %"
+
+
+def test_values_beyond_the_axis_are_counted():
+    part = plots.histogram(X, span=(-1, 1))
+    assert part.outside == (abs(X) > 1).sum()
+    alt = FIGURES["before_after-teacher"]().layout.meta["alt"]
+    assert f"teacher {(abs(2 * X) > 1).sum():,} of 5,000, before {part.outside:,} of 5,000 values" in alt
+
+
+def test_a_projector_gets_larger_text_and_no_smaller_plot():
+    for make in FIGURES.values():
+        small = make()
+        large = plots.theme.scaled(small, 1.5)
+        assert large.layout.font.size == 1.5 * plots.theme.SIZE
+        inside = [each.layout.height - each.layout.margin.t - each.layout.margin.b for each in (small, large)]
+        assert inside[0] == inside[1]
+        assert [note.font.size for note in large.layout.annotations] == [
+            note.font.size and 1.5 * note.font.size for note in small.layout.annotations
+        ]
+        assert large.layout.meta == small.layout.meta
+        assert large.layout.template == small.layout.template
 
 
 def test_describe_replaces_only_what_is_given():

@@ -25,10 +25,10 @@ with state.one_line():
 labels = activations.labels(binaries, example)
 before, after = floats.map(layer, head), binaries.map(layer, head)
 st.markdown(f"#### Layer {layer}, head {head}: what looks at what")
-figure = plots.attention(labels, before.probs, after.codes)
+figure = plots.attention(labels, before.probs, after.probs, after.codes)
 tail = (
     f"before, after = floats.map({layer}, {head}), binaries.map({layer}, {head})\n"
-    f"figure = plots.attention({labels}, before.probs, after.codes)\n"
+    f"figure = plots.attention({labels}, before.probs, after.probs, after.codes)\n"
 )
 charts.show(plots.describe(figure, code=activations.code_of_attention(name, example, tail)), "attention")
 
@@ -36,10 +36,10 @@ if example.picture is not None:
     query = state.choose("Query", labels, "query")
     position, side = labels.index(query), activations.side_of(binaries)
     place = None if position == 0 else divmod(position - 1, side)
-    maps = [part[position, 1:].reshape(side, side) for part in (before.probs, after.codes)]
+    maps = [part[position, 1:].reshape(side, side) for part in (before.probs, after.probs, after.codes)]
     tail = (
         f"maps = [part[{position}, 1:].reshape({side}, {side}) for part in "
-        f"(floats.map({layer}, {head}).probs, binaries.map({layer}, {head}).codes)]\n"
+        f"(floats.map({layer}, {head}).probs, *binaries.map({layer}, {head})[1:3])]\n"
         f"figure = plots.patch_attention({example.picture_code}, {place}, *maps)\n"
     )
     figure = plots.patch_attention(example.picture, place, *maps)
