@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from binviz import plots
 from binviz.analysis import Attention, Captured, LayerAttention
 from binviz.tasks import Example
-from binviz_dashboard import models
+from binviz_dashboard.subject import Subject
 
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
@@ -94,10 +94,10 @@ def binarized(seen: Captured, name: str) -> Binarized | None:
     )
 
 
-def code_of_activations(name: str, example: Example, shown: list[str]) -> str:
+def code_of_activations(subject: Subject, example: Example, shown: list[str]) -> str:
     """Python that draws the distributions of the named tensors in both models."""
     return (
-        models.code_of_pair(name, example, "binviz.capture({model}, inputs)")
+        subject.code(example, "binviz.capture({model}, inputs)")
         + f"names = {shown}\n\n\n"
         + "def histogram(values):\n"
         + "    return plots.histogram(values, bins=48, span=plots.central_span(values))\n\n\n"
@@ -107,10 +107,10 @@ def code_of_activations(name: str, example: Example, shown: list[str]) -> str:
     )
 
 
-def code_of_binarized(name: str, example: Example, shown: str) -> str:
+def code_of_binarized(subject: Subject, example: Example, shown: str) -> str:
     """Python that draws what one binarizer of the 1-bit model got and made."""
     return (
-        models.code_of_pair(name, example, "binviz.capture({model}, inputs)")
+        subject.code(example, "binviz.capture({model}, inputs)")
         + f"before, after, codes = (binaries.flat(f'{shown.removesuffix('.in')}.{{part}}') "
         + "for part in ('pre', 'decoded', 'code'))\n"
         + "low, high = plots.central_span(before)\n"
@@ -139,9 +139,9 @@ def errors_of(table: pd.DataFrame, kind: str, names: list[str], column: str) -> 
     return found
 
 
-def code_of_errors(name: str, example: Example, kind: str, layer: int | None, measure: str) -> str:
+def code_of_errors(subject: Subject, example: Example, kind: str, layer: int | None, measure: str) -> str:
     """Python that draws the errors of one kind of place."""
-    pair = models.code_of_pair(name, example, "{model}")
+    pair = subject.code(example, "{model}")
     chosen = f"table[table['kind'] == {kind!r}]"
     chosen += f"\ntable = table[table['layer'] == {layer}]" if layer is not None else ""
     column, unit = METRICS[measure]
@@ -173,7 +173,7 @@ def mean_ones(layers: Iterable[LayerAttention]) -> list[list[float]]:
     return [layer.ones[0].mean(axis=-1).tolist() for layer in layers if layer.ones is not None]
 
 
-def code_of_attention(name: str, example: Example, figure: str) -> str:
+def code_of_attention(subject: Subject, example: Example, figure: str) -> str:
     """Python that draws a figure of attention, given the last lines."""
     words = ", tokenizer" if example.tokens else ""
-    return models.code_of_pair(name, example, f"analysis.attention({{model}}, inputs{words})") + figure
+    return subject.code(example, f"analysis.attention({{model}}, inputs{words})") + figure

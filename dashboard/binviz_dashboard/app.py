@@ -3,13 +3,26 @@
 They lie in views/, because Streamlit would serve a folder named pages/ by itself, without this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from binviz_dashboard import charts, state
+from binviz_dashboard.pages import MOVED, PAGES
 
-ICON = str(Path(__file__).with_name("static") / "binviz.png")
+HERE = Path(__file__).parent
+ICON = str(HERE / "static" / "binviz.png")
+
+
+def lead(page: str, values: dict[str, str]) -> Callable[[], None]:
+    """A page that leads an old link on, with all that it says."""
+
+    def on() -> None:
+        st.switch_page(known[page], query_params={**st.query_params, **values})
+
+    return on
+
 
 st.set_page_config(
     page_title="binviz",
@@ -22,21 +35,14 @@ st.set_page_config(
 st.logo(ICON, size="large")
 st.html(charts.STYLE)
 
-page = st.navigation(
-    {
-        "": [st.Page("views/start.py", title="Start", icon=":material/play_arrow:", default=True)],
-        "Learn": [
-            st.Page("views/lab.py", title="Binarizer lab", icon=":material/tune:"),
-            st.Page("views/training.py", title="Training", icon=":material/trending_down:"),
-            st.Page("views/bits.py", title="Bits and speed", icon=":material/speed:"),
-        ],
-        "Look inside": [
-            st.Page("views/activations.py", title="Activations", icon=":material/stacked_line_chart:"),
-            st.Page("views/errors.py", title="Errors", icon=":material/show_chart:"),
-            st.Page("views/attention.py", title="Attention", icon=":material/grid_on:"),
-        ],
-    },
-    position="top",
-)
+known = {
+    name: st.Page(f"views/{name}.py", title=title, icon=icon, default=name == next(iter(PAGES)))
+    for name, (title, icon) in PAGES.items()
+}
+old = [
+    st.Page(lead(page, values), title=name.capitalize(), url_path=name, visibility="hidden")
+    for name, (page, values) in MOVED.items()
+]
+page = st.navigation([*known.values(), *old], position="top")
 state.arrive(page.url_path)
 page.run()

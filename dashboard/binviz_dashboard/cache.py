@@ -19,11 +19,14 @@ from torch import nn
 
 from binviz import analysis, tasks, zoo
 from binviz.costs import Costs
+from binviz.evidence import names
+from binviz.experiments import questions as asked
+from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
 from binviz.plots import Histogram
 from binviz.tasks import Example
-from binviz_dashboard import activations, answers, lab, models, priced, product
+from binviz_dashboard import activations, answers, lab, priced, product, recorded, subject
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -61,7 +64,7 @@ def tokenizer(name: str) -> Any:
 @st.cache_resource(max_entries=256, show_spinner=False)
 def answer(name: str, key: str, _example: Example) -> tuple[float, ...]:
     """Probabilities that a model gives to an example, a 1-bit one on bits; `key` stands for the example."""
-    shared = packed(name) if name in models.binary_names() else model(name)
+    shared = packed(name) if name in subject.subjects() else model(name)
     with shared.lock:
         return answers.ask(shared.model, _example)
 
@@ -69,7 +72,8 @@ def answer(name: str, key: str, _example: Example) -> tuple[float, ...]:
 @st.cache_resource(max_entries=16, show_spinner="All examples to both models")
 def compared(name: str) -> answers.Compared:
     """What a 1-bit model, on bits, and its float partner say to all the examples of their task."""
-    floats, bits, task = model(models.float_name(name)), packed(name), tasks.of_model(name)
+    of = subject.of(name)
+    floats, bits, task = model(of.teacher.name), packed(name), of.task
     examples = answers.every_example(task, name, tokenizer(name))
     with floats.lock, bits.lock:
         return answers.compare(floats.model, bits.model, examples, task.labels)
@@ -101,7 +105,7 @@ def attention(name: str, key: str, _example: Example) -> analysis.Attention:
 @st.cache_resource(max_entries=32, show_spinner="Three passes through the networks")
 def errors(name: str, key: str, _example: Example) -> pd.DataFrame:
     """The table of errors of a 1-bit model against its float partner."""
-    floats, binaries = model(models.float_name(name)), model(name)
+    floats, binaries = map(model, subject.of(name).pair)
     with floats.lock, binaries.lock:
         return analysis.errors(floats.model, binaries.model, _example.inputs)
 
@@ -138,6 +142,19 @@ def costs(name: str, recipe: str, tokens: int) -> Costs:
     if name in priced.CONFIGURATIONS:
         return priced.untrained(name, recipe, tokens)
     return priced.bundled(model(name).model, tokens)
+
+
+@st.cache_resource(show_spinner="Reading the records")
+def questions() -> list[Question]:
+    """All questions that recorded runs answer."""
+    return asked.questions()
+
+
+@st.cache_resource(show_spinner=False)
+def run_names() -> dict[str, str]:
+    """Key of each run that is on record -> its name among all of them."""
+    found = {recorded.key(run): run for each in questions() for run in each.runs}
+    return dict(zip(found, names.short(list(found.values())), strict=True))
 
 
 @st.cache_resource(max_entries=64, show_spinner="A few seconds of training")

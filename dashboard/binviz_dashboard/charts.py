@@ -1,22 +1,45 @@
-"""The one way in which a figure reaches a page: drawn, described for a screen reader, with one quiet menu."""
+"""The one way in which a figure reaches a page: drawn, described for a screen reader, with one quiet bar."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from binviz.plots import theme
+from binviz_dashboard import state
 
-#: The buttons above a chart stay hidden; the menu below it presses the one that saves a picture.
+#: Plotly's own buttons stay hidden; those of the bar press them.
 CONFIG = theme.CONFIG | {"scrollZoom": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 STYLE = """<style>
-.stPlotlyChart .modebar-container {display: none}
-.stMainBlockContainer {padding-top: 4.5rem; padding-bottom: 3rem}
+.stPlotlyChart .modebar-container {position: absolute; right: 0; top: 0; width: 0; height: 0; overflow: hidden}
+.stMainBlockContainer {padding: 4.2rem 2rem 3rem}
+.stMainBlockContainer h2 {padding: 0; font-size: 1.6rem}
+.stMainBlockContainer h4 {padding: 0.2rem 0}
+[data-testid=stCaptionContainer] {color: inherit; opacity: 0.78}
+[data-testid=stButtonGroup] button {min-height: 2.5rem}
+.st-key-binviz-head + div {margin-top: -0.9rem}
+.st-key-binviz-controls > div {min-width: 9rem}
+[class*="st-key-chart-"] {position: relative}
+[class*="st-key-bar-"] {position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}
+@media (max-width: 640px) {
+    .stMainBlockContainer {padding: 4rem 1rem 2rem}
+    .katex-display {overflow-x: auto}
+}
 </style>"""
+#: In a hall the page's type grows, and a figure takes most of a screen.
+BIG = """<style>
+html {font-size: 21px !important}
+.stMainBlockContainer {padding: 4rem 1rem 2rem}
+[data-testid=stHorizontalBlock]:has(.stPlotlyChart) {flex-direction: column}
+</style>"""
+GROWTH, TALLEST = 1.4, 760
 
-_SAVE = st.components.v2.component(
-    "binviz.save_picture",
-    html="<button type='button'>Picture (.png)</button>",
+#: Buttons that press plotly's hidden ones, which know how to save a picture and to fill the window.
+_PRESS = st.components.v2.component(
+    "binviz.press",
+    html="<button type='button'></button>",
     css="""
     button {
         font: inherit; font-size: 0.875rem; color: var(--st-text-color); background: transparent;
@@ -27,36 +50,58 @@ _SAVE = st.components.v2.component(
     """,
     js="""
     export default function ({ data, parentElement }) {
-        parentElement.querySelector("button").onclick = () => {
-            const chart = document.querySelector(`.st-key-chart-${data}`);
-            chart.querySelector('.modebar-btn[data-title^="Download"]').click();
+        const button = parentElement.querySelector("button");
+        button.textContent = data.label;
+        button.onclick = () => {
+            const chart = document.querySelector(`.st-key-chart-${data.chart}`);
+            chart.querySelector(`.modebar-btn[data-title^="${data.press}"]`).click();
         };
     }
     """,
 )
 
 
-def show(figure: go.Figure, key: str) -> None:
-    """Draw a figure of `binviz.plots` with its menu: download, code, description.
+def show(figure: go.Figure, key: str, *, clicks: bool = False) -> Any | None:
+    """Draw a figure of `binviz.plots` with its bar: enlarge, picture, figure, description, code.
 
     Args:
         figure: its `layout.meta` holds `alt` and `code`.
         key: unique on the page.
+        clicks: whether a point or cell may be chosen.
+
+    Returns:
+        The `customdata` of the point that the visitor clicked in this figure since it was last drawn otherwise;
+        None where there is none.
     """
     meta = figure.layout.meta
     options = CONFIG["toImageButtonOptions"] | {"filename": f"binviz-{key}"}
-    with st.container(key=f"chart-{key}", gap="small"):
-        st.plotly_chart(figure, key=key, alt=meta["alt"], config=CONFIG | {"toImageButtonOptions": options})
+    if state.visit().shown.get("big"):
+        figure = _enlarged(figure)
+    with st.container(key=f"chart-{key}", gap=None):
+        event = st.plotly_chart(
+            figure,
+            key=key,
+            alt=meta["alt"],
+            theme=None,
+            config=CONFIG | {"toImageButtonOptions": options},
+            on_select="rerun" if clicks else "ignore",
+            selection_mode="points",
+        )
         with (
-            st.container(horizontal=True, horizontal_alignment="right"),
-            st.popover("Figure", type="tertiary", icon=":material/more_horiz:", key=f"menu-{key}"),
+            st.container(horizontal=True, key=f"bar-{key}"),
+            st.popover(
+                "", type="tertiary", icon=":material/more_horiz:", key=f"menu-{key}", help=f"Figure {key}"
+            ),
         ):
-            st.markdown(meta["alt"])
-            picture, file = st.columns(2)
-            with picture:
-                _SAVE(data=key, key=f"save-{key}")
-            file.download_button(
-                "Plotly figure (.json)",
+            st.markdown(state.plain(meta["alt"]))
+            buttons = st.columns(3)
+            for place, label, press in zip(
+                buttons, ("Enlarge", "Picture (.png)"), ("Fullscreen", "Download"), strict=False
+            ):
+                with place:
+                    _PRESS(data={"chart": key, "label": label, "press": press}, key=f"{press}-{key}")
+            buttons[2].download_button(
+                "Figure (.json)",
                 data=figure.to_json,
                 file_name=f"binviz-{key}.json",
                 mime="application/json",
@@ -66,3 +111,18 @@ def show(figure: go.Figure, key: str) -> None:
             )
             height = 220 if meta["code"].count("\n") > 9 else "content"
             st.code(meta["code"], language="python", height=height)
+    points = event["selection"]["points"] if clicks else []
+    return points[0].get("customdata") if points else None
+
+
+def _enlarged(figure: go.Figure) -> go.Figure:
+    """A copy with larger type and room for it."""
+    large = go.Figure(figure)
+    margin = large.layout.margin
+    large.update_layout(
+        font={"size": GROWTH * theme.SIZE},
+        height=min(TALLEST, GROWTH * (figure.layout.height or 400)),
+        margin={side: GROWTH * (margin[side] or 0) for side in "lrtb"},
+    )
+    large.update_annotations(font={"size": GROWTH * theme.SIZE})
+    return large

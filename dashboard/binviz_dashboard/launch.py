@@ -58,7 +58,19 @@ def run(port: int | None = None, browser: bool = True) -> None:
 
     if port is not None:
         _check_free(port)
+    print("Loading the models; the first time, kernels are compiled, which takes a minute.", flush=True)
+    warm()
     main(arguments(port, browser), prog_name="streamlit", standalone_mode=False)
+
+
+def warm() -> None:
+    """What the first visitor would wait for: imports, the default models, their answers to the first question."""
+    from binviz_dashboard import cache, subject
+
+    for first in list(subject.subjects().values())[:1]:
+        example = first.task.example(0, first.name, cache.tokenizer(first.name))
+        for name in first.pair:
+            cache.answer(name, example.key, example)
 
 
 def _check_free(port: int) -> None:
@@ -74,7 +86,7 @@ def _check_free(port: int) -> None:
 
 
 @contextmanager
-def serving(seconds: float = 60) -> Iterator[str]:
+def serving(seconds: float = 240) -> Iterator[str]:
     """The address of a dashboard in a process of its own, stopped at the end; for tests and screenshots.
 
     Args:
@@ -84,7 +96,7 @@ def serving(seconds: float = 60) -> Iterator[str]:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     address, deadline = f"http://localhost:{port}", time.monotonic() + seconds
-    command = [sys.executable, "-m", "streamlit", *arguments(port, browser=False)]
+    command = [sys.executable, "-m", "binviz_dashboard", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _answers(address):

@@ -47,6 +47,18 @@ def untrained(name: str, recipe: str, tokens: int) -> Costs:
     return costs.of(getattr(transformers, kind)(**options), recipe, tokens=tokens, rule="everything")
 
 
+def most_tokens(name: str) -> int | None:
+    """The longest text that one of the `CONFIGURATIONS` takes; None where it reads none.
+
+    >>> most_tokens("BERT-base"), most_tokens("ViT-B/16")
+    (512, None)
+    """
+    import transformers
+
+    kind, options = CONFIGURATIONS[name]
+    return getattr(getattr(transformers, kind)(**options), "max_position_embeddings", None)
+
+
 class Layers(NamedTuple):
     """What each layer costs, as `plots.costs` takes it.
 

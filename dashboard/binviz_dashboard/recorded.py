@@ -16,8 +16,9 @@ from binviz.evidence.claims import Finding
 from binviz.evidence.headline import METRICS, SHARES, all_metrics
 from binviz.evidence.runs import Run
 from binviz.experiments import questions
+from binviz.experiments.questions import Question
 from binviz.words import counted
-from binviz_dashboard import models
+from binviz_dashboard import subject
 
 
 class Moving(NamedTuple):
@@ -189,7 +190,20 @@ def model_of(run: Run) -> str | None:
 
 def default() -> Run | None:
     """The run to begin with: that of the bundled 1-bit model that pages show first."""
-    return next((run for name in models.binary_names() if (run := run_of(name))), None)
+    return next((run for name in subject.subjects() if (run := run_of(name))), None)
+
+
+def tasks_of(asked: Question) -> dict[str, Finding]:
+    """Task -> what became of the claim on it.
+
+    >>> list(tasks_of(questions.questions()[0]))[:1]
+    ['SST-2']
+    """
+    of = {run.cell: names.task(run) for run in asked.runs}
+    return {
+        of.get(each.claim.better, of.get(each.claim.worse, each.claim.better)): each
+        for each in asked.findings
+    }
 
 
 def claim_figure(finding: Finding, records: Mapping[tuple[str, int], Run]) -> go.Figure | None:

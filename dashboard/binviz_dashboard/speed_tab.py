@@ -1,47 +1,41 @@
-"""The tab Speed: a race at one size, and a map of who is fastest where; both measured on the machine that serves it."""
+"""The part Speed: a race at one size, and a map of who is fastest where; both measured on the machine that serves it."""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from binviz import plots
 from binviz.bench.crossover import MOST_UNSTEADY
 from binviz.words import percent
-from binviz_dashboard import charts, speed, state
+from binviz_dashboard import charts, jobs, speed, state
 
 
-def show() -> None:
-    """The whole tab."""
-    with st.sidebar:
+def show(controls: DeltaGenerator) -> None:
+    """The whole part."""
+    with controls:
         layer = state.choose("Layer (inputs → outputs)", list(speed.LAYERS), "shape")
         rows = int(state.choose("Rows at once", [str(each) for each in speed.ROWS], "rows"))
-        pressed = st.button("Measure on this machine", key="measure", type="primary", width="stretch")
-        accepted = speed.accepted_maps()
-        among = state.choose("Formats in the map", list(speed.AMONG), "among")
-        recorded = state.choose("Recorded map", list(accepted), "recorded") if accepted else None
-        map_pressed = st.button("Measure a map: one minute", key="measure-map", width="stretch")
-    st.markdown("#### 1/64 of the operations. How much of the time?")
-    st.markdown(speed.CLAIM)
-    if pressed:
-        bar = st.progress(0.0)
-        st.session_state["race"] = speed.race(layer, rows, lambda share, text: bar.progress(share, text))
-        bar.empty()
-    shown = st.session_state.get("race") or speed.recorded_race(layer, rows)
-    if shown:
-        st.markdown(f"**{shown.where[:1].upper()}{shown.where[1:]}**")
-        if not shown.answers(layer, rows):
-            st.info(
-                f"That was another size. Measure again for {rows} rows, {layer}.", icon=":material/history:"
-            )
-        race(shown)
+    question = f"{rows} rows, {layer}"
+    measured = jobs.offer(
+        "Measure on this machine",
+        "measure",
+        question,
+        lambda tell: speed.race(layer, rows, tell),
+        ceiling=120,
+    )
+    seen = measured.answer if measured else speed.recorded_race(layer, rows)
+    if seen is None:
+        st.info(
+            f"No record has {question}. *Measure on this machine* takes a few seconds.",
+            icon=":material/timer:",
+        )
     else:
-        st.info("Press *Measure on this machine*; it takes a few seconds.", icon=":material/timer:")
-    st.markdown("#### Who is fastest, and from which size on?")
-    if map_pressed:
-        bar = st.progress(0.0)
-        st.session_state["measured map"] = speed.measure_map(lambda share, text: bar.progress(share, text))
-        bar.empty()
-    who_is_fastest(accepted[recorded] if recorded else None, among)
+        if not seen.answers(layer, rows):
+            st.info(f"Below is {measured.question}. Measure again for {question}.", icon=":material/history:")
+        race(seen)
+    st.markdown("#### From which size on is who fastest?")
+    fastest()
 
 
 def race(seen: speed.Race) -> None:
@@ -58,20 +52,24 @@ def race(seen: speed.Race) -> None:
     with right:
         st.markdown("**The roofline that explains the difference**")
         charts.show(plots.roofline(*speed.points(seen), seen.bandwidth), "roofline")
+    st.caption(f"{seen.where[:1].upper()}{seen.where[1:]}. {speed.CLAIM}")
     st.caption(speed.explanation(seen))
 
 
-def who_is_fastest(recorded: speed.Map | None, among: str) -> None:
+def fastest() -> None:
     """The map: measured here, or until then as it was accepted from a machine."""
-    seen = st.session_state.get("measured map", recorded)
+    here = jobs.offer("Measure a map: one minute", "measure-map", None, speed.measure_map, ceiling=300)
+    accepted = speed.accepted_maps()
+    seen = here.answer if here else None
+    if seen is None and accepted:
+        seen = accepted[state.choose("Recorded map", list(accepted), "recorded")]
     if seen is None:
-        st.info("Press *Measure a map*; it takes about a minute.", icon=":material/timer:")
+        st.info("No record has a map. *Measure a map* takes about a minute.", icon=":material/timer:")
         return
-    where = "this machine" if "measured map" in st.session_state else f"recorded on {seen.machine}"
-    st.markdown(f"**{where[:1].upper()}{where[1:]}**")
+    among = state.choose("Formats in the map", list(speed.AMONG), "among")
+    where = "Measured on this machine" if here else f"Recorded on {seen.machine}"
     if seen.found["unsteady"] > MOST_UNSTEADY:
-        st.warning(
-            speed.MAP_UNSTEADY.format(share=percent(seen.found["unsteady"], 0)), icon=":material/warning:"
-        )
+        share = percent(seen.found["unsteady"], 0)
+        st.warning(speed.MAP_UNSTEADY.format(share=share), icon=":material/warning:")
     charts.show(plots.crossover(speed.sizes(seen, among)), "fastest")
-    st.caption(speed.about_map(seen))
+    st.caption(f"{where}. {speed.about_map(seen)}")

@@ -1,67 +1,203 @@
-"""What is in the URL, what follows from page to page, and what a page says when it cannot use it."""
+"""One owner of what a visitor has chosen: the widgets, the URL, and what follows from page to page.
+
+Every widget of the dashboard is made here. The URL is a function of the values that are really shown: `settle`
+writes it at the end of a run, without those that are the default. The other way round it is read when it did not
+come from `settle`: at first, by the back button, by hand. A value that cannot be used becomes the default, and is
+reported once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeVar
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, TypeVar
 
 import streamlit as st
 
-from binviz.errors import UserError
+from binviz.errors import one_line
 
-T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+#: The entry of `st.session_state` that is ours, and the first letters of the keys of the frame.
+OURS = "binviz"
+#: Longer texts, and longer values in what is reported, are cut.
+LONGEST_QUOTED = 60
 
 
-@contextmanager
-def one_line() -> Iterator[None]:
-    """A UserError inside becomes one line on the page, which ends there; the app stays alive."""
-    try:
-        yield
-    except UserError as error:
-        line = str(error)
-        st.error(line[:1].upper() + line[1:], icon=":material/error:")
-        st.stop()
+@dataclass
+class Visit:
+    """What is known of a visitor between two runs.
+
+    page: its path. moved: the last run was of another. written: the URL's values as they were last written.
+    given: those of the URL that no widget has taken yet. fresh: the URL is to be read, so a widget that it does not
+    name has its default. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
+    defaults: those left out of the URL. refused: lines about values that could not be used. jobs: key -> work of the
+    visitor's, see `jobs`.
+    """
+
+    page: str | None = None
+    moved: bool = False
+    written: dict[str, str] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
+    fresh: bool = False
+    kept: dict[str, Any] = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=dict)
+    defaults: set[str] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    jobs: dict[str, Any] = field(default_factory=dict)
+
+
+def visit() -> Visit:
+    """The visitor's."""
+    if OURS not in st.session_state:
+        st.session_state[OURS] = Visit()
+    found: Visit = st.session_state[OURS]
+    return found
 
 
 def arrive(page: str) -> None:
-    """Note which page is run, and whether the last one was another."""
-    st.session_state["moved"] = st.session_state.get("page") not in (None, page)
-    st.session_state["page"] = page
+    """Before a page runs: look where it is, and whether the URL says something that `settle` did not write."""
+    seen, url = visit(), dict(st.query_params)
+    touched = any(key in st.session_state and st.session_state[key] != seen.shown[key] for key in seen.shown)
+    seen.moved = moved = page != seen.page
+    # A click that comes before the browser has heard of the last URL sends the one before it: the click counts.
+    if moved or (url != seen.written and not touched):
+        seen.given, seen.fresh = url, bool(url) or not moved
+    else:
+        seen.fresh = False
+    seen.page, seen.shown, seen.defaults, seen.refused = page, {}, set(), []
 
 
-def follow(key: str, default: object) -> None:
-    """Before a widget: give it, and the URL, the value that it had on the page from where the user comes.
+def settle() -> list[str]:
+    """After a page has run: write the URL; returns lines about what could not be used."""
+    seen = visit()
+    for key, value in seen.given.items():
+        seen.refused.append(f"{key}={_quoted(value)} is no setting of what is shown here")
+    seen.given = {}
+    hold()
+    return seen.refused
 
-    Streamlit's own persist_state forgets, on the next page, a value that came with the URL.
+
+def hold() -> None:
+    """Write the URL of a page that ends early: what is shown, and what no widget has taken yet."""
+    seen = visit()
+    texts = {key: _text(value) for key, value in seen.shown.items() if key not in seen.defaults}
+    seen.written = seen.given | texts
+    if dict(st.query_params) != seen.written:
+        st.query_params.from_dict(seen.written)
+
+
+def address(page: str, **values: Any) -> str:
+    """A link to a page with some values.
+
+    >>> address("inside", model="digits-vit.bit-w1a1", layer=2)
+    '/inside?model=digits-vit.bit-w1a1&layer=2'
     """
-    value = st.session_state.get(f"kept {key}", default)
-    if st.session_state.get("moved") and key not in st.query_params and value != default:
-        st.session_state[key] = value
-        st.query_params[key] = value
+    from urllib.parse import urlencode
+
+    return f"/{page}?{urlencode({key: _text(value) for key, value in values.items()})}"
 
 
-def keep(key: str, value: T) -> T:
-    """After a widget: remember its value for other pages; returns it."""
-    st.session_state[f"kept {key}"] = value
-    return value
+def imply(key: str, other: str, value: str) -> None:
+    """Where the link gives `key` and leaves out `other`, it means that value of it."""
+    given = visit().given
+    if key in given:
+        given.setdefault(other, value)
 
 
-def choose(label: str, options: Sequence[str], key: str) -> str:
-    """A select box; its value is in the URL under `key`, and follows to other pages that have the same key.
+def linked(key: str) -> str:
+    """What the link gives for `key`, as long as no widget has taken it; "" where it gives nothing."""
+    return visit().given.get(key, "")
 
-    The first option is the default, which the URL leaves out. A value in the URL that is none of the options
-    gives one line.
+
+def translate(key: str, read: Callable[[str], str]) -> None:
+    """Where the link gives `key`, as an older version wrote it, it means what `read` makes of it."""
+    given = visit().given
+    if key in given:
+        given[key] = read(given[key])
+
+
+def put(key: str, value: Any) -> None:
+    """From a callback: the value that a widget has from the next run on."""
+    visit().kept[key] = st.session_state[key] = value
+
+
+def choose(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    *,
+    words: Mapping[str, str] | None = None,
+    few: bool = False,
+    about: str | None = None,
+) -> str:
+    """One of some names; the first is the default.
+
+    Args:
+        label: of the widget.
+        options: the names, as they stand in the URL.
+        key: of the widget and of the URL.
+        words: name -> how it is shown, where that differs.
+        few: all stand side by side, in place of a box that opens.
+        about: said beside the label.
     """
-    given = st.query_params.get(key)
-    if given is not None and given not in options:
-        st.warning(
-            f"No {label.lower()} is named {given[:60]!r}; showing {options[0]!r} instead.",
-            icon=":material/link_off:",
+
+    def read(text: str) -> str:
+        if text not in options:
+            raise ValueError
+        return text
+
+    _begin(key, options[0], read, lambda value: value if value in options else options[0])
+    named = (lambda option: words.get(option, option)) if words else str
+    if few:
+        value = st.segmented_control(
+            label, options, key=key, format_func=named, required=True, help=about, width="content"
         )
-    if st.session_state.get(f"kept {key}") in options:
-        follow(key, options[0])
-    return keep(key, st.selectbox(label, options, key=key, bind="query-params"))
+    else:
+        value = st.selectbox(label, options, key=key, format_func=named, help=about)
+    return _end(key, options[0] if value is None else value, options[0])
+
+
+def number(
+    label: str, low: N, high: N, default: N, key: str, *, step: N | None = None, about: str | None = None
+) -> N:
+    """A number within bounds; both ends are allowed."""
+    _begin(key, default, _reader(low, high), lambda value: min(max(type(low)(value), low), high))
+    value = st.number_input(label, low, high, key=key, step=step, help=about)
+    return _end(key, value, default)
+
+
+def slide(label: str, low: N, high: N, default: N, key: str, *, step: N, about: str | None = None) -> N:
+    """A number within bounds, on a slider."""
+    _begin(key, default, _reader(low, high), lambda value: min(max(type(low)(value), low), high))
+    return _end(key, st.slider(label, low, high, key=key, step=step, help=about), default)
+
+
+def tick(label: str, key: str, default: bool = False, *, about: str | None = None) -> bool:
+    """Yes or no."""
+
+    def read(text: str) -> bool:
+        return {"true": True, "false": False}[text.lower()]
+
+    _begin(key, default, read, bool)
+    return _end(key, st.toggle(label, key=key, help=about), default)
+
+
+def write(
+    label: str, key: str, default: str, longest: int, *, lines: bool = False, about: str | None = None
+) -> str:
+    """A text of at most so many characters."""
+
+    def read(text: str) -> str:
+        if len(text) > longest:
+            raise ValueError
+        return text
+
+    _begin(key, default, read, lambda value: str(value)[:longest])
+    ask = st.text_area if lines else st.text_input
+    return _end(key, ask(label, key=key, max_chars=longest, help=about), default)
 
 
 def first(default: str, options: Sequence[str]) -> list[str]:
@@ -71,3 +207,76 @@ def first(default: str, options: Sequence[str]) -> list[str]:
     (['b', 'a', 'c'], ['a'])
     """
     return sorted(options, key=lambda option: option != default)
+
+
+def plain(text: object) -> str:
+    r"""One line in which Markdown finds nothing to do.
+
+    >>> plain("layers.*.ffn_in is __not__ here")
+    'layers\\.\\*\\.ffn\\_in is \\_\\_not\\_\\_ here'
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", one_line(text))
+
+
+def _begin(key: str, default: Any, read: Callable[[str], Any], mend: Callable[[Any], Any]) -> None:
+    """Before a widget: its value, from the URL, or from what the visitor chose last, or the default.
+
+    Args:
+        read: the URL's text -> a value; a KeyError or ValueError says that it is none.
+        mend: a value that was chosen among other options -> the nearest one that there is.
+    """
+    if key.startswith(OURS):
+        raise ValueError(f"{key!r} begins as the frame's own keys do")
+    seen, chosen = visit(), st.session_state
+    if key in seen.given:
+        text = seen.given.pop(key)
+        try:
+            chosen[key] = read(text)
+        except (KeyError, ValueError):
+            chosen[key] = default
+            seen.refused.append(f"{key}={_quoted(text)} cannot be shown; this is {_text(default)!r} instead")
+    elif seen.fresh:
+        chosen[key] = default
+    else:
+        value = chosen[key] if key in chosen else seen.kept.get(key, default)
+        try:
+            mended = mend(default if value is None else value)
+        except (TypeError, ValueError):
+            mended = default
+        # On another page the widget is another one to Streamlit, and would begin with its own default.
+        if seen.moved or key not in chosen or mended != chosen[key]:
+            chosen[key] = mended
+
+
+def _end(key: str, value: Any, default: Any) -> Any:
+    """After a widget: remember what it shows."""
+    seen = visit()
+    seen.kept[key] = seen.shown[key] = value
+    if value == default:
+        seen.defaults.add(key)
+    return value
+
+
+def _reader(low: N, high: N) -> Callable[[str], N]:
+    def read(text: str) -> N:
+        value = type(low)(text)
+        if not isfinite(value) or not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _text(value: Any) -> str:
+    """A value as it stands in the URL.
+
+    >>> _text(True), _text(0.1 + 0.2), _text(7)
+    ('true', '0.3', '7')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return repr(one_line(text, LONGEST_QUOTED))

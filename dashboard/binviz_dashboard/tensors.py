@@ -29,13 +29,17 @@ class Tensor(NamedTuple):
     source: str
 
 
-def ask() -> Tensor:
+def ask(natural: str) -> Tensor:
     """The chosen input of the lab.
+
+    Args:
+        natural: the kind of input to begin with.
 
     Raises:
         UserError: the uploaded file cannot be used, or no models are bundled.
     """
-    kind = state.choose("Input", [*lab.DISTRIBUTIONS, WEIGHTS, ACTIVATIONS, FILE], "input")
+    kinds = [*lab.DISTRIBUTIONS, WEIGHTS, ACTIVATIONS, FILE]
+    kind = state.choose("Input", state.first(natural, kinds), "input")
     if kind == FILE:
         return _uploaded()
     if kind in (WEIGHTS, ACTIVATIONS):
@@ -44,12 +48,11 @@ def ask() -> Tensor:
             raise UserError("this installation holds no models; install binviz again")
         name = state.choose("From the model", names, "from")
         return _weights(name) if kind == WEIGHTS else _activations(name)
-    left, right = st.columns(2)
     centre = 0.0
     if kind in lab.CENTRED:
-        centre = left.slider("Centre", -3.0, 3.0, 0.0, 0.1, key="centre", bind="query-params")
-    spread = right.slider("Spread", 0.1, 4.0, 1.0, 0.1, key="spread", bind="query-params")
-    seed = st.number_input("Seed", 0, 9999, key="seed", bind="query-params")
+        centre = state.slide("Centre", -3.0, 3.0, 0.0, "centre", step=0.1)
+    spread = state.slide("Spread", 0.1, 4.0, 1.0, "spread", step=0.1)
+    seed = state.number("Seed", 0, 9999, 0, "seed")
     source = lab_code.source_of_distribution(kind, centre, spread, seed)
     return Tensor(source, cache.drawn(kind, centre, spread, seed), source)
 

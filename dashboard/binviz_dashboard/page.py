@@ -1,0 +1,64 @@
+"""What surrounds every page: its question, one thing to try, the words it uses, and what a link could not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from binviz.errors import UserError
+from binviz_dashboard import charts, state
+
+#: What a page may say in its glossary: word -> its meaning, for somebody who has never heard of it.
+WORDS = {
+    "activation": "a number that one layer of a network hands to the next",
+    "binarizer": "maps numbers to two values, such as −1 and +1, which fit into one bit",
+    "code": "the small integer that a binarizer gives, before any scale: −1 or +1, or 0 or 1",
+    "flip": "the sign of a latent weight changes, and with it the bit",
+    "latent weight": "the float weight that training moves; only its sign is used",
+    "mass": "the share of a row of attention's probabilities that lies on some of its keys",
+    "packed": "weights and activations as bits in machine words, and products by counting bits",
+    "recipe": "which binarizer stands where in a network, and what stays float",
+    "scale": "the number by which codes are multiplied, so that they are as large as what they stand for",
+    "surrogate": "the slope that training uses in place of the binarizer's own, which is zero nearly everywhere",
+    "teacher": "the float network that a 1-bit network was made from and learned from",
+    "threshold": "where a binarizer changes from one code to the other",
+}
+
+
+@contextmanager
+def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator[DeltaGenerator]:
+    """Around everything that a page draws.
+
+    What it gives is the row for the widgets that say what the page shows, which wraps where it is narrow.
+    A UserError inside becomes one line, and the page ends there; the app stays alive.
+
+    Args:
+        question: that the page answers.
+        try_this: one thing to do here; a link in Markdown, mostly.
+        words: of `WORDS`, explained on the page.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{state.OURS}-head"):
+        st.markdown(f"## {question}", width="stretch")
+        if words:
+            with st.popover("Words", type="tertiary", key=f"{state.OURS}-words"):
+                for word in words:
+                    st.markdown(f"**{word}**: {WORDS[word]}")
+        big = state.tick("Projector", "big")
+    st.caption(f"Try: {try_this}")
+    reported = st.container()
+    if big:
+        st.html(charts.BIG)
+    with st.expander("Settings") if big else nullcontext():
+        controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{state.OURS}-controls")
+    try:
+        yield controls
+    except UserError as error:
+        state.hold()
+        line = str(error)
+        st.error(state.plain(line[:1].upper() + line[1:]), icon=":material/error:")
+        st.stop()
+    for line in state.settle():
+        reported.warning(state.plain(f"From the link: {line}."), icon=":material/link_off:")

@@ -1,0 +1,20 @@
+"""The pages, and where the pages of older versions have gone."""
+
+#: File in views/ -> title, icon; the first is the start.
+PAGES = {
+    "answers": ("Two answers", ":material/forum:"),
+    "playground": ("Playground", ":material/play_arrow:"),
+    "binarizers": ("Binarizers", ":material/tune:"),
+    "bits": ("Bits", ":material/memory:"),
+    "inside": ("Inside", ":material/grid_on:"),
+    "tradeoffs": ("Trade-offs", ":material/balance:"),
+    "evidence": ("Evidence", ":material/fact_check:"),
+}
+#: Pages of older versions -> the page that has their content now, and what to show on it.
+MOVED = {
+    "lab": ("binarizers", {}),
+    "training": ("evidence", {}),
+    "activations": ("inside", {"view": "Distributions"}),
+    "errors": ("inside", {"view": "Errors"}),
+    "attention": ("inside", {"view": "Attention"}),
+}

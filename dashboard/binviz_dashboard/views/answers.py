@@ -1,0 +1,116 @@
+"""Two answers: the same question to a float model and to its 1-bit student."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from binviz_dashboard import answers as both
+from binviz_dashboard import cache, charts, inputs, models, page, speed, state
+from binviz_dashboard.subject import Subject
+
+from binviz import plots, zoo
+from binviz.bench.pair import Timed
+from binviz.tasks import Example
+from binviz.words import percent
+
+
+def to_the_next(subject: Subject) -> None:
+    """Show the next example that the two models answer differently."""
+    found = cache.compared(subject.name).next(inputs.chosen(subject))
+    if found is not None:
+        inputs.show(subject, found)
+
+
+def question(example: Example) -> None:
+    """What both are asked, large."""
+    if example.picture is None:
+        st.markdown(f"### {state.plain(' '.join(example.tokens).replace(' ##', ''))}")
+    else:
+        big = np.kron(255 - example.picture * 15, np.ones((20, 20), np.uint8))
+        st.image(big, width=150, alt=f"a handwritten {example.truth}, 8 by 8 pixels")
+    said = ["Shown as the models read it, in word pieces."] if example.tokens else []
+    said += [f"The right answer is {example.truth}."] if example.truth is not None else []
+    said += [f"{example.cut} word pieces at the end were left out."] if example.cut else []
+    st.caption(" ".join(said))
+    tokenizer = cache.tokenizer(subject.name)
+    if missed := both.unknown(example, tokenizer and tokenizer.unk_token):
+        st.warning(missed, icon=":material/help:")
+
+
+def costs_of_both(timed: Timed) -> pd.DataFrame:
+    """Size, recorded score and time of both models, a row each."""
+    rows = []
+    for entry, took in zip((subject.teacher, subject.binary), (timed.floats, timed.bits), strict=True):
+        found = models.recorded(entry.name)
+        rows.append(
+            {
+                "": "float" if entry.recipe == "float" else "1-bit",
+                "file": models.size(entry.bytes),
+                "time": f"{1000 * took.median:.1f} ms" if timed.steady else "not steady",
+                "recorded": f"{found.name} {found.shown}" if found else "nothing",
+                "chance": found.beside.removeprefix("chance is ") if found and found.beside else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+with page.frame(
+    "Do a float network and its 1-bit twin say the same?",
+    "write a sentence of your own in which one small word turns the meaning round.",
+    ("teacher", "packed"),
+) as controls:
+    with controls:
+        subject = inputs.for_subject()
+        example = inputs.for_example(subject)
+        pressed = st.button("Find one where they differ", key="differ", on_click=to_the_next, args=(subject,))
+    answers = [cache.answer(each, example.key, example) for each in subject.pair]
+    classes, sizes = subject.task.labels, (subject.teacher.bytes, subject.binary.bytes)
+    floats, bits = cache.model(subject.teacher.name), cache.packed(subject.name)
+    with floats.lock, bits.lock:
+        timed = speed.pair(floats.model, bits.model, example)
+
+    asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
+    with asked:
+        question(example)
+    for column, title, answer in zip(columns, ("Float", "1-bit"), answers, strict=True):
+        best = int(np.argmax(answer))
+        column.metric(
+            f"{title} says",
+            classes[best],
+            f"{percent(answer[best])} sure",
+            delta_arrow="off",
+            delta_color="off",
+        )
+    st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
+    if pressed:
+        st.info(cache.compared(subject.name).in_words(subject.task.about_examples))
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**How sure they are**")
+        figure = plots.answers(classes, *answers)
+        charts.show(plots.describe(figure, code=models.code_of_answers(subject, example)), "answers")
+    with right:
+        st.markdown("**What they cost**")
+        st.table(costs_of_both(timed).set_index(""), border="horizontal")
+        st.caption(f"{timed.in_words()} Measured at {timed.at}, in turns, on one thread of this machine.")
+        st.button("Measure again", key="again")
+    st.markdown("**All bundled models of this task**")
+    known = [
+        entry
+        for entry in map(zoo.describe, zoo.names(f"{subject.task.name}-*"))
+        if "accuracy" in entry.metrics
+    ]
+    figure = plots.accuracy_size(
+        [entry.name for entry in known],
+        [entry.bytes / 1e6 for entry in known],
+        [100 * entry.metrics["accuracy"] for entry in known],
+        [entry.recipe != "float" for entry in known],
+        subject.pair,
+    )
+    charts.show(figure, "sizes")
+    st.caption(
+        "The 1-bit model runs on bits here: its layers pack what they read and count bits in machine words. *Inside* "
+        "runs it in float, on the values that its bits stand for. How much bits gain grows with the width of the "
+        f"layers: see [Speed]({state.address('tradeoffs', part='Speed')})."
+    )

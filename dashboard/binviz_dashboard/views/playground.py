@@ -1,0 +1,61 @@
+"""Playground: a small net of 1-bit weights that learns on the digits, on this machine."""
+
+from __future__ import annotations
+
+import streamlit as st
+from binviz_dashboard import cache, charts, page, state
+
+from binviz import plots
+from binviz.playground import latent
+
+with page.frame(
+    "How does a network learn when its weights are only signs?",
+    "keep the first signs, and see how far the normalizations get alone.",
+    ("latent weight", "flip", "surrogate"),
+) as controls:
+    with controls:
+        weight = state.choose("Binarizer of weights", cache.LIVE_WEIGHTS, "weight")
+        activation = state.choose("Binarizer of activations", cache.LIVE_ACTIVATIONS, "activation")
+        rates = [str(rate) for rate in (0.01, 0.0003, 0.001, 0.003, 0.03, 0.1)]
+        lr = float(state.choose("Learning rate", rates, "rate"))
+        decay = state.tick("Rate falls to zero", "decay", True)
+        clip = state.tick("Clip latent weights to ±1", "clip")
+        frozen = state.tick("Keep the first signs", "frozen")
+        seed = state.number("Seed", 0, 999, 0, "seed")
+    settings = latent.Settings(weight, activation, lr=lr, decay=decay, clip=clip, frozen=frozen, seed=seed)
+    seen = cache.trained(settings)
+    last = seen[-1]
+    for column, (label, value) in zip(
+        st.columns(4),
+        {
+            "Accuracy on 450 held-out digits": f"{last.accuracy:.1%}",
+            "Signs that flip in a step, at the end": f"{last.flips:.2%}",
+            "Latent weights beyond ±1": f"{last.outside:.1%}",
+            "Steps": f"{last.step:,}",
+        }.items(),
+        strict=True,
+    ):
+        column.metric(label, value)
+    steps = [snapshot.step for snapshot in seen]
+    histogram, *lines = st.columns([1.2, 1, 1], gap="medium")
+    with histogram:
+        st.markdown("**Latent weights of the first layer**")
+        charts.show(
+            plots.moving_histogram(steps, [s.latent for s in seen], "latent weight (no unit)"), "latent"
+        )
+    for column, (name, values) in zip(
+        lines,
+        {
+            "accuracy": [100 * snapshot.accuracy for snapshot in seen],
+            "signs that flip in a step": [100 * snapshot.flips for snapshot in seen],
+        }.items(),
+        strict=True,
+    ):
+        with column:
+            st.markdown(f"**{name.capitalize()}**")
+            charts.show(plots.lines(steps, {name: values}, "step (number)", f"{name} (%)"), name.split()[0])
+    st.caption(
+        "64 pixels, 64 hidden units, 10 answers; both matrices are 1-bit, only the normalizations are float. Weights "
+        "near their threshold flip; those far away hardly ever do. Trained on one thread of this machine when these "
+        "settings were first asked for."
+    )

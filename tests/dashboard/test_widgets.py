@@ -1,0 +1,118 @@
+"""One test over all widgets: each one does something, and what it says is what is shown, linked and kept."""
+
+import json
+
+import pytest
+from binviz_dashboard import launch
+from binviz_dashboard.pages import PAGES
+from streamlit.testing.v1 import AppTest
+
+from binviz.plots import theme
+
+KINDS = ("selectbox", "button_group", "number_input", "slider", "toggle", "text_input", "text_area")
+#: Of a long list of options the first and the last others are tried; in the long set all of them.
+FEW = 2
+
+
+def widgets(app):
+    return {widget.key: widget for kind in KINDS for widget in app.get(kind)}
+
+
+def others(widget):
+    """Values that the widget does not show now."""
+    if widget.type in ("selectbox", "button_group"):
+        values = list(widget.options)
+    elif widget.type in ("number_input", "slider"):
+        values = [
+            type(widget.value)(value) for value in (widget.min, widget.max, (widget.min + widget.max) / 2)
+        ]
+    elif widget.type == "toggle":
+        values = [not widget.value]
+    else:
+        first, *rest = widget.value.split(" ")
+        values = [" ".join([f"-{first}".replace("--", ""), *rest])]
+    return [value for value in values if value != widget.value]
+
+
+def shown(app):
+    """All figures, numbers and sentences of a page."""
+    said = [element.value for kind in ("markdown", "caption", "latex", "metric") for element in app.get(kind)]
+    tables = [table.value.to_csv() for table in app.dataframe]
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")], said, tables
+
+
+def values(app):
+    return {key: widget.value for key, widget in widgets(app).items()}
+
+
+def written(value):
+    """A value as it stands in the URL."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def complaints(app):
+    return [element.value for kind in ("exception", "error", "warning") for element in app.get(kind)]
+
+
+def visit(page, url=None):
+    app = AppTest.from_file(str(launch.APP), default_timeout=600)
+    app.query_params.update(url or {})
+    return app.switch_page(f"views/{page}.py").run()
+
+
+def views(page):
+    """The links to a page with each option of the widgets that decide what else it shows."""
+    app = visit(page)
+    groups = [widget for widget in app.get("button_group") if widget.key in ("view", "part", "kind")]
+    return [{group.key: option} for group in groups for option in group.options] or [{}]
+
+
+def try_all(page, most, reload):
+    for url in views(page):
+        app = visit(page, url)
+        assert not complaints(app), url
+        for key in widgets(app):
+            if key not in widgets(app):
+                continue
+            first = widgets(app)[key].value
+            for value in others(widgets(app)[key])[:: max(1, len(others(widgets(app)[key])) - 1)][:most]:
+                before = shown(app)
+                widgets(app)[key].set_value(value).run()
+                where = f"{page}: {key}={value!r}, {dict(app.query_params)}"
+                assert not complaints(app), where
+                assert widgets(app)[key].value == value, where
+                assert shown(app) != before, f"{where} changes nothing"
+                assert_no_wrong_colour(app, where)
+                said = app.query_params.get(key)
+                assert said is None or str(value).lower() in "".join(said).lower(), where
+                chosen = values(app)
+                assert values(app.run()) == chosen, f"{where}: a rerun changes it"
+                if reload:
+                    again = visit(page, {name: "".join(text) for name, text in app.query_params.items()})
+                    assert not complaints(again), where
+                    assert values(again) == chosen, f"{where}: the link shows something else"
+                    assert shown(again) == shown(app), f"{where}: the link shows something else"
+            widgets(app)[key].set_value(first).run()
+
+
+def assert_no_wrong_colour(app, where):
+    """The float network's colour is for its tensors only; what a trace shows stands in its meta."""
+    for chart in app.get("plotly_chart"):
+        for trace in json.loads(chart.proto.spec)["data"]:
+            of = (trace.get("meta") or {}).get("network") if isinstance(trace.get("meta"), dict) else None
+            colour = json.dumps(trace.get("marker", {})) + json.dumps(trace.get("line", {}))
+            if of is not None:
+                assert (theme.FLOAT in colour) == (of == "float"), where
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_widget_does_what_it_says(page):
+    try_all(page, most=1, reload=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_is_in_the_link_and_the_link_shows_it(page):
+    try_all(page, most=10**6, reload=True)
