@@ -72,27 +72,27 @@ def steps(label: str, values: list[str]) -> Callable[[Page], tuple[list[float], 
 TEXT, DIGIT = "model=sst2-minilm.bit-w1a1", "model=digits-vit.bit-w1a1"
 SENTENCES = steps("Sentence", [sentence.text for sentence in load("negation")])
 VIEWS = {
-    "lab, seed": ("lab", numbers("Seed", 20)),
-    "lab, binarizer": (
-        "lab",
-        steps("Binarizer", ["elastic-signed", "bivit-attention", "xnor-weight", "bnn"]),
+    "binarizers, seed": ("binarizers", numbers("Seed", 20)),
+    "binarizers, binarizer": (
+        "binarizers",
+        steps("Binarizer", ["elastic-signed", "reactnet-activation", "bireal-activation", "bnn"]),
     ),
     "bits, row": ("bits?part=A+row+of+a+model", numbers("Output (weight row)", 12)),
     "bits, sentence": (f"bits?part=A+row+of+a+model&{TEXT}", SENTENCES),
-    "bits, rule": (
-        "bits?part=Costs",
+    "costs, rule": (
+        "tradeoffs",
         steps("Rule of counting", ["bivit", "everything", "reactnet", "bert-line"]),
     ),
-    "bits, recipe": ("bits?part=Costs", steps("Recipe", ["bit-w1a2", "bit-w1a4", "bivit-mixed", "bit-w1a1"])),
-    "start, picture": (f"?{DIGIT}", numbers("Picture", 12)),
-    "start, sentence": (f"?{TEXT}", SENTENCES),
-    "activations, picture": (f"activations?{DIGIT}", numbers("Picture", 12)),
-    "activations, sentence": (f"activations?{TEXT}", SENTENCES),
-    "activations, layer": (f"activations?{TEXT}", steps("Layer", list("123450"))),
-    "errors, sentence": (f"errors?{TEXT}", SENTENCES),
-    "errors, measure": (f"errors?{TEXT}", steps("Measure", ["cosine", "equal signs", "relative error"])),
-    "attention, sentence": (f"attention?{TEXT}", SENTENCES),
-    "attention, head": (f"attention?{TEXT}", steps("Head", list("123450"))),
+    "costs, recipe": ("tradeoffs", steps("Recipe", ["bit-w1a2", "bit-w1a4", "bivit-mixed", "bit-w1a1"])),
+    "answers, picture": (f"?{DIGIT}", numbers("Picture", 12)),
+    "answers, sentence": (f"?{TEXT}", SENTENCES),
+    "activations, picture": (f"inside?view=Distributions&{DIGIT}", numbers("Picture", 12)),
+    "activations, sentence": (f"inside?view=Distributions&{TEXT}", SENTENCES),
+    "activations, layer": (f"inside?view=Distributions&{TEXT}", steps("Layer", list("123450"))),
+    "errors, sentence": (f"inside?{TEXT}", SENTENCES),
+    "errors, measure": (f"inside?{TEXT}", steps("Measure", ["cosine", "equal signs", "relative error"])),
+    "attention, sentence": (f"inside?view=Attention&{TEXT}", SENTENCES),
+    "attention, head": (f"inside?view=Attention&{TEXT}", steps("Head", list("123450"))),
 }
 
 

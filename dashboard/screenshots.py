@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
 
 from binviz_dashboard import launch
@@ -11,33 +12,38 @@ from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
 PAGES = {
-    "start": "",
-    "start-digit": "?model=digits-vit.bit-w1a1&digit=3",
-    "start-bad-text": "?text=",
-    "lab": "lab",
-    "lab-attention": "lab?binarizer=bivit-attention&input=softmax+rows&spread=2.0",
-    "lab-weights": "lab?binarizer=bit-weight&input=weights+of+a+model",
-    "lab-elastic": "lab?binarizer=elastic-signed&elastic-signed.bits=2&by_hand=true",
-    "training": "training?beside=bit%3A+sst2.bibert",
-    "training-live": "training?part=Live+on+the+digits",
+    "answers": "",
+    "answers-digit": "?model=digits-vit.bit-w1a1&digit=3",
+    "answers-projector": "?big=true",
+    "answers-bad-text": "?text=",
+    "playground": "playground",
+    "binarizers": "binarizers",
+    "binarizers-attention": "binarizers?binarizer=bivit-attention&spread=2",
+    "binarizers-beside": "binarizers?kind=weight&binarizer=bit-weight&beside-it=xnor-weight",
+    "binarizers-learnt": "binarizers?binarizer=elastic-signed&learnt=true",
     "bits": "bits",
     "bits-and": "bits?codes=0+and+1+(AND)",
     "bits-row": "bits?part=A+row+of+a+model&linear=layers.0.fc2&token=2",
-    "bits-speed": "bits?part=Speed",
-    "bits-costs": "bits?part=Costs&rule=bivit",
-    "activations": "activations?tensor=layers.*.ffn_act",
-    "errors": "errors",
-    "errors-one-layer": "errors?layer=1&places=binarizers&measure=signal+to+noise",
-    "attention": "attention",
-    "attention-digit": "attention?model=digits-vit.bit-w1a1&digit=3&query=1,2",
-    "attention-none": "attention?model=digits-cnn.xnor&head=9",
+    "inside": "inside",
+    "inside-place": "inside?place=layers.3.ffn_act",
+    "inside-distributions": "inside?view=Distributions&tensor=layers.*.ffn_act",
+    "inside-attention": "inside?view=Attention",
+    "inside-attention-digit": "inside?view=Attention&model=digits-vit.bit-w1a1&digit=3&query=1,2",
+    "inside-sensitivity": "inside?view=Sensitivity",
+    "tradeoffs": "tradeoffs",
+    "tradeoffs-bivit": "tradeoffs?rule=bivit",
+    "tradeoffs-speed": "tradeoffs?part=Speed",
+    "evidence": "evidence",
+    "evidence-beside": "evidence?run=bit/sst2.bibert/0&beside=bit/sst2.bit-w1a1/0",
 }
+#: Of a laptop's window, a projector's picture, and a phone's screen.
+SIZES = {"": (1440, 1300), "-projector": (1280, 720), "-phone": (390, 844)}
 
 
 def settled(page: Page) -> None:
     """Wait until the page has run and its charts are drawn."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stAlert]")
+    page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stAlert]", state="attached")
     page.wait_for_timeout(700)
 
 
@@ -51,15 +57,16 @@ def main(wanted: list[str]) -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        for scheme in ("light", "dark"):
-            context = browser.new_context(color_scheme=scheme, viewport={"width": 1440, "height": 1300})
+        for scheme, (size, (width, height)) in product(("light", "dark"), SIZES.items()):
+            context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
             page = context.new_page()
             for name in wanted or PAGES:
                 page.goto(f"{address}/{PAGES[name]}")
                 settled(page)
-                page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
+                page.screenshot(path=FOLDER / f"{name}-{scheme}{size}.png")
+            context.close()
         browser.close()
-    print(f"{len(wanted or PAGES)} pages, light and dark, in {FOLDER}")
+    print(f"{len(wanted or PAGES)} pages, light and dark, at {len(SIZES)} sizes, in {FOLDER}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, describe, sized
+from binviz.plots.figure import builder, clickable, describe, sized
 from binviz.plots.theme import ADDED, GREY, ONE, SUBTRACTED, ZERO
 
 #: What a cell is -> its colour. Dark and light stand for the two codes, as in the maps of attention.
@@ -28,6 +28,8 @@ def bit_product(
     signed: bool = True,
 ) -> go.Figure:
     """A dot product step by step: numbers, codes, bits, and which places add and which subtract.
+
+    A click on a bit gives its list, "a" or "w", and its place.
 
     Args:
         activations: n numbers.
@@ -89,6 +91,14 @@ def bit_product(
                 showarrow=False,
                 xanchor="left",
             )
+    figure.add_trace(
+        clickable(
+            [*range(n)] * 2,
+            [places[row] for row in (4, 5) for _ in range(n)],
+            [[of, place] for of in "aw" for place in range(n)],
+            [f"bit {place} of {of}: click to turn it" for of in "aw" for place in range(n)],
+        )
+    )
     figure.update_xaxes(
         title="place (bit of its word, which is read from the right)",
         tickvals=list(range(n)),

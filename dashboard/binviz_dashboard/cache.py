@@ -33,9 +33,6 @@ binviz_kernels.set_threads(1)
 torch.set_num_threads(1)
 
 
-LIVE_WEIGHTS, LIVE_ACTIVATIONS = latent.WEIGHTS, latent.ACTIVATIONS
-
-
 class Shared(NamedTuple):
     """A model, and the lock to hold while it runs: sessions share both."""
 
@@ -108,6 +105,14 @@ def errors(name: str, key: str, _example: Example) -> pd.DataFrame:
     floats, binaries = map(model, subject.of(name).pair)
     with floats.lock, binaries.lock:
         return analysis.errors(floats.model, binaries.model, _example.inputs)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Five passes through each layer")
+def causes(name: str, key: str, _example: Example) -> pd.DataFrame:
+    """The table of errors of a 1-bit model's layers, by cause."""
+    floats, binaries = map(model, subject.of(name).pair)
+    with floats.lock, binaries.lock:
+        return analysis.causes(floats.model, binaries.model, _example.inputs)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

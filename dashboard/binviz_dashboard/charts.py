@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -61,30 +63,26 @@ _PRESS = st.components.v2.component(
 )
 
 
-def show(figure: go.Figure, key: str, *, clicks: bool = False) -> Any | None:
+def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None = None) -> None:
     """Draw a figure of `binviz.plots` with its bar: enlarge, picture, figure, description, code.
 
     Args:
         figure: its `layout.meta` holds `alt` and `code`.
         key: unique on the page.
-        clicks: whether a point or cell may be chosen.
-
-    Returns:
-        The `customdata` of the point that the visitor clicked in this figure since it was last drawn otherwise;
-        None where there is none.
+        clicked: called before the next run of the page with the `customdata` of the point that the visitor clicked.
     """
     meta = figure.layout.meta
     options = CONFIG["toImageButtonOptions"] | {"filename": f"binviz-{key}"}
     if state.visit().shown.get("big"):
         figure = _enlarged(figure)
     with st.container(key=f"chart-{key}", gap=None):
-        event = st.plotly_chart(
+        st.plotly_chart(
             figure,
             key=key,
             alt=meta["alt"],
             theme=None,
             config=CONFIG | {"toImageButtonOptions": options},
-            on_select="rerun" if clicks else "ignore",
+            on_select=partial(_clicked, key, clicked) if clicked else "ignore",
             selection_mode="points",
         )
         with (
@@ -111,8 +109,12 @@ def show(figure: go.Figure, key: str, *, clicks: bool = False) -> Any | None:
             )
             height = 220 if meta["code"].count("\n") > 9 else "content"
             st.code(meta["code"], language="python", height=height)
-    points = event["selection"]["points"] if clicks else []
-    return points[0].get("customdata") if points else None
+
+
+def _clicked(key: str, then: Callable[[Any], None]) -> None:
+    points = st.session_state[key]["selection"]["points"]
+    if points and points[0].get("customdata"):
+        then(points[0]["customdata"])
 
 
 def _enlarged(figure: go.Figure) -> go.Figure:

@@ -71,6 +71,7 @@ def warm() -> None:
         example = first.task.example(0, first.name, cache.tokenizer(first.name))
         for name in first.pair:
             cache.answer(name, example.key, example)
+    cache.questions()
 
 
 def _check_free(port: int) -> None:

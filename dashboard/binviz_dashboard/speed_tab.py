@@ -1,4 +1,4 @@
-"""The part Speed: a race at one size, and a map of who is fastest where; both measured on the machine that serves it."""
+"""The part Speed: a race at one size, and a map of who is fastest where, on the machine that serves the page."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def show(controls: DeltaGenerator) -> None:
 
 def race(seen: speed.Race) -> None:
     """One size: times, ratios and the roofline."""
+    st.caption(f"{seen.where[:1].upper()}{seen.where[1:]}. {speed.CLAIM}")
     if seen.disturbed:
         st.warning(speed.DISTURBED, icon=":material/warning:")
         return
@@ -52,7 +53,6 @@ def race(seen: speed.Race) -> None:
     with right:
         st.markdown("**The roofline that explains the difference**")
         charts.show(plots.roofline(*speed.points(seen), seen.bandwidth), "roofline")
-    st.caption(f"{seen.where[:1].upper()}{seen.where[1:]}. {speed.CLAIM}")
     st.caption(speed.explanation(seen))
 
 

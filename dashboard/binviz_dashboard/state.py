@@ -33,7 +33,7 @@ class Visit:
     page: its path. moved: the last run was of another. written: the URL's values as they were last written.
     given: those of the URL that no widget has taken yet. fresh: the URL is to be read, so a widget that it does not
     name has its default. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
-    defaults: those left out of the URL. refused: lines about values that could not be used. jobs: key -> work of the
+    defaults: those left out of the URL. usual: key -> the default when it was last shown. said: see `say`. refused: lines about values that could not be used. jobs: key -> work of the
     visitor's, see `jobs`.
     """
 
@@ -45,6 +45,8 @@ class Visit:
     kept: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
     defaults: set[str] = field(default_factory=set)
+    usual: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
     refused: list[str] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
 
@@ -122,6 +124,17 @@ def translate(key: str, read: Callable[[str], str]) -> None:
 def put(key: str, value: Any) -> None:
     """From a callback: the value that a widget has from the next run on."""
     visit().kept[key] = st.session_state[key] = value
+
+
+def say(line: str) -> None:
+    """From a callback: a line that the page says once, see `said`."""
+    visit().said = line
+
+
+def said() -> str:
+    """What a callback had to say; "" for nothing."""
+    line, visit().said = visit().said, ""
+    return line
 
 
 def choose(
@@ -239,6 +252,9 @@ def _begin(key: str, default: Any, read: Callable[[str], Any], mend: Callable[[A
         chosen[key] = default
     else:
         value = chosen[key] if key in chosen else seen.kept.get(key, default)
+        # A default that depends on other choices moves with them, as it would in a link
+        if key in seen.usual and value == seen.usual[key]:
+            value = default
         try:
             mended = mend(default if value is None else value)
         except (TypeError, ValueError):
@@ -252,6 +268,7 @@ def _end(key: str, value: Any, default: Any) -> Any:
     """After a widget: remember what it shows."""
     seen = visit()
     seen.kept[key] = seen.shown[key] = value
+    seen.usual[key] = default
     if value == default:
         seen.defaults.add(key)
     return value

@@ -4,12 +4,12 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from binviz_dashboard import speed
+from binviz_dashboard.pages import MOVED, PAGES
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["", "lab", "training", "bits", "activations", "errors", "attention"]
-every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "start")
+every_page = pytest.mark.parametrize("path", ["", *list(PAGES)[1:]], ids=lambda path: path or "start")
 
 
 def colours(page):
@@ -45,45 +45,103 @@ def test_every_chart_has_a_name_for_screen_readers(visitor, path):
 
 
 def test_a_choice_is_in_the_url_and_the_url_brings_it_back(visitor):
-    page = visitor.go("lab")
+    page = visitor.go("binarizers")
     box = page.get_by_role("combobox", name="Binarizer")
     box.click()
-    box.fill("xnor-weight")
+    box.fill("xnor-activation")
     page.wait_for_timeout(300)
     box.press("Enter")
-    page.wait_for_url(lambda url: "binarizer=xnor-weight" in url)
+    page.wait_for_url(lambda url: "binarizer=xnor-activation" in url)
     page = visitor.go(page.url.removeprefix(f"{visitor.address}/"))
-    assert page.get_by_role("combobox", name="Binarizer").input_value() == "xnor-weight"
+    assert page.get_by_role("combobox", name="Binarizer").input_value() == "xnor-activation"
 
 
-def test_a_model_from_the_url_follows_to_the_next_page_and_its_url(visitor):
+def test_a_model_from_the_url_follows_to_the_next_page_and_its_url_and_back_again(visitor):
     page = visitor.go("?model=digits-vit.bit-w1a1&digit=4")
-    page.get_by_role("button", name="Look inside").click()
-    page.get_by_role("menuitem", name="Attention").click()
-    page.wait_for_url("**/attention**")
+    page.get_by_role("link", name="Inside").click()
+    page.wait_for_url(lambda url: "/inside?" in url and "model=" in url)
     visitor.settle()
-    assert page.get_by_role("combobox", name="Model").input_value() == "digits-vit.bit-w1a1"
     assert parse_qs(urlparse(page.url).query) == {"model": ["digits-vit.bit-w1a1"], "digit": ["4"]}
+    page.go_back()
+    page.wait_for_url(lambda url: "/inside" not in url)
+    visitor.settle()
+    assert page.get_by_label("Picture", exact=True).input_value() == "4"
+    assert not visitor.complaints
 
 
 def test_names_in_the_url_that_do_not_exist(visitor):
-    page = visitor.go("attention?model=nothing&layer=77")
+    page = visitor.go("inside?view=Attention&model=nothing&layer=77")
     lines = page.locator("[data-testid=stAlert]").all_text_contents()
     assert len(lines) == 2
-    assert "No model is named 'nothing'" in lines[0]
+    assert "model='nothing' cannot be shown" in lines[0]
+    assert not visitor.complaints
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_link_is_led_on(visitor, old):
+    page = visitor.go(f"{old}?model=digits-vit.bit-w1a1")
+    assert urlparse(page.url).path == f"/{MOVED[old][0]}"
     assert not visitor.complaints
 
 
 def test_a_page_that_does_not_exist_leads_to_the_start(visitor):
     page = visitor.go("nothing")
-    assert page.get_by_text("Ask a float network").count()
+    assert page.get_by_text("Do a float network and its 1-bit twin").count()
+
+
+def test_a_click_on_a_bit_turns_it(visitor):
+    page = visitor.go("bits?a=1+1+1+1&w=1+1+1+1")
+    click(page, "steps", 0)
+    page.get_by_text("The dot product of the codes moves by -2, from 4 to 2.").wait_for()
+    visitor.settle()
+    assert page.get_by_label("Activations a", exact=True).input_value() == "-1 1 1 1"
+    click(page, "steps", 0)
+    page.get_by_text("moves by +2, from 2 to 4.").wait_for()
+
+
+def test_a_click_on_a_place_of_the_network_shows_it(visitor):
+    page = visitor.go("inside?model=digits-vit.bit-w1a1")
+    before = page.get_by_role("combobox", name="Place").input_value()
+    click(page, "network", 5)
+    page.wait_for_url(lambda url: "place=" in url)
+    visitor.settle()
+    after = page.get_by_role("combobox", name="Place").input_value()
+    assert after != before and page.get_by_text(f"{after}: teacher, before and after").count()
+
+
+def click(page, chart, number):
+    """Click on one of a figure's points that nobody sees."""
+    point = page.locator(f".st-key-chart-{chart} .scatterlayer .point").nth(number)
+    box = point.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+@every_page
+def test_a_phone_scrolls_in_one_direction_only(visitor, path):
+    visitor.page.set_viewport_size({"width": 390, "height": 844})
+    page = visitor.go(path)
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("each => each.scrollWidth <= each.clientWidth + 1")
+    assert not visitor.complaints
+
+
+@every_page
+def test_on_a_projector_a_page_and_its_type_are_large(visitor, path):
+    visitor.page.set_viewport_size({"width": 1280, "height": 720})
+    size = "getComputedStyle(document.documentElement).fontSize"
+    plain = visitor.go(path).evaluate(size)
+    page = visitor.go(f"{path}?big=true")
+    assert float(page.evaluate(size)[:-2]) > 1.2 * float(plain[:-2])
+    tops = [figure.bounding_box() for figure in page.locator(".js-plotly-plot:visible").all()]
+    assert all(not (box["width"] < 700) for box in tops[:1])
+    assert not visitor.complaints
 
 
 def test_an_upload_that_cannot_be_used_and_one_that_can(visitor, tmp_path):
     import numpy as np
 
     page = visitor.page
-    page.goto(f"{visitor.address}/lab?input=a+file+of+your+own")
+    page.goto(f"{visitor.address}/binarizers?input=a+file+of+your+own")
     upload = page.locator("[data-testid=stFileUploader] input[type=file]")
     upload.wait_for(state="attached")
     np.save(tmp_path / "bad.npy", np.array([np.nan, 1.0]))
@@ -97,7 +155,7 @@ def test_an_upload_that_cannot_be_used_and_one_that_can(visitor, tmp_path):
 
 
 def test_the_menu_saves_a_picture_and_a_figure_and_shows_the_code(visitor):
-    page = visitor.go("lab")
+    page = visitor.go("binarizers")
     menu = page.locator(".st-key-menu-curves button")
     menu.click()
     page.locator("[data-testid=stPopoverBody] code", has_text="binarizers.get('bnn'").wait_for()
@@ -109,13 +167,13 @@ def test_the_menu_saves_a_picture_and_a_figure_and_shows_the_code(visitor):
     if not page.locator("[data-testid=stPopoverBody]").count():
         menu.click()
     with page.expect_download() as figure:
-        page.get_by_role("button", name="Plotly figure (.json)").click()
+        page.get_by_role("button", name="Figure (.json)").click()
     assert json.loads(figure.value.path().read_text())["layout"]["meta"]["alt"]
     assert not visitor.complaints
 
 
 def test_the_menu_is_the_only_one(visitor):
-    page = visitor.go("errors")
+    page = visitor.go("inside")
     page.locator(".js-plotly-plot").first.hover()
     assert not page.locator(".modebar-btn:visible").count()
     assert not page.get_by_text("Deploy").count()
@@ -131,10 +189,12 @@ def test_vectors_are_in_the_url_and_survive_a_look_at_another_part(visitor):
     w.press("Enter")
     page.wait_for_url(lambda url: "a=1+-1+1+0.5" in url and "w=1+1+1+-1" in url)
     visitor.settle()
-    page.get_by_role("tab", name="Costs").click()
-    page.get_by_text("Rule bert-line.").wait_for()
-    page.get_by_role("tab", name="Bit by bit").click()
-    page.get_by_text("From products of numbers").wait_for()
+    page.get_by_role("radio", name="A row of a model").or_(
+        page.get_by_role("button", name="A row of a model")
+    ).click()
+    page.get_by_text("meets row 0 of the weights").wait_for()
+    page.get_by_role("radio", name="Bit by bit").or_(page.get_by_role("button", name="Bit by bit")).click()
+    page.get_by_text("Click a bit").wait_for()
     visitor.settle()
     assert page.get_by_label("Activations a", exact=True).input_value() == "1 -1 1 0.5"
     assert page.get_by_label("Weights w", exact=True).input_value() == "1 1 1 -1"
@@ -143,7 +203,7 @@ def test_vectors_are_in_the_url_and_survive_a_look_at_another_part(visitor):
 
 def test_the_race_is_measured_here_and_stays(visitor):
     page = visitor.page
-    page.goto(f"{visitor.address}/bits?part=Speed&shape=384+→+384")
+    page.goto(f"{visitor.address}/tradeoffs?part=Speed&shape=384+→+384")
     page.get_by_role("button", name="Measure on this machine").click()
     page.get_by_text("Measured here at").wait_for()
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")

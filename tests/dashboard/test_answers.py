@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from binviz_dashboard import answers, models, speed
+from binviz_dashboard import answers, speed, subject
 from torch import nn
 
 import binviz
@@ -21,7 +21,7 @@ def timed(ratio, steady=True, why="layers of 64 inputs"):
 
 def test_two_models_take_turns_on_one_example():
     name = "digits-cnn.xnor"
-    bits, floats = binviz.pack(zoo.load(name)), zoo.load(models.float_name(name))
+    bits, floats = binviz.pack(zoo.load(name)), zoo.load(subject.of(name).teacher.name)
     example = tasks.of_model(name).example(0, name, None)
     found = speed.pair(floats, bits, example)
     assert found.ratio.low <= found.ratio.median <= found.ratio.high

@@ -4,7 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from binviz_dashboard import speed
+from binviz_dashboard import jobs, state
+
+from binviz import binarizers
 
 
 def npy(array) -> bytes:
@@ -14,7 +16,7 @@ def npy(array) -> bytes:
 
 
 def uploaded(visit, content):
-    app = visit("lab", input="a file of your own")
+    app = visit("binarizers", input="a file of your own")
     return app.file_uploader(key="file").upload("x.npy", content, "application/octet-stream").run()
 
 
@@ -58,7 +60,7 @@ def test_an_upload_that_can(visit, shape):
     assert len(app.get("plotly_chart")) == 4
 
 
-@pytest.mark.parametrize("page", ["start", "activations", "errors", "attention"])
+@pytest.mark.parametrize("page", ["answers", "inside"])
 def test_a_text_that_cannot_be_used(visit, page):
     app = visit(page, sentence="Write my own")
     for text, said in (("", "empty"), (" \n ", "empty"), ("word " * 10_000, "10,000 words")):
@@ -72,48 +74,64 @@ def test_a_text_that_cannot_be_used(visit, page):
 @pytest.mark.parametrize(
     ("page", "url"),
     [
-        ("start", {"model": "nothing"}),
-        ("start", {"model": "sst2-minilm.no-such-recipe"}),
-        ("lab", {"binarizer": "nothing"}),
-        ("lab", {"input": "nothing"}),
+        ("answers", {"model": "nothing"}),
+        ("answers", {"model": "sst2-minilm.no-such-recipe"}),
+        ("answers", {"model": "digits-vit.bit-w1a1", "digit": "99999"}),
+        ("binarizers", {"binarizer": "nothing"}),
+        ("binarizers", {"input": "nothing"}),
+        ("binarizers", {"centre": "99"}),
+        ("binarizers", {"seed": "-5"}),
+        ("binarizers", {"binarizer": "bivit-attention", "bivit-attention.beta": "-4"}),
         ("bits", {"codes": "three"}),
-        ("bits", {"part": "Costs", "network": "GPT-9"}),
-        ("bits", {"part": "Costs", "rule": "nothing"}),
+        ("bits", {"part": "nothing"}),
         ("bits", {"part": "A row of a model", "linear": "layers.9.query"}),
-        ("training", {"run": "bit: nothing"}),
-        ("training", {"beside": "everything"}),
-        ("training", {"part": "Live on the digits", "weight": "heavy"}),
-        ("activations", {"layer": "77"}),
-        ("activations", {"tensor": "layers.*.nothing"}),
-        ("errors", {"layer": "-1"}),
-        ("errors", {"measure": "beauty"}),
-        ("attention", {"layer": "one"}),
-        ("attention", {"head": "99"}),
-        ("attention", {"model": "<script>alert(1)</script>"}),
+        ("bits", {"part": "A row of a model", "row": "-1"}),
+        ("bits", {"part": "A row of a model", "row": "384"}),
+        ("bits", {"part": "A row of a model", "token": "many"}),
+        ("tradeoffs", {"network": "GPT-9"}),
+        ("tradeoffs", {"rule": "nothing"}),
+        ("tradeoffs", {"tokens": "1e99"}),
+        ("evidence", {"run": "bit: nothing"}),
+        ("evidence", {"beside": "everything"}),
+        ("playground", {"weight": "heavy"}),
+        ("inside", {"view": "Distributions", "layer": "77"}),
+        ("inside", {"view": "Distributions", "tensor": "layers.*.nothing"}),
+        ("inside", {"place": "__class__"}),
+        ("inside", {"measure": "beauty"}),
+        ("inside", {"view": "Attention", "layer": "one"}),
+        ("inside", {"view": "Attention", "head": "99"}),
+        ("inside", {"view": "Attention", "model": "digits-cnn.xnor"}),
+        ("inside", {"model": "<script>alert(1)</script>"}),
+        ("playground", {"no-such-setting": "1"}),
     ],
-    ids=lambda part: part if isinstance(part, str) else list(part)[-1],
+    ids=lambda part: part if isinstance(part, str) else "-".join(part.values()),
 )
-def test_a_name_in_the_url_that_does_not_exist(visit, page, url):
+def test_a_value_in_the_url_that_cannot_be_shown(visit, page, url):
     app = visit(page, **url)
-    assert not app.exception
-    assert [warning.value for warning in app.warning if list(url.values())[-1] in warning.value]
+    assert not app.exception and not app.error
     assert len(app.warning) == 1
+    assert state.plain(list(url)[-1]) in app.warning[0].value
+    assert list(url)[-1] not in app.query_params
     assert app.get("plotly_chart")
 
 
-def test_options_that_contradict_each_other_are_not_offered(visit):
+def test_steps_without_end_in_the_url(visit):
+    name = "bivit-attention"
+    most = binarizers.described(type(binarizers.get(name)))["steps"].declared.high
+    url = {"binarizer": name, f"{name}.method": "descent"}
+    assert not visit("binarizers", **url, **{f"{name}.steps": str(most)}).warning
+    app = visit("binarizers", **url, **{f"{name}.steps": "100000000"})
+    assert len(app.warning) == 1 and app.get("plotly_chart")
+
+
+def test_options_that_contradict_each_other(visit):
     app = visit(
-        "lab", **{"binarizer": "elastic-signed", "elastic-signed.bits": "2", "elastic-signed.init": "paper"}
+        "binarizers",
+        **{"binarizer": "elastic-signed", "elastic-signed.bits": "2", "elastic-signed.init": "paper"},
     )
     assert not app.exception and not app.error
     code = json.loads(app.get("plotly_chart")[0].proto.spec)["layout"]["meta"]["code"]
     assert "bits=2" in code and "init" not in code
-
-
-def test_a_number_of_a_picture_that_does_not_exist(visit):
-    app = visit("start", model="digits-vit.bit-w1a1", digit="99999")
-    assert not app.exception
-    assert app.get("plotly_chart")
 
 
 @pytest.mark.parametrize(
@@ -139,19 +157,27 @@ def test_vectors_that_cannot_be_used(visit, a, w, said):
     assert app.get("plotly_chart")
 
 
-@pytest.mark.parametrize(
-    "url",
-    [{"row": "-1"}, {"row": "384"}, {"token": "many"}, {"part": "nothing"}],
-    ids=lambda url: "=".join(*url.items()),
-)
-def test_numbers_and_parts_that_do_not_exist(visit, url):
-    app = visit("bits", **({"part": "A row of a model"} | url))
-    assert not app.exception and not app.error
-    assert app.get("plotly_chart")
-
-
-def test_a_visitor_is_told_that_another_one_measures(visit, monkeypatch):
-    app = visit("bits", part="Speed")
-    with speed._turn:
+def test_a_visitor_waits_while_another_one_measures_and_can_give_up(visit):
+    app = visit("tradeoffs", part="Speed")
+    with jobs._turn:
         app.button(key="measure").click().run()
-    assert "somebody else is measuring" in one_line(app).lower()
+        waiting = app.session_state["binviz"].jobs["measure running"]
+        assert waiting.text == "Waiting for its turn"
+        app.button(key="stop measure").click().run()
+        assert waiting.done.wait(10)
+    app.run()
+    assert not app.exception and not app.error
+    assert app.button(key="measure")
+
+
+def test_a_job_ends_when_its_time_is_over_or_its_visitor_has_gone():
+    def forever(tell):
+        while True:
+            tell(0.5, "still")
+
+    late = jobs.Job("", forever, ceiling=0.05)
+    late.run()
+    assert late.done.is_set() and "the most that this may take" in late.error
+    alone = jobs.Job("", forever, ceiling=60, wanted=lambda: False)
+    alone.run()
+    assert alone.done.is_set() and alone.error == "stopped"

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from binviz_dashboard import activations, lab, launch, models, priced, product, recorded, speed, state
+from binviz_dashboard import (
+    activations,
+    lab,
+    launch,
+    models,
+    priced,
+    product,
+    recorded,
+    speed,
+    state,
+    subject,
+)
 
 from binviz import UserError, analysis, binarizers, costs, plots, tasks, zoo
 from binviz.bench import roofline
@@ -19,7 +30,7 @@ THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 @pytest.mark.parametrize(
     "module",
-    [activations, lab, models, priced, product, recorded, speed, state],
+    [activations, lab, models, priced, product, recorded, speed, state, subject],
     ids=lambda module: module.__name__,
 )
 def test_examples_in_docstrings(module):
@@ -142,9 +153,10 @@ def test_large_arrays_are_cut_and_long_rows_folded():
     assert lab.as_rows(np.zeros(5, np.float32)).shape == (1, 5)
 
 
-def test_models_come_in_pairs():
-    for name in models.binary_names():
-        assert models.float_name(name) != name
+def test_subjects_are_a_1_bit_model_and_the_float_one_that_it_was_made_from():
+    for name, each in subject.subjects().items():
+        assert each.name == name and each.teacher.recipe == "float" != each.binary.recipe
+        assert (each.teacher.task, each.teacher.arch) == (each.binary.task, each.binary.arch)
 
 
 def test_a_long_text_says_how_much_was_left_out():
@@ -187,7 +199,7 @@ def test_a_zero_is_plus_one_and_a_half_is_not_above_a_half():
     assert product.step("0.5 0.51 -3", "0 -0 1", signed=False).a_codes.tolist() == [0, 1, 0]
 
 
-@pytest.mark.parametrize("name", models.binary_names())
+@pytest.mark.parametrize("name", subject.subjects())
 def test_every_one_bit_linear_gives_the_models_own_numbers(name):
     model = zoo.load(name).eval()
     task = tasks.of_model(name)

@@ -1,5 +1,5 @@
 import pytest
-from binviz_dashboard import models, recorded
+from binviz_dashboard import recorded, subject
 
 from binviz import zoo
 from binviz.evidence import runs
@@ -10,7 +10,7 @@ def test_models_and_runs_lead_to_one_another():
     for name in zoo.names():
         assert recorded.model_of(recorded.run_of(name)) == name
     assert recorded.model_of(runs.find("bit", "sst2.bit-w1a1")) is None
-    assert recorded.default() == recorded.run_of(models.binary_names()[0])
+    assert recorded.default() == recorded.run_of(next(iter(subject.subjects())))
 
 
 def test_keys_of_runs_are_unique_and_old_links_lead_to_them():

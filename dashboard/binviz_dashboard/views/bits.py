@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
 import streamlit as st
 from binviz_dashboard import cache, charts, inputs, page, product, state
 from streamlit.delta_generator import DeltaGenerator
@@ -19,22 +23,42 @@ def bit_by_bit(controls: DeltaGenerator) -> None:
         a = state.write("Activations a", "a", "0.8 -1.2 0.3 2 -0.1 -0.7 0 1.1", LONGEST)
         w = state.write("Weights w", "w", "0.2 0.4 0.9 1 -0.3 -0.8 0.1 -2", LONGEST)
         step = product.step(a, w, signed="XOR" in kind)
-    st.markdown("#### From products of numbers to a count of bits")
-    figure = plots.bit_product(step.a, step.w, step.a_bits, step.w_bits, step.signed)
-    charts.show(figure, "steps")
-    st.latex(product.in_words(step))
-    counted, codes, floats, scaled = st.columns(4)
-    counted.metric("Counting bits", product.dot(step))
-    codes.metric("Multiplying the codes", f"{step.a_codes.astype(float) @ step.w_codes:g}")
-    floats.metric("Multiplying the numbers", f"{step.a @ step.w:.4g}")
-    scaled.metric("Count × scales", f"{product.scaled(step):.4g}")
+    drawn, counted = st.columns([2.2, 1], gap="large")
+    with drawn:
+        figure = plots.bit_product(step.a, step.w, step.a_bits, step.w_bits, step.signed)
+        charts.show(figure, "steps", clicked=partial(turn, step))
+    with counted:
+        st.latex(product.in_words(step))
+        if line := state.said():
+            st.info(line, icon=":material/swap_vert:")
+        else:
+            st.caption("Click a bit, and it turns.")
+    for column, (label, value) in zip(
+        st.columns(4),
+        {
+            "Counting bits": f"{product.dot(step)}",
+            "Multiplying the codes": f"{step.a_codes.astype(float) @ step.w_codes:g}",
+            "Multiplying the numbers": f"{step.a @ step.w:.4g}",
+            "Count × scales": f"{product.scaled(step):.4g}",
+        }.items(),
+        strict=True,
+    ):
+        column.metric(label, value)
     st.caption(product.ABOUT[step.signed])
+
+
+def turn(step: product.Step, bit: Sequence[Any]) -> None:
+    """From a click: the other value of that bit."""
+    of, place = bit
+    turned = product.flip(step, of, int(place))
+    state.put(of, product.written({"a": turned.a, "w": turned.w}[of]))
+    state.say(product.flipped(step, turned))
 
 
 def row_of_a_model(controls: DeltaGenerator) -> None:
     """One activation and one weight row inside a bundled model."""
     with controls:
-        subject = inputs.for_subject()
+        subject = inputs.for_subject(attending=True)
         example, name = inputs.for_example(subject), subject.name
         places = cache.places(name)
         layer = state.choose("Linear layer", list(places), "linear")
@@ -45,18 +69,21 @@ def row_of_a_model(controls: DeltaGenerator) -> None:
         token = state.number("Token or patch", 0, tokens - 1, 0, "token")
     met = product.meet(cache.model(name).model, place, seen, token, row)
     st.markdown(f"#### {layer}: {example.position(token, tokens)} meets row {row} of the weights")
-    figure = plots.bit_words(met.a_bits, met.w_bits, met.signed)
-    code = product.code_of_row(name, example, place, token, row)
-    charts.show(plots.describe(figure, code=code), "words")
-    st.latex(product.row_in_words(met))
-    for column, (label, value) in zip(st.columns(4), product.numbers(met).items(), strict=True):
-        column.metric(label, value)
+    drawn, counted = st.columns([2.2, 1], gap="large")
+    with drawn:
+        figure = plots.bit_words(met.a_bits, met.w_bits, met.signed)
+        code = product.code_of_row(name, example, place, token, row)
+        charts.show(plots.describe(figure, code=code), "words")
+    with counted:
+        st.latex(product.row_in_words(met))
+        for label, value in product.numbers(met).items():
+            st.metric(label, value)
     st.caption(product.verdict(met))
 
 
 with page.frame(
     "How do bits multiply?",
-    "change one number's sign, and see what becomes of the sum.",
+    "turn one bit, and see by how much the sum moves.",
     ("code", "scale", "packed"),
 ) as controls:
     with controls:

@@ -82,8 +82,7 @@ with page.frame(
         state.imply("run", "question", questions.answering(known, linked)[0].text)
     with controls:
         texts = [asked.text for asked in known]
-        first = next((each.text for each in known if recorded.default() in each.runs), texts[0])
-        asked = known[texts.index(state.choose("Question", state.first(first, texts), "question"))]
+        asked = known[texts.index(state.choose("Question", texts, "question"))]
         keys = {recorded.key(run): run for run in asked.runs}
         words = cache.run_names() | dict(zip(keys, names.short(list(keys.values())), strict=True))
         default = recorded.default()

@@ -7,6 +7,7 @@ from binviz_dashboard import cache, charts, page, state
 
 from binviz import plots
 from binviz.playground import latent
+from binviz.words import percent
 
 with page.frame(
     "How does a network learn when its weights are only signs?",
@@ -14,8 +15,8 @@ with page.frame(
     ("latent weight", "flip", "surrogate"),
 ) as controls:
     with controls:
-        weight = state.choose("Binarizer of weights", cache.LIVE_WEIGHTS, "weight")
-        activation = state.choose("Binarizer of activations", cache.LIVE_ACTIVATIONS, "activation")
+        weight = state.choose("Binarizer of weights", list(latent.WEIGHTS), "weight")
+        activation = state.choose("Binarizer of activations", list(latent.ACTIVATIONS), "activation")
         rates = [str(rate) for rate in (0.01, 0.0003, 0.001, 0.003, 0.03, 0.1)]
         lr = float(state.choose("Learning rate", rates, "rate"))
         decay = state.tick("Rate falls to zero", "decay", True)
@@ -28,9 +29,9 @@ with page.frame(
     for column, (label, value) in zip(
         st.columns(4),
         {
-            "Accuracy on 450 held-out digits": f"{last.accuracy:.1%}",
-            "Signs that flip in a step, at the end": f"{last.flips:.2%}",
-            "Latent weights beyond ±1": f"{last.outside:.1%}",
+            "Accuracy on 450 held-out digits": percent(last.accuracy),
+            "Signs that flip in a step, at the end": percent(last.flips, 2),
+            "Latent weights beyond ±1": percent(last.outside),
             "Steps": f"{last.step:,}",
         }.items(),
         strict=True,
