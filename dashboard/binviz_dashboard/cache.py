@@ -24,9 +24,8 @@ from binviz.experiments import questions as asked
 from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
-from binviz.plots import Histogram
 from binviz.tasks import Example
-from binviz_dashboard import activations, answers, lab, priced, product, recorded, subject
+from binviz_dashboard import answers, lab, priced, product, recorded, subject
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -82,13 +81,6 @@ def captured(name: str, key: str, _example: Example) -> analysis.Captured:
     shared = model(name)
     with shared.lock:
         return analysis.capture(shared.model, _example.inputs)
-
-
-@st.cache_resource(max_entries=128, show_spinner=False)
-def histograms(name: str, key: str, tensors: tuple[str, ...], _example: Example) -> list[Histogram]:
-    """One histogram for each of the named tensors inside a model."""
-    seen = captured(name, key, _example)
-    return [activations.histogram(seen.flat(each)) for each in tensors]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

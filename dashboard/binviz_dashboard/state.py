@@ -33,8 +33,8 @@ class Visit:
     page: its path. moved: the last run was of another. written: the URL's values as they were last written.
     given: those of the URL that no widget has taken yet. fresh: the URL is to be read, so a widget that it does not
     name has its default. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
-    defaults: those left out of the URL. usual: key -> the default when it was last shown. said: see `say`. refused: lines about values that could not be used. jobs: key -> work of the
-    visitor's, see `jobs`.
+    defaults: those left out of the URL. usual: key -> the default when it was last shown. said: see `say`. refused:
+    lines about values that could not be used. jobs: key -> work of the visitor's, see `jobs`.
     """
 
     page: str | None = None
