@@ -50,14 +50,14 @@ def attention(
     names, said = distinct(labels), [f"Attention of {len(labels)} positions"]
     titles = ["teacher<br>probability", "1-bit, before its binarizer<br>probability"]
     if agreement is not None:
-        titles[1] = f"1-bit, before its binarizer<br>agreement with the teacher {agreement:.2f}"
+        titles[1] = f"1-bit, before its binarizer<br>agreement {agreement:.2f}"
         said.append(f"Retraining: agreement with the teacher {agreement:.2f}")
     if codes is not None:
         bits = np.asarray(codes, dtype=np.int8)
         ones = f"{(bits > 0).sum(axis=1).mean():.1f} ones a row"
         titles.append(f"1-bit, after it<br>{ones}")
         if mass_kept is not None:
-            titles[2] += f" keep {in_percent(mass_kept)} of its mass"
+            titles[2] = f"1-bit, after it<br>{in_percent(mass_kept)} of the mass"
             said.append(f"Binarization: {ones} keep {in_percent(mass_kept)} of the mass")
     figure = make_subplots(
         rows=1, cols=len(titles), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=titles

@@ -89,8 +89,6 @@ def distributions(controls: DeltaGenerator, subject: Subject, example: Example) 
         figure = plots.activations([activations.short(each) for each in names], *sides)
         code = inside.code_of_distributions(made, names)
         charts.show(plots.describe(figure, code=code), "activations")
-        said = [plots.outliers(dict(zip(names, side, strict=True))) for side in sides]
-        st.caption(" ".join(filter(None, dict.fromkeys(said))))
     with right:
         three_states(next(each for each in names if activations.short(each) == layer), subject, example)
 
@@ -107,7 +105,7 @@ def attention(controls: DeltaGenerator, subject: Subject, example: Example) -> N
         head = int(state.choose("Head", [str(each) for each in range(heads)], "head"))
         which = state.choose("All heads of", inside.VIEWS, "state")
     steps, words = steps_of(floats, binaries), bool(example.tokens)
-    left, right = st.columns([1, 1.6], gap="large")
+    left, right = st.columns([1, 1.8], gap="large")
     with left:
         st.markdown("**All layers and heads: click one**")
         maps, what, codes = inside.view(floats, binaries, which)

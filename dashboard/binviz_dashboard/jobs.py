@@ -24,6 +24,9 @@ Tell = Callable[[float, str], None]
 #: Seconds between two looks at a job.
 OFTEN = 0.4
 
+#: What a job says that was stopped by its visitor.
+STOPPED = "stopped"
+
 _turn = Lock()
 
 
@@ -62,7 +65,7 @@ class Job:
             finally:
                 _turn.release()
         except Stopped:
-            self.error = self.error or "stopped"
+            self.error = self.error or STOPPED
         except UserError as error:
             self.error = str(error)
         except Exception as error:
@@ -99,21 +102,18 @@ def offer(label: str, key: str, question: Any, work: Callable[[Tell], Any], ceil
         ceiling: seconds that it may take.
     """
     mine: dict[str, Job] = state.visit().jobs
-    running = mine.get(f"{key} running")
-    if running is not None and running.done.is_set():
-        del mine[f"{key} running"]
-        if running.error is None:
-            mine[key] = running
-        elif running.error != "stopped":
-            st.error(state.plain(running.error), icon=":material/error:")
-        running = None
-    if running is None:
+    last = mine.get(f"{key} last")
+    if last is None or last.done.is_set():
+        if last is not None and last.error is None:
+            mine[key] = last
+        elif last is not None and last.error != STOPPED:
+            st.error(state.plain(f"{last.error[:1].upper()}{last.error[1:]}"), icon=":material/error:")
         if st.button(label, key=key, type="primary"):
-            mine[f"{key} running"] = running = Job(question, work, ceiling, _here())
-            Thread(target=running.run, daemon=True, name=f"binviz {key}").start()
+            mine[f"{key} last"] = last = Job(question, work, ceiling, _here())
+            Thread(target=last.run, daemon=True, name=f"binviz {key}").start()
             st.rerun()
     else:
-        _progress(running, key)
+        _progress(last, key)
     return mine.get(key)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from binviz_dashboard import activations, inside, models
+from binviz_dashboard import activations, inside, subject
 
 from binviz import analysis, plots, tasks, zoo
 
@@ -25,7 +25,7 @@ def example(name):
 
 @pytest.fixture(scope="module")
 def pair(name):
-    return zoo.load(models.float_name(name)), zoo.load(name)
+    return zoo.load(subject.of(name).teacher.name), zoo.load(name)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,11 @@ def test_all_layers_share_an_axis_and_no_value_is_lost(seen, name, example):
     for captured, parts in zip(seen, both, strict=True):
         assert [sum(part.counts) for part in parts] == [captured.flat(each).size for each in names]
     figure = plots.activations([activations.short(each) for each in names], *both)
-    same(figure, inside.code_of_distributions(partial(models.code_of_pair, name, example), names))
+    same(figure, inside.code_of_distributions(partial(subject.of(name).code, example), names))
 
 
 def test_a_place_says_who_reads_it(seen, name, example):
-    code = partial(models.code_of_pair, name, example)
+    code = partial(subject.of(name).code, example)
     for tensor in [names[-1] for names in activations.in_both(*seen).values()]:
         found = inside.place(*seen, tensor)
         own = tensor.removesuffix(".in")
@@ -82,7 +82,7 @@ def test_every_error_has_one_cell(pair, name, example):
     figure = plots.network(*inside.grid(table, "layer", "local", "cosine"), **inside.as_arguments("cosine"))
     same(
         figure,
-        inside.code_of_network(partial(models.code_of_pair, name, example), "layer", "local", "cosine"),
+        inside.code_of_network(partial(subject.of(name).code, example), "layer", "local", "cosine"),
     )
 
 
@@ -95,17 +95,15 @@ def test_causes_of_a_layer(pair, name, example):
     figure = plots.causes(
         found.places, found.errors, names=found.names, **inside.as_arguments("relative error")
     )
-    code = inside.code_of_causes(partial(models.code_of_pair, name, example), layer, "relative error")
+    code = inside.code_of_causes(partial(subject.of(name).code, example), layer, "relative error")
     same(figure, code)
     assert ("ffn_act" in inside.swapped(table, layer)) is (name == VIT)
 
 
 def test_attention_in_words_and_figures():
     example = tasks.of_model(VIT).example(7, VIT, None)
-    code = partial(models.code_of_pair, VIT, example)
-    teacher, student = (
-        analysis.attention(zoo.load(each), example.inputs) for each in (models.float_name(VIT), VIT)
-    )
+    code = partial(subject.of(VIT).code, example)
+    teacher, student = (analysis.attention(zoo.load(each), example.inputs) for each in subject.of(VIT).pair)
     steps, one = analysis.steps(teacher, student), student.map(2, 1)
     said = inside.steps_said(one, steps, 2, 1)
     assert f"agree with the teacher's by {steps.agreement[2, 1]:.2f}" in said

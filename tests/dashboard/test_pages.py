@@ -25,8 +25,7 @@ def metrics(app):
 
 def finished(app, key):
     """The page after a job of the visitor's has ended."""
-    running = app.session_state["binviz"].jobs.get(f"{key} running")
-    assert running is None or running.done.wait(120)
+    assert app.session_state["binviz"].jobs[f"{key} last"].done.wait(120)
     return app.run()
 
 

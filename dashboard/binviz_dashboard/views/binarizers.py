@@ -9,7 +9,7 @@ from binviz_dashboard import cache, charts, lab, lab_code, page, state, tensors
 from binviz import plots
 
 NONE = "nothing"
-KINDS = {"activation": "activations", "weight": "weights", "attention": "attention"}
+KINDS = ["activation", "weight", "attention"]
 
 
 def options_of(name: str) -> tuple[tuple[str, object], ...]:
@@ -65,8 +65,8 @@ with page.frame(
     if home:
         state.imply("binarizer", "kind", home)
     with controls:
-        kind = state.choose("For", list(KINDS), "kind", words=KINDS, few=True)
-        known = cards[kind]
+        kind = state.choose("For", KINDS, "kind", few=True)
+        known = state.first("bnn", cards[kind])
         name = state.choose("Binarizer", known, "binarizer")
         other = state.choose("Beside it", [NONE, *(each for each in known if each != name)], "beside-it")
         chosen = lab.Lab(name, options_of(name))
