@@ -235,7 +235,7 @@ def test_what_goes_wrong_in_a_job_is_one_line(visit, monkeypatch):
     app = visit("tradeoffs", part="Speed")
     app.button(key="measure").click().run()
     app = finished(app, "measure")
-    assert [each.value for each in app.error] == ["This went wrong: ValueError"]
+    assert [each.value for each in app.error] == ["This went wrong\\: ValueError"]
     assert not app.exception and app.button(key="measure")
 
 

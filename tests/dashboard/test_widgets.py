@@ -20,7 +20,9 @@ def widgets(app):
 
 def others(widget):
     """Values that the widget does not show now."""
-    if widget.type in ("selectbox", "button_group"):
+    if widget.type == "selectbox":  # options are as they are shown, its value is not
+        values = [option for index, option in enumerate(widget.options) if index != widget.index]
+    elif widget.type == "button_group":
         values = list(widget.options)
     elif widget.type in ("number_input", "slider"):
         values = [
@@ -103,13 +105,13 @@ def try_all(page, most, reload):
 
 
 def assert_no_wrong_colour(app, where):
-    """The float network's colour is for its tensors only; what a trace shows stands in its meta."""
+    """A network's colour is for its tensors only; whose a trace shows stands in its meta."""
     for chart in app.get("plotly_chart"):
         for trace in json.loads(chart.proto.spec)["data"]:
-            of = (trace.get("meta") or {}).get("network") if isinstance(trace.get("meta"), dict) else None
-            colour = json.dumps(trace.get("marker", {})) + json.dumps(trace.get("line", {}))
+            of = (trace.get("meta") or {}).get("network")
+            colours = json.dumps([trace.get("marker"), trace.get("line"), trace.get("fillcolor")])
             if of is not None:
-                assert (theme.FLOAT in colour) == (of == "float"), where
+                assert (theme.BINARY if of == "float" else theme.FLOAT) not in colours, where
 
 
 @pytest.mark.parametrize("page", PAGES)
