@@ -25,7 +25,7 @@ from binviz_kernels.intrinsics import (
 from binviz_kernels.tables import TABLE, WORD_TABLES, bytes_of_step, make_tables
 from binviz_kernels.wide_tables import LINE, PAIR, PANELS, ROWS, SPAN, TOGETHER, look_up_word
 
-inner = njit(nogil=True)
+inner = njit(**portable.INNER)
 
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
 TABLES = 1 << 14  # bytes of tables that do so

@@ -15,11 +15,12 @@ import numpy as np
 from numba import njit
 
 from binviz_kernels.blocks import weighted
-from binviz_kernels.encoder_blocks import part_of
+from binviz_kernels.encoder_blocks import SIGNED, START, UNSIGNED, part_of
 from binviz_kernels.intrinsics import pack_word
+from binviz_kernels.portable import INNER
 from binviz_kernels.row_sums import normalize_row
 
-inner = njit(nogil=True, error_model="numpy")  # a quotient is one instruction
+inner = njit(error_model="numpy", **INNER)  # a quotient is one instruction
 
 ROWS = 16  # whose products are kept side by side
 SHARES = 16  # partial sums of a softmax
@@ -116,14 +117,14 @@ def project(x, qkv, terms, words, layer, planes, norm_first, epsilon, m0, m1):
             for i in range(inputs):
                 shift, alpha = vectors[INPUT_SHIFT + i], numbers[INPUT_ALPHA + i]
                 if norm_first:
-                    encode(normed, 0, shift, alpha, low, high, codes)
+                    encode(normed, START, shift, alpha, low, high, codes)
                 else:
                     encode(x, m, shift, alpha, low, high, codes)
                 pack_codes(codes, planes, some, words.inputs[1 + i, m])
         for i in range(3):
             panels = part_of(qkv, 3 * layer + i, 3 * terms.inputs.shape[0])
             rows = words.inputs[min(1 + i, inputs), first:last]
-            weighted(rows, panels, planes, True, dots, 0, last - first, 0, N)
+            weighted(rows, panels, planes, SIGNED, dots, START, last - first, START, N)
             scale, bias, alpha = (
                 terms.heads[layer, 2 * i],
                 terms.heads[layer, 2 * i + 1],
@@ -247,23 +248,23 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, planes, norm_first,
         rows = last - first
         for m in range(first, last):
             pack_codes(words.heads[3, m], planes, some_context, context[m - first])
-        weighted(context, attn_out, planes, True, dots, 0, rows, 0, D)
+        weighted(context, attn_out, planes, SIGNED, dots, START, rows, START, D)
         for m in range(first, last):
             add_scaled(dots[m - first], vectors[ATTN_OUT_SCALE], vectors[ATTN_OUT_BIAS], x, m)
             if norm_first:
                 normalize_row(x, m, vectors[GAIN_2], vectors[BIAS_2], epsilon, normed, 0)
-                encode(normed, 0, vectors[FFN_SHIFT], numbers[FFN_ALPHA], low, high, codes)
+                encode(normed, START, vectors[FFN_SHIFT], numbers[FFN_ALPHA], low, high, codes)
             else:
                 normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, x, m)
                 encode(x, m, vectors[FFN_SHIFT], numbers[FFN_ALPHA], low, high, codes)
             pack_codes(codes, planes, some, ffn_in[m])
-        weighted(ffn_in[first:last], fc1, planes, True, wide, 0, rows, 0, F)
+        weighted(ffn_in[first:last], fc1, planes, SIGNED, wide, START, rows, START, F)
         for m in range(first, last):
             for n in range(F):
                 y = max(np.float32(wide[m - first, n]) * scale[n] + bias[n], zero)
                 hidden[n] = np.int8(code(y + shift[n], numbers[HIDDEN_ALPHA], zero, most))
             pack_codes(hidden, planes, some_hidden, words.ffn[m])
-        weighted(words.ffn[first:last], fc2, planes, False, dots, 0, rows, 0, D)
+        weighted(words.ffn[first:last], fc2, planes, UNSIGNED, dots, START, rows, START, D)
         for m in range(first, last):
             add_scaled(dots[m - first], vectors[FC2_SCALE], vectors[FC2_BIAS], x, m)
             if not norm_first:

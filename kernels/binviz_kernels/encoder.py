@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from binviz_kernels.checks import contiguous, encoder_input
 from binviz_kernels.encoder_blocks import INPUT_LEAST, Terms, Words, attend, feed_forward, project, rows_of
-from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, named, read
+from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS_OUT, Kernel, named, read
 from binviz_kernels.packing import PackedWeights, pack_rows, unpack
 from binviz_kernels.panels import arrange_together
 
@@ -367,7 +367,7 @@ def encoder_rows_threaded(
 
 ENCODER = Kernel(
     encoder_rows, encoder_rows_threaded,
-    FLOATS_OUT, read(types.uint8, 2), PANELS, PANELS, PANELS, PANELS,
+    FLOATS_OUT, read(types.uint8, 2), PANELS_OUT, PANELS_OUT, PANELS_OUT, PANELS_OUT,
     named(
         Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 1),
         (types.uint64, 3),

@@ -18,12 +18,15 @@ from numba import njit
 
 from binviz_kernels.blocks import BLOCK, arrange, comparisons, products, scaled
 from binviz_kernels.intrinsics import compare_word
+from binviz_kernels.portable import INNER
 from binviz_kernels.row_sums import normalize_row, sum_of_entries
 
-inner = njit(nogil=True)
+inner = njit(**INNER)
 
 QUERIES = 24  # rows of an attention map that are computed together
 NONE = np.empty(0, np.float32)
+# Numba compiles a function once more for every literal that it is called with, and takes these for none
+SIGNED, UNSIGNED, START = np.bool_(True), np.bool_(False), np.int64(0)
 
 
 # Rows of Terms.vectors. The first norm is that of attention, the second that of the feed-forward part.
@@ -105,7 +108,7 @@ def project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1):
                 normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, normed, 0)
             for i in range(inputs):
                 if norm_first:
-                    pack(normed, 0, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
+                    pack(normed, START, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
                 else:
                     pack(x, m, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
         for i in range(3):
@@ -115,7 +118,7 @@ def project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1):
                 terms.ranges[layer, 1, i * N : i * N + N],
             )
             codes = words.inputs[min(1 + i, inputs)]
-            comparisons(codes, panels, D, True, start, width, words.heads[i], first, last, 0, N)
+            comparisons(codes, panels, D, SIGNED, start, width, words.heads[i], first, last, START, N)
 
 
 @inner
@@ -216,7 +219,7 @@ def attend(allowed, form, terms, words, layer, d, N, L, u0, u1):
         width = terms.ranges[layer, 1, left : left + 32 * padded]
         for first in range(0, L, QUERIES):
             rows = min(QUERIES, L - first)
-            products(parts[0, first:], key_panels, d, True, scores, 0, rows, 0, keys)
+            products(parts[0, first:], key_panels, d, SIGNED, scores, START, rows, START, keys)
             for m in range(rows):
                 if forbidden > 0:
                     for j in range(keys):
@@ -229,7 +232,9 @@ def attend(allowed, form, terms, words, layer, d, N, L, u0, u1):
                 else:
                     least = terms.score_least[layer, row]
                 pack(scores, m, np.int32(max(least, -d)), attention[m])
-            comparisons(attention, value_panels, keys, False, start, width, context, 0, rows, 0, 32 * padded)
+            comparisons(
+                attention, value_panels, keys, UNSIGNED, start, width, context, START, rows, START, 32 * padded
+            )  # fmt: skip
             for m in range(rows):
                 for w in range(padded):
                     heads[3, example * L + first + m, column + w] = context_halves[m, w]
@@ -265,41 +270,30 @@ def feed_forward(x, attn_out, fc1, fc2, terms, words, layer, K, N, fc2_signed, n
         last = min(first + BLOCK, m1)
         scale, bias = vectors[ATTN_OUT_SCALE], vectors[ATTN_OUT_BIAS]
         scaled(
-            words.heads[3, first:last],
-            attn_out,
-            K,
-            True,
-            scale,
-            bias,
-            NONE,
-            NONE,
-            1,
-            y,
-            0,
-            last - first,
-            0,
-            D,
-        )
+            words.heads[3, first:last], attn_out, K, SIGNED,
+            scale, bias, NONE, NONE, 1, y, START, last - first, START, D,
+        )  # fmt: skip
         for m in range(first, last):
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]
             if norm_first:
                 normalize_row(x, m, vectors[GAIN_2], vectors[BIAS_2], epsilon, normed, 0)
-                pack(normed, 0, vectors[FFN_LEAST], ffn_in[m])
+                pack(normed, START, vectors[FFN_LEAST], ffn_in[m])
             else:
                 normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, x, m)
                 pack(x, m, vectors[FFN_LEAST], ffn_in[m])
         if terms.doubts.shape[2] == 0:
-            comparisons(ffn_in, fc1, D, True, start, width, words.ffn, first, last, 0, F)
+            comparisons(ffn_in, fc1, D, SIGNED, start, width, words.ffn, first, last, START, F)
         else:
-            products(ffn_in[first:last], fc1, D, True, dots, 0, last - first, 0, F)
+            products(ffn_in[first:last], fc1, D, SIGNED, dots, START, last - first, START, F)
             for m in range(last - first):
                 settle(dots[m], start, width, terms.doubts[layer])
                 pack(dots, m, np.int32(0), words.ffn[first + m])
         scale, bias = vectors[FC2_SCALE], vectors[FC2_BIAS]
         scaled(
-            words.ffn[first:last], fc2, F, fc2_signed, scale, bias, NONE, NONE, 1, y, 0, last - first, 0, D
-        )
+            words.ffn[first:last], fc2, F, fc2_signed,
+            scale, bias, NONE, NONE, 1, y, START, last - first, START, D,
+        )  # fmt: skip
         for m in range(first, last):
             for k in range(D):
                 x[m, k] = y[m - first, k] + x[m, k]

@@ -14,7 +14,9 @@ BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
 ONES = np.uint64(0x0101010101010101)
 ONE, TWO, FOUR, TOP = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
 
-compiled = numba.njit(nogil=True)
+#: Options of the functions that only kernels call: without what calls them from Python, a fifth less to compile.
+INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+compiled = numba.njit(**INNER)
 
 
 @compiled
