@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Encoders take long to compile: in the forms of other processors they are for `make slow`."""
+    """Encoders and threads take long to compile: in the forms of other processors they are for `make slow`."""
     for item in items:
         form = item.callspec.params.get("form") if hasattr(item, "callspec") else None
-        if form not in (None, forms.CHOSEN.name) and "encoder" in item.path.stem:
+        long = "encoder" in item.path.stem or "threads" in item.path.stem
+        if form not in (None, forms.CHOSEN.name) and long:
             item.add_marker(pytest.mark.slow)
 
 

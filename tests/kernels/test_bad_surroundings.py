@@ -15,13 +15,12 @@ from binviz_kernels import forms, kernel, pack_planes, pack_rows, pack_weights, 
 
 SETTINGS = ("BINVIZ_KERNELS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR")
 FORM = "import binviz_kernels.forms as f; print(f.CHOSEN.name)"
-PRODUCT = """
+SIGNS = """
 import numpy as np
-from binviz_kernels import compiled, naive, pack_rows, pack_weights, xnor_gemm
-x = np.random.default_rng(0).standard_normal((7, 100))
-a, w = pack_rows(x), pack_weights(x)
-right = (xnor_gemm(a, w) == naive.xnor_gemm(a, w)).all()
-print(right, w.panels.dtype, "found" if compiled.DOTS.serial.stats.cache_hits else "compiled")
+from binviz_kernels import compiled, naive, pack_rows
+x = np.random.default_rng(0).standard_normal((7, 100), np.float32)
+right = (pack_rows(x).words == naive.pack_rows(x).words).all()
+print(right, "found" if compiled.SIGNS.serial.stats.cache_hits else "compiled")
 """
 
 
@@ -54,15 +53,12 @@ def test_an_unknown_form_is_refused():
     assert done.stderr.splitlines()[-1] == f"ValueError: BINVIZ_KERNELS must be one of {names}, got 'AVX2'"
 
 
-def test_the_cache_notices_another_processor_and_another_form(tmp_path):
+def test_the_cache_notices_another_processor(tmp_path):
     """Code for a processor with more instructions would end the process on one with fewer."""
-    here = {"NUMBA_CACHE_DIR": str(tmp_path), "BINVIZ_KERNELS": "neon"}
-    fewer, other = here | {"NUMBA_CPU_NAME": "generic"}, here | {"BINVIZ_KERNELS": "portable"}
-    for settings, expected in (
-        (here, "True uint16 compiled"), (fewer, "True uint16 compiled"), (other, "True uint64 compiled"),
-        (here, "True uint16 found"), (fewer, "True uint16 found"),
-    ):  # fmt: skip
-        assert run(PRODUCT, **settings).stdout.strip() == expected
+    here = {"NUMBA_CACHE_DIR": str(tmp_path), "BINVIZ_KERNELS": "portable"}
+    fewer = here | {"NUMBA_CPU_NAME": "generic"}
+    for settings, expected in ((here, "compiled"), (fewer, "compiled"), (here, "found"), (fewer, "found")):
+        assert run(SIGNS, **settings).stdout.split() == ["True", expected]
 
 
 DAMAGES = {

@@ -104,6 +104,14 @@ def assert_same(model, packed, **inputs):
         torch.testing.assert_close(got[sure], expected[sure], atol=CLOSE, rtol=CLOSE)
 
 
+@pytest.fixture
+def one_thread():
+    """Long inputs would be split, and that takes long to compile; threads have tests of their own."""
+    set_threads(1)
+    yield
+    set_threads(None)
+
+
 @pytest.mark.parametrize("recipe", ["bnn", "dorefa"])
 def test_bibenchs_plain_signs(recipe):
     model = text_model(recipe)
@@ -114,7 +122,7 @@ def test_bibenchs_plain_signs(recipe):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("heads", "head"), [(2, 16), (2, 32), (1, 48), (2, 64)], ids=str)
-def test_text(recipe, heads, head):
+def test_text(recipe, heads, head, one_thread):
     model = text_model(recipe, heads, head)
     packed = forbid_layers(fused(model))
     for L in (1, 17, 64, 65, 130):

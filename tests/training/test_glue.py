@@ -145,6 +145,7 @@ def test_a_student_without_a_teacher(here, tmp_path):
     assert run.config["identity"]["recipe"]["name"] == "bit-w1a1" and run.curves["step"] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_numbers(here, tmp_path):
     """Not an exception: the process is gone in the middle of the last stage."""
     wanted = glue.train(config(binary_steps=6), tmp_path / "unbroken")
