@@ -7,6 +7,7 @@ are read alike.
 from __future__ import annotations
 
 import base64
+import glob
 import json
 import os
 import platform
@@ -119,11 +120,12 @@ def _check(run: Run) -> None:
     each_example(run)
 
 
-def runs(folder: Path | None = None) -> Iterator[Run]:
-    """All records shipped with the package, then those under `folder`."""
+def runs(folder: Path | None = None, cell: str | None = None) -> Iterator[Run]:
+    """All records shipped with the package, then those under `folder`; or of these only the ones of a cell."""
+    name = "*" if cell is None else glob.escape(cell)
     for root in (SHIPPED, folder):
         if root is not None:
-            for path in sorted(root.glob("*/*.seed*.json")):
+            for path in sorted(root.glob(f"*/{name}.seed*.json")):
                 yield read(path)
 
 
