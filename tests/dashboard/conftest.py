@@ -1,6 +1,18 @@
+import functools
+
 import pytest
 from binviz_dashboard import launch
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_components():
+    """Streamlit reads what every installed package says of itself at each first run of an app: here once."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = manifest_scanner.scan_component_manifests
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(scan))
+        yield
 
 
 @pytest.fixture
