@@ -34,7 +34,8 @@ STYLE = """<style>
 BIG = """<style>
 html {font-size: 21px !important}
 .stMainBlockContainer {padding: 4rem 1rem 2rem}
-[data-testid=stHorizontalBlock]:has(.stPlotlyChart) {flex-direction: column}
+[data-testid=stHorizontalBlock]:has(> .stColumn .stPlotlyChart) {flex-direction: column}
+[data-testid=stHorizontalBlock]:has(> .stColumn .stPlotlyChart) > .stColumn {width: 100%; flex: none}
 </style>"""
 GROWTH, TALLEST = 1.4, 760
 

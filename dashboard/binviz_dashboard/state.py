@@ -32,7 +32,8 @@ class Visit:
 
     page: its path. moved: the last run was of another. written: the URL's values as they were last written.
     given: those of the URL that no widget has taken yet. fresh: the URL is to be read, so a widget that it does not
-    name has its default. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
+    name has its default. landed: the page was reached by its name. passing: the visitor is back there, on the way to
+    the page before. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
     defaults: those left out of the URL. usual: key -> the default when it was last shown. said: see `say`. refused:
     lines about values that could not be used. jobs: key -> work of the visitor's, see `jobs`.
     """
@@ -42,6 +43,8 @@ class Visit:
     written: dict[str, str] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
     fresh: bool = False
+    landed: bool = False
+    passing: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
     defaults: set[str] = field(default_factory=set)
@@ -64,8 +67,15 @@ def arrive(page: str) -> None:
     seen, url = visit(), dict(st.query_params)
     touched = any(key in st.session_state and st.session_state[key] != seen.shown[key] for key in seen.shown)
     seen.moved = moved = page != seen.page
+    # A click on a page's name leaves an entry without values in the browser's history. Who comes back to it sees
+    # what followed to that page, and the URL is left as it is, or there would be no way back beyond it.
+    if moved:
+        seen.landed = not url
+    seen.passing = not moved and seen.landed and not url and bool(seen.written) and not touched
     # A click that comes before the browser has heard of the last URL sends the one before it: the click counts.
-    if moved or (url != seen.written and not touched):
+    if seen.passing:
+        seen.given, seen.fresh = {}, False
+    elif moved or (url != seen.written and not touched):
         seen.given, seen.fresh = url, bool(url) or not moved
     else:
         seen.fresh = False
@@ -87,7 +97,7 @@ def hold() -> None:
     seen = visit()
     texts = {key: _text(value) for key, value in seen.shown.items() if key not in seen.defaults}
     seen.written = seen.given | texts
-    if dict(st.query_params) != seen.written:
+    if not seen.passing and dict(st.query_params) != seen.written:
         st.query_params.from_dict(seen.written)
 
 
