@@ -38,7 +38,7 @@ leaves of these for `elastic-unsigned`; a few that fall from 0.6 for the two bin
 what becomes of x (dotted: x itself), on the right the gradient that training gets back in place of the true one, which
 is zero. What is learned stands where it starts, schedules at the beginning of training. Drawn by
 `python docs/binarizers.py` from the classes themselves; the formulas are in their docstrings, and the dashboard's
-binarizer lab moves their scales and thresholds.
+page Binarizers moves their scales and thresholds.
 
 | binarizer | value and gradient |
 |---|---|

@@ -76,6 +76,8 @@ def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None =
     options = CONFIG["toImageButtonOptions"] | {"filename": f"binviz-{key}"}
     if state.visit().shown.get("big"):
         figure = _enlarged(figure)
+    if st.context.theme.type == "dark":
+        figure = go.Figure(figure).update_layout(template="binviz_dark")
     with st.container(key=f"chart-{key}", gap=None):
         st.plotly_chart(
             figure,
@@ -119,13 +121,6 @@ def _clicked(key: str, then: Callable[[Any], None]) -> None:
 
 
 def _enlarged(figure: go.Figure) -> go.Figure:
-    """A copy with larger type and room for it."""
-    large = go.Figure(figure)
-    margin = large.layout.margin
-    large.update_layout(
-        font={"size": GROWTH * theme.SIZE},
-        height=min(TALLEST, GROWTH * (figure.layout.height or 400)),
-        margin={side: GROWTH * (margin[side] or 0) for side in "lrtb"},
-    )
-    large.update_annotations(font={"size": GROWTH * theme.SIZE})
-    return large
+    """A copy with larger type, as tall as a screen allows."""
+    height = min(TALLEST, GROWTH * (figure.layout.height or 400))
+    return theme.scaled(figure, GROWTH).update_layout(height=height)

@@ -47,7 +47,8 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
                 for word in words:
                     st.markdown(f"**{word}**: {WORDS[word]}")
         big = state.tick("Projector", "big")
-    st.caption(f"Try: {try_this}")
+    if not big:
+        st.caption(f"Try: {try_this}")
     reported = st.container()
     if big:
         st.html(charts.BIG)

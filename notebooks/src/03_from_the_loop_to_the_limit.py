@@ -444,7 +444,7 @@ for rule in ("bert-line", "everything"):
 # | 56 times fewer operations, BERT-base | BiT, BiBERT | 56.2 under their rule, 64.0 under "everything" | yes, it is arithmetic |
 # | 28 to 31 times less memory, BERT-base | BiPFT, BiBERT | 31.1 under their rule; every tensor of the file: part 9 | yes, it is arithmetic |
 #
-# **Next:** the dashboard's page *Bits and speed* shows the same with sliders.
+# **Next:** the dashboard's page *Bits* takes a product apart, and *Trade-offs* measures it.
 
 # %% [markdown]
 # ## References
