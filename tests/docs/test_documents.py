@@ -22,7 +22,7 @@ def test_the_python_in_it_runs(name):
         [sys.executable, "-c", "\n".join(blocks)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONUTF8": "1"},
+        env=os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
         check=False,
     )
     assert done.returncode == 0, done.stderr
