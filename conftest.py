@@ -4,6 +4,7 @@ The same ones in any order, alone or together, and on any number of workers: so 
 `golden` compares what is declared with a file beside the test.
 """
 
+import gc
 import json
 import os
 
@@ -14,12 +15,19 @@ import pytest
 import torch
 from hypothesis import settings
 
+gc.disable()  # until all tests are imported: that leaves no garbage, and would be searched for it again and again
+
 # Tiny tensors gain nothing from more, and a second thread waits where the machine is busy.
 torch.set_num_threads(1)
 
 # The same examples in every run, and as much time for each as a slow machine needs.
 settings.register_profile("the same everywhere", deadline=None, derandomize=True, database=None)
 settings.load_profile("the same everywhere")
+
+
+def pytest_collection_finish():
+    """From here on there may be garbage."""
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
