@@ -18,16 +18,6 @@ class Measure(NamedTuple):
     reference: float | None
     means: str
 
-    def no_use(self, value: float) -> bool:
-        """Whether a value is no better than the reference.
-
-        >>> MEASURES["relative error"].no_use(1.2), MEASURES["cosine"].no_use(0.8), MEASURES["cosine"].no_use(-0.1)
-        (True, False, True)
-        """
-        if self.reference is None:
-            return False
-        return value >= self.reference if self.better == "lower" else value <= self.reference
-
 
 #: Name -> measure, the usual one first.
 MEASURES = {

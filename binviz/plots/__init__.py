@@ -10,12 +10,12 @@ Every figure has units on its axes, colours that colour-blind readers can tell a
 """
 
 from binviz.plots import theme as theme
-from binviz.plots.attention import attention, model_view, ones_of_heads, patch_attention
+from binviz.plots.attention import attention, model_view, patch_attention
 from binviz.plots.binarizers import before_after, curves, error_curve
 from binviz.plots.bits import bit_product, bit_words
 from binviz.plots.costs import costs
 from binviz.plots.figure import describe, reference_line
-from binviz.plots.layers import activations, layer_errors
+from binviz.plots.layers import activations
 from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.network import causes, network, sensitivity
 from binviz.plots.overview import accuracy_size, answers, pictures
@@ -56,12 +56,10 @@ __all__ = [
     "describe",
     "error_curve",
     "histogram",
-    "layer_errors",
     "lines",
     "model_view",
     "moving_histogram",
     "network",
-    "ones_of_heads",
     "outliers",
     "patch_attention",
     "pictures",

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from binviz.plots.figure import builder, clickable, describe, distinct, in_percent, sized
+from binviz.plots.figure import builder, clickable, describe, distinct, sized
 from binviz.plots.theme import BINARY, GREY, ONE, SEQUENTIAL, SIZE, ZERO
+from binviz.words import percent
 
 _TWO = [[0.0, ZERO], [1.0, ONE]]
 #: Cells of a model view, so that it stays below 100 kB.
@@ -44,7 +45,7 @@ def attention(
     >>> before = [[0.6, 0.4], [0.5, 0.5]]
     >>> figure = attention(["the", "cat"], [[0.9, 0.1], [0.5, 0.5]], before, [[1, 0], [1, 1]], 0.5, 0.8)
     >>> figure.layout.meta["alt"].split(". ")[1:]
-    ['Retraining: agreement with the teacher 0.50', 'Binarization: 1.5 ones a row keep 80 % of the mass.']
+    ['Retraining: agreement with the teacher 0.50', 'Binarization: 1.5 ones a row keep 80.0 % of the mass.']
     """
     weights = [np.asarray(part, dtype=np.float32).round(4) for part in (teacher, before)]
     names, said = distinct(labels), [f"Attention of {len(labels)} positions"]
@@ -57,8 +58,8 @@ def attention(
         ones = f"{(bits > 0).sum(axis=1).mean():.1f} ones a row"
         titles.append(f"1-bit, after it<br>{ones}")
         if mass_kept is not None:
-            titles[2] = f"1-bit, after it<br>{in_percent(mass_kept)} of the mass"
-            said.append(f"Binarization: {ones} keep {in_percent(mass_kept)} of the mass")
+            titles[2] = f"1-bit, after it<br>{percent(mass_kept)} of the mass"
+            said.append(f"Binarization: {ones} keep {percent(mass_kept)} of the mass")
     figure = make_subplots(
         rows=1, cols=len(titles), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=titles
     )
@@ -208,42 +209,6 @@ def _pooled(maps: NDArray[np.float32], most: int) -> NDArray[np.float32]:
     sums = np.add.reduceat(np.add.reduceat(maps, starts, axis=-1), starts, axis=-2)
     sizes = np.diff([*starts, n])
     return sums / np.outer(sizes, sizes)
-
-
-@builder
-def ones_of_heads(layers: Sequence[str], ones: Sequence[Sequence[float]], keys: int) -> go.Figure:
-    """How many ones a row of each head's binary attention has, on average.
-
-    Args:
-        layers: names.
-        ones: (layers, heads), mean count of ones per row.
-        keys: how many there could be.
-
-    >>> ones_of_heads(["0", "1"], [[1.5, 2.0], [4.0, 3.0]], keys=8).layout.meta["alt"]
-    'Ones per row of 4 heads, out of 8 keys: from 1.5 to 4.0.'
-    """
-    counts = np.asarray(ones, dtype=float)
-    figure = go.Figure(
-        go.Heatmap(
-            z=counts,
-            x=[str(head) for head in range(counts.shape[1])],
-            y=list(layers),
-            zmin=0,
-            zmax=max(1.0, float(counts.max())),
-            texttemplate="%{z:.1f}",
-            colorbar={"title": {"text": "ones (per row)", "side": "right"}},
-            hovertemplate="layer %{y}, head %{x}: %{z:.2f} ones per row<extra></extra>",
-            xgap=2,
-            ygap=2,
-        )
-    )
-    figure.update_xaxes(title="head (number)", type="category", showgrid=False, tickangle=0)
-    figure.update_yaxes(title="layer (number)", type="category", autorange="reversed", showgrid=False)
-    sized(figure, 120 + 32 * len(layers), right=90, top=20)
-    return describe(
-        figure,
-        alt=f"Ones per row of {counts.size} heads, out of {keys} keys: from {counts.min():.1f} to {counts.max():.1f}.",
-    )
 
 
 @builder

@@ -255,13 +255,3 @@ def percent(part: float, whole: float) -> float:
     (25.0, 0.0)
     """
     return 100 * part / whole if whole else 0.0
-
-
-def in_percent(share: float) -> str:
-    """A share in [0, 1] to three digits; 100 % is said of 1 only.
-
-    >>> in_percent(0.976), in_percent(0.99996), in_percent(1.0)
-    ('97.6 %', 'over 99.9 %', '100 %')
-    """
-    text = f"{100 * share:.3g} %"
-    return "over 99.9 %" if text == "100 %" and share < 1 else text

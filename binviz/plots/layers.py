@@ -7,64 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import builder, describe, reference_line, sized
+from binviz.plots.figure import builder, describe, sized
 from binviz.plots.summaries import Histogram, in_words, outliers, spread
-from binviz.plots.theme import BINARY, NETWORKS, SKY, pale
-
-
-@builder
-def layer_errors(
-    layers: Sequence[str],
-    local: Sequence[float] | None,
-    accumulated: Sequence[float],
-    metric: str = "relative error",
-    unit: str = "no unit, 0 = equal",
-    reference: float | None = None,
-    means: str = "",
-) -> go.Figure:
-    """Two errors per layer: made there, and accumulated from the input up to there.
-
-    Args:
-        layers: names in the order in which the model runs them.
-        local: error of the layer on float inputs; None where only the other one exists.
-        accumulated: distance between the 1-bit and the float model at this point.
-        metric: what the numbers are; those that are not finite leave a gap.
-        unit: their unit.
-        reference: the value of an answer that is of no use: a line.
-        means: what that answer is.
-
-    >>> figure = layer_errors(["fc1", "fc2"], [0.1, 0.2], [0.1, 0.4])
-    >>> [(line.name, list(line.y)) for line in figure.data]
-    [('made here', [0.1, 0.2]), ('accumulated up to here', [0.1, 0.4])]
-    """
-    figure = go.Figure()
-    said = []
-    for name, values, colour, symbol in (
-        ("made here", local, SKY, "circle"),
-        ("accumulated up to here", accumulated, BINARY, "square"),
-    ):
-        if values is None:
-            continue
-        numbers = [float(value) if np.isfinite(value) else None for value in values]
-        figure.add_scatter(
-            x=list(layers),
-            y=numbers,
-            name=name,
-            mode="lines+markers",
-            line={"color": colour, "width": 2},
-            marker={"symbol": symbol, "size": 8},
-        )
-        known = [number for number in numbers if number is not None] or [0.0]
-        said.append(f"{name} from {min(known):.3g} to {max(known):.3g}")
-    reference_line(figure, reference, means)
-    figure.update_xaxes(title="place (in the order they run)", type="category", tickangle=-50)
-    figure.update_yaxes(title=f"{metric} ({unit})", rangemode="tozero")
-    figure.update_layout(showlegend=True)
-    sized(figure, 400)
-    return describe(
-        figure,
-        alt=f"{metric.capitalize()} ({unit}) at {len(layers)} places of the network: {'; '.join(said)}.",
-    )
+from binviz.plots.theme import NETWORKS, pale
 
 
 @builder

@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from binviz import analysis, plots
 from binviz.analysis import MEASURES, Attention, Captured, Map, Steps
-from binviz.plots.figure import in_percent
 from binviz.recipes import Recipe
+from binviz.words import percent
 from binviz_dashboard.activations import short
 
 Code = Callable[[str], str]
@@ -251,7 +251,7 @@ def steps_said(found: Map, steps: Steps, layer: int, head: int) -> str:
     if found.ones is not None:
         said.append(
             f"Binarization: {found.ones.mean():.1f} of {len(found.labels)} keys a query become ones, and keep "
-            f"{in_percent(steps.mass_kept[layer, head])} of its own probability."
+            f"{percent(steps.mass_kept[layer, head])} of its own probability."
         )
     if found.threshold is not None:
         said.append(
@@ -281,7 +281,7 @@ def notes(steps: Steps) -> list[list[str]]:
     return [
         [
             f"agreement with the teacher {agreement:.2f}"
-            + ("" if np.isnan(kept) else f", mass kept {in_percent(kept)}")
+            + ("" if np.isnan(kept) else f", mass kept {percent(kept)}")
             for agreement, kept in zip(*row, strict=True)
         ]
         for row in zip(steps.agreement, steps.mass_kept, strict=True)

@@ -43,8 +43,6 @@ FIGURES = {
     "scale-far": lambda: plots.error_curve(plots.scale_sweep(X, 500 * np.sign(X)), "scale", "times its own"),
     "threshold": lambda: plots.error_curve(plots.threshold_sweep(X, 0, 1), of="threshold"),
     "threshold-used": lambda: plots.error_curve(plots.threshold_sweep(X, -1, 1, used=9.0), of="threshold"),
-    "layer_errors": lambda: plots.layer_errors(LAYERS, np.arange(6.0), np.arange(6.0) * 2),
-    "layer_errors-gaps": lambda: plots.layer_errors(LAYERS, None, [np.inf, np.nan, 1, 2, 3, 4], "SQNR", "dB"),
     "activations": lambda: plots.activations(
         LAYERS, [plots.histogram(X * s) for s in range(1, 7)], [plots.histogram(X)] * 6
     ),
@@ -83,7 +81,6 @@ FIGURES = {
     "sensitivity": lambda: plots.sensitivity(
         ["embed", "layers.0.attention", "all"], [1.0, -0.5, 40], [100, 0, 900], chance=50, chosen="embed"
     ),
-    "ones_of_heads": lambda: plots.ones_of_heads(["0", "1"], [[1.0, 2.5, 3], [4, 5, 6]], keys=8),
     "patch_attention": lambda: plots.patch_attention(
         RNG.integers(0, 17, (8, 8)),
         (1, 2),
