@@ -155,10 +155,8 @@ def sensitivity(controls: DeltaGenerator, subject: Subject) -> None:
     st.markdown("**Which part may be 1-bit, if nothing is trained?**")
     measured = jobs.offer("Measure it here", "sensitivity", question, work, ceiling=300)
     if measured is None:
-        st.info(
-            "Each part is made 1-bit by itself, and the answers are counted that stay.",
-            icon=":material/timer:",
-        )
+        what = f"Each part of {question} is made 1-bit by itself, and the answers are counted that stay."
+        st.info(what, icon=":material/timer:")
         return
     if measured.question != question:
         st.info(f"Below is {measured.question}. Measure again for {question}.", icon=":material/history:")

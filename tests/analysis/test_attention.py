@@ -92,7 +92,9 @@ def test_threshold_and_scale_of_a_map_are_the_binarizers(bert, text, binary_of):
     found = analysis.attention(binary, text)
     for layer in (0, 1):
         one = found.map(layer, 0)
-        alpha = float(binary.bert.encoder.layer[layer].attention.self.binary.attention.alpha.detach())
+        alpha = float(
+            binary.bert.encoder.layer[layer].attention.self.binary.attention_binarizer.alpha.detach()
+        )
         assert one.scale == pytest.approx((alpha, alpha))
         low, high = one.threshold
         assert low <= alpha / 2 <= high

@@ -38,7 +38,11 @@ def others(widget):
 
 def shown(app):
     """All figures, numbers and sentences of a page."""
-    said = [element.value for kind in ("markdown", "caption", "latex", "metric") for element in app.get(kind)]
+    said = [
+        element.value
+        for kind in ("markdown", "caption", "info", "latex", "metric")
+        for element in app.get(kind)
+    ]
     tables = [table.value.to_csv() for table in app.dataframe]
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")], said, tables
 
