@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -59,3 +61,28 @@ def test_on_another_processor_the_layers_run_one_by_one(models, monkeypatch):
     whole = [module for module in found.modules() if isinstance(module, fused.FusedLayers)]
     assert len(whole) == 1 and whole[0].weights is None
     torch.testing.assert_close(outputs(found), wanted)
+
+
+@pytest.mark.slow
+def test_in_a_new_process(models, tmp_path):
+    """Which has not imported binviz; also where attention is float, but still called through binviz."""
+    float_attention = binviz.recipes.get("bnn").but(
+        "mine", query=None, key=None, value=None, attention=None, attention_on="probs"
+    )
+    cases = []
+    for recipe in ("bit-w1a1", float_attention):
+        model, given = models.tiny("bert"), models.inputs("bert")
+        binviz.binarize_(model, recipe)
+        model(**given)
+        cases += [
+            (network, given, network(**given).logits.detach()) for network in (model, binviz.pack(model))
+        ]
+    (tmp_path / "cases.pickle").write_bytes(pickle.dumps(cases))
+    program = """
+import pickle, sys, torch
+with open(sys.argv[1], "rb") as file:
+    print([torch.equal(network(**given).logits, wanted) for network, given, wanted in pickle.load(file)])
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "cases.pickle")]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == ("[True, True, True, True]\n", "")
