@@ -24,17 +24,6 @@ def lead(page: str, values: dict[str, str]) -> Callable[[], None]:
     return on
 
 
-st.set_page_config(
-    page_title="binviz",
-    page_icon=ICON,
-    layout="wide",
-    menu_items={
-        "about": "**binviz** shows, trains and runs binarized transformers. Nothing leaves this machine."
-    },
-)
-st.logo(ICON, size="large")
-st.html(charts.STYLE)
-
 known = {
     name: st.Page(f"views/{name}.py", title=title, icon=icon, default=name == next(iter(PAGES)))
     for name, (title, icon) in PAGES.items()
@@ -44,5 +33,15 @@ old = [
     for name, (page, values) in MOVED.items()
 ]
 page = st.navigation([*known.values(), *old], position="top")
+st.set_page_config(
+    page_title=f"{page.title} · binviz",
+    page_icon=ICON,
+    layout="wide",
+    menu_items={
+        "about": "**binviz** shows, trains and runs binarized transformers. Nothing leaves this machine."
+    },
+)
+st.logo(ICON, size="large")
+st.html(charts.STYLE)
 state.arrive(page.url_path)
 page.run()

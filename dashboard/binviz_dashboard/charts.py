@@ -15,18 +15,11 @@ from binviz_dashboard import state
 #: Plotly's own buttons stay hidden; those of the bar press them.
 CONFIG = theme.CONFIG | {"scrollZoom": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 STYLE = """<style>
-.stPlotlyChart .modebar-container {position: absolute; right: 0; top: 0; width: 0; height: 0; overflow: hidden}
-.stMainBlockContainer {padding: 4.2rem 2rem 3rem}
-.stMainBlockContainer h2 {padding: 0; font-size: 1.6rem}
-.stMainBlockContainer h4 {padding: 0.2rem 0}
+.stPlotlyChart .modebar-container {width: 0 !important; height: 0 !important; overflow: hidden}
 [data-testid=stCaptionContainer] {color: inherit; opacity: 0.78}
-[data-testid=stButtonGroup] button {min-height: 2.5rem}
-.st-key-binviz-head + div {margin-top: -0.9rem}
-.st-key-binviz-controls > div {min-width: 9rem}
 [class*="st-key-chart-"] {position: relative}
 [class*="st-key-bar-"] {position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}
 @media (max-width: 640px) {
-    .stMainBlockContainer {padding: 4rem 1rem 2rem}
     .katex-display {overflow-x: auto}
 }
 </style>"""

@@ -41,7 +41,7 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
         words: of `WORDS`, explained on the page.
     """
     with st.container(horizontal=True, vertical_alignment="center", key=f"{state.OURS}-head"):
-        st.markdown(f"## {question}", width="stretch")
+        st.markdown(f"### {question}", width="stretch")
         if words:
             with st.popover("Words", type="tertiary", key=f"{state.OURS}-words"):
                 for word in words:
