@@ -16,6 +16,7 @@ from binviz_dashboard import state
 CONFIG = theme.CONFIG | {"scrollZoom": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 STYLE = """<style>
 .stPlotlyChart .modebar-container {width: 0 !important; height: 0 !important; overflow: hidden}
+[data-testid=stButtonGroup] button {min-height: 2.5rem}
 [data-testid=stCaptionContainer] {color: inherit; opacity: 0.78}
 [class*="st-key-chart-"] {position: relative}
 [class*="st-key-bar-"] {position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}

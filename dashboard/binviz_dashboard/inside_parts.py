@@ -155,7 +155,7 @@ def sensitivity(controls: DeltaGenerator, subject: Subject) -> None:
     st.markdown("**Which part may be 1-bit, if nothing is trained?**")
     measured = jobs.offer("Measure it here", "sensitivity", question, work, ceiling=300)
     if measured is None:
-        what = f"Each part of {question} is made 1-bit by itself, and the answers are counted that stay."
+        what = f"{question}: one at a time becomes 1-bit, and the answers are counted that stay."
         st.info(what, icon=":material/timer:")
         return
     if measured.question != question:

@@ -108,7 +108,7 @@ def offer(label: str, key: str, question: Any, work: Callable[[Tell], Any], ceil
             mine[key] = last
         elif last is not None and last.error != STOPPED:
             st.error(state.plain(f"{last.error[:1].upper()}{last.error[1:]}"), icon=":material/error:")
-        if st.button(label, key=key, type="primary"):
+        if st.button(label, key=key):
             mine[f"{key} last"] = last = Job(question, work, ceiling, _here())
             Thread(target=last.run, daemon=True, name=f"binviz {key}").start()
             st.rerun()

@@ -83,6 +83,7 @@ def _uploaded() -> Tensor:
     file = st.file_uploader("A .npy file of floats, up to 32 MiB", type="npy", key="file")
     if file is None:
         st.info("Choose a file that numpy.save wrote.")
+        state.hold()
         st.stop()
     content = file.getvalue()
     x = lab.as_rows(validate.load_array(content))
