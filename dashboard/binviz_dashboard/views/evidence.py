@@ -90,6 +90,7 @@ with page.frame(
         one = state.choose("Run", order, "run", words=words)
         others = [key for key in dict.fromkeys([*order, *runs]) if key != one]
         other = state.choose("Beside it", [NONE, *others], "beside", words=words)
+    st.markdown(f"#### {state.plain(asked.text)}")
     if asked.findings:
         answer(asked)
     st.markdown("#### How it went")
