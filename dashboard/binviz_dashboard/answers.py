@@ -170,7 +170,7 @@ def compare(
                 answers[row, part] = model(**batch).logits.argmax(-1).numpy()
             done += len(part)
     truths = [-1 if each.truth is None else list(labels).index(each.truth) for each in examples]
-    return Compared(*answers, np.array(truths))
+    return Compared(answers[0], answers[1], np.array(truths))
 
 
 def every_example(task: Task, model: str, tokenizer: object) -> list[Example]:

@@ -266,8 +266,8 @@ def measure(chosen: Lab, x: NDArray[np.float32]) -> Measured:
     binarizer = chosen.make(tensor)
     with torch.no_grad():
         bases = binarizer.bases(tensor)
-        scaled = sum(code.q.double() * code.scale.double() for code in bases)
-        shift = sum(code.shift.double() for code in bases)
+        scaled = sum((code.q.double() * code.scale.double() for code in bases), torch.zeros(()))
+        shift = sum((code.shift.double() for code in bases), torch.zeros(()))
         y = (scaled + shift).numpy()
         sweep = plots.scale_sweep(tensor, scaled, shift)
         error = float(sweep.used_error or 0.0)
@@ -342,7 +342,10 @@ def _curve(chosen: Lab, binarizer: Binarizer, x: torch.Tensor) -> tuple[NDArray,
 def _first_column(binarizer: Binarizer, x: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
     """What becomes of the first value of the first rows, and the gradient that its code sends back to it."""
     leaf = x.detach().requires_grad_()
-    y = sum(code.q * code.scale.detach() + code.shift.detach() for code in binarizer.bases(leaf))
+    y = sum(
+        (code.q * code.scale.detach() + code.shift.detach() for code in binarizer.bases(leaf)),
+        torch.zeros(()),
+    )
     (slope,) = torch.autograd.grad(y[:rows, 0].sum(), leaf)
     return y[:rows, 0].detach(), slope[:rows, 0]
 

@@ -217,7 +217,7 @@ class Met(NamedTuple):
     a_bits: NDArray[np.int64]
     w_bits: NDArray[np.int64]
     signed: bool
-    count: int
+    counted: int
     dot: int
     scale: float
     added: float
@@ -269,7 +269,7 @@ def meet(model: nn.Module, place: Place, seen: analysis.Captured, token: int, ro
 def row_in_words(met: Met) -> str:
     """From the count to the layer's output as a formula with its numbers, in LaTeX; no line is wider than a phone."""
     n, ones = len(met.a_bits), int(met.a_bits.sum())
-    count = f"{n} - 2\\cdot {met.count}" if met.signed else f"2\\cdot {met.count} - {ones}"
+    count = f"{n} - 2\\cdot {met.counted}" if met.signed else f"2\\cdot {met.counted} - {ones}"
     return (
         rf"\begin{{aligned}}\text{{dot}} &= {count} = {met.dot} \\ "
         rf"y &= \text{{dot}}\cdot\text{{scales}} + \text{{bias}} \\ "
@@ -280,7 +280,7 @@ def row_in_words(met: Met) -> str:
 def numbers(met: Met) -> dict[str, str]:
     """What the page shows in large."""
     return {
-        "Ones of a XOR w" if met.signed else "Ones of a AND w": str(met.count),
+        "Ones of a XOR w" if met.signed else "Ones of a AND w": str(met.counted),
         "Dot product of the codes": str(met.dot),
         "From the bits": f"{met.output:.6g}",
         "The model says": f"{met.models:.6g}",

@@ -107,7 +107,9 @@ def courses(shown: Mapping[str, Run], what: str) -> dict[str, plots.Course]:
             if name.startswith(f"{moving.prefix}/")
         }
         if curves:
-            found[title] = plots.Course(run.curves["watched"], list(curves), list(curves.values()))
+            found[title] = plots.Course(
+                list(map(int, run.curves["watched"])), list(curves), list(curves.values())
+            )
     return found
 
 
