@@ -24,6 +24,15 @@ def lead(page: str, values: dict[str, str]) -> Callable[[], None]:
     return on
 
 
+# Before the navigation: a browser's tab would have the page's icon, which is fetched from elsewhere.
+st.set_page_config(
+    page_icon=ICON,
+    layout="wide",
+    menu_items={
+        "about": "**binviz** shows, trains and runs binarized transformers. Nothing leaves this machine."
+    },
+)
+
 known = {
     name: st.Page(f"views/{name}.py", title=title, icon=icon, default=name == next(iter(PAGES)))
     for name, (title, icon) in PAGES.items()
@@ -33,14 +42,7 @@ old = [
     for name, (page, values) in MOVED.items()
 ]
 page = st.navigation([*known.values(), *old], position="top")
-st.set_page_config(
-    page_title=f"{page.title} · binviz",
-    page_icon=ICON,
-    layout="wide",
-    menu_items={
-        "about": "**binviz** shows, trains and runs binarized transformers. Nothing leaves this machine."
-    },
-)
+st.set_page_config(page_title=f"{page.title} · binviz")
 st.logo(ICON, size="large")
 st.html(charts.STYLE)
 state.arrive(page.url_path)
