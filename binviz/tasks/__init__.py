@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import digits, glue
+from binviz.tasks import digits, glue, pictures
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -29,5 +29,6 @@ __all__ = [
     "glue",
     "names",
     "of_model",
+    "pictures",
     "register",
 ]

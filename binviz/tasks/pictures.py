@@ -1,0 +1,266 @@
+"""Photographs with one class each: CIFAR-10, and any data set of pictures of the hub or folder of them.
+
+Every picture is a square of red, green and blue, moved by up to an eighth and mirrored at random in training.
+
+CIFAR-10: A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from binviz.data import pictures, sources
+from binviz.data.pictures import Split
+from binviz.errors import UserError
+from binviz.losses import Batch
+from binviz.networks import DigitsCNN, DigitsCNNConfig, StemViT, StemViTConfig
+from binviz.tasks.batches import LengthBuckets
+from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Architecture -> its usual width: of the hidden states, of the first stage, of the second half's channels.
+WIDTHS = {"vit": 96, "swin": 48, "cnn": 64}
+CIFAR10 = "uoft-cs/cifar10"
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+
+def network(name: str, seed: int, classes: Sequence[str], size: int) -> nn.Module:
+    """An untrained network for pictures of that size.
+
+    Args:
+        name: "vit" (4 layers behind convolutions that halve the picture twice, or more often where it has over 32
+            pixels), "swin" (2 stages of windows of 4x4 patches), "cnn" (4 residual convolutions), or one of them with
+            a width that is a multiple of 4 heads of its, such as "vit-64"; or the hub id or folder of a checkpoint,
+            which then gets a new head.
+        seed: of its weights.
+        classes: their names.
+        size: height and width in pixels.
+
+    Raises:
+        UserError: no such architecture or checkpoint, or one that does not take pictures of that size.
+
+    >>> model = network("vit-32", 0, CIFAR10_CLASSES, 32)
+    >>> model.config.hidden_size, model.config.id2label[3]
+    (32, 'cat')
+    """
+    torch.manual_seed(seed)
+    name = name or "vit"
+    labels = {"id2label": dict(enumerate(classes)), "label2id": {label: i for i, label in enumerate(classes)}}
+    found = re.fullmatch(r"(vit|swin|cnn)(?:-([1-9]\d{0,3}))?", name)
+    if found is None:
+        return _checkpoint(name, labels, size)
+    arch, width = found[1], int(found[2] or WIDTHS[found[1]])
+    if width % 16:
+        raise UserError(f"the width of {name!r} is no multiple of 16; take such as {arch}-{WIDTHS[arch]}")
+    least = {"vit": 8, "swin": 16, "cnn": 2}[arch]
+    if size % least:
+        raise UserError(f"{arch} takes pictures whose side is a multiple of {least} pixels, not {size}")
+    if arch == "cnn":
+        return DigitsCNN(DigitsCNNConfig(width // 2, depth=2, num_channels=3, image_size=size, **labels))
+    if arch == "vit":
+        stem = [32, 64, *[64] * ((size // 32).bit_length() - 1)]
+        return StemViT(
+            StemViTConfig(
+                stem=stem, image_size=size, hidden_size=width, intermediate_size=2 * width, **labels
+            )
+        )
+    from transformers import SwinConfig, SwinForImageClassification
+
+    config = SwinConfig(
+        image_size=size,
+        patch_size=max(2, size // 16),
+        embed_dim=width,
+        depths=[2, 2],
+        num_heads=[2, 4],
+        window_size=4,
+        mlp_ratio=2.0,
+        **labels,
+    )
+    return SwinForImageClassification(config)
+
+
+def _checkpoint(name: str, labels: dict[str, Any], size: int) -> nn.Module:
+    """A checkpoint's model with a head for these classes.
+
+    Raises:
+        UserError: it cannot be had, or its pictures have another size.
+    """
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    if not Path(name).is_dir() and "/" not in name:
+        raise UserError(
+            f"no architecture {name!r}; choose one of: {', '.join(WIDTHS)}, one with a width such as vit-64, or the "
+            "hub id or folder of a checkpoint"
+        )
+    wanted = sources.pretrained(AutoConfig, name).image_size
+    if wanted != size:
+        raise UserError(f"{name} takes pictures of {wanted} pixels, not {size}; say --size {wanted}")
+    return sources.pretrained(
+        AutoModelForImageClassification,
+        name,
+        use_safetensors=True,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,
+        **labels,
+    )
+
+
+def normalise(found: NDArray[np.uint8]) -> Tensor:
+    """(N, H, W, 3) bytes to (N, 3, H, W) floats in [-1, 1].
+
+    >>> normalise(np.full((1, 2, 2, 3), 255, np.uint8)).unique().tolist()
+    [1.0]
+    """
+    return torch.from_numpy(found).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
+
+
+def varied(found: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Every (H, W, 3) picture moved by up to an eighth of its side each way, black behind it, half of them mirrored.
+
+    >>> varied(np.ones((2, 8, 8, 3), np.uint8), np.random.default_rng(0)).shape
+    (2, 8, 8, 3)
+    """
+    count, side = found.shape[:2]
+    most = side // 8
+    padded = np.pad(found, ((0, 0), (most, most), (most, most), (0, 0)))
+    tops, lefts = rng.integers(0, 2 * most + 1, (2, count))
+    mirrored = rng.random(count) < 0.5
+    moved = np.empty_like(found)
+    for i, (top, left, turn) in enumerate(zip(tops, lefts, mirrored, strict=True)):
+        part = padded[i, top : top + side, left : left + side]
+        moved[i] = part[:, ::-1] if turn else part
+    return moved
+
+
+@torch.no_grad()
+def judge(model: nn.Module, tokenizer: None = None, *, source: str = CIFAR10, size: int = 0) -> Judged:
+    """Accuracy on the held-out pictures, and whether each is right."""
+    found = pictures.load(source, "test", size)
+    model.eval()
+    correct = [
+        model(pixel_values=normalise(found.take(part))).logits.argmax(-1).numpy() == found.labels[part]
+        for part in np.array_split(np.arange(len(found)), -(-len(found) // 250))
+    ]
+    values = np.concatenate(correct)
+    return {"accuracy": float(values.mean())}, values
+
+
+def problem(tokenizer: None, batch_size: int, seed: int, *, source: str = CIFAR10, size: int = 0) -> Problem:
+    """Batches of the training pictures, moved and mirrored at random; evaluation on those held out."""
+    train, test = (pictures.load(source, split, size) for split in ("train", "test"))
+    batches = LengthBuckets([1] * len(train), batch_size, seed)
+
+    def batch_of(step: int) -> Batch:
+        chosen = batches(step)
+        found = varied(train.take(chosen), np.random.default_rng((seed, step)))
+        return {"pixel_values": normalise(found), "labels": torch.from_numpy(train.labels[chosen])}
+
+    return Problem(
+        name_of(source, size),
+        batch_of,
+        partial(judge, source=source, size=size),
+        {"train": train.sha256(), "test": test.sha256()},
+        calibration=batch_of(0),
+        per_epoch=batches.per_epoch,
+    )
+
+
+def held_out(tokenizer: None = None, *, source: str = CIFAR10, size: int = 0) -> HeldOut:
+    """The held-out pictures."""
+    found = pictures.load(source, "test", size)
+
+    def collate(part: Sequence[Any]) -> dict[str, Tensor]:
+        return {"pixel_values": normalise(found.take([int(i) for i in part]))}
+
+    return HeldOut(range(len(found)), collate)
+
+
+def example(
+    index: int, model: str = "", tokenizer: None = None, *, source: str = CIFAR10, size: int = 0
+) -> Example:
+    """A held-out picture, by its number.
+
+    Raises:
+        UserError: there is no picture of that number.
+    """
+    found = pictures.load(source, "test", size)
+    if not 0 <= index < len(found):
+        raise UserError(f"no picture has the number {index}; choose one from 0 to {len(found) - 1}")
+    picture = f"pictures.load({source!r}, 'test', {size}).take([{index}])"
+    return Example(
+        f"{name_of(source, size)} {index}",
+        {"pixel_values": normalise(found.take([index]))},
+        f"inputs = {{'pixel_values': normalise({picture})}}\n",
+        imports="from binviz.data import pictures\nfrom binviz.tasks.pictures import normalise\n",
+        truth=found.classes[found.labels[index]],
+        picture=found.take([index])[0],
+        picture_code=f"{picture}[0]",
+    )
+
+
+def start(
+    name: str, seed: int, *, classes: tuple[str, ...] = CIFAR10_CLASSES, size: int = 32
+) -> tuple[nn.Module, None]:
+    """See `network`."""
+    return network(name, seed, classes, size), None
+
+
+def name_of(source: str, size: int = 0) -> str:
+    """The task's name in cells and folders.
+
+    >>> name_of("uoft-cs/cifar10"), name_of("local/tiny-imagenet-32px"), name_of("my pictures/cats", 64)
+    ('cifar10', 'tiny-imagenet-32px', 'cats-64px')
+    """
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", Path(source).name or Path(source).resolve().name).strip("-").lower()
+    return f"{name}-{size}px" if size else name
+
+
+def task_of(source: str, size: int = 0) -> Task:
+    """The task of a data set of pictures, which is looked at for its classes.
+
+    Args:
+        source: hub id or folder.
+        size: height and width in pixels; 0 is that of the first picture.
+
+    Raises:
+        UserError: the data cannot be had.
+    """
+    if (source, size) == (CIFAR10, 0):
+        return TASK
+    split: Split = "train"
+    found = pictures.load(source, split, size)
+    return _task(source, size, found.classes, found.size, licence=f"that of {source}")
+
+
+def _task(source: str, size: int, classes: tuple[str, ...], side: int, **about: Any) -> Task:
+    where: dict[str, Any] = {"source": source, "size": size}
+    return Task(
+        name=name_of(source, size),
+        title=f"Which of {len(classes)} things is in the picture?",
+        shows="picture",
+        labels=classes,
+        start=partial(start, classes=classes, size=side),
+        problem=partial(problem, **where),
+        judge=partial(judge, **where),
+        held_out=partial(held_out, **where),
+        example=partial(example, **where),
+        source=f"trained from scratch on {source}",
+        **about,
+    )
+
+
+TASK = register(
+    _task(CIFAR10, 0, CIFAR10_CLASSES, 32, licence="CIFAR-10's own terms; no picture of it is bundled")
+)
