@@ -6,6 +6,7 @@ He et al. 2023, "BiViT: Extremely Compressed Binary Vision Transformers" (2211.0
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 import torch
@@ -118,6 +119,55 @@ class BiViTAttention(Binarizer):
         if self.method == "descent":  # each row has its own
             return None
         return Cut(part_of_maximum(x), self.beta, "part of its row's maximum")
+
+
+@register("bivit-attention-scores")
+class BiViTScoresAttention(Clipped):
+    r"""The same codes as "bivit-attention" from raw scores, with the gradient straight through to these.
+
+    $$q(s) = \begin{cases} 1 & s \ge \max_{\text{row}} s + \ln \beta \\ 0 & \text{else} \end{cases}
+    \qquad \frac{\partial q}{\partial s} = \mathbf 1[\,|s| < 1\,]$$
+
+    since softmax(s) >= beta * max softmax(s) says the same. This is the paper's ablation without the softmax's own
+    gradient (its table 5), which it finds no better than BiBERT's map.
+
+    Args:
+        features, channel_axis: ignored; x is (..., L), scores, and a row is the last axis.
+        beta: the fraction of the row's largest probability, 0.01 to 1.
+        edge: whether the gradient "passes" or "blocks" at exactly |s| = 1.
+
+    No official code.
+
+    Raises:
+        UserError: beta out of these bounds, or another edge.
+
+    >>> import torch
+    >>> BiViTScoresAttention()(torch.tensor([[2.0, 1.0, 0.5, -10000.0]])).tolist()
+    [[1.0, 1.0, 0.0, 0.0]]
+    """
+
+    levels = (0, 1)
+    takes = ("scores",)
+    options: ClassVar = Clipped.options | {
+        "beta": Option("part of the row's largest probability", low=0.01, high=1.0)
+    }
+
+    def __init__(
+        self, *, features: int = 1, channel_axis: int = -1, beta: float = 0.25, edge: Edge = "blocks"
+    ) -> None:
+        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
+        self._check(beta=beta)
+        self.beta = beta
+
+    def encode(self, x: Tensor) -> Code:
+        q = x.detach().clone()
+        q = q.ge_(q.amax(-1, keepdim=True) + math.log(self.beta))
+        return Code(with_surrogate(x, q, self._window), x.new_ones(()), x.new_zeros(()))
+
+    def cut(self, x: Tensor) -> Cut | None:
+        wide = x.detach().double()
+        below = wide - wide.amax(-1, keepdim=True)
+        return Cut(below, math.log(self.beta), "below its row's largest score")
 
 
 @register("bivit-weight")

@@ -6,7 +6,7 @@ A cell is one stage that starts from another cell's model, its teacher. The reco
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -31,6 +31,7 @@ class Cell:
         stage: how it is trained.
         architecture: of the task's; "" is its usual one, and is left out of the cell's name.
         teacher: row of the cell, of the same task and architecture, whose model it starts from.
+        taught_by: row of the cell whose model is the teacher, where it is not the one that it starts from.
         start: name of the bundled model that it starts from, where no cell is its teacher; with neither it starts
             from the task's own.
         bundled: name of a bundled model that is this cell's result, if there is one; the teacher of its
@@ -53,6 +54,7 @@ class Cell:
     bundled: str = ""
     augment: str = ""
     why: str = ""
+    taught_by: str = ""
 
     def name_of(self, row: str) -> str:
         """The name of the cell of that row, of the same task and architecture.
@@ -75,7 +77,8 @@ class Cell:
         {'task': 'digits', 'architecture': '', 'teacher': 'float', 'start': '', 'augment': ''}
         """
         names = ("task", "architecture", "teacher", "start", "augment")
-        return {name: getattr(self, name) for name in names}
+        other = {"taught_by": self.taught_by} if self.taught_by else {}
+        return {name: getattr(self, name) for name in names} | other
 
 
 @dataclass(frozen=True)
@@ -155,12 +158,11 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
 
 
 def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[runs.Run]:
-    task, place = tasks.get(cell.task), cell.start
+    task, place, taught_by = tasks.get(cell.task), cell.start, ""
     if cell.teacher:
-        teacher = experiment.cell(cell.name_of(cell.teacher))
-        place = teacher.bundled or str(out / f"{teacher.name}.seed{seed}")
-        if not (teacher.bundled or Path(place).is_dir()):
-            yield from _run(experiment, teacher, out, seed)
+        place = yield from _trained(experiment, cell.name_of(cell.teacher), out, seed)
+    if cell.taught_by:
+        taught_by = yield from _trained(experiment, cell.name_of(cell.taught_by), out, seed)
     if place:
         model, tokenizer = zoo.load(place), task.tokenizer(place)
     else:
@@ -178,5 +180,15 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         config={"teacher": cell.teacher and cell.name_of(cell.teacher), "why": cell.why},
         identify=experiment.settings | cell.identity(),
         seed=seed,
+        teacher=zoo.load(taught_by) if taught_by else None,
     )
     yield run
+
+
+def _trained(experiment: Experiment, name: str, out: Path, seed: int) -> Generator[runs.Run, None, str]:
+    """Where the model of a cell is; the cell is run first if it is not there."""
+    cell = experiment.cell(name)
+    place = cell.bundled or str(out / f"{name}.seed{seed}")
+    if not (cell.bundled or Path(place).is_dir()):
+        yield from _run(experiment, cell, out, seed)
+    return place

@@ -44,7 +44,7 @@ class Row:
         lr: times the task's own.
         scale_lr: of learned scales.
         stage: further settings of the stage: dropout, frozen, keep_alphas.
-        start, augment, why: see `Cell`.
+        start, augment, why, taught_by: see `Cell`.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Row:
     start: str = ""
     augment: str = ""
     why: str = ""
+    taught_by: str = ""
 
 
 def matrix(
@@ -107,4 +108,5 @@ def _cell(task: str, architecture: str, row: Row, budget: Budget, later: int) ->
         start=row.start,
         augment=row.augment,
         why=row.why,
+        taught_by=row.taught_by,
     )

@@ -134,14 +134,17 @@ def calibrate(model: nn.Module, batch: Batch, targets: tuple[str, ...] = ("label
     model(**inputs_of(batch, targets))
 
 
-def prepare(model: nn.Module, stage: Stage, problem: Problem, seed: int = 0) -> Loss:
+def prepare(
+    model: nn.Module, stage: Stage, problem: Problem, seed: int = 0, teacher: nn.Module | None = None
+) -> Loss:
     """Make `model`, in place, the untrained student of what it was; returns its loss.
 
     Args:
-        model: the teacher, and the student afterwards.
+        model: the student; what it was is the teacher.
         stage: how it will be trained.
         problem: whose calibration batch its scales start from.
         seed: of weights that the loss or the recipe draws.
+        teacher: another one than that.
 
     >>> batch = {"input": torch.ones(2, 4), "labels": torch.tensor([0, 1])}
     >>> problem = Problem("own", lambda step: batch, lambda model: ({}, None), {}, batch)
@@ -151,13 +154,13 @@ def prepare(model: nn.Module, stage: Stage, problem: Problem, seed: int = 0) -> 
     """
     torch.manual_seed(seed)
     choice = stage.loss or problem.loss
-    teacher = copy.deepcopy(model).eval() if choice.needs_teacher or stage.keep_alphas else None
-    loss = choice.make(teacher if choice.needs_teacher else None, problem.targets)
+    was = copy.deepcopy(model).eval() if choice.needs_teacher or stage.keep_alphas else None
+    loss = choice.make((teacher or was) if choice.needs_teacher else None, problem.targets)
     if stage.is_float:
         return loss
     binarize_(model, stage.recipe)
-    if stage.keep_alphas and teacher is not None:
-        keep_alphas(model, teacher)
+    if stage.keep_alphas and was is not None:
+        keep_alphas(model, was)
     calibrate(model, problem.calibration, problem.targets)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -201,6 +204,7 @@ def run_stage(
     config: dict[str, Any],
     identify: dict[str, Any],
     seed: int = 0,
+    teacher: nn.Module | None = None,
 ) -> tuple[runs.Run, nn.Module]:
     """Train one stage unless it is finished; its model folder and run record go under `out`.
 
@@ -209,13 +213,14 @@ def run_stage(
     Args:
         problem: data and evaluation.
         stage: how it is trained.
-        start: the model it starts from, and its teacher. Changed in place.
+        start: the model it starts from, and its teacher if there is no other. Changed in place.
         out: folder of this and earlier results.
         cell, experiment: of the record.
         config: further settings, recorded.
         identify: those that, beside the stage's own and the data, make it another run: a finished or
             interrupted stage with others is refused.
         seed: of weights that are drawn, and of dropout; batches have the problem's.
+        teacher: another one than `start`.
 
     Returns:
         Its record and the trained model.
@@ -229,7 +234,7 @@ def run_stage(
     run = _finished(record, folder, stage, identity)
     if run is not None:
         return run, zoo.load(folder)
-    loss, checkpoint = prepare(start, stage, problem, seed), out / f"{name}.checkpoint"
+    loss, checkpoint = prepare(start, stage, problem, seed, teacher), out / f"{name}.checkpoint"
     history = fit(start, problem.batch_of, loss, stage.train, checkpoint, cell, identity, seed)
     start.requires_grad_(True)
     metrics, values = problem.evaluate(start)

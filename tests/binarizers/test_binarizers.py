@@ -220,3 +220,12 @@ def test_levels_and_bits_of_every_name():
         levels = binarizer.levels
         assert 2 ** (binarizer.bits - 1) < len(levels) <= 2**binarizer.bits
         assert levels == (-1, 1) or levels == tuple(range(levels[0], levels[-1] + 1))
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.2, 0.25, 0.45, 1.0])
+def test_a_part_of_the_largest_probability_is_a_distance_below_the_largest_score(beta):
+    scores = torch.randn(4, 9, 33, dtype=torch.float64) * 3
+    scores[..., 20:] = -10000.0
+    codes = get("bivit-attention-scores", beta=beta).encode(scores).q
+    assert torch.equal(codes, get("bivit-attention", beta=beta).encode(scores.softmax(-1)).q)
+    assert not codes[..., 20:].any() and codes.any(-1).all()

@@ -78,6 +78,7 @@ def test_convolution_weights(name):
     [
         ("bnn", lambda x: float(abs(x) <= 1)),
         ("bibert-attention", lambda x: float(abs(x) < 1)),
+        ("bivit-attention-scores", lambda x: float(abs(x) < 1)),
         ("bireal-activation", lambda x: max(2 - abs(2 * x), 0)),
         ("bit-weight", lambda x: 1.0),
     ],

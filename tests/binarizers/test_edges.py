@@ -35,6 +35,7 @@ def test_every_activation_is_asked_below():
         "xnor-activation",
         "bibert-attention",
         "bivit-attention",
+        "bivit-attention-scores",
         "row-threshold",
         "fda-activation",
     }
@@ -50,7 +51,8 @@ def test_every_activation_is_asked_below():
 
 @pytest.mark.parametrize("edge", ["passes", "blocks"])
 @pytest.mark.parametrize(
-    "name", ["bnn", "xnor-activation", "bibert-attention", "xnor-weight", "dorefa-weight"]
+    "name",
+    ["bnn", "xnor-activation", "bibert-attention", "bivit-attention-scores", "xnor-weight", "dorefa-weight"],
 )
 def test_a_window_on_integers(name, edge):
     wanted = [window(x, edge) for x in INTEGERS[0].tolist()]
