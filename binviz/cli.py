@@ -91,23 +91,36 @@ def list_everything(
 
 @train_app.command("images")
 def train_images(
-    arch: Annotated[str, typer.Option(help="vit or cnn.")] = "vit",
+    arch: Annotated[
+        str,
+        typer.Option(help="vit or cnn; on other data sets also swin, or a checkpoint's hub id or folder."),
+    ] = "vit",
     stages: Stages = "float,bit-w1a1",
-    width: Annotated[int, typer.Option(min=4, help="Of the hidden states; a multiple of 4.")] = 64,
+    dataset: Annotated[
+        str, typer.Option(help="digits, a hub id such as uoft-cs/cifar10, or a folder of pictures.")
+    ] = "digits",
+    size: Annotated[int, typer.Option(min=0, help="Scale pictures to this many pixels; 0 does not.")] = 0,
+    width: Annotated[int, typer.Option(min=0, help="Of the hidden states; 0 is the usual one.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Of the float stage.")] = 2500,
+    lr: Annotated[float, typer.Option(help="Of the float stage.")] = 1e-3,
     binary_steps: Annotated[int, typer.Option(min=1, help="Of every binary stage.")] = 2500,
     binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 5e-3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 64,
     hidden_weight: Annotated[float, typer.Option(help="Of the hidden states in distillation.")] = 1.0,
+    label_weight: Annotated[float, typer.Option(help="Of the labels in the binary stages.")] = 1.0,
+    mix: Annotated[str, typer.Option(help="mixup or cutmix.")] = "",
+    precision: Annotated[str, typer.Option(help="bf16 or no.")] = "no",
     seed: int = 0,
     out: Out = Path("runs-out"),
 ) -> None:
-    """Train small models on scikit-learn's digits; needs no network."""
+    """Train and binarize models on pictures; scikit-learn's digits need no network."""
     from binviz.training import images
 
     values = {
         key: value for key, value in locals().items() if key in {f.name for f in fields(images.ImagesConfig)}
     }
-    _say(images.train(images.ImagesConfig(**values | {"stages": _split(stages)}), out), out)
+    config = images.ImagesConfig(**values | {"stages": _split(stages)})
+    _say(images.train(config, out), out)
 
 
 @train_app.command("glue")

@@ -9,7 +9,6 @@ size.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -116,9 +115,9 @@ class Pictures:
         The pixels are the same wherever the files came from, if the files lose nothing.
         """
         digest = hashlib.sha256(repr((self.size, self.classes)).encode())
-        digest.update(np.ascontiguousarray(self.labels, "<i8"))
+        digest.update(self.labels.astype("<i8").tobytes())
         if self.small:
-            digest.update(np.ascontiguousarray(self.take(range(len(self)))))
+            digest.update(self.take(range(len(self))).tobytes())
         return digest.hexdigest()
 
 
@@ -225,7 +224,9 @@ def _of_classes(folder: Path) -> tuple[list[Path], NDArray[np.int64], tuple[str,
         if place.is_dir() and not place.name.startswith(".")
     }
     if len(groups) < 2:
-        raise UserError(f"{folder} has no folders of classes; put the pictures of each class into one of its own")
+        raise UserError(
+            f"{folder} has no folders of classes; put the pictures of each class into one of its own"
+        )
     if empty := next((name for name, paths in groups.items() if not paths), None):
         raise UserError(f"the class {empty!r} in {folder} has no picture; add some or remove the folder")
     paths = [path for group in groups.values() for path in group]

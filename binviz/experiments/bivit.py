@@ -73,7 +73,9 @@ ROWS = (
         why="BiViT layer kind after layer kind: the feed-forward part follows attention",
     ),
     _row("bivit-mixed", why="the feed-forward part's inputs stay float, the paper's default"),
-    _row("bivit-w1a1.no-sab", NO_SAB, group=2, why="BiBERT's signs of scores in place of softmax's threshold"),
+    _row(
+        "bivit-w1a1.no-sab", NO_SAB, group=2, why="BiBERT's signs of scores in place of softmax's threshold"
+    ),
     _row(
         "bivit-w1a1.to-scores",
         TO_SCORES,
@@ -124,8 +126,12 @@ CLAIMS = (
     _claim("BiViT is better than BiT", "table 2", FIRST, "bit-w1a1"),
     _claim("BiViT is better than BiBERT", "table 2", FIRST, "bibert"),
     _claim("BiViT is better than plain signs", "asked here", FIRST, "bnn-threshold"),
-    _claim("Float inputs of the feed-forward part are better than binary ones", "table 2", "bivit-mixed", ONE),
-    _claim("A threshold that follows softmax is better than signs of scores", "table 5", ONE, f"{ONE}.no-sab"),
+    _claim(
+        "Float inputs of the feed-forward part are better than binary ones", "table 2", "bivit-mixed", ONE
+    ),
+    _claim(
+        "A threshold that follows softmax is better than signs of scores", "table 5", ONE, f"{ONE}.no-sab"
+    ),
     _claim("Softmax's own gradient is better than one to the scores", "table 5", ONE, f"{ONE}.to-scores"),
     _claim("Attention first is better than all at once, with as many steps", "table 7", FIRST, ONE),
     _claim(

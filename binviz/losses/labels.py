@@ -2,7 +2,8 @@ r"""What the labels say: cross-entropy, or the squared distance of a number.
 
 $$L = -\frac1N \sum_{n} \log p_{n, y_n}$$
 
-over the N positions that have a label; -100 marks those that have none, as in masked language modelling.
+over the N positions that have a label; -100 marks those that have none, as in masked language modelling. Where an
+example is a mixture of several, its label is a probability of each class.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: float.
-        labels: int64; those that are -100 do not count. Float where C = 1, and all of them count.
+        labels: int64; those that are -100 do not count. Float where C = 1, and all of them count; float (..., C) where
+            they are probabilities.
 
     >>> import torch
     >>> label_loss(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])).item()
@@ -31,6 +33,8 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """
     if logits.shape[-1] == 1:
         return F.mse_loss(logits.squeeze(-1), labels.float())
+    if labels.shape == logits.shape:
+        return F.cross_entropy(logits.flatten(0, -2), labels.flatten(0, -2))
     logits, labels = logits.flatten(0, -2), labels.long().flatten()
     if not (labels != NO_LABEL).any():
         return 0.0 * logits.sum()  # the mean of none is no number

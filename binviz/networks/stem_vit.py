@@ -7,6 +7,8 @@ binary vision transformers.
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
@@ -49,7 +51,7 @@ class ConvolutionalPatches(nn.Module):
         super().__init__()
         channels = (config.num_channels, *config.stem)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(channels, channels[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(channels):
             layers += [
                 nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
@@ -94,7 +96,7 @@ class StemViT(ViTForImageClassification):
         place = "vit.embeddings.patch_embeddings.stem"
         found.stay |= {
             f"{place}.{i}": "first layers"
-            for i, part in enumerate(self.get_submodule(place))  # type: ignore[arg-type]
+            for i, part in enumerate(self.get_submodule(place))
             if isinstance(part, nn.Conv2d)
         }
         return found

@@ -22,15 +22,6 @@ ARCHITECTURES = ("vit", "cnn")
 WIDTH = 64
 
 
-def architecture(arch: str, width: int = WIDTH) -> str:
-    """The name of an architecture of that width.
-
-    >>> architecture("vit"), architecture("cnn", 32)
-    ('vit', 'cnn-32')
-    """
-    return arch if width == WIDTH else f"{arch}-{width}"
-
-
 def start(name: str, seed: int) -> tuple[nn.Module, None]:
     """An untrained model: "vit" (4 layers, 2x2 patches) or "cnn" (4 residual convolutions).
 
@@ -125,7 +116,15 @@ def problem(tokenizer: None, batch_size: int, seed: int) -> Problem:
         "train": sources.sha256(images.flatten(1).tolist(), labels.tolist()),
         "test": sources.sha256(held_out.flatten(1).tolist(), truth.tolist()),
     }
-    return Problem("digits", batch_of, judge, data, calibration=batch_of(0), per_epoch=batches.per_epoch)
+    return Problem(
+        "digits",
+        batch_of,
+        judge,
+        data,
+        calibration=batch_of(0),
+        per_epoch=batches.per_epoch,
+        classes=len(digits.CLASSES),
+    )
 
 
 def held_out(tokenizer: None = None) -> HeldOut:
@@ -170,7 +169,7 @@ def example(index: int, model: str = "", tokenizer: None = None) -> Example:
     )
 
 
-DIGITS = register(
+TASK = register(
     Task(
         name="digits",
         title="Which digit is this?",

@@ -136,7 +136,7 @@ def varied(found: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     most = side // 8
     padded = np.pad(found, ((0, 0), (most, most), (most, most), (0, 0)))
     tops, lefts = rng.integers(0, 2 * most + 1, (2, count))
-    mirrored = rng.random(count) < 0.5
+    mirrored: NDArray[np.bool_] = rng.random(count) < 0.5
     moved = np.empty_like(found)
     for i, (top, left, turn) in enumerate(zip(tops, lefts, mirrored, strict=True)):
         part = padded[i, top : top + side, left : left + side]
@@ -174,6 +174,7 @@ def problem(tokenizer: None, batch_size: int, seed: int, *, source: str = CIFAR1
         {"train": train.sha256(), "test": test.sha256()},
         calibration=batch_of(0),
         per_epoch=batches.per_epoch,
+        classes=len(train.classes),
     )
 
 

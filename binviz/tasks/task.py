@@ -29,6 +29,7 @@ class Problem:
     data: split -> sha256. calibration: a batch with examples of every kind, from which a fresh binary model's
     scales start. tokenizer: saved with every stage, or None. targets: entries of a batch that the model is not
     given. loss: what a stage learns from that names no loss. per_epoch: batches that show every example once.
+    classes: how many a label may be of; 0 where labels are no classes.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Problem:
     targets: tuple[str, ...] = ("labels",)
     loss: LossChoice = field(default_factory=lambda: LossChoice("labels"))
     per_epoch: int = 1
+    classes: int = 0
 
 
 @dataclass(frozen=True)

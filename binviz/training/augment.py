@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from binviz.losses import Batch
 from binviz.registry import Registry
@@ -41,5 +44,69 @@ def joined(problem: Problem, seed: int, longest: int = 64) -> Problem:
             for i, other in zip(order, plain[: len(rows) // 2], strict=False)
         ]
         return dict(problem.tokenizer.pad({"input_ids": pairs + plain}, return_tensors="pt"))
+
+    return replace(problem, batch_of=batch_of)
+
+
+@register("mixup")
+def mixup(problem: Problem, seed: int, alpha: float = 0.8) -> Problem:
+    r"""Every picture mixed with another of its batch, and so are their labels (Zhang et al. 2018, 1710.09412).
+
+    $$x = \lambda x_i + (1 - \lambda) x_j, \quad y = \lambda y_i + (1 - \lambda) y_j, \quad
+    \lambda \sim \mathrm{Beta}(\alpha, \alpha)$$
+
+    with one lambda a batch, as DeiT has it.
+
+    Args:
+        problem: of pictures with one class each.
+        seed: of the mixtures.
+        alpha: of the distribution.
+    """
+
+    def mixed(pictures: Tensor, others: Tensor, random: np.random.Generator) -> tuple[Tensor, float]:
+        share = random.beta(alpha, alpha)
+        return pictures * share + others * (1 - share), share
+
+    return _with_mixtures(problem, seed, mixed)
+
+
+@register("cutmix")
+def cutmix(problem: Problem, seed: int, alpha: float = 1.0) -> Problem:
+    """A rectangle of every picture is another's of its batch (Yun et al. 2019, 1905.04899).
+
+    The labels are mixed by area; the rectangle has the picture's shape, and its area, before it is cut at the
+    picture's edge, is 1 - lambda of the picture's, lambda of Beta(alpha, alpha), one a batch.
+
+    Args:
+        problem: of pictures with one class each.
+        seed: of the rectangles.
+        alpha: of the distribution.
+    """
+
+    def mixed(pictures: Tensor, others: Tensor, random: np.random.Generator) -> tuple[Tensor, float]:
+        sides = np.array(pictures.shape[-2:])
+        half = sides * np.sqrt(1 - random.beta(alpha, alpha)) / 2
+        middle = random.integers(sides)
+        (top, left), (bottom, right) = (np.clip(middle + way * half, 0, sides).astype(int) for way in (-1, 1))
+        found = pictures.clone()
+        found[..., top:bottom, left:right] = others[..., top:bottom, left:right]
+        return found, 1 - float((bottom - top) * (right - left) / sides.prod())
+
+    return _with_mixtures(problem, seed, mixed)
+
+
+def _with_mixtures(
+    problem: Problem, seed: int, mixed: Callable[[Tensor, Tensor, np.random.Generator], tuple[Tensor, float]]
+) -> Problem:
+    """The same problem with pictures mixed with their batch in another order, by `mixed` -> pictures, own share."""
+    classes = problem.classes
+
+    def batch_of(step: int) -> Batch:
+        batch = problem.batch_of(step)
+        random = np.random.default_rng((seed, step, 1))
+        pictures, labels = batch["pixel_values"], F.one_hot(batch["labels"], classes).float()
+        other = torch.from_numpy(random.permutation(len(pictures)))
+        found, share = mixed(pictures, pictures[other], random)
+        return dict(batch) | {"pixel_values": found, "labels": share * labels + (1 - share) * labels[other]}
 
     return replace(problem, batch_of=batch_of)

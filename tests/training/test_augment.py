@@ -1,11 +1,13 @@
-"""Texts joined in pairs."""
+"""Texts joined in pairs, pictures mixed in pairs."""
 
 import pytest
 import torch
+from torch.nn import functional as F
 from transformers import BertTokenizer
 
+from binviz.losses.labels import label_loss
 from binviz.tasks import Problem
-from binviz.training.augment import joined
+from binviz.training.augment import get, joined
 
 PAD, CLS, SEP = 0, 2, 3
 
@@ -74,3 +76,28 @@ def test_all_else_of_the_problem_stays():
     after = joined(before, seed=0)
     for name in ("name", "evaluate", "data", "calibration", "tokenizer"):
         assert getattr(after, name) is getattr(before, name)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_label_says_how_much_of_which_class_there_is(name):
+    """A picture of class c is 1 in channel c: the mean of a mixture is its label."""
+    labels = torch.tensor([0, 1, 2, 3, 0, 2])
+    whole = F.one_hot(labels, 4).float()
+    batch = {"pixel_values": whole[:, :, None, None].expand(-1, -1, 8, 6), "labels": labels}
+    mixed = get(name)(
+        Problem("own", lambda step: dict(batch), lambda model: ({}, None), {}, batch, classes=4), 3
+    )
+    found = [mixed.batch_of(step) for step in range(20)]
+    for one in found:
+        torch.testing.assert_close(one["pixel_values"].mean((2, 3)), one["labels"])
+        torch.testing.assert_close(one["labels"].sum(0), whole.sum(0))  # among themselves: nothing is lost
+    assert name == "mixup" or all(set(one["pixel_values"].unique().tolist()) <= {0.0, 1.0} for one in found)
+    assert any(not torch.equal(one["labels"], whole) for one in found)
+    assert torch.equal(mixed.batch_of(4)["pixel_values"], found[4]["pixel_values"])
+
+
+def test_the_loss_of_a_mixture_is_the_mixture_of_losses():
+    logits, labels = torch.randn(5, 4), torch.tensor([0, 3, 1, 1, 2])
+    both = 0.3 * F.one_hot(labels, 4) + 0.7 * F.one_hot(labels.flip(0), 4)
+    wanted = 0.3 * label_loss(logits, labels) + 0.7 * label_loss(logits, labels.flip(0))
+    torch.testing.assert_close(label_loss(logits, both), wanted)
