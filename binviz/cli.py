@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,6 +92,11 @@ def list_everything(
 
 @train_app.command("images")
 def train_images(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(help="A TOML file, or bivit-swin-t-imagenet; options given here go before it."),
+    ] = None,
     arch: Annotated[
         str,
         typer.Option(help="vit or cnn; on other data sets also swin, or a checkpoint's hub id or folder."),
@@ -114,13 +120,20 @@ def train_images(
     out: Out = Path("runs-out"),
 ) -> None:
     """Train and binarize models on pictures; scikit-learn's digits need no network."""
-    from binviz.training import images
+    from binviz.training import configs, images
 
-    values = {
-        key: value for key, value in locals().items() if key in {f.name for f in fields(images.ImagesConfig)}
-    }
-    config = images.ImagesConfig(**values | {"stages": _split(stages)})
-    _say(images.train(config, out), out)
+    names = {f.name for f in fields(images.ImagesConfig)}
+    values = {key: value for key, value in locals().items() if key in names} | {"stages": _split(stages)}
+    if config is not None:
+        given = _given(context, values)
+        values |= {key: value for key, value in configs.read_images(config).items() if key not in given}
+    _say(images.train(images.ImagesConfig(**values), out), out)
+
+
+def _given(context: typer.Context, names: Iterable[str]) -> set[str]:
+    """Which of these options are on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
 @train_app.command("glue")
@@ -153,8 +166,7 @@ def train_glue(
     values = {key: value for key, value in locals().items() if key in names}
     values |= {"stages": _split(stages), "start": start or glue.START}
     if config is not None:
-        sources = {name: context.get_parameter_source(name) for name in values}
-        given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+        given = _given(context, values)
         from_file = configs.read(config, task)
         if "binary_steps" in given:
             from_file.pop("binary_epochs", None)

@@ -138,7 +138,16 @@ class _Inventory:
         stored = _bytes(values)
         own = (value for value in values if isinstance(value, nn.Parameter) and self._is_new(value))
         floats = sum(map(Tensor.numel, own))
-        return Part(path or kind, path, kind, floats=floats, stored=stored, float_stored=stored)
+        normalized = self.trace.norms.get(path, 0)
+        return Part(
+            path or kind,
+            path,
+            kind,
+            floats=floats,
+            normalized=normalized,
+            stored=stored,
+            float_stored=stored,
+        )
 
     def _attention(self, name: str, path: str) -> Iterator[Part]:
         heads = self.trace.attention.get(path, Heads(0, 0, 0, 0, 0))

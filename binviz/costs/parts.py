@@ -33,6 +33,7 @@ class Part:
             holds once more, and is 0 where it shares them too.
         added: numbers that binarization adds (scales, learned shifts).
         estimator: the floats are BiPFT's low-rank estimators, which the float network has not.
+        normalized: numbers that a layer norm has of one input.
         stored: bytes in the packed file, buffers included. float_stored: the same for the float network.
 
     >>> part = Part("layers.0.fc1", "encoder.0.mlp.0", "BinaryLinear", 4096, weight_bits=1, activation_bits=32)
@@ -53,6 +54,7 @@ class Part:
     tied: bool = False
     added: int = 0
     estimator: bool = False
+    normalized: int = 0
     stored: int = 0
     float_stored: int = 0
 

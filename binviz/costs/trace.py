@@ -57,11 +57,12 @@ class Trace:
     """What one input makes a network do.
 
     layers: path of a linear or convolution -> MACs. attention: path of an attention module -> its size.
-    elsewhere: MACs of matrix products that belong to neither.
+    norms: path of a layer norm -> how many numbers it normalizes. elsewhere: MACs of other matrix products.
     """
 
     layers: dict[str, int] = field(default_factory=dict)
     attention: dict[str, Heads] = field(default_factory=dict)
+    norms: dict[str, int] = field(default_factory=dict)
     elsewhere: int = 0
 
 
@@ -115,6 +116,8 @@ def trace(model: nn.Module, example: Tensor) -> Trace:
         _prepare(module)
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             module.register_forward_hook(_counter(found.layers, path))
+        elif isinstance(module, nn.LayerNorm):
+            module.register_forward_hook(_numbers(found.norms, path))
     if hasattr(twin, "config"):
         from binviz.layers.attention import use_binviz_attention
 
@@ -169,5 +172,12 @@ def _counter(macs: dict[str, int], path: str) -> Any:
     def hook(module: Any, args: tuple[Any, ...], output: Tensor) -> None:
         # one output is a sum over all inputs of its row
         macs[path] = macs.get(path, 0) + output.numel() * prod(module.weight.shape[1:])
+
+    return hook
+
+
+def _numbers(norms: dict[str, int], path: str) -> Any:
+    def hook(module: Any, args: tuple[Any, ...], output: Tensor) -> None:
+        norms[path] = norms.get(path, 0) + output.numel()
 
     return hook

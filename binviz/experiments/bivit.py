@@ -28,7 +28,6 @@ LOSS = LossChoice("bit", {"hidden_weight": 0.0})
 BETAS = (0.20, 0.35, 0.45)
 
 BIVIT = recipes.get("bivit-w1a1")
-ATTENTION = BIVIT.but("bivit-attention-w1a1", keep_float=("*.fc1", "*.fc2"))
 FEED_FORWARD = BIVIT.but(
     "bivit-feed-forward-w1a1",
     keep_float=("*.query", "*.key", "*.value", "*.attn_out"),
@@ -60,7 +59,7 @@ ROWS = (
     _row("bnn-threshold", why="plain signs, probabilities cut at half their row's maximum"),
     _row(
         "bivit-w1a1.attention",
-        ATTENTION,
+        "bivit-attention",
         share=0.5,
         why="attention alone is binary: first half of the steps of attention-first",
     ),

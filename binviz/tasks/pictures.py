@@ -98,6 +98,7 @@ def _checkpoint(name: str, labels: dict[str, Any], size: int) -> nn.Module:
         UserError: it cannot be had, or its pictures have another size.
     """
     from transformers import AutoConfig, AutoModelForImageClassification
+    from transformers.image_processing_base import ImageProcessingMixin
 
     if not Path(name).is_dir() and "/" not in name:
         raise UserError(
@@ -107,7 +108,7 @@ def _checkpoint(name: str, labels: dict[str, Any], size: int) -> nn.Module:
     wanted = sources.pretrained(AutoConfig, name).image_size
     if wanted != size:
         raise UserError(f"{name} takes pictures of {wanted} pixels, not {size}; say --size {wanted}")
-    return sources.pretrained(
+    model = sources.pretrained(
         AutoModelForImageClassification,
         name,
         use_safetensors=True,
@@ -115,6 +116,44 @@ def _checkpoint(name: str, labels: dict[str, Any], size: int) -> nn.Module:
         ignore_mismatched_sizes=True,
         **labels,
     )
+    try:
+        about, _ = ImageProcessingMixin.get_image_processor_dict(sources.model_location(name))
+    except OSError:  # it says nothing of what its pictures are like
+        return model
+    if "image_mean" in about and "image_std" in about:
+        take_unit_range_(model, about["image_mean"], about["image_std"])
+    return model
+
+
+@torch.no_grad()
+def take_unit_range_(model: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    r"""Make a model that takes $(x - m) / s$ of x in [0, 1] take $y = 2x - 1$, by its patch embedding.
+
+    $$w\,\frac{x - m}{s} + b = \frac{w}{2s}\,y + b + w\,\frac{1/2 - m}{s}$$
+
+    Args:
+        model: with a convolution `patch_embeddings.projection` without padding, in place; others stay as they are.
+        mean, std: of each colour.
+
+    >>> from transformers import ViTConfig, ViTModel
+    >>> settings = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}
+    >>> model = ViTModel(ViTConfig(**settings, image_size=4, patch_size=2))
+    >>> x = torch.rand(1, 3, 4, 4)
+    >>> before = model((x - 0.4) / 0.2).last_hidden_state
+    >>> take_unit_range_(model, [0.4] * 3, [0.2] * 3)
+    >>> torch.allclose(model(2 * x - 1).last_hidden_state, before, atol=1e-4)
+    True
+    """
+    for path, part in model.named_modules():
+        if (
+            path.endswith("patch_embeddings.projection")
+            and isinstance(part, nn.Conv2d)
+            and part.bias is not None
+        ):
+            of_colours = (1, -1, 1, 1)
+            scale, centre = torch.tensor(std).view(of_colours), torch.tensor(mean).view(of_colours)
+            part.bias += (part.weight * ((0.5 - centre) / scale)).sum((1, 2, 3))
+            part.weight /= 2 * scale
 
 
 def normalise(found: NDArray[np.uint8]) -> Tensor:
@@ -136,7 +175,7 @@ def varied(found: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     most = side // 8
     padded = np.pad(found, ((0, 0), (most, most), (most, most), (0, 0)))
     tops, lefts = rng.integers(0, 2 * most + 1, (2, count))
-    mirrored: NDArray[np.bool_] = rng.random(count) < 0.5
+    mirrored = np.less(rng.random(count), 0.5)
     moved = np.empty_like(found)
     for i, (top, left, turn) in enumerate(zip(tops, lefts, mirrored, strict=True)):
         part = padded[i, top : top + side, left : left + side]

@@ -26,7 +26,8 @@ class ImagesConfig:
     Args:
         arch: "vit" or "cnn", on other pictures than the digits "swin" too, or the hub id or folder of a checkpoint;
             see `binviz.tasks.digits.start` and `binviz.tasks.pictures.network`.
-        stages: "float" and names of recipes, in order; without "float" the bundled float model is the start.
+        stages: "float" and names of recipes, in order; without "float" the checkpoint or the bundled float model is the
+            start.
         width: of the ViT's hidden states, of the Swin's first stage, of the channels of the CNN's second half; a
             multiple of 4. 0 is the usual one.
         steps: of the float stage.
@@ -93,6 +94,11 @@ class ImagesConfig:
         return self.arch if self.width in (0, usual) else f"{self.arch}-{self.width}"
 
     @property
+    def is_checkpoint(self) -> bool:
+        """Whether it starts from weights that have learned something elsewhere."""
+        return self.dataset != DIGITS and self.arch not in pictures.WIDTHS
+
+    @property
     def task(self) -> Task:
         """What is learned.
 
@@ -131,7 +137,8 @@ def identify(config: ImagesConfig) -> dict[str, Any]:
     >>> identify(ImagesConfig(stages=("bit-w1a1",)))
     {'task': 'digits', 'architecture': 'vit', 'start': 'digits-vit.float'}
     """
-    start = "" if config.stages[0] == "float" else f"{config.name}.float"
+    own = config.stages[0] == "float" or config.is_checkpoint
+    start = "" if own else f"{config.name}.float"
     task, _, _ = config.name.partition(f"-{pictures.name_of(config.architecture)}")
     mixed = {"augment": config.mix} if config.mix else {}
     return {"task": task, "architecture": config.architecture, "start": start} | mixed

@@ -69,3 +69,13 @@ def test_the_gap_to_float_under_one_rule(rule, plain, augmented):
 def test_no_such_rule():
     with pytest.raises(UserError, match="nine columns, eight tasks"):
         papers.glue()[0].average("mean")
+
+
+def test_bivits_tables_are_complete():
+    tables = {name: table for name, table in papers.table("bivit").items() if name.startswith("table")}
+    assert list(tables) == [f"table {i}" for i in range(1, 10)]
+    for table in tables.values():
+        rows = [
+            value for value in table.values() if isinstance(value, list) and value is not table.get("columns")
+        ]
+        assert table["what"] and all(len(row) == len(table["columns"]) for row in rows)

@@ -1,4 +1,6 @@
-"""Settings of `binviz train glue` in TOML files: top-level keys for every task, a table for each task's own.
+"""Settings of `binviz train glue` and `binviz train images` in TOML files.
+
+Top-level keys are for every task; GLUE's files have a table for each task's own.
 
 The files beside this one are shipped; a user's own is named by its path.
 """
@@ -13,6 +15,7 @@ from binviz.data import glue
 from binviz.errors import UserError
 from binviz.reading import LARGEST, fits, text_of
 from binviz.training.glue import GlueConfig
+from binviz.training.images import ImagesConfig
 
 FOLDER = Path(__file__).parent
 #: Bytes of a configuration, at most.
@@ -23,7 +26,7 @@ def names() -> list[str]:
     """Names of the shipped files.
 
     >>> names()
-    ['bit-bert-base']
+    ['bit-bert-base', 'bivit-swin-t-imagenet', 'bivit-swin-t-tiny-imagenet']
     """
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
@@ -42,20 +45,43 @@ def read(name: str, task: str) -> dict[str, Any]:
     0.0001
     """
     glue.task(task)
+    tables = _tables(name)
+    of_tasks = {key: value for key, value in tables.items() if isinstance(value, dict)}
+    for table in of_tasks:
+        if table not in glue.TASKS:
+            raise UserError(f"{name}: [{table}] is no GLUE task; choose from: {', '.join(glue.TASKS)}")
+    settings = {key: value for key, value in tables.items() if key not in of_tasks} | of_tasks.get(task, {})
+    return _checked(name, settings, GlueConfig, but="task")
+
+
+def read_images(name: str) -> dict[str, Any]:
+    """The settings of a chain on pictures, as keyword arguments of `ImagesConfig`.
+
+    Args:
+        name: of a shipped file, or path of a file.
+
+    Raises:
+        UserError: no such file, no TOML, or a setting that does not exist or has another type.
+
+    >>> read_images("bivit-swin-t-imagenet")["stages"]
+    ('bivit-attention', 'bivit-mixed')
+    """
+    return _checked(name, _tables(name), ImagesConfig)
+
+
+def _tables(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
     what = f"a configuration in TOML (shipped: {', '.join(names())})"
     text = text_of(path, what, MOST)
     try:
-        tables = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not {what}: {error}") from error
-    of_tasks = {key: value for key, value in tables.items() if isinstance(value, dict)}
-    settings = {key: value for key, value in tables.items() if key not in of_tasks}
-    for table in of_tasks:
-        if table not in glue.TASKS:
-            raise UserError(f"{name}: [{table}] is no GLUE task; choose from: {', '.join(glue.TASKS)}")
-    settings |= of_tasks.get(task, {})
-    known = {name: kind for name, kind in get_type_hints(GlueConfig).items() if name != "task"}
+
+
+def _checked(name: str, settings: dict[str, Any], kind: type, but: str = "") -> dict[str, Any]:
+    """The settings, each of which `kind` has and is of its type."""
+    known = {key: of for key, of in get_type_hints(kind).items() if key != but}
     for key, value in settings.items():
         if key not in known:
             raise UserError(f"{name}: there is no setting {key!r}; choose from: {', '.join(known)}")
