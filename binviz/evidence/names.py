@@ -29,8 +29,11 @@ METHODS = {
     "recu": "ReCU",
     "fda": "FDA",
 }
-TASKS = {"sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B", "digits": "digits"}
-ARCHITECTURES = {"vit": "ViT", "cnn": "CNN", "minilm": "MiniLM"}
+TASKS = {
+    "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
+    "digits": "digits", "cifar10": "CIFAR-10",
+}  # fmt: skip
+ARCHITECTURES = {"vit": "ViT", "cnn": "CNN", "minilm": "MiniLM", "swin": "Swin"}
 
 
 def method(recipe: str, variant: bool = True) -> str:

@@ -17,6 +17,7 @@ NAMES = [
     "bit-w1a1",
     "bit-w1a2",
     "bit-w1a4",
+    "bivit-attention",
     "bivit-mixed",
     "bivit-w1a1",
     "bnn",

@@ -22,7 +22,8 @@ def declared(cell):
             "loss": [loss.pop("name"), loss],
         }
         facts |= {"dropout": stage.dropout, "frozen": list(stage.frozen), "keep_alphas": stage.keep_alphas}
-    return facts | {"batches": cell.augment, "bundled": cell.bundled}
+    other = {"taught by": cell.name_of(cell.taught_by)} if cell.taught_by else {}
+    return facts | other | {"batches": cell.augment, "bundled": cell.bundled}
 
 
 def test_every_cells_budget(golden):
