@@ -98,16 +98,31 @@ def pretrained(
     if drawn := [key for key in drawn if ".pooler." not in key]:
         raise UserError(f"the weights of {name} lack {drawn[0]}; name another start")
     if pieces:
-        from binviz.tasks.vocabulary import choose_pieces, cut_vocabulary
-
-        texts = [row for each in VOCABULARY_TASKS for rows in glue.load(each, "train").texts for row in rows]
-        kept = choose_pieces(tokenizer, texts, pieces)
-        most = model.config.max_position_embeddings
-        least, positions = glue.task(task).max_length, positions or most
-        if not least <= positions <= most:
-            raise UserError(f"positions must lie between the task's {least} and {most}")
-        tokenizer = cut_vocabulary(model, tokenizer, kept, positions)
+        tokenizer = cut(model, tokenizer, pieces, positions, least=glue.task(task).max_length)
     return model, tokenizer
+
+
+def cut(model: Any, tokenizer: Any, pieces: int, positions: int = 0, least: int = 1) -> Any:
+    """Cut a model's table to the pieces that the GLUE tasks use most, in place; the tokenizer of what is left.
+
+    Args:
+        model, tokenizer: of the BERT family.
+        pieces: that are kept.
+        positions: that are kept, 0 = all.
+        least: positions that must be.
+
+    Raises:
+        UserError: a number of positions that cannot be, or data not to be had.
+    """
+    from binviz.tasks.vocabulary import choose_pieces, cut_vocabulary
+
+    texts = [row for each in VOCABULARY_TASKS for rows in glue.load(each, "train").texts for row in rows]
+    kept = choose_pieces(tokenizer, texts, pieces)
+    most = model.config.max_position_embeddings
+    positions = positions or most
+    if not least <= positions <= most:
+        raise UserError(f"positions must lie between the task's {least} and {most}")
+    return cut_vocabulary(model, tokenizer, kept, positions)
 
 
 def start(task: str, architecture: str, seed: int) -> tuple[nn.Module, PreTrainedTokenizerBase]:
