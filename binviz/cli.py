@@ -158,8 +158,8 @@ def pretrain(
     ] = None,
     text: Annotated[
         str, typer.Option(help="Hub id of a data set; or files, folders of .txt files and patterns.")
-    ] = "Salesforce/wikitext",
-    subset: Annotated[str, typer.Option(help="Of a data set.")] = "wikitext-2-v1",
+    ] = "",
+    subset: Annotated[str, typer.Option(help="Of a data set.")] = "",
     held_out: Annotated[
         str, typer.Option(help="Split or files to be judged on; '' holds out the last 2 % of the text.")
     ] = "",
@@ -190,12 +190,14 @@ def pretrain(
         sources = {name: context.get_parameter_source(name) for name in values}
         given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
         values |= {key: value for key, value in configs.read_pretrain(config).items() if key not in given}
+    if not values["text"]:
+        raise UserError("say what to learn from: --text with a hub id or files, or --config bipft-minilm")
     _say(pretraining.train(pretraining.PretrainConfig(**values), out, cache), out)
 
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bit or edge.")],
+    experiment: Annotated[str, typer.Argument(help="bipft, bit or edge.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),

@@ -7,7 +7,7 @@ from importlib import import_module
 from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
-NAMES = ("bit", "edge")
+NAMES = ("bipft", "bit", "edge")
 
 
 def get(name: str) -> Experiment:

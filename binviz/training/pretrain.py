@@ -62,12 +62,12 @@ class PretrainConfig:
     Raises:
         UserError: a number out of range, or settings that do not fit together.
 
-    >>> config = PretrainConfig(marks=(0.125, 0.5), steps=80)
+    >>> config = PretrainConfig("some.txt", marks=(0.125, 0.5), steps=80)
     >>> config.ends_of_parts
     [10, 40, 80]
     """
 
-    text: str = "Salesforce/wikitext"
+    text: str
     subset: str = ""
     column: str = "text"
     held_out: str = ""
@@ -132,7 +132,7 @@ class PretrainConfig:
 def stages_of(config: PretrainConfig, steps: int) -> list[Stage]:
     """The stages, their binary ones trained for so many steps.
 
-    >>> [(stage.name, stage.train.steps, stage.train.ends) for stage in stages_of(PretrainConfig(), 7)]
+    >>> [(stage.name, stage.train.steps, stage.train.ends) for stage in stages_of(PretrainConfig("some.txt"), 7)]
     [('float', 1000, True), ('bipft-a', 7, False)]
     """
     names = ("batch_size", "scale_lr", "weight_decay", "optimizer", "precision", "checkpoint_every")
