@@ -175,8 +175,54 @@ def train_glue(
 
 
 @app.command()
+def pretrain(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(help="A TOML file, bipft-minilm or bipft-bert-base; options given here go before it."),
+    ] = None,
+    text: Annotated[
+        str, typer.Option(help="Hub id of a data set; or files, folders of .txt files and patterns.")
+    ] = "",
+    subset: Annotated[str, typer.Option(help="Of a data set.")] = "",
+    held_out: Annotated[
+        str, typer.Option(help="Split or files to be judged on; '' holds out the last 2 % of the text.")
+    ] = "",
+    stages: Stages = "float,bipft-a",
+    start: Annotated[str | None, typer.Option(help="Hub id or folder of an encoder to start from.")] = None,
+    length: Annotated[int, typer.Option(help="Tokens of a sequence.")] = 64,
+    next_sentence: Annotated[bool, typer.Option(help="Also ask which half follows which.")] = False,
+    pieces: Annotated[int, typer.Option(help="Cut the word-piece table to this size; 0 leaves it.")] = 11_000,
+    positions: Annotated[int, typer.Option(help="Cut the position table; 0 leaves it.")] = 256,
+    float_steps: Annotated[int, typer.Option(help="Of the float stage.")] = 1000,
+    lr: Annotated[float, typer.Option(help="Of the float stage.")] = 2e-4,
+    steps: Annotated[int, typer.Option(help="Of every binary stage.")] = 5000,
+    binary_lr: Annotated[float, typer.Option(help="Of every binary stage.")] = 5e-4,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences a step, of every process.")] = 32,
+    precision: Annotated[str, typer.Option(help="bf16 or no.")] = "no",
+    seed: int = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder for the tokens of the text.")] = None,
+    out: Out = Path("runs-out"),
+) -> None:
+    """Pre-train a binary encoder on text by masked language modelling, distilled from its float self."""
+    from binviz.training import configs
+    from binviz.training import pretrain as pretraining
+
+    names = {f.name for f in fields(pretraining.PretrainConfig)}
+    values = {key: value for key, value in locals().items() if key in names}
+    values |= {"stages": _split(stages), "start": start or pretraining.START}
+    if config is not None:
+        sources = {name: context.get_parameter_source(name) for name in values}
+        given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+        values |= {key: value for key, value in configs.read_pretrain(config).items() if key not in given}
+    if not values["text"]:
+        raise UserError("say what to learn from: --text with a hub id or files, or --config bipft-minilm")
+    _say(pretraining.train(pretraining.PretrainConfig(**values), out, cache), out)
+
+
+@app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bit or edge.")],
+    experiment: Annotated[str, typer.Argument(help="bipft, bit or edge.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from binviz.errors import UserError
@@ -48,3 +49,33 @@ def replace_files(writers: dict[Path, Callable[[Path], object]]) -> None:
         for path in unfinished.values():
             with suppress(OSError, ValueError):
                 path.unlink()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Within the block no other process may enter one for the same folder; it is free again if this one is killed.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        UserError: another process is in it, or the folder cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, alone(Path(folder)):
+    ...     Path(folder, ".lock").exists()
+    True
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"another run is writing into {folder}; wait for its end, or choose another folder"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+    with lock:
+        yield
+    lock.release()

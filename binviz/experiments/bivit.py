@@ -117,7 +117,8 @@ ROWS = (
 
 
 def _claim(text: str, source: str, better: str, worse: str, **options: Any) -> Claim:
-    return Claim(text, f"2211.07091, {source}", f"cifar10-vit.{better}", f"cifar10-vit.{worse}", **options)
+    source = source if source == "asked here" else f"2211.07091, {source}"
+    return Claim(text, source, f"cifar10-vit.{better}", f"cifar10-vit.{worse}", **options)
 
 
 ONE, FIRST = "bivit-w1a1", "bivit-w1a1.attention-first"
@@ -140,7 +141,12 @@ CLAIMS = (
         f"{ONE}.feed-forward-first",
     ),
     _claim("Learned weight scales are better than mean magnitudes", "table 8", ONE, f"{ONE}.no-pws"),
-    _claim("BiViT learns better if its windows pass the gradient at 1", "asked here", f"{ONE}.passes", ONE),
+    _claim(
+        "On photographs, too, BiViT learns better if its windows pass the gradient at 1",
+        "asked here",
+        f"{ONE}.passes",
+        ONE,
+    ),
     *(
         _claim(
             f"The threshold hardly matters: {beta:.2f} of the maximum loses at most 2 points to a quarter",

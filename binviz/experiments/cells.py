@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -32,8 +34,9 @@ class Cell:
         architecture: of the task's; "" is its usual one, and is left out of the cell's name.
         teacher: row of the cell, of the same task and architecture, whose model it starts from.
         taught_by: row of the cell whose model is the teacher, where it is not the one that it starts from.
-        start: name of the bundled model that it starts from, where no cell is its teacher; with neither it starts
-            from the task's own.
+        start: what it starts from where no cell is its teacher: name of a bundled model of the task, or of the folder
+            beside the cells' own in which `binviz pretrain` left an encoder; with neither it starts from the
+            task's own.
         bundled: name of a bundled model that is this cell's result, if there is one; the teacher of its
             students whatever their seed.
         augment: a name of `binviz.training.augment`, of other batches than the task's; "" for its own.
@@ -163,7 +166,9 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         place = yield from _trained(experiment, cell.name_of(cell.teacher), out, seed)
     if cell.taught_by:
         taught_by = yield from _trained(experiment, cell.name_of(cell.taught_by), out, seed)
-    if place:
+    if cell.start and cell.start not in zoo.names():
+        model, tokenizer = _pretrained(cell, out, seed)
+    elif place:
         model, tokenizer = zoo.load(place), task.tokenizer(place)
     else:
         model, tokenizer = task.start(cell.architecture, seed)
@@ -192,3 +197,17 @@ def _trained(experiment: Experiment, name: str, out: Path, seed: int) -> Generat
     if not (cell.bundled or Path(place).is_dir()):
         yield from _run(experiment, cell, out, seed)
     return place
+
+
+def _pretrained(cell: Cell, out: Path, seed: int) -> tuple[nn.Module, Any]:
+    """A model of the cell's task around the encoder that it starts from.
+
+    Raises:
+        UserError: there is none.
+    """
+    folder = out / cell.start
+    if not folder.is_dir():
+        raise UserError(
+            f"{cell.name} starts from {cell.start}, which is not in {out}; make it with binviz pretrain"
+        )
+    return tasks.get(cell.task).start(str(folder), seed)

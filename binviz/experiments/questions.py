@@ -82,6 +82,8 @@ class Question:
 def questions(out: Path | None = None) -> list[Question]:
     """All questions of all experiments, in the order of their claims, then those of runs that no claim names.
 
+    Those of experiments without a record come after the others'.
+
     Args:
         out: folder of a user's own records, beside those that are shipped.
 
@@ -91,6 +93,8 @@ def questions(out: Path | None = None) -> list[Question]:
     by_experiment: dict[str, list[Run]] = defaultdict(list)
     for run in runs.runs(out and out / "runs"):
         by_experiment[run.experiment].append(run)
+    for name in registry.NAMES:
+        by_experiment.setdefault(name, [])
     asked: list[Question] = []
     others: dict[str, list[Run]] = defaultdict(list)
     for name, found in by_experiment.items():

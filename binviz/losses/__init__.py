@@ -2,10 +2,23 @@
 
 >>> from binviz import losses
 >>> losses.names()
-['labels', 'bit', 'bibert']
+['labels', 'bit', 'bibert', 'mlm', 'bipft']
 """
 
-from binviz.losses import labels, bit, bibert  # isort: skip  # the order of `names`
+from binviz.losses import labels, bit, bibert, mlm, bipft  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
-__all__ = ["Batch", "Loss", "LossChoice", "bibert", "bit", "get", "inputs_of", "labels", "names", "register"]
+__all__ = [
+    "Batch",
+    "Loss",
+    "LossChoice",
+    "bibert",
+    "bipft",
+    "bit",
+    "get",
+    "inputs_of",
+    "labels",
+    "mlm",
+    "names",
+    "register",
+]

@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import digits, glue, pictures
+from binviz.tasks import digits, glue, language, pictures
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -27,6 +27,7 @@ __all__ = [
     "digits",
     "get",
     "glue",
+    "language",
     "names",
     "of_model",
     "pictures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from binviz import zoo
+from binviz.convert import binarize_
 from binviz.data import glue, sentences, sources
 from binviz.errors import UserError
 from binviz.losses import Batch
-from binviz.saving.folder import check_tokenizer
+from binviz.saving.folder import CONFIG, check_tokenizer
 from binviz.saving.start import check_start
 from binviz.tasks import text
 from binviz.tasks.batches import LengthBuckets
@@ -98,22 +101,73 @@ def pretrained(
     if drawn := [key for key in drawn if ".pooler." not in key]:
         raise UserError(f"the weights of {name} lack {drawn[0]}; name another start")
     if pieces:
-        from binviz.tasks.vocabulary import choose_pieces, cut_vocabulary
-
-        texts = [row for each in VOCABULARY_TASKS for rows in glue.load(each, "train").texts for row in rows]
-        kept = choose_pieces(tokenizer, texts, pieces)
-        most = model.config.max_position_embeddings
-        least, positions = glue.task(task).max_length, positions or most
-        if not least <= positions <= most:
-            raise UserError(f"positions must lie between the task's {least} and {most}")
-        tokenizer = cut_vocabulary(model, tokenizer, kept, positions)
+        tokenizer = cut(model, tokenizer, pieces, positions, least=glue.task(task).max_length)
     return model, tokenizer
 
 
+def cut(model: Any, tokenizer: Any, pieces: int, positions: int = 0, least: int = 1) -> Any:
+    """Cut a model's table to the pieces that the GLUE tasks use most, in place; the tokenizer of what is left.
+
+    Args:
+        model, tokenizer: of the BERT family.
+        pieces: that are kept.
+        positions: that are kept, 0 = all.
+        least: positions that must be.
+
+    Raises:
+        UserError: a number of positions that cannot be, or data not to be had.
+    """
+    from binviz.tasks.vocabulary import choose_pieces, cut_vocabulary
+
+    texts = [row for each in VOCABULARY_TASKS for rows in glue.load(each, "train").texts for row in rows]
+    kept = choose_pieces(tokenizer, texts, pieces)
+    most = model.config.max_position_embeddings
+    positions = positions or most
+    if not least <= positions <= most:
+        raise UserError(f"positions must lie between the task's {least} and {most}")
+    return cut_vocabulary(model, tokenizer, kept, positions)
+
+
+def with_head(task: str, model: Any, seed: int) -> nn.Module:
+    """A model for the task around the encoder of one that gives words, with all that a binary one has learned.
+
+    Args:
+        task: a name of `binviz.data.glue.TASKS`.
+        model: for masked language modelling, float or binary; its tensors are copied.
+        seed: of the head, to which a pooler belongs where the model has none. It is the same for float and binary.
+
+    Raises:
+        UserError: there is no such model of this family.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    config = copy.deepcopy(model.config)
+    config.num_labels = glue.task(task).num_labels
+    torch.manual_seed(seed)
+    try:
+        made = AutoModelForSequenceClassification.from_config(config)
+    except ValueError as error:
+        raise UserError(f"a {type(model).__name__} cannot be fine-tuned on {task}: {error}") from error
+    if (recipe := getattr(model, "binviz_recipe", None)) is not None:
+        binarize_(made, recipe)
+    found = made.base_model.load_state_dict(model.base_model.state_dict(), strict=False)
+    wrong = [key for key in found.missing_keys if not key.startswith("pooler.")] + found.unexpected_keys
+    if wrong:
+        raise UserError(f"the encoder of this {type(model).__name__} does not fit: {wrong[0]}")
+    return made
+
+
 def start(task: str, architecture: str, seed: int) -> tuple[nn.Module, PreTrainedTokenizerBase]:
-    """all-MiniLM-L6-v2 with the pieces that the tasks use ("minilm", the usual one), or a model of the hub as it is."""
+    """all-MiniLM-L6-v2 with the pieces that the tasks use ("minilm", the usual one), or a model of the hub as it is.
+
+    Or the encoder of a folder that `binviz pretrain` left, float or binary.
+    """
     if architecture in ("", "minilm"):
         return pretrained(task, START, seed, PIECES, POSITIONS)
+    if (Path(architecture) / CONFIG).is_file():
+        model: Any = zoo.load(architecture)
+        if hasattr(model, "get_output_embeddings") and model.get_output_embeddings() is not None:
+            return with_head(task, model, seed), zoo.load_tokenizer(architecture)
     return pretrained(task, architecture, seed)
 
 

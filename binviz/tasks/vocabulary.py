@@ -38,7 +38,9 @@ def choose_pieces(tokenizer: BertTokenizer, texts: Iterable[str], size: int) -> 
 def cut_vocabulary(
     model: PreTrainedModel, tokenizer: BertTokenizer, pieces: list[str], positions: int
 ) -> BertTokenizer:
-    """Keep only the rows of `pieces` in the model's word table and its first `positions` positions, in place.
+    """Keep only the rows of `pieces` in the model's word tables and its first `positions` positions, in place.
+
+    An output layer for words keeps the same rows, and shares the table where it did.
 
     Returns:
         The tokenizer of the smaller table, with the old one's normalisation.
@@ -56,6 +58,15 @@ def cut_vocabulary(
     )
     embeddings.position_ids = embeddings.position_ids[:, :positions]
     embeddings.token_type_ids = embeddings.token_type_ids[:, :positions]
+    if (head := model.get_output_embeddings()) is not None:
+        small = nn.Linear(head.in_features, len(pieces), device="meta")
+        small.weight = (
+            embeddings.word_embeddings.weight
+            if head.weight is word.weight
+            else nn.Parameter(head.weight.data[rows])
+        )
+        small.bias = nn.Parameter(head.bias.data[rows])
+        model.set_output_embeddings(small)
     model.config.vocab_size, model.config.pad_token_id = len(pieces), vocabulary["[PAD]"]
     model.config.max_position_embeddings = positions
     normalizer = json.loads(tokenizer.backend_tokenizer.to_str())["normalizer"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from accelerate import Accelerator
 from torch import nn
@@ -14,7 +14,7 @@ from binviz.data import glue
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.losses import LossChoice
-from binviz.tasks.glue import START, pretrained
+from binviz.tasks.glue import START, pretrained, with_head
 from binviz.training.settings import TrainConfig, check_numbers, check_seed
 from binviz.training.stages import Stage, check_stages, run_stages
 
@@ -30,7 +30,7 @@ class GlueConfig:
         task: a name of `binviz.data.glue.TASKS`.
         stages: "float" and names of recipes, in order.
         start: hub id or folder of a pre-trained model; where the first stage is not "float", a model
-            already fine-tuned on the task, as `binviz.load` takes it.
+            already fine-tuned on the task, as `binviz.load` takes it, or a folder that `binviz pretrain` left.
         epochs: of the float stage.
         lr: of the float stage.
         binary_steps: of every binary stage.
@@ -110,7 +110,10 @@ def start_model(config: GlueConfig) -> tuple[nn.Module, PreTrainedTokenizerBase]
         return pretrained(config.task, config.start, config.seed, config.pieces, config.positions)
     start = f"{config.task}-minilm.float" if config.start == START else config.start
     if start == config.start or start in zoo.names():
-        return zoo.load(start), zoo.load_tokenizer(start)
+        model: Any = zoo.load(start)
+        if hasattr(model, "get_output_embeddings") and model.get_output_embeddings() is not None:
+            model = with_head(config.task, model, config.seed)
+        return model, zoo.load_tokenizer(start)
     raise UserError(
         f"there is no float model of {config.task} here; begin with the stage 'float' or name a start"
     )

@@ -19,7 +19,7 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize("name", registry.NAMES)
+@pytest.mark.parametrize("name", [name for name in registry.NAMES if (runs.SHIPPED / name).is_dir()])
 def test_a_record_has_the_identity_of_its_cell(name):
     experiment = registry.get(name)
     records = {key: run for key, run in experiment.records().items() if key[0] not in FROM_ELSEWHERE}

@@ -1,8 +1,7 @@
-"""Settings of `binviz train glue` and `binviz train images` in TOML files.
+"""Settings of `binviz train` and `binviz pretrain` in TOML files.
 
-Top-level keys are for every task; GLUE's files have a table for each task's own.
-
-The files beside this one are shipped; a user's own is named by its path.
+Top-level keys are for every task, a table for each GLUE task's own. The files beside this one are shipped, those for
+pictures and for pre-training in folders of their own; a user's is named by its path.
 """
 
 from __future__ import annotations
@@ -16,19 +15,21 @@ from binviz.errors import UserError
 from binviz.reading import LARGEST, fits, text_of
 from binviz.training.glue import GlueConfig
 from binviz.training.images import ImagesConfig
+from binviz.training.pretrain import PretrainConfig
 
 FOLDER = Path(__file__).parent
+IMAGES, PRETRAIN = FOLDER / "images", FOLDER / "pretrain"
 #: Bytes of a configuration, at most.
 MOST = 2**18
 
 
-def names() -> list[str]:
-    """Names of the shipped files.
+def names(folder: Path = FOLDER) -> list[str]:
+    """Names of the shipped files, by default those of `binviz train glue`.
 
-    >>> names()
-    ['bit-bert-base', 'bivit-swin-t-imagenet', 'bivit-swin-t-tiny-imagenet']
+    >>> names(), names(PRETRAIN)
+    (['bit-bert-base'], ['bipft-bert-base', 'bipft-minilm'])
     """
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
 def read(name: str, task: str) -> dict[str, Any]:
@@ -45,33 +46,38 @@ def read(name: str, task: str) -> dict[str, Any]:
     0.0001
     """
     glue.task(task)
-    tables = _tables(name)
+    tables = _tables(name, FOLDER)
     of_tasks = {key: value for key, value in tables.items() if isinstance(value, dict)}
+    settings = {key: value for key, value in tables.items() if key not in of_tasks}
     for table in of_tasks:
         if table not in glue.TASKS:
             raise UserError(f"{name}: [{table}] is no GLUE task; choose from: {', '.join(glue.TASKS)}")
-    settings = {key: value for key, value in tables.items() if key not in of_tasks} | of_tasks.get(task, {})
-    return _checked(name, settings, GlueConfig, but="task")
+    kinds = {key: kind for key, kind in get_type_hints(GlueConfig).items() if key != "task"}
+    return _checked(name, settings | of_tasks.get(task, {}), kinds)
 
 
 def read_images(name: str) -> dict[str, Any]:
-    """The settings of a chain on pictures, as keyword arguments of `ImagesConfig`.
-
-    Args:
-        name: of a shipped file, or path of a file.
-
-    Raises:
-        UserError: no such file, no TOML, or a setting that does not exist or has another type.
+    """The settings of a chain on pictures, as keyword arguments of `ImagesConfig`; errors as `read`.
 
     >>> read_images("bivit-swin-t-imagenet")["stages"]
     ('bivit-attention', 'bivit-mixed')
     """
-    return _checked(name, _tables(name), ImagesConfig)
+    return _checked(name, _tables(name, IMAGES), get_type_hints(ImagesConfig))
 
 
-def _tables(name: str) -> dict[str, Any]:
-    path = FOLDER / f"{name}.toml" if name in names() else Path(name)
-    what = f"a configuration in TOML (shipped: {', '.join(names())})"
+def read_pretrain(name: str) -> dict[str, Any]:
+    """The settings of a pre-training, as keyword arguments of `PretrainConfig`; errors as `read`.
+
+    >>> config = PretrainConfig(**read_pretrain("bipft-bert-base"))
+    >>> config.steps, config.next_sentence, 8 * config.tokens  # of the eight processes it is meant for
+    (500000, True, 32768000000)
+    """
+    return _checked(name, _tables(name, PRETRAIN), get_type_hints(PretrainConfig))
+
+
+def _tables(name: str, folder: Path) -> dict[str, Any]:
+    path = folder / f"{name}.toml" if name in names(folder) else Path(name)
+    what = f"a configuration in TOML (shipped: {', '.join(names(folder))})"
     text = text_of(path, what, MOST)
     try:
         return tomllib.loads(text)
@@ -79,16 +85,15 @@ def _tables(name: str) -> dict[str, Any]:
         raise UserError(f"{path} is not {what}: {error}") from error
 
 
-def _checked(name: str, settings: dict[str, Any], kind: type, but: str = "") -> dict[str, Any]:
-    """The settings, each of which `kind` has and is of its type."""
-    known = {key: of for key, of in get_type_hints(kind).items() if key != but}
+def _checked(name: str, settings: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         if key not in known:
             raise UserError(f"{name}: there is no setting {key!r}; choose from: {', '.join(known)}")
         if type(value) is int and abs(value) >= LARGEST:  # one of many digits has no text
             raise UserError(f"{name}: {key} must be less than 2**63")
         if not fits(value, known[key]):
-            word = "list of names" if get_args(known[key]) else known[key].__name__
+            inside = get_args(known[key])
+            word = f"list of {'names' if str in inside else 'numbers'}" if inside else known[key].__name__
             raise UserError(f"{name}: {key} cannot be {_shown(value)}; it is a {word}")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
 
