@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from binviz.errors import UserError
 from binviz.evidence import runs
 
 #: Name of a metric -> the binarizer, its options, and what it is given.
-WAYS = {
+WAYS: dict[str, tuple[str, dict[str, Any], str]] = {
     "bibert": ("bibert-attention", {}, "scores"),
     "best_threshold": ("bivit-attention", {"method": "descent", "scale": True}, "probs"),
     "quarter": ("bivit-attention", {"scale": True}, "probs"),
