@@ -173,7 +173,8 @@ EXPERIMENT = Experiment(
     settings={},
     notes=(
         f"Every binary row takes {BUDGET.steps} steps of {BUDGET.batch_size} pictures, 1.3 epochs; a row in two parts "
-        "shares them between its halves. The rate is the better of 0.002 and 0.005, by 200 steps of bivit-w1a1 and bit-w1a1 "
-        "and 2,000 training pictures. The reported model is the last step's; the held-out pictures are seen once."
+        "shares them between its halves. The rate is the better of 0.002 and 0.005, by 200 steps of bivit-w1a1 and "
+        "bit-w1a1 and 2,000 training pictures. The reported model is the last step's; the held-out pictures are seen "
+        "once."
     ),
 )
