@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from binviz.data import pictures, sources
+from binviz.data import photos, pictures, sources
 from binviz.data.pictures import Split
 from binviz.errors import UserError
 from binviz.losses import Batch
@@ -227,26 +227,28 @@ def held_out(tokenizer: None = None, *, source: str = CIFAR10, size: int = 0) ->
     return HeldOut(range(len(found)), collate)
 
 
-def example(
-    index: int, model: str = "", tokenizer: None = None, *, source: str = CIFAR10, size: int = 0
-) -> Example:
-    """A held-out picture, by its number.
+def example(index: int, model: str = "", tokenizer: None = None, *, size: int = 32) -> Example:
+    """One of scikit-learn's two photographs, shrunk: they are there without the data set, and nobody's class is right.
 
     Raises:
         UserError: there is no picture of that number.
+
+    >>> found = example(1)
+    >>> found.key, found.inputs["pixel_values"].shape, found.truth
+    ('flower, 32 pixels', torch.Size([1, 3, 32, 32]), None)
     """
-    found = pictures.load(source, "test", size)
-    if not 0 <= index < len(found):
-        raise UserError(f"no picture has the number {index}; choose one from 0 to {len(found) - 1}")
-    picture = f"pictures.load({source!r}, 'test', {size}).take([{index}])"
+    if not 0 <= index < len(photos.NAMES):
+        raise UserError(f"no picture has the number {index}; choose one from 0 to {len(photos.NAMES) - 1}")
+    name = photos.NAMES[index]
+    picture = pictures.squared(photos.load(name), size)
+    code = f"pictures.squared(photos.load({name!r}), {size})"
     return Example(
-        f"{name_of(source, size)} {index}",
-        {"pixel_values": normalise(found.take([index]))},
-        f"inputs = {{'pixel_values': normalise({picture})}}\n",
-        imports="from binviz.data import pictures\nfrom binviz.tasks.pictures import normalise\n",
-        truth=found.classes[found.labels[index]],
-        picture=found.take([index])[0],
-        picture_code=f"{picture}[0]",
+        f"{name}, {size} pixels",
+        {"pixel_values": normalise(picture[None])},
+        f"inputs = {{'pixel_values': normalise({code}[None])}}\n",
+        imports="from binviz.data import photos, pictures\nfrom binviz.tasks.pictures import normalise\n",
+        picture=picture,
+        picture_code=code,
     )
 
 
@@ -295,7 +297,8 @@ def _task(source: str, size: int, classes: tuple[str, ...], side: int, **about: 
         problem=partial(problem, **where),
         judge=partial(judge, **where),
         held_out=partial(held_out, **where),
-        example=partial(example, **where),
+        example=partial(example, size=side),
+        example_count=lambda: len(photos.NAMES),
         source=f"trained from scratch on {source}",
         **about,
     )
