@@ -17,7 +17,7 @@ from binviz.errors import UserError, one_line, printable
 if TYPE_CHECKING:
     from binviz.evidence.runs import Run
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True)
 train_app = typer.Typer(
     no_args_is_help=True, help="Train a chain of stages, such as float,bit-w1a2,bit-w1a1."
 )
@@ -303,6 +303,19 @@ def scan(
     typer.echo(printable(table.to_string(index=False)))
     if left_out := said(table.attrs["skipped"]):
         typer.echo(left_out)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has and whether everything is in order; the lines to send with a report."""
+    from binviz.bench.doctor import examine
+
+    wrong = 0
+    for found in examine():
+        wrong += not found.well
+        typer.echo(f"{'ok ' if found.well else 'NOT'}  {printable(found.line)}")
+    if wrong:
+        raise UserError(f"{wrong} of these are not as they should be")
 
 
 @app.command()
