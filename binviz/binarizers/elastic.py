@@ -275,4 +275,4 @@ class ElasticUnsigned(_Elastic):
         return Code(self._rounded(y - low if self.shifted else y, alpha), alpha, low)
 
     def cut(self, x: Tensor) -> Cut | None:
-        return Cut(self._moved(x), float(self.alpha) / 2, self._said) if self.bits == 1 else None
+        return Cut(self._moved(x), float(self.alpha.detach()) / 2, self._said) if self.bits == 1 else None

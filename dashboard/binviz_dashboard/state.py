@@ -19,6 +19,7 @@ import streamlit as st
 from binviz.errors import one_line
 
 N = TypeVar("N", int, float)
+V = TypeVar("V")
 
 #: The entry of `st.session_state` that is ours, and the first letters of the keys of the frame.
 OURS = "binviz"
@@ -221,6 +222,18 @@ def write(
     _begin(key, default, read, lambda value: str(value)[:longest])
     ask = st.text_area if lines else st.text_input
     return _end(key, ask(label, key=key, max_chars=longest, help=about), default)
+
+
+def carry(key: str, default: V, read: Callable[[str], V]) -> V:
+    """A value that is shown by something other than a widget of Streamlit's, and changed by `put`.
+
+    Args:
+        key: of the URL.
+        default: left out of the URL.
+        read: the URL's text -> a value; a KeyError or ValueError says that it is none.
+    """
+    _begin(key, default, read, lambda value: read(_text(value)))
+    return _end(key, st.session_state[key], default)
 
 
 def first(default: str, options: Sequence[str]) -> list[str]:

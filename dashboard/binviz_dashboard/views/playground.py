@@ -1,19 +1,34 @@
-"""Playground: a small net of 1-bit weights that learns on the digits, on this machine."""
+"""Playground: nets whose weights are signs, as they learn."""
 
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import cache, charts, page, state
+from binviz_dashboard import cache, charts, page, plane, state
+from streamlit.delta_generator import DeltaGenerator
 
 from binviz import plots
 from binviz.playground import latent
 from binviz.words import percent
 
-with page.frame(
-    "How does a network learn when its weights are only signs?",
-    "keep the first signs, and see how far the normalizations get alone.",
-    ("latent weight", "flip", "surrogate"),
-) as controls:
+PARTS = {"plane": "In the plane", "digits": "On digits"}
+
+
+def in_the_plane(controls: DeltaGenerator) -> None:
+    """A small net and its float twin, which run in the visitor's browser."""
+    chosen = plane.show(big=bool(state.visit().shown.get("big")))
+    st.download_button(
+        "As one file",
+        data=lambda: plane.one_file(chosen),
+        file_name="playground.html",
+        mime="text/html",
+        on_click="ignore",
+        key="one-file",
+        help="A page that works by itself, without a server or a network.",
+    )
+
+
+def on_digits(controls: DeltaGenerator) -> None:
+    """A net of signs that learns on the digits, on the machine that serves the page."""
     with controls:
         weight = state.choose("Binarizer of weights", list(latent.WEIGHTS), "weight")
         activation = state.choose("Binarizer of activations", list(latent.ACTIVATIONS), "activation")
@@ -60,3 +75,16 @@ with page.frame(
         "near their threshold flip; those far away hardly ever do. Trained on one thread of this machine when these "
         "settings were first asked for."
     )
+
+
+with page.frame(
+    "How does a network learn when its weights are only signs?",
+    "press Play, then drag the threshold on the binarizer's curve while the net learns.",
+    ("binarizer", "latent weight", "flip", "surrogate", "scale", "threshold"),
+) as controls:
+    # Links from when the digits were all that there was
+    for key in ("weight", "activation", "rate", "decay", "clip", "frozen", "seed"):
+        state.imply(key, "part", "digits")
+    with controls:
+        part = state.choose("Part", list(PARTS), "part", words=PARTS, few=True)
+    {"plane": in_the_plane, "digits": on_digits}[part](controls)
