@@ -54,9 +54,9 @@ class Visitor:
         return self.settle()
 
     def settle(self) -> Page:
-        """Wait until the script has run and a chart is drawn."""
+        """Wait until the script has run and a chart, or the playground, is drawn."""
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-        self.page.wait_for_selector(".js-plotly-plot .main-svg")
+        self.page.wait_for_selector(".js-plotly-plot .main-svg, .plane canvas")
         self.page.wait_for_timeout(400)
         return self.page
 

@@ -15,7 +15,8 @@ every_page = pytest.mark.parametrize("path", ["", *list(PAGES)[1:]], ids=lambda 
 def colours(page):
     return page.evaluate(
         "[getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor,"
-        " getComputedStyle(document.querySelector('.js-plotly-plot .xtick text')).fill]"
+        " getComputedStyle(document.querySelector('.js-plotly-plot .xtick text') ?? document.querySelector('h3'))"
+        "[document.querySelector('.js-plotly-plot .xtick text') ? 'fill' : 'color']]"
     )
 
 
@@ -39,8 +40,9 @@ def test_page_draws_itself_and_asks_nobody_else(visitor, scheme, path):
 @every_page
 def test_every_chart_has_a_name_for_screen_readers(visitor, path):
     page = visitor.go(path)
-    charts = page.locator("[data-testid=stPlotlyChart]")
-    names = [figure.get_attribute("aria-label") for figure in page.locator("[role=figure]").all()]
+    charts = page.locator("[data-testid=stPlotlyChart], .plane canvas[role=img]")
+    described = page.locator("[role=figure], .plane canvas[role=img]").all()
+    names = [figure.get_attribute("aria-label") for figure in described]
     assert len([name for name in names if name and name.endswith(".")]) >= charts.count() > 0
 
 

@@ -35,7 +35,7 @@ def test_page_draws_without_a_complaint_and_describes_its_charts(visit, page):
     assert not app.exception
     assert not app.error
     assert not app.warning
-    assert charts(app)
+    assert charts(app) or app.get("bidi_component")
     for chart in app.get("plotly_chart"):
         assert chart.proto.alt.endswith(".")
         assert json.loads(chart.proto.config)["showSendToCloud"] is False
@@ -75,6 +75,7 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         ("bits", {"part": "A row of a model", "model": "digits-vit.bit-w1a1", "digit": "3", "token": "5"}),
         ("tradeoffs", {"rule": "bivit", "recipe": "bivit-mixed"}),
         ("evidence", {"run": "bit/sst2.bibert/0", "beside": "bit/sst2.bit-w1a1/0", "moved": "scales"}),
+        ("playground", {"part": "digits"}),
         ("playground", {"clip": "true"}),
         ("inside", {"measure": "signal to noise", "places": "binarizers", "place": "layers.1.ffn_in"}),
         ("inside", {"places": "residual stream"}),

@@ -30,7 +30,7 @@ KEY = "plane"
 def source() -> str:
     """All of the page's JavaScript as one module, which nothing has to be fetched for."""
     texts = ((HERE / name).read_text("utf-8") for name in MODULES)
-    return "\n".join(re.sub(r"^import .*$", "", text, flags=re.MULTILINE) for text in texts)
+    return "\n".join(re.sub(r'^import .* from "\./.*";$', "", text, flags=re.MULTILINE) for text in texts)
 
 
 def style() -> str:
@@ -98,14 +98,14 @@ def one_file(chosen: dict[str, Any]) -> str:
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>binviz playground</title>
 <style>
-body {{ margin: 1rem; font-family: sans-serif; background: #ffffff; color: #31333f; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #0e1117; color: #fafafa; --st-text-color: #fafafa; }} }}
+body {{ margin: 1rem; font-family: sans-serif; background: #ffffff; color: #31333f; --st-background-color: #ffffff; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #0e1117; color: #fafafa; --st-text-color: #fafafa; --st-background-color: #0e1117; }} }}
 {style()}</style>
 <h1 style="font-size: 1.4rem">How does a network learn when its weights are only signs?</h1>
 <div class="plane"></div>
 <script type="module">
 {source()}
-alone(document.querySelector(".plane"), ...{given});
+window.playground = alone(document.querySelector(".plane"), ...{given});
 </script>
 </html>
 """

@@ -18,6 +18,7 @@ export function grid() {
 /** The colours in force, and what follows from them. */
 export function palette(root) {
   const style = getComputedStyle(root), colour = (name) => style.getPropertyValue(name).trim();
+  root.classList.toggle("dark", rgb(colour("--ground")).reduce((sum, each) => sum + each) < 384);
   const names = ["text", "ground", "rule", "minus", "plus", "float", "bit"];
   const found = Object.fromEntries(names.map((name) => [name, colour(`--${name}`)]));
   found.size = parseFloat(style.fontSize) * 0.8;
@@ -27,7 +28,8 @@ export function palette(root) {
   return palette.known;
 }
 
-const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+// "#rrggbb" or "rgb(r, g, b)"
+const rgb = (colour) => (colour[0] === "#" ? [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) : colour.match(/\d+/g).slice(0, 3).map(Number));
 
 /** 256 pixels from the colour of -1 over the page's ground to that of +1. */
 function ramp({ minus, plus, ground }) {

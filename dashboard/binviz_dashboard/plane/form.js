@@ -22,9 +22,9 @@ export const HTML = `
   <div class="stage">
     <div class="pair">
       <figure data-panel="float"><figcaption><b class="is-float">Float</b> <span class="of-float"></span></figcaption>
-        <canvas class="plane-float" role="img" aria-label="Decision surface of the float net"></canvas></figure>
+        <canvas class="plane-float" role="img" aria-label="Decision surface of the float net."></canvas></figure>
       <figure><figcaption><b class="is-bit">1-bit</b> <span class="of-bit"></span></figcaption>
-        <canvas class="plane-bit" role="img" aria-label="Decision surface of the 1-bit net"></canvas></figure>
+        <canvas class="plane-bit" role="img" aria-label="Decision surface of the 1-bit net."></canvas></figure>
     </div>
     <div class="own" hidden>
       <fieldset><legend>A click adds</legend>
@@ -35,11 +35,11 @@ export const HTML = `
     <div data-panel="net"><div class="net"><canvas class="edges" aria-hidden="true"></canvas></div><p class="about"></p></div>
   </div>
   <div class="side">
-    <section data-panel="curves" class="curves"><canvas class="curve" role="img" aria-label="The binarizer's code, its surrogate and the numbers it meets"></canvas></section>
+    <section data-panel="curves" class="curves"><canvas class="curve" role="img" aria-label="The binarizer's code, its surrogate and the numbers it meets."></canvas></section>
     <section data-panel="latents"><h4>Latent weights <small>a ring is a flip</small></h4>
-      <canvas class="latent" role="img" aria-label="Latent weights of the 1-bit layers"></canvas></section>
+      <canvas class="latent" role="img" aria-label="Latent weights of the 1-bit layers."></canvas></section>
     <section data-panel="losses"><h4>Loss <small>dashed: held-out points</small></h4>
-      <canvas class="loss" role="img" aria-label="Loss of both nets by step"></canvas></section>
+      <canvas class="loss" role="img" aria-label="Loss of both nets by step."></canvas></section>
   </div>
 </div>
 <dialog><form method="dialog"><button aria-label="Close">Close</button></form><div class="content"></div></dialog>`;
@@ -68,7 +68,7 @@ export function widgets(page) {
     };
     if (kind === "slide") input.oninput = () => change(false);
     input.onchange = () => change(true);
-    const value = kind === "slide" ? [make("output")] : [];
+    const value = kind === "slide" ? [make("span", { className: "value" })] : [];
     const row = make("label", { className: `row-${kind}` }, make("span", { textContent: label }), ...value, input);
     row.dataset.key = key;
     (groups[group] ??= []).push(row);
@@ -88,8 +88,8 @@ export function showWidgets({ root, settings, control, find }) {
     const { key } = row.dataset, input = row.querySelector("input, select"), [which, what] = key.split(".");
     if (control[key].kind === "switch") input.checked = settings[key];
     else if (input.value !== String(settings[key])) input.value = settings[key];
-    const output = row.querySelector("output"), name = settings[`${which}.binarizer`];
-    if (output) output.textContent = settings[key];
+    const value = row.querySelector(".value"), name = settings[`${which}.binarizer`];
+    if (value) value.textContent = settings[key];
     const ofCurve = control[key].group === which;
     const stuck = LETTERS[what] && !movable(which, name, settings[`${which}.surrogate`]).includes(LETTERS[what]);
     const idle = ofCurve && (which !== settings.curve || name === "float" || stuck);

@@ -115,7 +115,7 @@ class Layer {
     const kind = activation && ACTIVATIONS[activation.name];
     if (kind?.scale === "learned") this.parameters.push((this.alpha = parameter(1, 1)));
     if (kind?.shift) this.parameters.push((this.shift = parameter(inputs)));
-    this.started = false;
+    this.started = new Set(); // of the parameters that start from data
   }
 
   /** As torch.nn.Linear begins: uniform in +-1 / sqrt(inputs), weights row by row, then biases. */
@@ -132,8 +132,8 @@ class Layer {
     const y = w.map((each) => (each - threshold) / width);
     const [all, middle] = [meanSize(y, 0, y.length), mean(y, 0, y.length)];
     if (kind.standard) {
-      if (!this.started) for (let o = 0; o < outputs; o++) this.rows.value[o] = meanSize(y, o * inputs, (o + 1) * inputs);
-      this.started = true;
+      if (!this.started.has(this.rows)) for (let o = 0; o < outputs; o++) this.rows.value[o] = meanSize(y, o * inputs, (o + 1) * inputs);
+      this.started.add(this.rows);
       this.standard = this.standardized(y);
       this.limit = RECU * meanSize(this.standard.y, 0, y.length);
     }
@@ -198,7 +198,7 @@ class Layer {
     }
     const { name, threshold, scale, width, surrogate } = activation, kind = ACTIVATIONS[name];
     const slope = SURROGATES[surrogate] ?? kind.slope;
-    if (this.alpha && !this.started) this.startAlpha(x, size);
+    if (this.alpha && !this.started.has(this.alpha)) this.startAlpha(x, size);
     const alpha = this.alpha ? Math.max(this.alpha.value[0], SMALLEST_ALPHA) : 1;
     const cut = kind.unsigned ? alpha / 2 : 0, low = kind.unsigned ? 0 : -1, from = surrogate === "own" ? 0 : cut;
     for (let i = 0, k = 0; i < n; i++) {
@@ -220,7 +220,7 @@ class Layer {
     const { threshold, width, name } = this.activation;
     const y = x.subarray(0, size).map((each) => (each - threshold) / width);
     this.alpha.value[0] = (ACTIVATIONS[name].unsigned ? 4 : 2) * (y.reduce((sum, each) => sum + Math.abs(each), 0) / size);
-    this.started = true;
+    this.started.add(this.alpha);
   }
 
   forward(x, n, at) {

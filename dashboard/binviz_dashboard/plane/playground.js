@@ -221,10 +221,10 @@ export class Playground {
   /** A unit in words: the signs of its weights, and where it says +1. */
   told({ layer, unit: at }) {
     const { layers } = this.bit.net, { q, s, b, inputs, weight } = layers[layer], row = [...q.slice(at * inputs, (at + 1) * inputs)];
-    const coming = weight ? `weights ${row.map((each) => (each < 0 ? "−" : "+")).join(" ")} times ${s[at].toFixed(2)}` : `float weights ${row.map((each) => each.toFixed(2)).join(", ")}`;
+    const coming = weight ? `weights ${row.map((each) => (each < 0 ? "−" : "+")).join(" ")} times ${s[at].toFixed(2)}` : `float weights ${row.map(signed).join(", ")}`;
     const { a } = this.bit.net.forward(this.data.x)[layer + 1], n = this.data.t.length;
     const ones = Array.from({ length: n }, (_, i) => a[i * this.settings.width + at]).filter((each) => each > 0).length;
-    return `Layer ${layer + 1}, unit ${at + 1}: ${coming}, bias ${b.value[at].toFixed(2)}; above its threshold at ${ones} of ${n} points.`;
+    return `Layer ${layer + 1}, unit ${at + 1}: ${coming}, bias ${signed(b.value[at])}; above its threshold at ${ones} of ${n} points.`;
   }
 
   drawCurve(colours) {
@@ -366,6 +366,8 @@ export class Playground {
   }
 }
 
+const signed = (value) => value.toFixed(2).replace("-", "−");
+
 /** In a file of its own: the link is what stands behind the # of its address. */
 export function alone(root, controls, settings) {
   const playground = new Playground(root, controls, (all) => history.replaceState(null, "", `#${toLink(controls, all)}`));
@@ -386,7 +388,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".plane");
   if (!KNOWN.has(root)) KNOWN.set(root, new Playground(root, data.controls, (all) => setStateValue("settings", all)));
   const playground = KNOWN.get(root);
-  root.classList.toggle("big", data.big);
+  if (root.classList.toggle("big", data.big) !== playground.big) playground.find(".settings").open = !(playground.big = data.big);
   playground.take(data.settings, data.turn);
   return () => {
     playground.leave();
