@@ -17,6 +17,7 @@ float64: both sides take the same steps, and a test says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from math import cos, log, pi, sin, sqrt
 
 import torch
@@ -148,9 +149,7 @@ class Moved(Binarizer):
         if not width > 0:
             raise UserError(f"width must be greater than 0, not {width}")
         if surrogate != "own" and surrogate not in SURROGATES:
-            raise UserError(
-                f"no surrogate is called {surrogate!r}; {near(surrogate, ['own', *SURROGATES])}"
-            )
+            raise UserError(f"no surrogate is called {surrogate!r}; {near(surrogate, ['own', *SURROGATES])}")
         self.of = of
         self.levels, self.scale_kind, self.takes = of.levels, of.scale_kind, of.takes
         self.threshold, self.scale, self.width, self.surrogate = threshold, scale, width, surrogate
@@ -188,7 +187,7 @@ def net(
     if width < 1 or depth < 1:
         raise UserError(f"a net has at least one hidden layer of one unit, not {depth} of {width}")
     sizes, layers = [2, *[width] * depth, 1], list[nn.Module]()
-    for place, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for place, (inputs, outputs) in enumerate(pairwise(sizes)):
         reads = activation(inputs) if activation and place else None
         if place and reads is None:
             layers.append(nn.Tanh())

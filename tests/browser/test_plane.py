@@ -1,7 +1,5 @@
 """The playground's nets in the browser, held to the library's."""
 
-import json
-
 import pytest
 import torch
 from binviz_dashboard import plane as page_of
@@ -12,7 +10,16 @@ from binviz.playground import plane
 
 pytestmark = pytest.mark.browser
 
-WEIGHTS = ["float", "bnn", "xnor-weight", "bireal-weight", "bibert-weight", "bit-weight", "recu-weight", "fda-weight"]
+WEIGHTS = [
+    "float",
+    "bnn",
+    "xnor-weight",
+    "bireal-weight",
+    "bibert-weight",
+    "bit-weight",
+    "recu-weight",
+    "fda-weight",
+]
 ACTIVATIONS = [
     "float", "bnn", "xnor-activation", "bireal-activation", "reactnet-activation", "elastic-signed", "elastic-unsigned",
     "fda-activation",
@@ -43,7 +50,10 @@ RUN = """
 def core(chromium):
     """A blank page that has only the nets."""
     page = chromium.new_page()
-    load = "async (source) => { window.core = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'}))) }"
+    load = """async (source) => {
+        const module = new Blob([source], { type: "text/javascript" });
+        window.core = await import(URL.createObjectURL(module));
+    }"""
     page.evaluate(load, page_of.source())
     yield page
     page.close()
@@ -71,9 +81,19 @@ def torch_run(weight, activation, ends, shape, optimizer, lr, steps):
     def every(read):
         found, learnt = [], []
         for module in net:
-            learnt += [read(p) for name, p in module.named_parameters() if name.split(".")[-1] not in ("weight", "bias")]
+            learnt += [
+                read(p)
+                for name, p in module.named_parameters()
+                if name.split(".")[-1] not in ("weight", "bias")
+            ]
             if isinstance(module, nn.Linear):
-                found.append({"w": read(module.weight), "b": read(module.bias), "learnt": sum(learnt, [])})
+                found.append(
+                    {
+                        "w": read(module.weight),
+                        "b": read(module.bias),
+                        "learnt": [number for numbers in learnt for number in numbers],
+                    }
+                )
                 learnt = []
         return found
 
@@ -91,21 +111,24 @@ def torch_run(weight, activation, ends, shape, optimizer, lr, steps):
         loss.backward()
         step.step()
     weights = every(lambda p: p.detach().flatten().tolist())
-    return {"points": x.flatten().tolist(), "values": values, "gradients": gradients, "losses": losses, "weights": weights}
+    found = {"values": values, "gradients": gradients, "losses": losses, "weights": weights}
+    return found | {"points": x.flatten().tolist()}
 
 
 def numbers(found):
     """All numbers of nested lists and mappings, in order."""
     if isinstance(found, dict):
         found = [found[key] for key in sorted(found)]
-    return sum(map(numbers, found), []) if isinstance(found, list) else [found]
+    return [number for each in found for number in numbers(each)] if isinstance(found, list) else [found]
 
 
 def assert_same(core, **settings):
     ours, theirs = core.evaluate(RUN, settings), torch_run(**settings)
     for what in theirs:
         found, wanted = (torch.tensor(numbers(each[what]), dtype=torch.float64) for each in (ours, theirs))
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5, msg=lambda said, what=what: f"{what}: {said}")
+        torch.testing.assert_close(
+            found, wanted, rtol=1e-5, atol=1e-5, msg=lambda said, what=what: f"{what}: {said}"
+        )
 
 
 def part(name, **moved):

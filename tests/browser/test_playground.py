@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 import torch
 from binviz_dashboard import plane
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +27,10 @@ def open_file(chromium, tmp_path):
         page.set_default_timeout(60_000)
         page.complaints = []
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda asked: page.complaints.append(asked.url) if not asked.url.startswith(("file:", "data:", "blob:")) else None)
+        page.on(
+            "request",
+            lambda asked: page.complaints.append(asked.url) if asked.url.startswith("http") else None,
+        )
         page.goto(f"file://{tmp_path}/playground.html#{link}")
         page.wait_for_function("document.querySelector('.plane').drawn > 0")
         return page
@@ -78,7 +82,7 @@ def test_a_dragged_threshold_moves_the_live_net_and_the_link(open_file):
 @pytest.mark.parametrize("what", ["scale", "width"])
 def test_the_sliders_do_the_same_by_keyboard(open_file, what):
     page = open_file()
-    slider = page.get_by_label(f"{what.capitalize()}, times")
+    slider = page.get_by_role("slider", name=f"{what.capitalize()}, times", exact=True)
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url(lambda url: f"activations.{what}=1.05" in url)
@@ -87,8 +91,8 @@ def test_the_sliders_do_the_same_by_keyboard(open_file, what):
 
 def test_what_a_binarizer_ignores_is_not_offered(open_file):
     page = open_file("curve=weights&weights.binarizer=bit-weight&weights.threshold=0.5")
-    assert page.get_by_label("Scale, times").is_visible()
-    assert not page.get_by_label("Threshold").is_visible()
+    assert page.get_by_role("slider", name="Scale, times", exact=True).is_visible()
+    assert not page.get_by_role("slider", name="Threshold", exact=True).count()
     assert run(page, "return play.bit.net.layers[1].weight.threshold") == 0
 
 
@@ -96,7 +100,9 @@ def test_a_unit_under_the_pointer_or_the_focus_says_its_signs(open_file):
     page = open_file()
     about = page.locator(".about")
     page.get_by_role("button", name="Layer 2, unit 3").hover()
-    wanted = run(page, "return [...play.bit.net.layers[1].q.slice(16, 24)].map((q) => (q < 0 ? '−' : '+')).join(' ')")
+    wanted = run(
+        page, "return [...play.bit.net.layers[1].q.slice(16, 24)].map((q) => (q < 0 ? '−' : '+')).join(' ')"
+    )
     assert wanted in about.text_content()
     page.mouse.move(5, 5)
     page.get_by_role("button", name="Layer 1, unit 1").focus()
@@ -111,7 +117,7 @@ def test_points_are_drawn_and_come_back_from_the_link(open_file):
         page.get_by_label(side).check()
         page.locator(".plane-bit").click(position={"x": x, "y": 90})
     button(page, "Take back").click()
-    page.wait_for_url(lambda url: url.count("_") == 4)
+    page.wait_for_url(lambda url: url.split("#")[1].count("_") == 4)
     assert run(page, "return [...play.data.t]") == [-1, 1]
     link = page.url.split("#")[1]
     again = open_file(link)
@@ -167,10 +173,11 @@ def test_a_link_that_cannot_be_or_is_no_use(open_file, link, said):
 
 def test_a_loss_that_is_no_number_stops_the_run_with_one_line(open_file):
     page = open_file()
-    run(page, "play.bit.net.layers[0].w.value[0] = Infinity; play.bit.net.layers[0].w.value[1] = -Infinity; play.bit.net.layers[2].b.value[0] = NaN")
+    run(page, "play.bit.net.layers[2].b.value[0] = NaN")
     button(page, "Play").click()
     assert re.fullmatch(
-        r"Training stopped at step 0: the loss is not a number any more\..+", page.locator(".said").text_content()
+        r"Training stopped at step 0: the loss is not a number any more\..+",
+        page.locator(".said").text_content(),
     )
     assert button(page, "Play").is_visible()
 
@@ -191,9 +198,13 @@ def test_as_python_is_the_same_run(open_file, link, capsys):
     found = {}
     exec(page.locator("dialog pre").text_content(), found)
     for name, learner in (("float", "float"), ("1-bit", "bit")):
-        ours = run(page, f"return play.{learner}.net.layers.flatMap((each) => [...each.w.value, ...each.b.value])")
+        ours = run(
+            page, f"return play.{learner}.net.layers.flatMap((each) => [...each.w.value, ...each.b.value])"
+        )
         layers = [layer for layer in found["nets"][name] if isinstance(layer, torch.nn.Linear)]
-        theirs = torch.cat([part.detach().flatten() for layer in layers for part in (layer.weight, layer.bias)])
+        theirs = torch.cat(
+            [part.detach().flatten() for layer in layers for part in (layer.weight, layer.bias)]
+        )
         torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), theirs, rtol=1e-5, atol=1e-5)
     said = re.findall(r"[\d.]+%", capsys.readouterr().out)
     assert said[0].rstrip("0%.") in page.locator(".of-float").text_content()
@@ -217,10 +228,15 @@ def test_a_lesson_link_hides_what_is_ticked_and_names_of_other_versions_do_no_ha
 
 def test_with_reduced_motion_nothing_grows_and_frames_are_few(open_file):
     page = open_file("weights.binarizer=bnn&lr=0.3", reduced_motion="reduce")
-    run(page, "window.sparks = new Set(); const draw = play.draw; play.draw = function () { for (const { age } of this.sparks) window.sparks.add(age); draw.call(this); }")
+    run(
+        page,
+        """window.ages = new Set();
+        const draw = play.draw;
+        play.draw = function () { for (const { age } of this.sparks) ages.add(age); draw.call(this); }""",
+    )
     button(page, "Play").click()
     page.wait_for_function("window.playground.bit.step > 5")
-    assert page.evaluate("[...window.sparks]") == [0]
+    assert page.evaluate("[...window.ages]") == [0]
 
 
 @pytest.mark.parametrize("size", [(390, 844), (1280, 720)])
@@ -248,17 +264,18 @@ def test_in_the_dashboard_the_link_follows_what_is_chosen_and_the_back_button_to
     with again.expect_download() as file:
         again.get_by_role("button", name="As one file").click()
     saved = file.value.path().read_text(encoding="utf-8")
-    assert json.loads(re.search(r"\.\.\.(\[.+\]\));", saved)[1][:-1])[1] == USUAL | {"depth": 3, "data": "xor", "ends": True}
+    _, settings = json.loads(re.search(r"\.\.\.(\[.+\])\);", saved)[1])
+    assert settings == USUAL | {"depth": 3, "data": "xor", "ends": True}
     assert not visitor.complaints
 
 
 def test_a_choice_while_it_learns_reaches_the_link_and_does_not_stop_it(visitor):
     page = visitor.go("playground")
     page.get_by_role("button", name="Play").click()
-    page.get_by_label("Threshold").fill("0.5")
+    page.get_by_role("slider", name="Threshold", exact=True).fill("0.5")
     page.wait_for_url(lambda url: "activations.threshold=0.5" in url)
     visitor.settle()
-    step = int(page.locator(".count").text_content().split()[1])
-    page.wait_for_function("at => Number(document.querySelector('.stBidiComponent div').shadowRoot.querySelector('.count').textContent.split(' ')[1]) > at", arg=step)
+    step = page.locator(".count").text_content()
+    expect(page.locator(".count")).not_to_have_text(step)
     assert page.get_by_role("button", name="Pause").is_visible()
     assert not visitor.complaints

@@ -1,11 +1,11 @@
 """The playground of nets in two dimensions: it runs in the visitor's browser, and its settings are in the URL.
 
-    net.js         points, nets, training: the formulas of `binviz.playground.plane`
-    draw.js        pictures of them
-    settings.js    from and to a link, CSV, a script with the library
-    form.js        what a visitor operates
-    playground.js  the page itself
-    controls.json  what can be chosen, for both sides
+net.js         points, nets, training: the formulas of `binviz.playground.plane`
+draw.js        pictures of them
+settings.js    from and to a link, CSV, a script with the library
+form.js        what a visitor operates
+playground.js  the page itself
+controls.json  what can be chosen, for both sides
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+
 from binviz_dashboard import state
 
 HERE = Path(__file__).parent
@@ -99,7 +100,9 @@ def one_file(chosen: dict[str, Any]) -> str:
 <title>binviz playground</title>
 <style>
 body {{ margin: 1rem; font-family: sans-serif; background: #ffffff; color: #31333f; --st-background-color: #ffffff; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #0e1117; color: #fafafa; --st-text-color: #fafafa; --st-background-color: #0e1117; }} }}
+@media (prefers-color-scheme: dark) {{
+  body {{ background: #0e1117; color: #fafafa; --st-text-color: #fafafa; --st-background-color: #0e1117; }}
+}}
 {style()}</style>
 <h1 style="font-size: 1.4rem">How does a network learn when its weights are only signs?</h1>
 <div class="plane"></div>
@@ -120,9 +123,13 @@ def _take() -> None:
     for key, value in _told().items():
         if key in BY_KEY:
             try:
-                state.put(key, read(BY_KEY[key], str(value).lower() if isinstance(value, bool) else str(value)))
+                state.put(
+                    key, read(BY_KEY[key], str(value).lower() if isinstance(value, bool) else str(value))
+                )
             except (KeyError, ValueError):
                 continue
 
 
-_PLANE = st.components.v2.component("binviz.plane", html="<div class='plane'></div>", css=style(), js=source())
+_PLANE = st.components.v2.component(
+    "binviz.plane", html="<div class='plane'></div>", css=style(), js=source()
+)

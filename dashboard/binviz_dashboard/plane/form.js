@@ -59,6 +59,7 @@ export function widgets(page) {
     const input = kind === "choice" ? make("select", {}, ...Object.entries(options).map(([each, text]) => new Option(text, each)))
       : kind === "switch" ? make("input", { type: "checkbox" })
       : make("input", { type: kind === "slide" ? "range" : "number", min: low, max: high, step });
+    input.ariaLabel = label;
     const change = (rests) => {
       try {
         page.set(key, read(page.control[key], kind === "switch" ? String(input.checked) : input.value), rests);
