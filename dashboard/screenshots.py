@@ -17,6 +17,9 @@ PAGES = {
     "answers-projector": "?big=true",
     "answers-bad-text": "?text=",
     "playground": "playground",
+    "playground-moons": "playground?data=moons&activations.binarizer=reactnet-activation&activations.width=2",
+    "playground-own": "playground?data=own&points=10_20_1.-30_40_0.50_-60_1.-5_-5_0",
+    "playground-digits": "playground?part=digits",
     "binarizers": "binarizers",
     "binarizers-attention": "binarizers?binarizer=bivit-attention&spread=2",
     "binarizers-beside": "binarizers?kind=weight&binarizer=bit-weight&beside-it=xnor-weight",
@@ -43,7 +46,9 @@ SIZES = {"": (1440, 1300), "-projector": (1280, 720), "-phone": (390, 844)}
 def settled(page: Page) -> None:
     """Wait until the page has run and its charts are drawn."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stAlert]", state="attached")
+    page.wait_for_selector(
+        ".js-plotly-plot .main-svg, .plane canvas, [data-testid=stAlert]", state="attached"
+    )
     page.wait_for_timeout(700)
 
 

@@ -4,6 +4,9 @@ export const REACH = 1.25; // both coordinates of a surface run from -REACH to R
 export const SIDE = 64; // points of a surface along each coordinate
 const SPARK = 18; // frames that a flip is seen for
 
+/** A number with a true minus. */
+export const signed = (value, digits) => (digits === undefined ? String(value) : value.toFixed(digits)).replace("-", "−");
+
 /** The points of a surface, row by row from the top. */
 export function grid() {
   const x = new Float64Array(2 * SIDE * SIDE);
@@ -158,7 +161,7 @@ export function latent(canvas, layers, sparks, still, colours) {
   for (const { weight, w } of layers) if (weight) for (const each of w.value) if (Math.abs(each) > reach) reach = Math.abs(each);
   reach = Math.ceil(2.02 * reach) / 2;
   const to = (value) => left + ((value / reach + 1) / 2) * (wide - 2 * left), step = low / rows;
-  axis(context, wide, low, colours, [[to(-reach), `${-reach}`], [to(0), "0"], [to(reach), `${reach}`]]);
+  axis(context, wide, low, colours, [[to(-reach), signed(-reach)], [to(0), "0"], [to(reach), signed(reach)]]);
   line(context, to(0), 0, to(0), low, colours.rule);
   const place = new Map();
   let row = 0;
@@ -259,9 +262,10 @@ export function curve(canvas, { cut, low, high, slope }, values, reach, handles,
   const most = Math.max(...bins, 1);
   context.fillStyle = colours.rule;
   bins.forEach((count, k) => context.fillRect((k * wide) / 60, at.low - (0.42 * at.low * count) / most, wide / 60 - 1, (0.42 * at.low * count) / most));
-  axis(context, wide, at.low, colours, [[0, `${-reach}`], [wide / 2, "0"], [wide, `${reach}`]]);
+  axis(context, wide, at.low, colours, [[0, signed(-reach)], [wide / 2, "0"], [wide, signed(reach)]]);
   for (const level of [-1, 0, 1]) line(context, 0, at.y(level), level ? 8 : wide, at.y(level), colours.rule);
-  for (const level of [-1, 1]) context.textAlign = "left", context.fillText(`${level}`, 12, at.y(level) + 4);
+  context.textAlign = "left";
+  for (const level of [-1, 1]) context.fillText(signed(level), 12, at.y(level) - 4);
   context.fillStyle = colours.bit;
   context.globalAlpha = 0.22;
   context.beginPath();

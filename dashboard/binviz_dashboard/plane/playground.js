@@ -1,5 +1,5 @@
 import { Learner, Net, given, movable, points, profile } from "./net.js";
-import { REACH, curve, edges, frame, grid, latent, losses, measured, older, palette, sized, surface, unit } from "./draw.js";
+import { REACH, curve, edges, frame, grid, latent, losses, measured, older, palette, signed, sized, surface, unit } from "./draw.js";
 import { fromCsv, fromLink, pack, read, script, toLink, unpack } from "./settings.js";
 import { HTML, LETTERS, PANELS, copier, make, percent, showWidgets, widgets } from "./form.js";
 
@@ -221,10 +221,10 @@ export class Playground {
   /** A unit in words: the signs of its weights, and where it says +1. */
   told({ layer, unit: at }) {
     const { layers } = this.bit.net, { q, s, b, inputs, weight } = layers[layer], row = [...q.slice(at * inputs, (at + 1) * inputs)];
-    const coming = weight ? `weights ${row.map((each) => (each < 0 ? "−" : "+")).join(" ")} times ${s[at].toFixed(2)}` : `float weights ${row.map(signed).join(", ")}`;
+    const coming = weight ? `weights ${row.map((each) => (each < 0 ? "−" : "+")).join(" ")} times ${s[at].toFixed(2)}` : `float weights ${row.map((each) => signed(each, 2)).join(", ")}`;
     const { a } = this.bit.net.forward(this.data.x)[layer + 1], n = this.data.t.length;
     const ones = Array.from({ length: n }, (_, i) => a[i * this.settings.width + at]).filter((each) => each > 0).length;
-    return `Layer ${layer + 1}, unit ${at + 1}: ${coming}, bias ${signed(b.value[at])}; above its threshold at ${ones} of ${n} points.`;
+    return `Layer ${layer + 1}, unit ${at + 1}: ${coming}, bias ${signed(b.value[at], 2)}; above its threshold at ${ones} of ${n} points.`;
   }
 
   drawCurve(colours) {
@@ -365,8 +365,6 @@ export class Playground {
     clearTimeout(this.later);
   }
 }
-
-const signed = (value) => value.toFixed(2).replace("-", "−");
 
 /** In a file of its own: the link is what stands behind the # of its address. */
 export function alone(root, controls, settings) {
