@@ -19,7 +19,7 @@ PAGES = {
     "playground": "playground",
     "playground-moons": "playground?data=moons&activations.binarizer=reactnet-activation&activations.width=2",
     "playground-own": "playground?data=own&points=10_20_1.-30_40_0.50_-60_1.-5_-5_0",
-    "playground-digits": "playground?part=digits",
+    "playground-digits": "playground?part=On+digits",
     "binarizers": "binarizers",
     "binarizers-attention": "binarizers?binarizer=bivit-attention&spread=2",
     "binarizers-beside": "binarizers?kind=weight&binarizer=bit-weight&beside-it=xnor-weight",

@@ -75,7 +75,7 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         ("bits", {"part": "A row of a model", "model": "digits-vit.bit-w1a1", "digit": "3", "token": "5"}),
         ("tradeoffs", {"rule": "bivit", "recipe": "bivit-mixed"}),
         ("evidence", {"run": "bit/sst2.bibert/0", "beside": "bit/sst2.bit-w1a1/0", "moved": "scales"}),
-        ("playground", {"part": "digits"}),
+        ("playground", {"part": "On digits"}),
         ("playground", {"clip": "true"}),
         ("inside", {"measure": "signal to noise", "places": "binarizers", "place": "layers.1.ffn_in"}),
         ("inside", {"places": "residual stream"}),

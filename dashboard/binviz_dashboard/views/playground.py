@@ -10,7 +10,7 @@ from binviz import plots
 from binviz.playground import latent
 from binviz.words import percent
 
-PARTS = {"plane": "In the plane", "digits": "On digits"}
+PARTS = ["In the plane", "On digits"]
 
 
 def in_the_plane(controls: DeltaGenerator) -> None:
@@ -84,7 +84,7 @@ with page.frame(
 ) as controls:
     # Links from when the digits were all that there was
     for key in ("weight", "activation", "rate", "decay", "clip", "frozen", "seed"):
-        state.imply(key, "part", "digits")
+        state.imply(key, "part", PARTS[1])
     with controls:
-        part = state.choose("Part", list(PARTS), "part", words=PARTS, few=True)
-    {"plane": in_the_plane, "digits": on_digits}[part](controls)
+        part = state.choose("Part", PARTS, "part", few=True)
+    {PARTS[0]: in_the_plane, PARTS[1]: on_digits}[part](controls)
