@@ -299,5 +299,5 @@ def test_a_cell_that_starts_from_an_encoder_which_is_not_there(tmp_path):
     lone = replace(
         experiment(), cells=(Cell("signs", "early", 1, stage("bit-w1a1"), start="mlm.float.seed0"),)
     )
-    with pytest.raises(UserError, match="which is not in .*; make it with binviz pretrain"):
+    with pytest.raises(UserError, match=r"which is not in .*; make it with binviz pretrain"):
         list(reproduce(lone, tmp_path))
