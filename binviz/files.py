@@ -76,6 +76,7 @@ def alone(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
-    with lock:
+    try:
         yield
-    lock.release()
+    finally:
+        lock.release()

@@ -5,6 +5,7 @@ errors       float against binary, place by place     sensitivity  one layer bin
 causes       why: function, weights or activations    readers      which binarizers read a tensor
 attention    maps, codes and ones per row             steps        what retraining and binarization did to them
 metrics      the measures themselves                  MEASURES     their names, directions and references
+residual_polynomial   what binarized attention leaves out, term by term
 """
 
 from binviz.analysis import metrics as metrics
@@ -14,6 +15,7 @@ from binviz.analysis.causes import CAUSES, causes
 from binviz.analysis.errors import errors
 from binviz.analysis.measures import MEASURES, Measure
 from binviz.analysis.readers import readers
+from binviz.analysis.residual_polynomial import Polynomial, Polynomials, residual_polynomial
 from binviz.analysis.scan import scan
 from binviz.analysis.sensitivity import sensitivity
 from binviz.analysis.streaming import Summary, stream
@@ -26,6 +28,8 @@ __all__ = [
     "LayerAttention",
     "Map",
     "Measure",
+    "Polynomial",
+    "Polynomials",
     "Steps",
     "Summary",
     "attention",
@@ -35,6 +39,7 @@ __all__ = [
     "metrics",
     "names",
     "readers",
+    "residual_polynomial",
     "scan",
     "sensitivity",
     "steps",

@@ -51,6 +51,15 @@ MAIN = (
     _row("float", "float", FLOAT, 2, "32 bits: the teacher of the distilled row"),
     Row("late.distilled", "bipft-a", group=2, why="BiT's distillation, from the fine-tuned float model"),
     _row("late.b", "bipft-b", FLOAT, 3, "estimators without binary pre-training"),
+    Row(
+        "early-a.distilled",
+        "bipft-a",
+        teacher="",
+        start=A,
+        taught_by="float",
+        group=3,
+        why="pre-trained in binary form, then BiT's distillation from the fine-tuned float model",
+    ),
     _row("early-a.quarter", "bipft-a", A, 3, "a quarter of the steps", share=0.25),
 )
 #: The curve of gain against tokens.
@@ -109,6 +118,13 @@ def _claims(task: str) -> dict[Claim, Verdict]:
             "2312.08937, section 1",
             "early-a",
             "late.distilled",
+            equal=True,
+        ): "fails",
+        claim(
+            "A model that was pre-trained in binary form learns as much from labels alone as from a teacher",
+            "2312.08937, section 1",
+            "early-a",
+            "early-a.distilled",
             equal=True,
         ): "fails",
         claim(

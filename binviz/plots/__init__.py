@@ -19,6 +19,7 @@ from binviz.plots.layers import activations
 from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.network import causes, network, sensitivity
 from binviz.plots.overview import accuracy_size, answers, pictures
+from binviz.plots.residuals import residuals
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import (
     Histogram,
@@ -66,6 +67,7 @@ __all__ = [
     "progress",
     "ratios",
     "reference_line",
+    "residuals",
     "roofline",
     "scale_sweep",
     "sensitivity",

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
+from accelerate import Accelerator
 from torch import nn
 
 from binviz import zoo
@@ -214,7 +214,7 @@ def train(
         UserError: unknown stage, text or model not to be had, another run in `out` at this time, or interrupted.
     """
     check_stages(config.stages)
-    processes = PartialState()
+    processes = Accelerator(mixed_precision="no")
     with alone(out) if processes.is_main_process else nullcontext():
         model, tokenizer = start_model(config)
         problem = make_problem(config, tokenizer, cache or out / "text")

@@ -293,3 +293,11 @@ def test_shipped_records_are_of_known_cells_and_clean_commits():
         assert bit.EXPERIMENT.cell(name).name == name
         assert run.code["dirty"] is False
         assert len(json.dumps(vars(run))) < 100_000
+
+
+def test_a_cell_that_starts_from_an_encoder_which_is_not_there(tmp_path):
+    lone = replace(
+        experiment(), cells=(Cell("signs", "early", 1, stage("bit-w1a1"), start="mlm.float.seed0"),)
+    )
+    with pytest.raises(UserError, match=r"which is not in .*; make it with binviz pretrain"):
+        list(reproduce(lone, tmp_path))

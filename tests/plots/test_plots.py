@@ -125,6 +125,10 @@ FIGURES = {
         "own",
         {"1-bit": ["counted"] * 2, "float": ["counted", "fitted"]},
     ),
+    "residuals": lambda: plots.residuals(
+        {"main x main": [3.0, 1.0, 0.1], "main x residual": [2.0, 0.4, 0.0]}, [1.0, 0.3, 0.1, 0.0], (2, 1.2)
+    ),
+    "residuals-without-estimators": lambda: plots.residuals({"main x main": [3.0]}, [1.0, 0.0]),
     "lines": lambda: plots.lines(
         [1, 10, 100], {"a": [3, 2, 1], "b": [1, np.nan, 2]}, "n (number)", "e (%)", "xy"
     ),

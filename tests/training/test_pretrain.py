@@ -19,7 +19,7 @@ from binviz.binarizers import unstarted
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.files import alone
-from binviz.training import configs, pretrain
+from binviz.training import configs, glue, pretrain
 from binviz.training.pretrain import PretrainConfig
 
 WORDS = ("good", "bad", "lady", "old", "boy", "dog", "goal")
@@ -137,6 +137,9 @@ def test_two_runs_into_one_folder(place, tmp_path):
     with pytest.raises(UserError, match="another run is writing into"):
         pretrain.train(config(place), tmp_path)
     other.communicate(b"\n")
+    # It is free again, also after an error
+    with pytest.raises(KeyError), alone(tmp_path):
+        raise KeyError
     with alone(tmp_path):
         pass
 
@@ -220,7 +223,11 @@ def test_a_classifier_keeps_all_that_its_binary_encoder_has_learned(place, tmp_p
     with torch.no_grad():
         wanted = words.base_model(**ids).last_hidden_state
         assert torch.equal(model.base_model(**ids).last_hidden_state, wanted)
-    # Its head is that of the float self
+    # The command that fine-tunes takes it, and its head is that of the float self
+    settings = glue.GlueConfig("mrpc", stages=(recipe,), start=str(folder))
+    taken, _ = glue.start_model(settings)
+    glue.check_fit(taken, tokenizer, settings)
+    assert torch.equal(taken.classifier.weight, model.classifier.weight)
     other, _ = start("mrpc", str(tmp_path / "mlm.float.seed0"), 0)
     assert torch.equal(other.classifier.weight, model.classifier.weight)
     assert torch.equal(other.base_model.pooler.dense.weight, model.base_model.pooler.dense.weight)
