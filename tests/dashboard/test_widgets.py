@@ -138,6 +138,8 @@ def assert_no_wrong_colour(app, where):
         for trace in json.loads(chart.proto.spec)["data"]:
             of = (trace.get("meta") or {}).get("network")
             colours = json.dumps([trace.get("marker"), trace.get("line"), trace.get("fillcolor")])
+            if theme.FLOAT in colours:
+                assert theme.NETWORKS.get(of or trace["name"]) == theme.FLOAT, f"{where}: {trace['name']}"
             if of is not None:
                 assert (theme.BINARY if of == "float" else theme.FLOAT) not in colours, where
 
