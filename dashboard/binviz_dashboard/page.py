@@ -64,7 +64,8 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
         st.error(state.plain(line[:1].upper() + line[1:]), icon=":material/error:")
         st.stop()
     finally:
-        _ask(title, question, style.SENT if state.visit().moved else style.USED, big)
+        if state.visit().moved:
+            _ask(title, question, style.SENT, big)
     for line in state.settle():
         reported.warning(state.plain(f"From the link: {line}."), icon=":material/link_off:")
 

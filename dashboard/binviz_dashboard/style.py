@@ -1,10 +1,16 @@
-"""What our pages add to Streamlit's own style; `served` puts it into the head of the page that a browser asks for.
+"""What our pages add to Streamlit's own style, and the layer that puts it into the head of the page of a browser.
 
 Sent by a page like its other elements it would come too late: Streamlit fetches the code of an element when it first
 meets one, and what was drawn before would move.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binviz_dashboard.state import OURS
 
@@ -55,3 +61,30 @@ SHEET = f"""
     .katex-display {{overflow-x: auto}}
 }}
 {APPEARS}{BIG}"""
+
+
+class Styled:
+    """A layer around an app: every HTML page that it answers with becomes Streamlit's with our style.
+
+    >>> "<style>" in Styled(app=None).page
+    True
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
+        self.page = page.replace("</head>", f"<style>{SHEET}</style></head>", 1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = False
+
+        async def styled(message: Message) -> None:
+            nonlocal ours
+            headers = dict(message.get("headers", ()))
+            if message.get("status") == 200 and headers.get(b"content-type", b"").startswith(b"text/html"):
+                ours = True
+                await HTMLResponse(self.page, headers={"Cache-Control": "no-cache"})(scope, receive, send)
+            elif not ours:
+                await send(message)
+
+        await self.app(scope, receive, styled if scope["type"] == "http" else send)
