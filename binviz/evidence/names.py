@@ -96,6 +96,18 @@ def what(run: Run) -> str:
     return " ".join(run.cell.split(".")[1:]) or run.cell
 
 
+def network(run: Run) -> str:
+    """Whether a run made a "float" network or a "1-bit" one.
+
+    >>> from binviz.evidence import runs
+    >>> [network(runs.find("bit", cell)) for cell in ("sst2.float", "cola.float", "sst2.bit-w1a1")]
+    ['float', 'float', '1-bit']
+    """
+    recipe = run.config.get("identity", {}).get("recipe")
+    last = recipe or (run.config.get("stages") or [""])[-1]
+    return "float" if last == "float" else "1-bit"
+
+
 def long(run: Run) -> str:
     """Task, what was done, seed.
 

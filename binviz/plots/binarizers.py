@@ -10,10 +10,10 @@ from plotly.subplots import make_subplots
 
 from binviz.plots.figure import builder, describe, log_axis, percent, sized
 from binviz.plots.summaries import Histogram, Sweep, in_words, outliers
-from binviz.plots.theme import BINARY, GREY, OPTIMUM, ORANGE, PURPLE, SKY, of_network
+from binviz.plots.theme import BINARY, GREY, KINDS, OPTIMUM, of_network
 
 #: Binarizers side by side: none has the colour of a float network, and on a grey print their dashes differ.
-BINARIZERS = ((BINARY, "solid"), (PURPLE, "dash"), (SKY, "dot"), (ORANGE, "dashdot"))
+BINARIZERS = KINDS["1-bit"]
 AS_WRONG_AS_ZERO = 100.0
 
 

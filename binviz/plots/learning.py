@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from binviz.plots.figure import builder, describe, log_axis, longest, sized
 from binviz.plots.summaries import Histogram, spread
-from binviz.plots.theme import GREY, colours
+from binviz.plots.theme import GREY, colours, strokes
 
 
 @builder
@@ -19,6 +19,7 @@ def lines(
     x_title: str,
     y_title: str,
     log: str = "",
+    network: str = "",
 ) -> go.Figure:
     """One line for each name, over the same x.
 
@@ -27,12 +28,16 @@ def lines(
         curves: name -> a value for each x; those that are not finite leave a gap.
         x_title, y_title: what the axes show, with the unit in brackets.
         log: the logarithmic axes, "", "x", "y" or "xy".
+        network: "float" or "1-bit" where all curves are of one; else names of networks have their colours.
 
     >>> lines([1, 2], {"float": [3, 1], "1-bit": [4, 2]}, "step", "loss").layout.meta["alt"]
     'loss against step: float goes from 3 to 1; 1-bit goes from 4 to 2.'
     """
     figure, said = go.Figure(), []
-    for (name, values), colour in zip(curves.items(), colours(curves), strict=True):
+    drawn = [(colour, "solid", "") for colour in colours(curves)]
+    if network:
+        drawn = strokes([network] * len(curves))
+    for (name, values), (colour, dash, of) in zip(curves.items(), drawn, strict=True):
         numbers = np.asarray(values, dtype=float)
         known = numbers[np.isfinite(numbers)]
         figure.add_scatter(
@@ -40,7 +45,8 @@ def lines(
             y=[float(number) if np.isfinite(number) else None for number in numbers],
             name=name,
             mode="lines+markers" if len(numbers) <= 12 else "lines",
-            line={"color": colour, "width": 2.5},
+            line={"color": colour, "dash": dash, "width": 2.5},
+            meta={"network": of} if of else None,
         )
         if known.size:
             said.append(f"{name} goes from {known[0]:.3g} to {known[-1]:.3g}")

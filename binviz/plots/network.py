@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from binviz.plots.figure import builder, clickable, describe, reference_line, sized
-from binviz.plots.theme import BINARY, DIVERGING, GREEN, GREY, PURPLE, SEQUENTIAL, SKY, pale
+from binviz.plots.theme import BINARY, DIVERGING, GREEN, GREY, PURPLE, SEQUENTIAL, SIZE, SKY, pale
 
 #: Cause -> how it is called, colour, pattern: told apart on a grey print too.
 _CAUSES = {
@@ -67,7 +67,7 @@ def network(
             y=list(places),
             z=[[float(value) if np.isfinite(value) else None for value in row] for row in table],
             texttemplate="%{z:.2f}",
-            colorbar={"title": {"text": f"{measure}, {_arrow(better)}", "side": "right"}, "thickness": 10},
+            showscale=False,  # each cell says its number
             hoverinfo="skip",
             xgap=3,
             ygap=3,
@@ -103,14 +103,14 @@ def network(
     said = f"{measure.capitalize()} ({unit}) at {len(cells)} places of the network"
     if known.size:
         said += f": from {known.min():.3g} to {known.max():.3g}"
+    lines = [f"{measure}, {_arrow(better)} ({unit})"]
     if reference is not None:
-        figure.add_annotation(
-            x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
-            text=f"white = {reference:g}: {means}; blue is better",
-        )  # fmt: skip
+        lines.append(f"white = {reference:g}: {means}")
         worse = known >= reference if better == "lower" else known <= reference
         said += f". {int(worse.sum())} of {known.size} are no better than {reference:g}, {means}"
-    sized(figure, 120 + 34 * len(places), top=34, right=90)
+    above = {"x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4}, "font": {"size": SIZE}}
+    figure.update_layout(title={"text": "<br>".join(lines), **above})
+    sized(figure, 82 + 20 * len(lines) + 30 * len(places), top=8 + 20 * len(lines))
     return describe(figure, alt=f"{said}.")
 
 

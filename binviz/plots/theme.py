@@ -47,6 +47,12 @@ NETWORKS = {
     "1 bit": BINARY,
 }
 
+#: Of several networks of one kind in a figure: colour and dash of each; the first has the kind's own colour.
+KINDS = {
+    "float": ((FLOAT, "solid"), (SKY, "dash")),
+    "1-bit": ((BINARY, "solid"), (PURPLE, "dash"), (SKY, "dot"), (ORANGE, "dashdot")),
+}
+
 #: Passed wherever a figure is shown: nothing can be sent away from the page.
 CONFIG = {"showSendToCloud": False, "plotlyServerURL": "", "displaylogo": False}
 
@@ -89,6 +95,20 @@ def colours(names: Iterable[str]) -> list[str]:
     free = [colour for colour in CATEGORICAL if colour not in taken]
     others = [name for name in names if name not in NETWORKS]
     return [NETWORKS.get(name) or free[others.index(name) % len(free)] for name in names]
+
+
+def strokes(networks: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Colour, dash and kind of each of some networks, which are "float" or "1-bit".
+
+    >>> strokes(["1-bit", "float", "1-bit"])
+    [('#D55E00', 'solid', '1-bit'), ('#0072B2', 'solid', 'float'), ('#CC79A7', 'dash', '1-bit')]
+    """
+    networks = list(networks)
+    found = []
+    for index, kind in enumerate(networks):
+        before = networks[:index].count(kind)
+        found.append((*KINDS[kind][before % len(KINDS[kind])], kind))
+    return found
 
 
 def scaled(figure: go.Figure, factor: float) -> go.Figure:

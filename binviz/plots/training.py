@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from binviz.plots.figure import LINE, builder, describe, log_axis, sized
 from binviz.plots.figure import axis_from_chance as axis
-from binviz.plots.theme import BINARY, SEQUENTIAL, SKY, colours
+from binviz.plots.theme import SEQUENTIAL, strokes
 from binviz.words import counted
 
 
@@ -34,6 +34,7 @@ def progress(
     unit: str,
     log: bool = False,
     chance: float | None = None,
+    networks: Sequence[str] | None = None,
 ) -> go.Figure:
     """A number against the step, one line for each run.
 
@@ -45,6 +46,7 @@ def progress(
         log: their axis is logarithmic.
         chance: value of an answer that is always the same. It is drawn, and the axis begins there or at a lower
             value; with None an axis that is not logarithmic begins at 0.
+        networks: "float" or "1-bit" for each run; by default all are 1-bit.
 
     >>> progress({"seed 0": ([0, 10, 20], [2.0, 1.0, 0.5])}, "loss", "nats").layout.meta["alt"]
     'Loss: seed 0 from 2 to 0.5 in 20 steps.'
@@ -53,7 +55,8 @@ def progress(
     (50.0, 'Accuracy: seed 0 from 60 to 80 in 10 steps; chance is 51.')
     """
     figure, said = go.Figure(), []
-    for (name, (steps, values)), colour in zip(runs.items(), colours(runs), strict=True):
+    drawn = strokes(networks or ["1-bit"] * len(runs))
+    for (name, (steps, values)), (colour, dash, network) in zip(runs.items(), drawn, strict=True):
         shown = [np.isfinite(value) and (value > 0 or not log) for value in values]
         numbers = [float(value) if one else None for value, one in zip(values, shown, strict=True)]
         figure.add_scatter(
@@ -61,7 +64,8 @@ def progress(
             y=numbers,
             name=name,
             mode="lines",
-            line={"color": colour, "width": 2},
+            line={"color": colour, "dash": dash, "width": 2},
+            meta={"network": network},
             hovertemplate="step %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )
         known = [number for number in numbers if number is not None]
@@ -149,6 +153,7 @@ class Side(NamedTuple):
 
     name: of what was done. values: of each seed. low, high: 95 % interval, NaN where there is none. published: what a
     paper printed of it, on its own network, NaN where nothing is known. paper: which row of which paper.
+    network: "float" or "1-bit".
 
     >>> Side("a", [0.5, 0.6]).values
     [0.5, 0.6]
@@ -160,6 +165,7 @@ class Side(NamedTuple):
     high: float = float("nan")
     published: float = float("nan")
     paper: str = ""
+    network: str = "1-bit"
 
 
 @builder
@@ -181,9 +187,11 @@ def claim(sides: Sequence[Side], metric: str, unit: str, chance: float | None = 
     """
     figure, said = go.Figure(), []
     rows = [side.name for side in sides]
-    for index, side in enumerate(sides):
+    for index, (side, (colour, _, network)) in enumerate(
+        zip(sides, strokes(side.network for side in sides), strict=True)
+    ):
         mean = float(np.mean(side.values)) if len(side.values) else float("nan")
-        colour = (BINARY, SKY)[index % 2]
+        of = {"network": network}
         told = f"{side.name} {mean:.3g}" if len(side.values) else f"{side.name} not run"
         if np.isfinite(side.low):
             told += f", 95 % between {side.low:.3g} and {side.high:.3g}"
@@ -200,14 +208,14 @@ def claim(sides: Sequence[Side], metric: str, unit: str, chance: float | None = 
             figure.add_scatter(
                 x=[mean], y=[side.name], name="mean and 95 %", legendgroup="mean", showlegend=index == 0,
                 mode="markers", marker={"color": colour, "size": 13, "symbol": "diamond"}, error_x=bars,
-                hovertemplate=f"{told}<extra></extra>",
+                hovertemplate=f"{told}<extra></extra>", meta=of,
             )  # fmt: skip
             if len(side.values) > 1:
                 figure.add_scatter(
                     x=list(side.values), y=[side.name] * len(side.values), name="each seed", legendgroup="seed",
                     showlegend=not any(trace.name == "each seed" for trace in figure.data), mode="markers",
                     marker={"color": colour, "size": 10, "symbol": "line-ns-open", "line": {"width": 2}},
-                    hovertemplate="one seed: %{x:.4g}<extra></extra>",
+                    hovertemplate="one seed: %{x:.4g}<extra></extra>", meta=of,
                 )  # fmt: skip
         if np.isfinite(side.published):
             told += f", published {side.published:.3g} ({side.paper})"
@@ -215,7 +223,7 @@ def claim(sides: Sequence[Side], metric: str, unit: str, chance: float | None = 
                 x=[side.published], y=[side.name], name="published, larger network", legendgroup="published",
                 showlegend=not any(trace.legendgroup == "published" for trace in figure.data), mode="markers",
                 marker={"color": colour, "size": 12, "symbol": "circle-open", "line": {"width": 2}},
-                hovertemplate=f"{side.paper}: %{{x:.4g}}<extra></extra>",
+                hovertemplate=f"{side.paper}: %{{x:.4g}}<extra></extra>", meta=of,
             )  # fmt: skip
         said.append(told)
     shown = [each for side in sides for each in (*side.values, side.low, side.high, side.published)]

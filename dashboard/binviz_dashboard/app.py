@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from binviz_dashboard import charts, state
+from binviz_dashboard import state
 from binviz_dashboard.pages import MOVED, PAGES
 
 HERE = Path(__file__).parent
@@ -27,7 +27,6 @@ def lead(page: str, values: dict[str, str]) -> Callable[[], None]:
 # Before the navigation: a browser's tab would have the page's icon, which is fetched from elsewhere.
 st.set_page_config(
     page_icon=ICON,
-    layout="wide",
     menu_items={
         "about": "**binviz** shows, trains and runs binarized transformers. Nothing leaves this machine."
     },
@@ -44,6 +43,5 @@ old = [
 page = st.navigation([*known.values(), *old], position="top")
 st.set_page_config(page_title=f"{page.title} · binviz")
 st.logo(ICON, size="large")
-st.html(charts.STYLE)
 state.arrive(page.url_path)
 page.run()

@@ -14,23 +14,6 @@ from binviz_dashboard import state
 
 #: Plotly's own buttons stay hidden; those of the bar press them.
 CONFIG = theme.CONFIG | {"scrollZoom": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
-STYLE = """<style>
-.stPlotlyChart .modebar-container {width: 0 !important; height: 0 !important; overflow: hidden}
-[data-testid=stButtonGroup] button {min-height: 2.5rem}
-[data-testid=stCaptionContainer] {color: inherit; opacity: 0.78}
-[class*="st-key-chart-"] {position: relative}
-[class*="st-key-bar-"] {position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}
-@media (max-width: 640px) {
-    .katex-display {overflow-x: auto}
-}
-</style>"""
-#: In a hall the page's type grows, and a figure takes most of a screen.
-BIG = """<style>
-html {font-size: 21px !important}
-.stMainBlockContainer {padding: 4rem 1rem 2rem}
-[data-testid=stHorizontalBlock]:has(> .stColumn .stPlotlyChart) {flex-direction: column}
-[data-testid=stHorizontalBlock]:has(> .stColumn .stPlotlyChart) > .stColumn {width: 100%; flex: none}
-</style>"""
 GROWTH, TALLEST = 1.4, 760
 
 #: Buttons that press plotly's hidden ones, which know how to save a picture and to fill the window.
@@ -78,6 +61,7 @@ def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None =
             key=key,
             alt=meta["alt"],
             theme=None,
+            height=round(figure.layout.height),
             config=CONFIG | {"toImageButtonOptions": options},
             on_select=partial(_clicked, key, clicked) if clicked else "ignore",
             selection_mode="points",

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 from binviz.errors import UserError
 
 APP = Path(__file__).with_name("app.py")
+SERVED = Path(__file__).with_name("served.py")
 
 
 #: Given as options, because those go before a user's own files and environment.
@@ -41,7 +42,7 @@ def arguments(port: int | None = None, browser: bool = True) -> list[str]:
     chosen = {"server.headless": str(not browser).lower()} | (
         {} if port is None else {"server.port": str(port)}
     )
-    return ["run", str(APP), *(f"--{name}={value}" for name, value in (SETTINGS | chosen).items())]
+    return ["run", str(SERVED), *(f"--{name}={value}" for name, value in (SETTINGS | chosen).items())]
 
 
 def run(port: int | None = None, browser: bool = True) -> None:

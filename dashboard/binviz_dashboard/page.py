@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from binviz.errors import UserError
-from binviz_dashboard import charts, state
+from binviz_dashboard import state, style
 
 #: What a page may say in its glossary: word -> its meaning, for somebody who has never heard of it.
 WORDS = {
@@ -41,25 +41,35 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
         words: of `WORDS`, explained on the page.
     """
     with st.container(horizontal=True, vertical_alignment="center", key=f"{state.OURS}-head"):
-        st.markdown(f"### {question}", width="stretch")
+        title = st.empty()
         if words:
             with st.popover("Words", type="tertiary", key=f"{state.OURS}-words"):
                 for word in words:
                     st.markdown(f"**{word}**: {WORDS[word]}")
         big = state.tick("Projector", "big")
+    _ask(title, question, style.NEW if state.visit().moved else style.USED, big)
     if not big:
         st.caption(f"Try: {try_this}")
     reported = st.container()
-    if big:
-        st.html(charts.BIG)
-    with st.expander("Settings") if big else nullcontext():
-        controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{state.OURS}-controls")
     try:
-        yield controls
+        with st.container(key=f"{state.OURS}-body"):
+            with st.expander("Settings") if big else nullcontext():
+                controls = st.container(
+                    horizontal=True, vertical_alignment="bottom", key=f"{state.OURS}-controls"
+                )
+            yield controls
     except UserError as error:
         state.hold()
         line = str(error)
         st.error(state.plain(line[:1].upper() + line[1:]), icon=":material/error:")
         st.stop()
+    finally:
+        if state.visit().moved:
+            _ask(title, question, style.SENT, big)
     for line in state.settle():
         reported.warning(state.plain(f"From the link: {line}."), icon=":material/link_off:")
+
+
+def _ask(title: DeltaGenerator, question: str, stage: str, big: bool) -> None:
+    with title.container(key=style.stage(stage, big)):
+        st.markdown(f"### {question}")

@@ -228,6 +228,7 @@ def claim_figure(finding: Finding, records: Mapping[tuple[str, int], Run]) -> go
             times * side.high,
             times * (side.published if side.published is not None else float("nan")),
             side.paper,
+            names.network(side.runs[0]) if side.runs else "1-bit",
         )
         for side in found
     ]

@@ -1,4 +1,5 @@
 import ast
+import asyncio
 import doctest
 import tomllib
 from pathlib import Path
@@ -15,8 +16,10 @@ from binviz_dashboard import (
     recorded,
     speed,
     state,
+    style,
     subject,
 )
+from starlette.responses import PlainTextResponse
 
 from binviz import UserError, analysis, binarizers, costs, plots, tasks, zoo
 from binviz.bench import roofline
@@ -30,7 +33,7 @@ THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 @pytest.mark.parametrize(
     "module",
-    [activations, lab, models, priced, product, recorded, speed, state, subject],
+    [activations, lab, models, priced, product, recorded, speed, state, style, subject],
     ids=lambda module: module.__name__,
 )
 def test_examples_in_docstrings(module):
@@ -95,7 +98,9 @@ def test_settings_go_before_the_environment_and_reach_the_server(monkeypatch):
         "theme.dark.primaryColor",
     )
     monkeypatch.setattr(
-        bootstrap, "run", lambda *args: seen.update({name: config.get_option(name) for name in wanted})
+        bootstrap,
+        "run_asgi_app",
+        lambda *args: seen.update({name: config.get_option(name) for name in wanted}),
     )
     monkeypatch.setenv("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "true")
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
@@ -106,6 +111,37 @@ def test_settings_go_before_the_environment_and_reach_the_server(monkeypatch):
         THEME["chartCategoricalColors"],
         THEME["dark"]["primaryColor"],
     ]
+
+
+def asked(inner, path="/"):
+    """What a browser gets from an app behind our layer: status, headers, body."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    asyncio.run(style.Styled(inner)(scope, receive, send))
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], dict(sent[0]["headers"]), body.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "styled"),
+    [(200, "text/html; charset=utf-8", True), (200, "text/css", False), (304, "text/html", False)],
+)
+def test_our_style_is_in_the_head_of_every_page_and_nothing_else_is_touched(status, kind, styled):
+    inner = PlainTextResponse("as it was", status, media_type=kind)
+    got, headers, body = asked(inner)
+    assert got == status
+    if styled:
+        assert style.SHEET in body.partition("</head>")[0] and "static/js/index" in body
+        assert int(headers[b"content-length"]) == len(body.encode())
+    else:
+        assert body == "as it was" and headers[b"content-type"].startswith(kind.encode())
 
 
 @pytest.mark.parametrize("port", [80, 70_000])

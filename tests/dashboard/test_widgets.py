@@ -1,6 +1,12 @@
-"""One test over all widgets: each one does something, and what it says is what is shown, linked and kept."""
+"""One test over all widgets: each one does something, and what it says is what is shown, linked and kept.
+
+Of a long list of options the long set tries some, spread over it; with BINVIZ_WIDGETS=all in the environment it tries
+every one, which takes an hour: BINVIZ_WIDGETS=all pytest -m slow -s tests/dashboard/test_widgets.py
+"""
 
 import json
+import os
+import sys
 
 import pytest
 from binviz_dashboard import launch, speed
@@ -12,8 +18,8 @@ from binviz.bench.timing import Spread
 from binviz.plots import theme
 
 KINDS = ("selectbox", "button_group", "number_input", "slider", "toggle", "text_input", "text_area")
-#: Of a long list of options so many are tried in the long set, spread over it.
-SOME = 8
+#: Of a list of options so many are tried in the long set.
+SOME = sys.maxsize if os.environ.get("BINVIZ_WIDGETS") == "all" else 8
 
 
 def widgets(app):
@@ -82,6 +88,8 @@ def views(page):
 
 
 def try_all(page, most, reload):
+    """How many options were tried, and a line for each that does not do what it says."""
+    tried, wrong = 0, []
     for url in views(page):
         app = visit(page, url)
         assert not complaints(app), url
@@ -89,26 +97,39 @@ def try_all(page, most, reload):
             if key not in widgets(app):
                 continue
             first = widgets(app)[key].value
-            tried = others(widgets(app)[key])
-            for value in tried[:: max(1, -(-len(tried) // most))]:
-                before = shown(app)
-                widgets(app)[key].set_value(value).run()
-                where = f"{page}: {key}={value!r}, {dict(app.query_params)}"
-                assert not complaints(app), where
-                chosen = widgets(app)[key].value  # the value itself; options are as they are shown
-                assert chosen != first if isinstance(value, str) else chosen == value, where
-                assert shown(app) != before, f"{where} changes nothing"
-                assert_no_wrong_colour(app, where)
-                said = app.query_params.get(key)
-                assert said is None or "".join(said) == written(chosen), where
-                all_chosen = values(app)
-                assert values(app.run()) == all_chosen, f"{where}: a rerun changes it"
-                if reload:
-                    again = visit(page, {name: "".join(text) for name, text in app.query_params.items()})
-                    assert not complaints(again), where
-                    assert values(again) == all_chosen, f"{where}: the link shows something else"
-                    assert shown(again) == shown(app), f"{where}: the link shows something else"
-            widgets(app)[key].set_value(first).run()
+            options = others(widgets(app)[key])
+            for value in options[:: max(1, -(-len(options) // most))]:
+                tried += 1
+                try:
+                    try_one(page, app, key, value, first, reload)
+                except AssertionError as error:
+                    wrong.append(str(error).partition("\n")[0])
+                    app = visit(page, url)
+                    if key not in widgets(app):
+                        break
+            if key in widgets(app):
+                widgets(app)[key].set_value(first).run()
+    return tried, wrong
+
+
+def try_one(page, app, key, value, first, reload):
+    before = shown(app)
+    widgets(app)[key].set_value(value).run()
+    where = f"{page}: {key}={value!r}, {dict(app.query_params)}"
+    assert not complaints(app), f"{where}: {complaints(app)}"
+    chosen = widgets(app)[key].value  # the value itself; options are as they are shown
+    assert chosen != first if isinstance(value, str) else chosen == value, f"{where} shows {chosen!r}"
+    assert shown(app) != before, f"{where} changes nothing"
+    assert_no_wrong_colour(app, where)
+    said = app.query_params.get(key)
+    assert said is None or "".join(said) == written(chosen), f"{where}: the link says {said}"
+    all_chosen = values(app)
+    assert values(app.run()) == all_chosen, f"{where}: a rerun changes it"
+    if reload:
+        again = visit(page, {name: "".join(text) for name, text in app.query_params.items()})
+        assert not complaints(again), f"{where}: the link {complaints(again)}"
+        assert values(again) == all_chosen, f"{where}: the link chooses something else"
+        assert shown(again) == shown(app), f"{where}: the link shows something else"
 
 
 def assert_no_wrong_colour(app, where):
@@ -117,6 +138,8 @@ def assert_no_wrong_colour(app, where):
         for trace in json.loads(chart.proto.spec)["data"]:
             of = (trace.get("meta") or {}).get("network")
             colours = json.dumps([trace.get("marker"), trace.get("line"), trace.get("fillcolor")])
+            if theme.FLOAT in colours:
+                assert theme.NETWORKS.get(of or trace["name"]) == theme.FLOAT, f"{where}: {trace['name']}"
             if of is not None:
                 assert (theme.BINARY if of == "float" else theme.FLOAT) not in colours, where
 
@@ -131,10 +154,13 @@ def times_stand_still(monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_widget_does_what_it_says(page):
-    try_all(page, most=1, reload=False)
+    tried, wrong = try_all(page, most=1, reload=False)
+    assert tried and not wrong, "\n".join(wrong)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_widget_is_in_the_link_and_the_link_shows_it(page):
-    try_all(page, most=SOME, reload=True)
+    tried, wrong = try_all(page, most=SOME, reload=True)
+    print(f"{page}: {tried} options, {len(wrong)} wrong")
+    assert tried and not wrong, "\n".join(wrong)

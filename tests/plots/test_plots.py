@@ -139,16 +139,26 @@ FIGURES = {
         ["p", "q"], {"a": [1.0, 2.0], "b": [3.0, 0.0]}, "place (name)", "error (%)", ".1f"
     ),
     "claim": lambda: plots.claim(
-        [plots.Side("a " * 30, [79.0, 77.5], 75.0, 81.0, 87.7, "a paper"), plots.Side("b", [40.0])],
+        [
+            plots.Side("a " * 30, [79.0, 77.5], 75.0, 81.0, 87.7, "a paper"),
+            plots.Side("b", [40.0], network="float"),
+        ],
         "accuracy",
         "%",
         chance=51.0,
     ),
     "claim-not-run": lambda: plots.claim([plots.Side("a", [])], "F1", "%"),
+    "lines-network": lambda: plots.lines(
+        [1, 2], {"a": [1, 2], "b": [2, 3]}, "n (n)", "e (%)", network="1-bit"
+    ),
     "progress-chance": lambda: plots.progress({"a": ([1, 2], [40.0, 90.0])}, "accuracy", "%", chance=51.0),
     "progress": lambda: plots.progress({"a": ([1, 2], [0.0, np.nan]), "b": ([5], [0.9])}, "accuracy", "%"),
     "progress-log": lambda: plots.progress(
-        {"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])}, "loss", "unit of the loss", log=True
+        {"a": ([1, 2, 3], [3.0, np.nan, 1.0]), "b": ([5], [0.0])},
+        "loss",
+        "unit of the loss",
+        log=True,
+        networks=["float", "1-bit"],
     ),
     "progress-none": lambda: plots.progress({}, "loss", "unit of the loss", log=True),
     "courses": lambda: plots.courses(
@@ -250,6 +260,14 @@ def test_no_figure_draws_one_networks_tensor_in_the_others_colour(make):
         if network in plots.theme.NETWORKS:
             other = "1-bit" if plots.theme.NETWORKS[network] == plots.theme.FLOAT else "float"
             assert not drawn_colours(trace) & family(other), (network, trace.name)
+
+
+@pytest.mark.parametrize("kind", ["progress", "progress-log", "claim", "lines-network"])
+def test_a_figure_of_runs_has_the_float_networks_colour_for_float_networks_only(kind):
+    for trace in FIGURES[kind]().data:
+        is_float = trace.meta["network"] == "float"
+        assert bool(drawn_colours(trace) & family("float")) is is_float, trace.name
+        assert is_float or not drawn_colours(trace) & {plots.theme.FLOAT}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from binviz_dashboard.subject import Subject
 from binviz import plots, zoo
 from binviz.bench.pair import Timed
 from binviz.tasks import Example
-from binviz.words import percent
+from binviz.words import counted, percent
 
 
 def to_the_next(subject: Subject) -> None:
@@ -25,11 +25,11 @@ def to_the_next(subject: Subject) -> None:
 def question(example: Example) -> None:
     """What both are asked, large."""
     if example.picture is None:
-        st.markdown(f"### {state.plain(' '.join(example.tokens).replace(' ##', ''))}")
+        st.markdown(f"### {state.plain(example.key)}")
     else:
         big = np.kron(255 - example.picture * 15, np.ones((20, 20), np.uint8))
         st.image(big, width=150, alt=f"a handwritten {example.truth}, 8 by 8 pixels")
-    said = ["Shown as the models read it, in word pieces."] if example.tokens else []
+    said = [f"Read in {counted(len(example.tokens), 'word piece')}."] if example.tokens else []
     said += [f"The right answer is {example.truth}."] if example.truth is not None else []
     said += [f"{example.cut} word pieces at the end were left out."] if example.cut else []
     st.caption(" ".join(said))

@@ -50,10 +50,14 @@ def course(shown: dict[str, Run]) -> None:
     if with_loss:
         with loss:
             unit = "unit of the run's loss, logarithmic"
-            charts.show(plots.progress(recorded.losses(with_loss), "loss", unit, log=True), "losses")
+            of = [names.network(run) for run in with_loss.values()]
+            figure = plots.progress(recorded.losses(with_loss), "loss", unit, log=True, networks=of)
+            charts.show(figure, "losses")
     if answers := recorded.accuracies(shown):
         with accuracy:
-            charts.show(plots.progress(answers, "accuracy", "% of training examples"), "accuracies")
+            of = [names.network(shown[name]) for name in answers]
+            figure = plots.progress(answers, "accuracy", "% of training examples", networks=of)
+            charts.show(figure, "accuracies")
     moving = [name for name in recorded.MOVING if recorded.courses(shown, name)]
     if moving:
         what = state.choose("What moved", moving, "moved", few=True)

@@ -69,7 +69,8 @@ def on_digits(controls: DeltaGenerator) -> None:
     ):
         with column:
             st.markdown(f"**{name.capitalize()}**")
-            charts.show(plots.lines(steps, {name: values}, "step (number)", f"{name} (%)"), name.split()[0])
+            figure = plots.lines(steps, {name: values}, "step (number)", f"{name} (%)", network="1-bit")
+            charts.show(figure, name.split()[0])
     st.caption(
         "64 pixels, 64 hidden units, 10 answers; both matrices are 1-bit, only the normalizations are float. Weights "
         "near their threshold flip; those far away hardly ever do. Trained on one thread of this machine when these "
