@@ -20,6 +20,7 @@ are no range.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -34,7 +35,8 @@ from binviz_kernels.code_encoder import (
     largest_score,
     prepare_code_encoder,
 )
-from binviz_kernels.encoder import Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
+from binviz_kernels.encoder import BiasedScores, Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from binviz.adapters import Block
@@ -44,8 +46,8 @@ from binviz.binarizers.bivit import BiViTAttention
 from binviz.binarizers.bnn import BNN
 from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
 from binviz.layers import BinaryLinear
-from binviz.layers.attention import BinaryAttention
-from binviz.packed.known import known_layer
+from binviz.layers.attention import FORBIDDEN, BinaryAttention
+from binviz.packed.known import Known, known_layer
 
 #: A float ratio nearer to a threshold than this may round to either side.
 TIE = 1e-5
@@ -185,20 +187,40 @@ class Linear:
         return dot * self.scale + self.bias
 
 
-def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[str, object]:
-    """Which scores of a row have the code 1: `score_least`, or `exponentials` and `share`, of EncoderLayer."""
+def score_terms(
+    attention: BinaryAttention, head: int, scaling: float, bias: Tensor | None
+) -> dict[str, object]:
+    """Which scores of a row have the code 1: what EncoderLayer holds of it."""
     dots = products(head)
     scale = scale_of(attention.query_binarizer, 1) * scale_of(attention.key_binarizer, 1)  # type: ignore[arg-type]
     scores = dots.float() * scale * scaling
     require(bool((scores.diff() >= 0).all()), "scores that fall as their products grow")
+
+    def rule(
+        least: NDArray[np.int32] | None,
+        cutoff: float,
+        relative: bool,
+        table: Tensor | None = None,
+        share: float = 0.0,
+    ) -> dict[str, object]:
+        """The same rule in integers; or in floats, where a bias of positions comes to the scores."""
+        if bias is None:
+            return {
+                "score_least": least,
+                "exponentials": None if table is None else table.numpy(),
+                "share": share,
+            }
+        biased = BiasedScores(bias.numpy(), float(scale), scaling, cutoff, relative)
+        return {"score_least": None, "exponentials": None, "share": 0.0, "biased": biased}
+
+    if bias is not None:
+        # Else what is forbidden, at −100, could have a part in a softmax
+        spread = float(scores[-1] - scores[0] + bias.max() - bias.min())
+        require(spread < -FORBIDDEN, "scores as large as what forbids them")
     if attention.attention_on == "scores":
         binarizer = require_bits(attention.attention_binarizer, 1, BiBERTAttention)
         least = head + 2 - 2 * int((binarizer.encode(scores).q > 0).sum())
-        return {
-            "score_least": np.full(head + 1, least, np.int32),
-            "exponentials": None,
-            "share": 0.0,
-        }
+        return rule(np.full(head + 1, least, np.int32), 0.0, False)
     # exp(score t − score s), row s, column t ≤ s
     ratios = (scores - scores[:, None]).exp().tril()
     binarizer = require_bits(attention.attention_binarizer, 1, BiViTAttention, ElasticUnsigned)
@@ -209,13 +231,14 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
         )
         require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
         reached = dots + 2 - 2 * (ratios >= binarizer.beta).sum(1)
-        return {"score_least": reached.numpy().astype(np.int32), "exponentials": None, "share": 0.0}
+        # s ≥ max s + log beta
+        return rule(reached.numpy().astype(np.int32), math.log(binarizer.beta), True)
     require(binarizer.learned_shift is None, "a shift of probabilities")
+    require(bias is None, "a softmax's sum under a bias of positions")
     table = torch.zeros(head + 1, 2 * head + 3)
     table[:, 2::2] = ratios
     # p > alpha / 2
-    share = float(scale_of(binarizer, 1) / 2)
-    return {"score_least": None, "exponentials": table.numpy(), "share": share}
+    return rule(None, 0.0, False, table, float(scale_of(binarizer, 1) / 2))
 
 
 def require_affine(norm: nn.Module) -> nn.LayerNorm:
@@ -231,6 +254,7 @@ class Parts(NamedTuple):
         binary: its attention. head: columns of a head. scaling: of scores.
         qkv, attn_out, fc1, fc2: linears. activation: between the last two.
         norms: that of attention and that of the feed-forward part. norm_first: whether they come before these.
+        bias: of positions, float32 (heads, L, L), which comes to the scores, or None.
     """
 
     binary: Any
@@ -243,6 +267,16 @@ class Parts(NamedTuple):
     activation: Callable[[Tensor], Tensor]
     norms: tuple[nn.LayerNorm, nn.LayerNorm]
     norm_first: bool
+    bias: Tensor | None
+
+
+def bias_of(layer: nn.Module, known: Known) -> Tensor | None:
+    """What a layer adds to its scores for each two positions, (heads, L, L), if anything."""
+    if not known.bias:
+        return None
+    module: Any = layer.get_submodule(known.bias)
+    # BEiT's also takes the size of a picture; here that of its configuration
+    return (module() if known.windows else module(module.window_size))[0]
 
 
 def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
@@ -265,7 +299,10 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     attn_out, fc1 = (Linear(part(path), bits, *signs) for path in (block.attn_out, block.fc1))
     fc2 = Linear(part(block.fc2), bits, *signs, ElasticUnsigned)
     for linear, gain in zip((attn_out, fc2), known.gains, strict=False):
-        linear.multiply(layer.get_parameter(gain).detach())
+        owner, _, name = gain.rpartition(".")
+        factor = getattr(layer.get_submodule(owner), name)
+        if isinstance(factor, Tensor):  # BEiT without gains has the number 1
+            linear.multiply(factor.detach())
     # CLIP calls it scale
     scaling = float(attention.scaling if hasattr(attention, "scaling") else attention.scale)  # type: ignore[arg-type]
     inner, head = qkv[0].scale.numel(), round(scaling**-2)
@@ -277,8 +314,9 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     require(before.eps == after.eps, "norms with different epsilons")
     activation = getattr(part(block.act[0]), block.act[1])
     return Parts(
-        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first
-    )
+        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first,
+        bias_of(layer, known),
+    )  # fmt: skip
 
 
 def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
@@ -287,7 +325,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
     Raises:
         NotFoldable: it has to run as it is.
     """
-    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _ = parts
+    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _, bias = parts
     inner = qkv[0].scale.numel()
     hidden = attn_out.weights.words.shape[0]
     least = torch.stack([least_input(linear.inputs, hidden) for linear in qkv])
@@ -311,7 +349,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
             fold(hidden, True, lambda dot: codes(binary.key_binarizer, qkv[1].outputs(dot))),
             fold(hidden, True, lambda dot: codes(binary.value_binarizer, qkv[2].outputs(dot))),
         ],
-        **score_terms(binary, head, scaling),  # type: ignore[arg-type]
+        **score_terms(binary, head, scaling, bias),  # type: ignore[arg-type]
         context_range=fold(
             longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))
         ),
@@ -346,8 +384,9 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
     Raises:
         NotFoldable: it has to run as it is.
     """
-    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _ = parts
+    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _, bias = parts
     inner, hidden = qkv[0].scale.numel(), attn_out.scale.numel()
+    require(bias is None, "codes of several bits under a bias of positions")
     require(largest_score(head, bits) < 2**15, "scores that do not fit 16 bits")
     require(type(activation) is nn.ReLU, "another activation than a ReLU")
     probs = require_bits(binary.attention_binarizer, bits, ElasticUnsigned)
@@ -407,6 +446,7 @@ def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> Pack
         [part.norms[0].eps for part in parts],
         [part.norm_first for part in parts],
         [part.fc2.inputs.levels for part in parts],
+        [part.bias is None for part in parts],
     ):
         require(len(set(what)) == 1, "layers that differ")
     options: dict[str, Any] = {

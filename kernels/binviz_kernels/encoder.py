@@ -14,8 +14,17 @@ from numba import prange, types
 from numpy.typing import NDArray
 
 from binviz_kernels.checks import contiguous, encoder_input
-from binviz_kernels.encoder_blocks import INPUT_LEAST, Terms, Words, attend, feed_forward, project, rows_of
-from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS_OUT, Kernel, named, read
+from binviz_kernels.encoder_blocks import (
+    INPUT_LEAST,
+    Places,
+    Terms,
+    Words,
+    attend,
+    feed_forward,
+    project,
+    rows_of,
+)
+from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS_OUT, Kernel, named
 from binviz_kernels.packing import PackedWeights, pack_rows, unpack
 from binviz_kernels.panels import arrange_together
 
@@ -53,6 +62,23 @@ class Doubts(NamedTuple):
     codes: NDArray[np.uint64]
 
 
+class BiasedScores(NamedTuple):
+    """Scores that positions have a part in: product · scale · scaling + bias, rounded after every operation.
+
+    Attributes:
+        bias: float32 [heads, L, L], of each query's keys.
+        scale, scaling: of the products.
+        cutoff: scores have the code 1 from here on;
+        relative: or from so far above the row's maximum.
+    """
+
+    bias: Floats
+    scale: float
+    scaling: float
+    cutoff: float
+    relative: bool
+
+
 class EncoderLayer(NamedTuple):
     """One layer: D inputs, heads of d columns, F hidden units of the feed-forward part.
 
@@ -62,7 +88,7 @@ class EncoderLayer(NamedTuple):
         qkv: three weights of N = heads · d rows and D columns.
         qkv_range: whose codes are +1.
         score_least: int32 [d + 1]; in a row of scores with maximum s, scores from score_least[(s + d) // 2] on have the
-            code 1. None if there are exponentials.
+            code 1. None if there are exponentials, or `biased`.
         exponentials: float32 [d + 1, 2d + 3] or None; [(s + d) // 2, t + d + 2] is exp(score t − score s) for
             −d ≤ t ≤ s with s − t even, and 0 elsewhere.
         share: scores have the code 1 where the exponential is above this share of the row's sum.
@@ -74,6 +100,7 @@ class EncoderLayer(NamedTuple):
         fc2, fc2_signed, fc2_scale, fc2_bias: weights [D, F]; whether its inputs are ±1 or {0, 1}.
         ffn_gain, ffn_bias: float32 [D], of the layer norm after the feed-forward part; or before it.
         fc1_doubts: what does not follow fc1_range; None if everything does.
+        biased: in the place of score_least and exponentials, if positions have a part in the scores.
     """
 
     input_least: Floats
@@ -98,6 +125,22 @@ class EncoderLayer(NamedTuple):
     ffn_gain: Floats
     ffn_bias: Floats
     fc1_doubts: Doubts | None = None
+    biased: BiasedScores | None = None
+
+
+class Windows(NamedTuple):
+    """Which rows attend to which: T positions of each example in groups of L, each position in one of them.
+
+    Attributes:
+        rows: int32 [layers, groups, L], of x [B · T, D]. B · T is padding: its norm is 0, nothing is added to it, and
+            others attend to it.
+        kinds: int32 [layers, groups], which of `allowed` a group has.
+        allowed: bool [kinds, L, L], the keys of each query.
+    """
+
+    rows: NDArray[np.int32]
+    kinds: NDArray[np.int32]
+    allowed: NDArray[np.bool_]
 
 
 class Codes(NamedTuple):
@@ -168,7 +211,8 @@ def prepare_encoder(
         _check_sizes(layer, head)
     if len({layer.fc2_signed for layer in layers}) > 1:
         raise ValueError("the layers of an encoder must have the same kind of codes before fc2")
-
+    if len({layer.biased is None for layer in layers}) > 1:
+        raise ValueError("all layers of an encoder must have biased scores, or none")
     try:
         panels, terms = _panels_of(layers, head), _terms_of(layers, head)
     except ValueError as error:
@@ -210,17 +254,36 @@ def _terms_of(layers: Sequence[EncoderLayer], head: int) -> Terms:
         for d in (layer.fc1_doubts for layer in layers)
     ]
     doubtful = any(layer.fc1_doubts for layer in layers)
-    # An empty table tells the kernels which of the two rules scores follow
-    softmax = layers[0].exponentials is not None
-    tables: list[Any] = [layer.exponentials if softmax else layer.score_least for layer in layers]
+
+    def stack(tables: list[Any], dtype: type, axes: int) -> Any:
+        """One table of each layer; an empty one tells the kernels which of the three rules scores follow."""
+        return np.zeros((0,) * axes, dtype) if tables[0] is None else np.stack(tables).astype(dtype)
+
     return Terms(
         np.stack([_vectors_of(layer) for layer in layers]).astype(np.float32),
         np.array([_ranges_of(layer, head) for layer in layers]).astype(np.uint32),
-        np.zeros((0, head + 1), np.int32) if softmax else np.stack(tables).astype(np.int32),
-        np.stack(tables).astype(np.float32) if softmax else np.zeros((0, head + 1, 1), np.float32),
-        np.array([layer.share for layer in layers], np.float32),
+        stack([layer.score_least for layer in layers], np.int32, 2),
+        stack([layer.exponentials for layer in layers], np.float32, 3),
+        np.array([_numbers_of(layer) for layer in layers], np.float32),
+        stack([_bias_of(layer) for layer in layers], np.float32, 4),
         np.array(doubts, np.uint64) if doubtful else none[None, :, :0],
     )
+
+
+def _numbers_of(layer: EncoderLayer) -> list[float]:
+    """`Terms.numbers`."""
+    if layer.biased is None:
+        return [layer.share, 0, 0, 0, 0]
+    _, scale, scaling, cutoff, relative = layer.biased
+    return [0, scale, scaling, relative, cutoff]
+
+
+def _bias_of(layer: EncoderLayer) -> Floats | None:
+    """[heads, L, L up to a multiple of 64]."""
+    if layer.biased is None:
+        return None
+    bias = layer.biased.bias
+    return np.pad(bias, [(0, 0), (0, 0), (0, -bias.shape[2] % 64)])
 
 
 def _vectors_of(layer: EncoderLayer) -> NDArray[Any]:
@@ -274,7 +337,10 @@ def _check_sizes(layer: EncoderLayer, head: int) -> None:
     for name in ("attn_out_scale", "attn_out_bias", "attention_gain", "attention_bias", "ffn_least", "fc2_scale",
                  "fc2_bias", "ffn_gain", "ffn_bias"):  # fmt: skip
         insist(name, getattr(layer, name).shape, (D,))
-    if layer.exponentials is not None:
+    if layer.biased is not None:
+        length = layer.biased.bias.shape[-1]
+        insist("biased", layer.biased.bias.shape, (inner // head, length, length))
+    elif layer.exponentials is not None:
         insist("exponentials", layer.exponentials.shape, (head + 1, 2 * head + 3))
     elif layer.score_least is None:
         raise ValueError("an encoder layer needs exponentials or score_least")
@@ -283,39 +349,72 @@ def _check_sizes(layer: EncoderLayer, head: int) -> None:
 
 
 def encoder(
-    x: Floats, weights: PackedEncoder, allowed: NDArray[np.bool_] | None = None
+    x: Floats,
+    weights: PackedEncoder,
+    allowed: NDArray[np.bool_] | None = None,
+    windows: Windows | None = None,
 ) -> tuple[Floats, Words]:
     """All layers of an encoder.
 
     Args:
         x: float32 [B, L, D], what enters the first layer.
         weights: from `prepare_encoder`.
-        allowed: bool [B, L], the positions that may be attended to, in any pattern; None is all of them. The others
-            are computed like all.
+        allowed: bool [B, L], the positions that may be attended to, in any pattern, or [B, L, L], the keys of each
+            query; None is all of them. The others are computed like all.
+        windows: in the place of `allowed`, if a position does not attend to all others.
 
     Returns:
         float32 [B, L, D], what leaves the last layer; and the bits inside it, which `unpack_codes` makes readable.
 
     Raises:
-        ValueError: x is not float32 [B, L, D] of these weights, or `allowed` does not fit.
+        ValueError: x is not float32 [B, L, D] of these weights, or `allowed` or `windows` does not fit.
     """
     D = weights.terms.vectors.shape[2]
-    keys = encoder_input(x, D, allowed)
+    keys = encoder_input(x, D, allowed, by_query=True)
     B, L, _ = x.shape
-    inputs = weights.terms.vectors.shape[1] - INPUT_LEAST
+    M = B * L
+    if windows is None:
+        together = np.arange(M, dtype=np.int32).reshape(1, B, L)
+        places = Places(together, np.arange(B, dtype=np.int32)[None], keys.reshape(B, -1, keys.shape[-1]))
+    else:
+        places = _places_of(windows, weights, M)
+    if weights.terms.bias.size and weights.terms.bias.shape[2] != places.rows.shape[2]:
+        raise ValueError(f"the bias of positions is one of {weights.terms.bias.shape[2]} positions")
+    rows, inputs = M + int((places.rows == M).any()), weights.terms.vectors.shape[1] - INPUT_LEAST
     words = Words(
-        np.empty((1 + inputs, B * L, -(-D // 64)), np.uint64),
-        np.zeros((4, B * L, -(-weights.padded // 64)), np.uint64),
-        np.empty((B * L, -(-weights.hidden // 64)), np.uint64),
+        np.empty((1 + inputs, rows, -(-D // 64)), np.uint64),
+        np.zeros((4, rows, -(-weights.padded // 64)), np.uint64),
+        np.empty((M, -(-weights.hidden // 64)), np.uint64),
     )
-    y = contiguous(x).reshape(B * L, D).copy()
+    y = contiguous(x).reshape(M, D).copy()
     if y.size:
         work = y.size * (4 * weights.inner + 2 * weights.hidden)
         ENCODER(
-            work, y, keys, *weights.panels, weights.terms, words, L, weights.head, weights.inner, weights.padded,
+            work, y, places, *weights.panels, weights.terms, words, weights.head, weights.inner, weights.padded,
             weights.fc2_signed, weights.norm_first, weights.epsilon,
         )  # fmt: skip
     return y.reshape(B, L, D), words
+
+
+def _places_of(windows: Windows, weights: PackedEncoder, M: int) -> Places:
+    """What the kernels read of windows, if it lies where they look.
+
+    Raises:
+        ValueError: it does not.
+    """
+    rows, kinds, allowed = windows
+    layers, L = weights.terms.numbers.shape[0], rows.shape[-1]
+    fits = rows.ndim == 3 and rows.shape[0] == layers and kinds.shape == rows.shape[:2] and L > 0
+    if not fits or allowed.shape[1:] != (L, L) or {rows.dtype, kinds.dtype} != {np.dtype(np.int32)}:
+        raise ValueError(
+            f"windows must be int32 [{layers}, groups, L] and [{layers}, groups], and bool [kinds, L, L]"
+        )
+    last = M if weights.norm_first else M - 1
+    inside = not rows.size or (min(rows.min(), kinds.min()) >= 0 and rows.max() <= last)
+    if not inside or (kinds >= len(allowed)).any():
+        raise ValueError(f"windows must hold rows 0 to {last} and kinds 0 to {len(allowed) - 1}")
+    keys = np.pad(allowed.astype(np.uint8), [(0, 0), (0, 0), (0, -L % 64)])
+    return Places(contiguous(rows), contiguous(kinds), keys)
 
 
 def unpack_codes(words: Words, weights: PackedEncoder) -> Codes:
@@ -325,20 +424,21 @@ def unpack_codes(words: Words, weights: PackedEncoder) -> Codes:
     def bits(words: NDArray[np.uint64], columns: int) -> NDArray[np.bool_]:
         return np.unpackbits(words.view(np.uint8), axis=-1, count=columns, bitorder="little").view(np.bool_)
 
-    inputs = bits(words.inputs, weights.terms.vectors.shape[2])
-    padded = bits(words.heads, weights.padded).reshape(4, -1, heads, weights.padded // heads)
+    M = words.ffn.shape[0]
+    inputs = bits(words.inputs[:, :M], weights.terms.vectors.shape[2])
+    padded = bits(words.heads[:, :M], weights.padded).reshape(4, -1, heads, weights.padded // heads)
     *qkv, context = padded[..., : weights.head].reshape(4, -1, weights.inner)
     return Codes(inputs[1:], np.stack(qkv), context, inputs[0], bits(words.ffn, weights.hidden))
 
 
 def encoder_rows(
-    x, allowed, qkv, attn_out, fc1, fc2, terms, words, L, head, inner, N, fc2_signed, norm_first, epsilon
+    x, places, qkv, attn_out, fc1, fc2, terms, words, head, inner, N, fc2_signed, norm_first, epsilon
 ):
     """All layers, one step after the other."""
-    M, heads = x.shape[0], allowed.shape[0] * (inner // head)
-    for layer in range(terms.share.shape[0]):
-        project(x, qkv, terms, words, layer, N, norm_first, epsilon, 0, M)
-        attend(allowed, qkv, terms, words, layer, head, N, L, 0, heads)
+    M, heads = x.shape[0], places.rows.shape[1] * (inner // head)
+    for layer in range(terms.numbers.shape[0]):
+        project(x, qkv, terms, words, layer, N, norm_first, epsilon, 0, words.heads.shape[1])
+        attend(places, qkv, terms, words, layer, head, N, 0, heads)
         feed_forward(
             x, attn_out, fc1, fc2, terms, words, layer, inner, N, fc2_signed, norm_first, epsilon, 0, M
         )
@@ -346,17 +446,17 @@ def encoder_rows(
 
 
 def encoder_rows_threaded(
-    x, allowed, qkv, attn_out, fc1, fc2, terms, words, L, head, inner, N, fc2_signed, norm_first, epsilon, threads
+    x, places, qkv, attn_out, fc1, fc2, terms, words, head, inner, N, fc2_signed, norm_first, epsilon, threads
 ):  # fmt: skip
     """The same, an equal share of rows or heads to each thread."""
-    M, heads = x.shape[0], allowed.shape[0] * (inner // head)
-    for layer in range(terms.share.shape[0]):
+    M, heads = x.shape[0], places.rows.shape[1] * (inner // head)
+    for layer in range(terms.numbers.shape[0]):
         for t in prange(threads):
-            m0, m1 = rows_of(M, t, threads)
+            m0, m1 = rows_of(words.heads.shape[1], t, threads)
             project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1)
         for t in prange(threads):
             u0, u1 = heads * np.int64(t) // threads, heads * (np.int64(t) + 1) // threads
-            attend(allowed, qkv, terms, words, layer, head, N, L, u0, u1)
+            attend(places, qkv, terms, words, layer, head, N, u0, u1)
         for t in prange(threads):
             m0, m1 = rows_of(M, t, threads)
             feed_forward(
@@ -367,11 +467,12 @@ def encoder_rows_threaded(
 
 ENCODER = Kernel(
     encoder_rows, encoder_rows_threaded,
-    FLOATS_OUT, read(types.uint8, 2), PANELS_OUT, PANELS_OUT, PANELS_OUT, PANELS_OUT,
+    FLOATS_OUT, named(Places, (types.int32, 3), (types.int32, 2), (types.uint8, 3)),
+    PANELS_OUT, PANELS_OUT, PANELS_OUT, PANELS_OUT,
     named(
-        Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 1),
-        (types.uint64, 3),
+        Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 2),
+        (types.float32, 4), (types.uint64, 3),
     ),
     named(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2)),
-    COUNT, COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
+    COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
 )  # fmt: skip
