@@ -3,13 +3,11 @@ r"""Fold what follows a product of codes into a comparison of integers.
 In a 1-bit network a product of codes, an integer, is followed by float operations and, in the end, by one more bit:
 scale, bias, activation, shift, sign. There are few integers that the product can be. So every one of them is sent
 through the very modules of the model, and the integers whose bit is 1 are written down as a range
-
-$$\mathrm{bit} = 1 \iff (\mathrm{dot} - \mathrm{start}) \bmod 2^{32} < \mathrm{width},$$
-
-which may go round and so covers "at least", "at most", "between" and "not between". The bits are those of the model
-however its floats round, but for two ties. BiT's probabilities are compared as $e > \alpha/2 \cdot \sum e$ and not
-as the quotient, which may round to the other side. And torch's GELU rounds differently in vectors and in what is
-left over at their end, so next to a threshold the model's own code depends on where a number lies in memory.
+(`binviz.packed.ranges`). The bits are those of the model however its floats round, but for three ties. BiT's
+probabilities are compared as $e > \alpha/2 \cdot \sum e$ and not as the quotient, which may round to the other side.
+BiViT's are compared before the softmax, $s \ge \max s + \log\beta$, where positions have a bias. And torch's GELU
+rounds differently in vectors and in what is left over at their end, so next to a threshold the model's own code
+depends on where a number lies in memory.
 
 Codes of several bits, BiT's, need no range: there the kernels do the float operations themselves, entry by entry as the
 model does (`fold_code_layer`), and only the softmax's exponentials come from a table.
@@ -35,7 +33,12 @@ from binviz_kernels.code_encoder import (
     largest_score,
     prepare_code_encoder,
 )
-from binviz_kernels.encoder import BiasedScores, Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
+from binviz_kernels.encoder_layers import (
+    BiasedScores,
+    EncoderLayer,
+    PackedEncoder,
+    prepare_encoder,
+)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -48,91 +51,10 @@ from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
 from binviz.layers import BinaryLinear
 from binviz.layers.attention import FORBIDDEN, BinaryAttention
 from binviz.packed.known import Known, known_layer
+from binviz.packed.ranges import fold, products, range_and_doubts, require
 
 #: A float ratio nearer to a threshold than this may round to either side.
 TIE = 1e-5
-
-
-class NotFoldable(Exception):
-    """The model has to run layer by layer."""
-
-
-def require(holds: bool, reason: str) -> None:
-    """Raises NotFoldable if it does not hold."""
-    if not holds:
-        raise NotFoldable(reason)
-
-
-def range_of(dots: Tensor, bits: Tensor) -> Range:
-    """The range in which the bits are 1.
-
-    Args:
-        dots: int64 [T], ascending, all integers that can occur.
-        bits: bool [T, N], one column per output.
-
-    Raises:
-        NotFoldable: a column's ones are no range.
-
-    >>> range_of(torch.tensor([-2, 0, 2]), torch.tensor([[True, False], [False, True], [True, True]]))
-    Range(start=array([2, 0], dtype=int32), width=array([4294967293,          3], dtype=uint32))
-    """
-    before, after = bits.roll(1, 0), bits.roll(-1, 0)
-    firsts, lasts = bits & ~before, bits & ~after
-    require(bool((firsts.sum(0) <= 1).all()), "the integers whose bit is 1 are no range")
-    start, end = (dots[marks.int().argmax(0)] for marks in (firsts, lasts))
-    width = (end - start + 1) % 2**32
-    width = torch.where(bits.all(0), 2**32 - 1, torch.where(bits.any(0), width, 0))
-    return Range(start.numpy().astype(np.int32), width.numpy().astype(np.uint32))
-
-
-def range_and_doubts(dots: Tensor, bits: Tensor) -> tuple[Range, Doubts | None]:
-    """The range in which the bits are 1 but for a few integers close to one end of it, and these.
-
-    GELU of about −5.5 is such a place: there torch's rounding makes −0.0, whose sign is +1, of some numbers and not
-    of others.
-
-    Args:
-        dots: int64 [T], ascending, every second integer that can occur.
-        bits: bool [T, N], one column per output.
-
-    Raises:
-        NotFoldable: the integers from the first exception to the last are more than 64.
-
-    >>> column = torch.tensor([True, True, False, True, False, False, False, True])
-    >>> ones, doubts = range_and_doubts(torch.arange(-7, 8, 2), column[:, None])
-    >>> ones
-    Range(start=array([7], dtype=int32), width=array([4294967289], dtype=uint32))
-    >>> doubts.start, doubts.width, doubts.codes
-    (array([-3], dtype=int32), array([1], dtype=uint32), array([0], dtype=uint64))
-    """
-    filled, several = bits.clone(), (bits & ~bits.roll(1, 0)).sum(0) > 1
-    start, width = np.zeros((2, bits.shape[1]), np.int64)
-    codes = np.zeros(bits.shape[1], np.uint64)
-    for n in several.nonzero()[:, 0].tolist():
-        ones = bits[:, n].nonzero()[:, 0].numpy()
-        # The zeros between two ones, and those from the last one round to the first; the longest stay
-        zeros = np.append(np.diff(ones), ones[0] + len(bits) - ones[-1]) - 1
-        zeros[zeros.argmax()] = 0
-        places = zeros.nonzero()[0]
-        require(zeros[-1] == 0, "the integers whose bit is 1 are no range")
-        first, last = ones[places[0]] + 1, ones[places[-1] + 1] - 1
-        require(last - first < 64, "too many integers whose bit follows no range")
-        filled[first : last + 1, n] = True
-        start[n], width[n] = dots[first], dots[last] - dots[first] + 1
-        codes[n] = sum(1 << i for i, bit in enumerate(bits[first : last + 1, n].tolist()) if bit)
-    doubts = Doubts(start.astype(np.int32), width.astype(np.uint32), codes)
-    return range_of(dots, filled), doubts if several.any() else None
-
-
-def products(K: int, signed: bool = True) -> Tensor:
-    """Every product of K codes with K weights of ±1, int64: of ±1 codes every second number, of {0, 1} codes all."""
-    return torch.arange(-K, K + 1, 2 if signed else 1)
-
-
-def fold(K: int, signed: bool, codes: Callable[[Tensor], Tensor]) -> Range:
-    """The range of the outputs of which `codes`, from products float32 [T, 1], is 1 and not −1 or 0."""
-    dots = products(K, signed)
-    return range_of(dots, codes(dots.float()[:, None]) > 0)
 
 
 def require_bits(binarizer: Binarizer | None, bits: int, *kinds: type[Binarizer]) -> Binarizer:
@@ -141,6 +63,7 @@ def require_bits(binarizer: Binarizer | None, bits: int, *kinds: type[Binarizer]
     Raises:
         NotFoldable: it is not, or its scale starts with the first batch.
     """
+    require(binarizer is not None, "an activation that stays float")
     require(type(binarizer) in kinds, f"{type(binarizer).__name__} is not foldable here")
     assert binarizer is not None
     require(binarizer.bits == bits and not binarizer.shifted, f"codes of other than {bits} bits")
@@ -188,7 +111,7 @@ class Linear:
 
 
 def score_terms(
-    attention: BinaryAttention, head: int, scaling: float, bias: Tensor | None
+    attention: BinaryAttention, head: int, scaling: float, bias: Tensor | None = None
 ) -> dict[str, object]:
     """Which scores of a row have the code 1: what EncoderLayer holds of it."""
     dots = products(head)

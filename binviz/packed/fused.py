@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder
-from binviz_kernels.encoder import PackedEncoder, encoder
+from binviz_kernels.encoder import encoder
+from binviz_kernels.encoder_layers import PackedEncoder
 from binviz_kernels.forms import CHOSEN
 from torch import Tensor, nn
 
@@ -22,9 +23,10 @@ from binviz.adapters import Block, layout_of
 from binviz.errors import UserError
 from binviz.layers.attention import FORBIDDEN, HOOKS
 from binviz.layers.tap import heard
-from binviz.packed.fold import NotFoldable, fold_blocks
+from binviz.packed.fold import fold_blocks
 from binviz.packed.known import known_layer
 from binviz.packed.layers import without_graph
+from binviz.packed.ranges import NotFoldable
 from binviz.packed.windows import windows_of
 
 #: Positions up to which context codes are folded; longer inputs run layer by layer.
@@ -251,12 +253,12 @@ def why_not_fused(packed: nn.Module) -> str:
         packed: of `binviz.pack`.
 
     >>> import binviz
-    >>> from transformers import RobertaPreLayerNormConfig, RobertaPreLayerNormModel
-    >>> model = RobertaPreLayerNormModel(RobertaPreLayerNormConfig(
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(
     ...     hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vocab_size=50))
-    >>> _ = binviz.binarize_(model.eval(), "bibert")
+    >>> _ = binviz.binarize_(model.eval(), "bivit-mixed")
     >>> why_not_fused(binviz.pack(model))
-    "encoder.layer: RobertaPreLayerNormAttention.forward is other code than BertAttention's"
+    'encoder.layer: an activation that stays float'
     """
     if any(isinstance(part, FusedLayers) and part.weights is None for part in packed.modules()):
         return "a state was loaded into it; pack the model that has this state"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from binviz_kernels.encoder import Windows
+from binviz_kernels.encoder_layers import Windows
 from numpy.typing import NDArray
 
 
@@ -51,5 +51,7 @@ def windows_of(batch: int, height: int, width: int, size: int, shifts: tuple[int
     # Windows with the same regions have one kind
     kinds_of, kinds = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
     return Windows(
-        np.stack(groups), np.int32(kinds).reshape(len(shifts), -1), kinds_of[:, :, None] == kinds_of[:, None, :]
+        np.stack(groups),
+        np.int32(kinds).reshape(len(shifts), -1),
+        kinds_of[:, :, None] == kinds_of[:, None, :],
     )

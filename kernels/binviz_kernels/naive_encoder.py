@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels.code_encoder import CodeLayer, CodeLinear
-from binviz_kernels.encoder import Codes, EncoderLayer, Floats, Range, Windows
+from binviz_kernels.encoder_layers import Codes, EncoderLayer, Floats, Range, Windows
 from binviz_kernels.packing import PackedWeights, unpack
 
 Bits = NDArray[np.bool_]
