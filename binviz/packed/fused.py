@@ -92,10 +92,11 @@ class FusedLayers(nn.ModuleList):
             hidden_states = layer(hidden_states, attention_mask, *rest, **options)
         return hidden_states
 
-    def ready(self, x: Tensor, options: dict[str, Any]) -> bool:
-        """Whether the kernels may take the layers' place for this input."""
+    def ready(self, x: Tensor, options: dict[str, Any], keys: int | None = None) -> bool:
+        """Whether the kernels may take the layers' place for this input, in which a query has so many keys, or all."""
         shown = self._observed(options) or options.get("past_key_values") is not None
-        return self.weights is not None and not shown and not self.training and fits(x)
+        small = fits(x, x.shape[1] if keys is None else keys)
+        return self.weights is not None and not shown and not self.training and small
 
     def _observed(self, options: dict[str, Any]) -> bool:
         """Whether anyone wants to see what is inside."""
@@ -120,14 +121,14 @@ class FusedLayers(nn.ModuleList):
 class FusedGrid(FusedLayers):
     """Layers whose positions have a bias of the picture's size (BEiT); it is folded for the configured one."""
 
-    def ready(self, x: Tensor, options: dict[str, Any]) -> bool:
+    def ready(self, x: Tensor, options: dict[str, Any], keys: int | None = None) -> bool:
         """Whether the kernels may take the layers' place for this input."""
         layer: Any = next(self.children())
         grid = tuple(length // layer.patch_size for length in options.get("resolution") or ())
         same = grid == layer.relative_position_bias.window_size and not options.get(
             "interpolate_pos_encoding"
         )
-        return same and super().ready(x, options)
+        return same and super().ready(x, options, keys)
 
 
 class FusedWindows(FusedLayers):
@@ -142,7 +143,7 @@ class FusedWindows(FusedLayers):
     ) -> tuple[Tensor, Tensor | None]:
         """(B, H · W, D) -> the same, and the attention map of the last layer, which only the layers make."""
         layers: list[Any] = list(self.children())
-        if self.ready(hidden_states, options):
+        if self.ready(hidden_states, options, int(layers[0].window_size) ** 2):
             if not always_partition:
                 for layer in layers:
                     layer.set_shift_and_window_size(input_dimensions)
@@ -180,9 +181,9 @@ def hooked(parts: Iterable[nn.Module]) -> bool:
     )
 
 
-def fits(x: Tensor) -> bool:
-    """Whether the kernels take this input."""
-    return x.dtype == torch.float32 and x.device.type == "cpu" and x.shape[1] <= LONGEST
+def fits(x: Tensor, keys: int) -> bool:
+    """Whether the kernels take this input, of whose positions each attends to so many."""
+    return x.dtype == torch.float32 and x.device.type == "cpu" and keys <= LONGEST
 
 
 def allowed_keys(mask: Tensor, x: Tensor) -> Tensor | None:

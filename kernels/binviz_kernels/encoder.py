@@ -52,7 +52,8 @@ def encoder(
     M = B * L
     if windows is None:
         together = np.arange(M, dtype=np.int32).reshape(1, B, L)
-        places = Places(together, np.arange(B, dtype=np.int32)[None], keys.reshape(B, -1, keys.shape[-1]))
+        by_query = keys if keys.ndim == 3 else keys[:, None]
+        places = Places(together, np.arange(B, dtype=np.int32)[None], by_query)
     else:
         places = _places_of(windows, weights, M)
     if weights.terms.bias.size and weights.terms.bias.shape[2] != places.rows.shape[2]:

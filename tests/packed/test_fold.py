@@ -216,7 +216,7 @@ def test_score_terms_give_the_codes_of_attention(name, head):
 def test_what_is_not_folded():
     assert require_bits(binarizers.get("bnn"), 1, binarizers.bnn.BNN)
     for binarizer, reason in (
-        (None, "NoneType"),
+        (None, "stays float"),
         (binarizers.get("xnor-activation"), "XNOR"),
         (binarizers.get("elastic-signed", bits=2), "other than 1"),
         (binarizers.get("elastic-signed"), "no batch"),

@@ -91,9 +91,10 @@ def test_windows_are_those_of_the_layers(height, width, size, shift):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize(("side", "window"), [(16, 4), (26, 5), (28, 7), (34, 8)], ids=str)
+@pytest.mark.parametrize(("side", "window"), [(16, 4), (26, 5), (28, 7), (34, 8), (70, 7)])
 def test_swin(recipe, side, window):
-    """Pictures that windows divide and do not; at 28 the second stage is one window, which is not shifted."""
+    """Pictures that windows divide and do not; at 28 the second stage is one window, which is not shifted; at 70 there
+    are more positions than any of them could attend to."""
     model = swin(recipe, window, side)
     packed = forbid_layers(binviz.pack(model))
     for batch in (1, 3):
