@@ -21,7 +21,7 @@ from binviz import tasks, zoo
 from binviz.analysis.agreement import Agreement, Collate, report
 from binviz.bench.fused_codes import compare, fused_layers
 from binviz.errors import UserError
-from binviz.packed.fold import NotFoldable
+from binviz.packed.ranges import NotFoldable
 
 HEADER = f"{'model':28} {'':24} {'codes that differ':>26} {'predictions':>14} {'largest logit gap':>18}"
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder, unpack_code_words
-from binviz_kernels.encoder import Codes, PackedEncoder, encoder, unpack_codes
+from binviz_kernels.encoder import encoder, unpack_codes
+from binviz_kernels.encoder_layers import Codes, PackedEncoder
 from numpy.typing import NDArray
 from torch import nn
 
@@ -39,7 +40,7 @@ def fused_layers(model: nn.Module) -> list[Packed]:
     """Every layer of a binarized BERT or ViT as an encoder of its own.
 
     Raises:
-        binviz.packed.fold.NotFoldable: a layer runs as it is.
+        binviz.packed.ranges.NotFoldable: a layer runs as it is.
     """
     return [fold_blocks(model, [block], LONGEST) for block in layout_of(model).blocks]
 

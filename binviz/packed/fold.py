@@ -3,13 +3,11 @@ r"""Fold what follows a product of codes into a comparison of integers.
 In a 1-bit network a product of codes, an integer, is followed by float operations and, in the end, by one more bit:
 scale, bias, activation, shift, sign. There are few integers that the product can be. So every one of them is sent
 through the very modules of the model, and the integers whose bit is 1 are written down as a range
-
-$$\mathrm{bit} = 1 \iff (\mathrm{dot} - \mathrm{start}) \bmod 2^{32} < \mathrm{width},$$
-
-which may go round and so covers "at least", "at most", "between" and "not between". The bits are those of the model
-however its floats round, but for two ties. BiT's probabilities are compared as $e > \alpha/2 \cdot \sum e$ and not
-as the quotient, which may round to the other side. And torch's GELU rounds differently in vectors and in what is
-left over at their end, so next to a threshold the model's own code depends on where a number lies in memory.
+(`binviz.packed.ranges`). The bits are those of the model however its floats round, but for three ties. BiT's
+probabilities are compared as $e > \alpha/2 \cdot \sum e$ and not as the quotient, which may round to the other side.
+BiViT's are compared before the softmax, $s \ge \max s + \log\beta$, where positions have a bias. And torch's GELU
+rounds differently in vectors and in what is left over at their end, so next to a threshold the model's own code
+depends on where a number lies in memory.
 
 Codes of several bits, BiT's, need no range: there the kernels do the float operations themselves, entry by entry as the
 model does (`fold_code_layer`), and only the softmax's exponentials come from a table.
@@ -20,6 +18,7 @@ are no range.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -34,7 +33,13 @@ from binviz_kernels.code_encoder import (
     largest_score,
     prepare_code_encoder,
 )
-from binviz_kernels.encoder import Doubts, EncoderLayer, PackedEncoder, Range, prepare_encoder
+from binviz_kernels.encoder_layers import (
+    BiasedScores,
+    EncoderLayer,
+    PackedEncoder,
+    prepare_encoder,
+)
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from binviz.adapters import Block
@@ -44,93 +49,12 @@ from binviz.binarizers.bivit import BiViTAttention
 from binviz.binarizers.bnn import BNN
 from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
 from binviz.layers import BinaryLinear
-from binviz.layers.attention import BinaryAttention
-from binviz.packed.known import known_layer
+from binviz.layers.attention import FORBIDDEN, BinaryAttention
+from binviz.packed.known import Known, known_layer
+from binviz.packed.ranges import fold, products, range_and_doubts, require
 
 #: A float ratio nearer to a threshold than this may round to either side.
 TIE = 1e-5
-
-
-class NotFoldable(Exception):
-    """The model has to run layer by layer."""
-
-
-def require(holds: bool, reason: str) -> None:
-    """Raises NotFoldable if it does not hold."""
-    if not holds:
-        raise NotFoldable(reason)
-
-
-def range_of(dots: Tensor, bits: Tensor) -> Range:
-    """The range in which the bits are 1.
-
-    Args:
-        dots: int64 [T], ascending, all integers that can occur.
-        bits: bool [T, N], one column per output.
-
-    Raises:
-        NotFoldable: a column's ones are no range.
-
-    >>> range_of(torch.tensor([-2, 0, 2]), torch.tensor([[True, False], [False, True], [True, True]]))
-    Range(start=array([2, 0], dtype=int32), width=array([4294967293,          3], dtype=uint32))
-    """
-    before, after = bits.roll(1, 0), bits.roll(-1, 0)
-    firsts, lasts = bits & ~before, bits & ~after
-    require(bool((firsts.sum(0) <= 1).all()), "the integers whose bit is 1 are no range")
-    start, end = (dots[marks.int().argmax(0)] for marks in (firsts, lasts))
-    width = (end - start + 1) % 2**32
-    width = torch.where(bits.all(0), 2**32 - 1, torch.where(bits.any(0), width, 0))
-    return Range(start.numpy().astype(np.int32), width.numpy().astype(np.uint32))
-
-
-def range_and_doubts(dots: Tensor, bits: Tensor) -> tuple[Range, Doubts | None]:
-    """The range in which the bits are 1 but for a few integers close to one end of it, and these.
-
-    GELU of about −5.5 is such a place: there torch's rounding makes −0.0, whose sign is +1, of some numbers and not
-    of others.
-
-    Args:
-        dots: int64 [T], ascending, every second integer that can occur.
-        bits: bool [T, N], one column per output.
-
-    Raises:
-        NotFoldable: the integers from the first exception to the last are more than 64.
-
-    >>> column = torch.tensor([True, True, False, True, False, False, False, True])
-    >>> ones, doubts = range_and_doubts(torch.arange(-7, 8, 2), column[:, None])
-    >>> ones
-    Range(start=array([7], dtype=int32), width=array([4294967289], dtype=uint32))
-    >>> doubts.start, doubts.width, doubts.codes
-    (array([-3], dtype=int32), array([1], dtype=uint32), array([0], dtype=uint64))
-    """
-    filled, several = bits.clone(), (bits & ~bits.roll(1, 0)).sum(0) > 1
-    start, width = np.zeros((2, bits.shape[1]), np.int64)
-    codes = np.zeros(bits.shape[1], np.uint64)
-    for n in several.nonzero()[:, 0].tolist():
-        ones = bits[:, n].nonzero()[:, 0].numpy()
-        # The zeros between two ones, and those from the last one round to the first; the longest stay
-        zeros = np.append(np.diff(ones), ones[0] + len(bits) - ones[-1]) - 1
-        zeros[zeros.argmax()] = 0
-        places = zeros.nonzero()[0]
-        require(zeros[-1] == 0, "the integers whose bit is 1 are no range")
-        first, last = ones[places[0]] + 1, ones[places[-1] + 1] - 1
-        require(last - first < 64, "too many integers whose bit follows no range")
-        filled[first : last + 1, n] = True
-        start[n], width[n] = dots[first], dots[last] - dots[first] + 1
-        codes[n] = sum(1 << i for i, bit in enumerate(bits[first : last + 1, n].tolist()) if bit)
-    doubts = Doubts(start.astype(np.int32), width.astype(np.uint32), codes)
-    return range_of(dots, filled), doubts if several.any() else None
-
-
-def products(K: int, signed: bool = True) -> Tensor:
-    """Every product of K codes with K weights of ±1, int64: of ±1 codes every second number, of {0, 1} codes all."""
-    return torch.arange(-K, K + 1, 2 if signed else 1)
-
-
-def fold(K: int, signed: bool, codes: Callable[[Tensor], Tensor]) -> Range:
-    """The range of the outputs of which `codes`, from products float32 [T, 1], is 1 and not −1 or 0."""
-    dots = products(K, signed)
-    return range_of(dots, codes(dots.float()[:, None]) > 0)
 
 
 def require_bits(binarizer: Binarizer | None, bits: int, *kinds: type[Binarizer]) -> Binarizer:
@@ -139,6 +63,7 @@ def require_bits(binarizer: Binarizer | None, bits: int, *kinds: type[Binarizer]
     Raises:
         NotFoldable: it is not, or its scale starts with the first batch.
     """
+    require(binarizer is not None, "an activation that stays float")
     require(type(binarizer) in kinds, f"{type(binarizer).__name__} is not foldable here")
     assert binarizer is not None
     require(binarizer.bits == bits and not binarizer.shifted, f"codes of other than {bits} bits")
@@ -185,20 +110,40 @@ class Linear:
         return dot * self.scale + self.bias
 
 
-def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[str, object]:
-    """Which scores of a row have the code 1: `score_least`, or `exponentials` and `share`, of EncoderLayer."""
+def score_terms(
+    attention: BinaryAttention, head: int, scaling: float, bias: Tensor | None = None
+) -> dict[str, object]:
+    """Which scores of a row have the code 1: what EncoderLayer holds of it."""
     dots = products(head)
     scale = scale_of(attention.query_binarizer, 1) * scale_of(attention.key_binarizer, 1)  # type: ignore[arg-type]
     scores = dots.float() * scale * scaling
     require(bool((scores.diff() >= 0).all()), "scores that fall as their products grow")
+
+    def rule(
+        least: NDArray[np.int32] | None,
+        cutoff: float,
+        relative: bool,
+        table: Tensor | None = None,
+        share: float = 0.0,
+    ) -> dict[str, object]:
+        """The same rule in integers; or in floats, where a bias of positions comes to the scores."""
+        if bias is None:
+            return {
+                "score_least": least,
+                "exponentials": None if table is None else table.numpy(),
+                "share": share,
+            }
+        biased = BiasedScores(bias.numpy(), float(scale), scaling, cutoff, relative)
+        return {"score_least": None, "exponentials": None, "share": 0.0, "biased": biased}
+
+    if bias is not None:
+        # Else what is forbidden, at −100, could have a part in a softmax
+        spread = float(scores[-1] - scores[0] + bias.max() - bias.min())
+        require(spread < -FORBIDDEN, "scores as large as what forbids them")
     if attention.attention_on == "scores":
         binarizer = require_bits(attention.attention_binarizer, 1, BiBERTAttention)
         least = head + 2 - 2 * int((binarizer.encode(scores).q > 0).sum())
-        return {
-            "score_least": np.full(head + 1, least, np.int32),
-            "exponentials": None,
-            "share": 0.0,
-        }
+        return rule(np.full(head + 1, least, np.int32), 0.0, False)
     # exp(score t − score s), row s, column t ≤ s
     ratios = (scores - scores[:, None]).exp().tril()
     binarizer = require_bits(attention.attention_binarizer, 1, BiViTAttention, ElasticUnsigned)
@@ -209,13 +154,14 @@ def score_terms(attention: BinaryAttention, head: int, scaling: float) -> dict[s
         )
         require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
         reached = dots + 2 - 2 * (ratios >= binarizer.beta).sum(1)
-        return {"score_least": reached.numpy().astype(np.int32), "exponentials": None, "share": 0.0}
+        # s ≥ max s + log beta
+        return rule(reached.numpy().astype(np.int32), math.log(binarizer.beta), True)
     require(binarizer.learned_shift is None, "a shift of probabilities")
+    require(bias is None, "a softmax's sum under a bias of positions")
     table = torch.zeros(head + 1, 2 * head + 3)
     table[:, 2::2] = ratios
     # p > alpha / 2
-    share = float(scale_of(binarizer, 1) / 2)
-    return {"score_least": None, "exponentials": table.numpy(), "share": share}
+    return rule(None, 0.0, False, table, float(scale_of(binarizer, 1) / 2))
 
 
 def require_affine(norm: nn.Module) -> nn.LayerNorm:
@@ -231,6 +177,7 @@ class Parts(NamedTuple):
         binary: its attention. head: columns of a head. scaling: of scores.
         qkv, attn_out, fc1, fc2: linears. activation: between the last two.
         norms: that of attention and that of the feed-forward part. norm_first: whether they come before these.
+        bias: of positions, float32 (heads, L, L), which comes to the scores, or None.
     """
 
     binary: Any
@@ -243,6 +190,16 @@ class Parts(NamedTuple):
     activation: Callable[[Tensor], Tensor]
     norms: tuple[nn.LayerNorm, nn.LayerNorm]
     norm_first: bool
+    bias: Tensor | None
+
+
+def bias_of(layer: nn.Module, known: Known) -> Tensor | None:
+    """What a layer adds to its scores for each two positions, (heads, L, L), if anything."""
+    if not known.bias:
+        return None
+    module: Any = layer.get_submodule(known.bias)
+    # BEiT's also takes the size of a picture; here that of its configuration
+    return (module() if known.windows else module(module.window_size))[0]
 
 
 def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
@@ -265,7 +222,10 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     attn_out, fc1 = (Linear(part(path), bits, *signs) for path in (block.attn_out, block.fc1))
     fc2 = Linear(part(block.fc2), bits, *signs, ElasticUnsigned)
     for linear, gain in zip((attn_out, fc2), known.gains, strict=False):
-        linear.multiply(layer.get_parameter(gain).detach())
+        owner, _, name = gain.rpartition(".")
+        factor = getattr(layer.get_submodule(owner), name)
+        if isinstance(factor, Tensor):  # BEiT without gains has the number 1
+            linear.multiply(factor.detach())
     # CLIP calls it scale
     scaling = float(attention.scaling if hasattr(attention, "scaling") else attention.scale)  # type: ignore[arg-type]
     inner, head = qkv[0].scale.numel(), round(scaling**-2)
@@ -277,8 +237,9 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     require(before.eps == after.eps, "norms with different epsilons")
     activation = getattr(part(block.act[0]), block.act[1])
     return Parts(
-        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first
-    )
+        binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), known.norm_first,
+        bias_of(layer, known),
+    )  # fmt: skip
 
 
 def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
@@ -287,7 +248,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
     Raises:
         NotFoldable: it has to run as it is.
     """
-    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _ = parts
+    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _, bias = parts
     inner = qkv[0].scale.numel()
     hidden = attn_out.weights.words.shape[0]
     least = torch.stack([least_input(linear.inputs, hidden) for linear in qkv])
@@ -311,7 +272,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
             fold(hidden, True, lambda dot: codes(binary.key_binarizer, qkv[1].outputs(dot))),
             fold(hidden, True, lambda dot: codes(binary.value_binarizer, qkv[2].outputs(dot))),
         ],
-        **score_terms(binary, head, scaling),  # type: ignore[arg-type]
+        **score_terms(binary, head, scaling, bias),  # type: ignore[arg-type]
         context_range=fold(
             longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))
         ),
@@ -346,8 +307,9 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
     Raises:
         NotFoldable: it has to run as it is.
     """
-    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _ = parts
+    binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _, bias = parts
     inner, hidden = qkv[0].scale.numel(), attn_out.scale.numel()
+    require(bias is None, "codes of several bits under a bias of positions")
     require(largest_score(head, bits) < 2**15, "scores that do not fit 16 bits")
     require(type(activation) is nn.ReLU, "another activation than a ReLU")
     probs = require_bits(binary.attention_binarizer, bits, ElasticUnsigned)
@@ -407,6 +369,7 @@ def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> Pack
         [part.norms[0].eps for part in parts],
         [part.norm_first for part in parts],
         [part.fc2.inputs.levels for part in parts],
+        [part.bias is None for part in parts],
     ):
         require(len(set(what)) == 1, "layers that differ")
     options: dict[str, Any] = {

@@ -1,13 +1,12 @@
 """All layers of an encoder as one call of the kernels, in the place of the layers.
 
 What the kernels cannot show or do (attention maps, hidden states, what a listener or a forward hook inside the
-layers hears, masks that differ between queries, very long inputs, training) the layers do, one by one. So they do
+layers hears, masks that are more than yes and no, very long inputs, training) the layers do, one by one. So they do
 from the moment that a state is loaded into the model, whose numbers are not the folded ones.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
@@ -15,7 +14,8 @@ from typing import Any
 
 import torch
 from binviz_kernels.code_encoder import PackedCodeEncoder, code_encoder
-from binviz_kernels.encoder import PackedEncoder, encoder
+from binviz_kernels.encoder import encoder
+from binviz_kernels.encoder_layers import PackedEncoder
 from binviz_kernels.forms import CHOSEN
 from torch import Tensor, nn
 
@@ -23,8 +23,11 @@ from binviz.adapters import Block, layout_of
 from binviz.errors import UserError
 from binviz.layers.attention import FORBIDDEN, HOOKS
 from binviz.layers.tap import heard
-from binviz.packed.fold import NotFoldable, fold_blocks
+from binviz.packed.fold import fold_blocks
+from binviz.packed.known import known_layer
 from binviz.packed.layers import without_graph
+from binviz.packed.ranges import NotFoldable
+from binviz.packed.windows import windows_of
 
 #: Positions up to which context codes are folded; longer inputs run layer by layer.
 LONGEST = 1024
@@ -72,25 +75,28 @@ class FusedLayers(nn.ModuleList):
         self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **options: Any
     ) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
-        if (
-            self.weights is not None
-            and not self._observed(options)
-            and not self.training
-            and fits(hidden_states)
-        ):
+        if self.ready(hidden_states, options):
             allowed = None if attention_mask is None else allowed_keys(attention_mask, hidden_states)
-            if attention_mask is None or allowed is not None:
+            by_query = allowed is not None and allowed.ndim == 3
+            known = attention_mask is None or allowed is not None
+            if known and not (by_query and isinstance(self.weights, PackedCodeEncoder)):
                 keys = None if allowed is None else allowed.numpy()
-                x = without_graph(hidden_states, self.floats)
-                values = x.contiguous().numpy()
-                if isinstance(self.weights, PackedEncoder):
-                    y, _ = encoder(values, self.weights, keys)
-                else:
+                values = without_graph(hidden_states, self.floats).contiguous().numpy()
+                if isinstance(self.weights, PackedCodeEncoder):
                     y, _ = code_encoder(values, self.weights, keys)
+                else:
+                    assert self.weights is not None
+                    y, _ = encoder(values, self.weights, keys)
                 return torch.from_numpy(y)
         for layer in self.children():
             hidden_states = layer(hidden_states, attention_mask, *rest, **options)
         return hidden_states
+
+    def ready(self, x: Tensor, options: dict[str, Any], keys: int | None = None) -> bool:
+        """Whether the kernels may take the layers' place for this input, in which a query has so many keys, or all."""
+        shown = self._observed(options) or options.get("past_key_values") is not None
+        small = fits(x, x.shape[1] if keys is None else keys)
+        return self.weights is not None and not shown and not self.training and small
 
     def _observed(self, options: dict[str, Any]) -> bool:
         """Whether anyone wants to see what is inside."""
@@ -112,6 +118,51 @@ class FusedLayers(nn.ModuleList):
         super()._load_from_state_dict(*args, **kwargs)
 
 
+class FusedGrid(FusedLayers):
+    """Layers whose positions have a bias of the picture's size (BEiT); it is folded for the configured one."""
+
+    def ready(self, x: Tensor, options: dict[str, Any], keys: int | None = None) -> bool:
+        """Whether the kernels may take the layers' place for this input."""
+        layer: Any = next(self.children())
+        grid = tuple(length // layer.patch_size for length in options.get("resolution") or ())
+        same = grid == layer.relative_position_bias.window_size and not options.get(
+            "interpolate_pos_encoding"
+        )
+        return same and super().ready(x, options, keys)
+
+
+class FusedWindows(FusedLayers):
+    """Layers of a stage whose positions attend to those in their window (Swin)."""
+
+    def forward(  # type: ignore[override]
+        self,
+        hidden_states: Tensor,
+        input_dimensions: tuple[int, int],
+        always_partition: bool = False,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, H · W, D) -> the same, and the attention map of the last layer, which only the layers make."""
+        layers: list[Any] = list(self.children())
+        if self.ready(hidden_states, options, int(layers[0].window_size) ** 2):
+            if not always_partition:
+                for layer in layers:
+                    layer.set_shift_and_window_size(input_dimensions)
+            sizes = {int(layer.window_size) for layer in layers}
+            assert isinstance(self.weights, PackedEncoder)
+            # Windows that were made smaller to fit into a picture have no bias: the layers say so
+            if {size**2 for size in sizes} == {self.weights.terms.bias.shape[2]}:
+                height, width = map(int, input_dimensions)
+                shifts = tuple(int(layer.shift_size) for layer in layers)
+                windows = windows_of(len(hidden_states), height, width, *sizes, shifts)
+                values = without_graph(hidden_states, self.floats).contiguous().numpy()
+                y, _ = encoder(values, self.weights, windows=windows)
+                return torch.from_numpy(y), None
+        attention = None
+        for layer in layers:
+            hidden_states, attention = layer(hidden_states, input_dimensions, always_partition, **options)
+        return hidden_states, attention
+
+
 def hooked(parts: Iterable[nn.Module]) -> bool:
     """Whether a forward hook is on any of these but those of binary attention and those that transformers leaves there.
 
@@ -130,24 +181,29 @@ def hooked(parts: Iterable[nn.Module]) -> bool:
     )
 
 
-def fits(x: Tensor) -> bool:
-    """Whether the kernels take this input."""
-    return x.dtype == torch.float32 and x.device.type == "cpu" and x.shape[1] <= LONGEST
+def fits(x: Tensor, keys: int) -> bool:
+    """Whether the kernels take this input, of whose positions each attends to so many."""
+    return x.dtype == torch.float32 and x.device.type == "cpu" and keys <= LONGEST
 
 
 def allowed_keys(mask: Tensor, x: Tensor) -> Tensor | None:
-    """Bool (B, L) from an additive mask (B or 1, 1, L or 1, L); None if it is not the same for all queries.
+    """Bool (B, L) from an additive mask (B or 1, 1, L or 1, L), or (B, L, L) if it is not the same for all queries.
+
+    None if it adds anything but 0 and what forbids, or something else to each head.
 
     >>> allowed_keys(torch.tensor([[[[0.0, 0.0, -1e9]]]]), torch.zeros(2, 3, 8)).tolist()
     [[True, True, False], [True, True, False]]
     """
     B, L, _ = x.shape
-    if mask.ndim != 4 or mask.shape[-1] != L or not mask.is_floating_point():
+    shapes = [(b, 1, queries, L) for b in (1, B) for queries in (1, L)]
+    if tuple(mask.shape) not in shapes or not mask.is_floating_point():
         return None
-    keys = mask[:, 0, 0]
-    allowed = keys == 0
-    plain = (allowed | (keys < 10 * FORBIDDEN)).all() and (mask == keys[:, None, None]).all()
-    return allowed.expand(B, L) if plain else None
+    allowed = mask[:, 0] == 0
+    if not (allowed | (mask[:, 0] < 10 * FORBIDDEN)).all():
+        return None
+    if (allowed == allowed[:, :1]).all():
+        return allowed[:, 0].expand(B, L)
+    return allowed.expand(B, L, L)
 
 
 def fuse_(packed: nn.Module, model: nn.Module) -> str:
@@ -177,8 +233,6 @@ def _fuse_list(packed: nn.Module, model: nn.Module, path: str, blocks: list[Bloc
     """Fuse the layers in the list at this path, which are these blocks; or say why not."""
     if not holds_only(model.get_submodule(path), [model.get_submodule(block.layer) for block in blocks]):
         return "it is no list of these layers alone, each once"
-    if is_causal(model, path):
-        return "each query sees other keys (causal attention)"
     try:
         weights = fold_blocks(model, blocks, LONGEST)
     except NotFoldable as reason:
@@ -186,27 +240,11 @@ def _fuse_list(packed: nn.Module, model: nn.Module, path: str, blocks: list[Bloc
     owner, _, name = path.rpartition(".")
     parent, layers = packed.get_submodule(owner), packed.get_submodule(path)
     config = nearest_config(packed, owner)
-    setattr(parent, name, FusedLayers(layers.children(), weights, config).train(packed.training))
+    known, _ = known_layer(model.get_submodule(blocks[0].layer))
+    assert known is not None
+    kind = FusedWindows if known.windows else FusedGrid if known.bias else FusedLayers
+    setattr(parent, name, kind(layers.children(), weights, config).train(packed.training))
     return ""
-
-
-def is_causal(model: nn.Module, path: str) -> bool:
-    """Whether what is around a list of layers makes causal masks for it, and no others.
-
-    >>> from transformers import CLIPTextConfig, CLIPTextModel
-    >>> model = CLIPTextModel(CLIPTextConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-    ...                                      intermediate_size=8, vocab_size=9))
-    >>> is_causal(model, "encoder.layers")
-    True
-    """
-    around = [model.get_submodule(part) for part in ("", *accumulate(path.split("."), "{}.{}".format))]
-    names = {
-        name
-        for part in around
-        if inspect.isfunction(function := inspect.unwrap(type(part).forward))
-        for name in function.__code__.co_names
-    }
-    return "create_causal_mask" in names and "create_bidirectional_mask" not in names
 
 
 def why_not_fused(packed: nn.Module) -> str:
@@ -216,12 +254,12 @@ def why_not_fused(packed: nn.Module) -> str:
         packed: of `binviz.pack`.
 
     >>> import binviz
-    >>> from transformers import RobertaPreLayerNormConfig, RobertaPreLayerNormModel
-    >>> model = RobertaPreLayerNormModel(RobertaPreLayerNormConfig(
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(
     ...     hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vocab_size=50))
-    >>> _ = binviz.binarize_(model.eval(), "bibert")
+    >>> _ = binviz.binarize_(model.eval(), "bivit-mixed")
     >>> why_not_fused(binviz.pack(model))
-    "encoder.layer: RobertaPreLayerNormAttention.forward is other code than BertAttention's"
+    'encoder.layer: an activation that stays float'
     """
     if any(isinstance(part, FusedLayers) and part.weights is None for part in packed.modules()):
         return "a state was loaded into it; pack the model that has this state"

@@ -26,6 +26,8 @@ class Known(NamedTuple):
         norms: paths of the norm of attention and of that of the feed-forward part.
         norm_first: whether they come before these parts.
         gains: paths of what multiplies the outputs of the two parts (DINOv2), or none.
+        bias: path of what is added to the scores for each two positions (Swin, BEiT), or none.
+        windows: whether a position attends to those in its window alone (Swin).
     """
 
     home: str
@@ -33,6 +35,8 @@ class Known(NamedTuple):
     norms: tuple[str, str]
     norm_first: bool
     gains: tuple[str, ...] = ()
+    bias: str = ""
+    windows: bool = False
 
     @property
     def name(self) -> str:
@@ -116,6 +120,65 @@ KNOWN = (
         },
         ("layer_norm", "final_layer_norm"),
         norm_first=True,
+    ),
+    Known(
+        "swin.modeling_swin",
+        {
+            "": "SwinLayer",
+            "attention": "SwinAttention",
+            "attention.relative_position_bias": "SwinRelativePositionBias",
+            "mlp": "SwinMLP",
+        },
+        ("layernorm_before", "layernorm_after"),
+        norm_first=True,
+        bias="attention.relative_position_bias",
+        windows=True,
+    ),
+    Known(
+        "beit.modeling_beit",
+        {
+            "": "BeitLayer",
+            "attention": "BeitAttention",
+            "relative_position_bias": "BeitRelativePositionBias",
+            "mlp": "BeitMLP",
+        },
+        ("layernorm_before", "layernorm_after"),
+        norm_first=True,
+        gains=("lambda_1", "lambda_2"),
+        bias="relative_position_bias",
+    ),
+    Known(
+        "beit.modeling_beit",
+        {"": "BeitLayer", "attention": "BeitAttention", "mlp": "BeitMLP"},
+        ("layernorm_before", "layernorm_after"),
+        norm_first=True,
+        gains=("lambda_1", "lambda_2"),
+    ),
+    Known(
+        "roberta_prelayernorm.modeling_roberta_prelayernorm",
+        {
+            "": "RobertaPreLayerNormLayer",
+            "attention": "RobertaPreLayerNormAttention",
+            "attention.self": "RobertaPreLayerNormSelfAttention",
+            "attention.output": "RobertaPreLayerNormSelfOutput",
+            "intermediate": "RobertaPreLayerNormIntermediate",
+            "output": "RobertaPreLayerNormOutput",
+        },
+        ("attention.LayerNorm", "intermediate.LayerNorm"),
+        norm_first=True,
+    ),
+    Known(
+        "layoutlm.modeling_layoutlm",
+        {
+            "": "LayoutLMLayer",
+            "attention": "LayoutLMAttention",
+            "attention.self": "LayoutLMSelfAttention",
+            "attention.output": "LayoutLMSelfOutput",
+            "intermediate": "LayoutLMIntermediate",
+            "output": "LayoutLMOutput",
+        },
+        ("attention.output.LayerNorm", "output.LayerNorm"),
+        norm_first=False,
     ),
 )
 

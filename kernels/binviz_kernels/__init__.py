@@ -17,7 +17,7 @@ For activations in {0, 1}, AND marks the weights that are added or subtracted at
 | `pack_planes`, `planes_gemm` | codes of 2 and 4 bits (also in `linear`) |
 | `linear_weight_only` | float activations, 1-bit weights |
 | `pack_filters`, `conv2d` | convolutions |
-| `encoder.encoder`, `encoder.prepare_encoder` | all layers of a BERT or ViT in one call (twin: `naive_encoder`) |
+| `encoder.encoder`, `encoder_layers.prepare_encoder` | all layers of an encoder in one call (twin: `naive_encoder`) |
 | `code_encoder.code_encoder`, `.prepare_code_encoder` | the same with activations of 2 to 4 bits |
 | `set_threads`, `get_threads` | how many threads large products use |
 

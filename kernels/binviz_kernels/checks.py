@@ -79,17 +79,23 @@ def vector(name: str, value: NDArray[Any] | float, length: int) -> NDArray[np.fl
     return contiguous(value)
 
 
-def encoder_input(x: NDArray[Any], D: int, allowed: NDArray[Any] | None) -> NDArray[np.uint8]:
-    """Which keys may be attended to, uint8 [B, L up to a multiple of 64]; x is float32 [B, L, D]."""
+def encoder_input(
+    x: NDArray[Any], D: int, allowed: NDArray[Any] | None, by_query: bool = False
+) -> NDArray[np.uint8]:
+    """Which keys may be attended to, uint8 [B, L up to a multiple of 64]; x is float32 [B, L, D].
+
+    By queries also [B, L, L up to a multiple of 64].
+    """
     if not isinstance(x, np.ndarray) or x.dtype != np.float32 or x.ndim != 3 or x.shape[2] != D:
         raise ValueError(f"x must be a float32 array [B, L, {D}]")
     B, L, _ = x.shape
+    shapes = [(B, L), (B, L, L)] if by_query else [(B, L)]
     if allowed is not None and not (
-        isinstance(allowed, np.ndarray) and allowed.dtype == np.bool_ and allowed.shape == (B, L)
+        isinstance(allowed, np.ndarray) and allowed.dtype == np.bool_ and allowed.shape in shapes
     ):
-        raise ValueError(f"allowed must be None or a bool array of shape {(B, L)}")
-    keys = np.zeros((B, -(-L // 64) * 64), np.uint8)
-    keys[:, :L] = 1 if allowed is None else allowed
+        raise ValueError(f"allowed must be None or a bool array of shape {' or '.join(map(str, shapes))}")
+    keys = np.zeros(((B,) if allowed is None else allowed.shape[:-1]) + (-(-L // 64) * 64,), np.uint8)
+    keys[..., :L] = 1 if allowed is None else allowed
     return keys
 
 

@@ -33,8 +33,8 @@ from binviz_kernels.code_encoder_blocks import (
     feed_forward,
     project,
 )
-from binviz_kernels.encoder import Codes
 from binviz_kernels.encoder_blocks import rows_of
+from binviz_kernels.encoder_layers import Codes
 from binviz_kernels.kernel import COUNT, FLAG, FLOATS_OUT, PANELS, Kernel, named, read
 from binviz_kernels.packing import PackedWeights
 from binviz_kernels.panels import arrange_together

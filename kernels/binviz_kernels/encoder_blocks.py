@@ -25,10 +25,13 @@ inner = njit(**INNER)
 
 QUERIES = 24  # rows of an attention map that are computed together
 NONE = np.empty(0, np.float32)
+UNSEEN, NEVER = np.int32(-(2**31)), np.int32(2**31 - 1)  # below every float's bits, and above
 # Numba compiles a function once more for every literal that it is called with, and takes these for none
 SIGNED, UNSIGNED, START = np.bool_(True), np.bool_(False), np.int64(0)
 
 
+# Terms.numbers
+SHARE, SCALE, SCALING, RELATIVE, CUTOFF = range(5)
 # Rows of Terms.vectors. The first norm is that of attention, the second that of the feed-forward part.
 ATTN_OUT_SCALE, ATTN_OUT_BIAS, FC2_SCALE, FC2_BIAS = range(4)
 GAIN_1, BIAS_1, GAIN_2, BIAS_2 = range(4, 8)
@@ -45,10 +48,12 @@ class Terms(NamedTuple):
         ranges: uint32 [layers, 2, 4N + F], for queries, keys, values, context and fc1: a code is 1 where the integer is
             one of the [:, 1] numbers from [:, 0] on, counted modulo 2^32.
         score_least: int32 [layers, d + 1]; of a row of scores with maximum s, those from score_least[(s + d) // 2] on
-            are 1. Not read if there are exponentials.
+            are 1. Not read if there are exponentials, or a bias.
         exponentials: float32 [layers or 0, d + 1, 2d + 3]; [(s + d) // 2, t + d + 2] is exp(score t − score s), for
             −d ≤ t ≤ s with s − t even, all else 0.
-        share: float32 [layers]; scores are 1 whose exponential is above this share of the row's sum.
+        numbers: float32 [layers, 5]. Scores are 1 whose exponential is above SHARE of the row's sum; or, with a bias,
+            that are at least RELATIVE · largest + CUTOFF, a score being product · SCALE · SCALING + bias.
+        bias: float32 [layers or 0, heads, L, L up to a multiple of 64], of each query's keys.
         doubts: uint64 [layers, 3, F], or [1, 3, 0] for none: the codes of fc1 for doubts[:, 1] integers from
             doubts[:, 0] on, counted modulo 2^32, are the bits of doubts[:, 2], one for every second integer.
     """
@@ -57,16 +62,33 @@ class Terms(NamedTuple):
     ranges: Any
     score_least: Any
     exponentials: Any
-    share: Any
+    numbers: Any
+    bias: Any
     doubts: Any
+
+
+class Places(NamedTuple):
+    """Which rows attend to which.
+
+    Attributes:
+        rows: int32 [plans, groups, L], of x; a group attends to itself alone. M is padding, a row of zeros behind the
+            norm. A plan for each layer, or one for all.
+        kinds: int32 [plans, groups], which of `allowed` a group has.
+        allowed: uint8 [kinds, 1 or L, L up to a multiple of 64], the keys of each query.
+    """
+
+    rows: Any
+    kinds: Any
+    allowed: Any
 
 
 class Words(NamedTuple):
     """The bits of the layer that ran last.
 
     Attributes:
-        inputs: uint64 [2 or 4, M, words of D], of the feed-forward part, then of query, key and value.
-        heads: uint64 [4, M, words of N], queries, keys, values, context.
+        inputs: uint64 [2 or 4, M or M + 1, words of D], of the feed-forward part, then of query, key and value; last is
+            padding, if there is any.
+        heads: uint64 [4, M or M + 1, words of N], queries, keys, values, context.
         ffn: uint64 [M, words of F].
     """
 
@@ -98,13 +120,15 @@ def pack(x, m, least, words):
 
 @inner
 def project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1):
-    """Rows m0..m1 of x float32 [M, D] -> codes of queries, keys and values."""
+    """Rows m0..m1 of x float32 [M, D] -> codes of queries, keys and values; row M is padding."""
     D, inputs, vectors = x.shape[1], words.inputs.shape[0] - 1, terms.vectors[layer]
     normed = np.empty((1, D), np.float32)
     for first in range(m0, m1, BLOCK):
         last = min(first + BLOCK, m1)
         for m in range(first, last):
-            if norm_first:
+            if m == x.shape[0]:
+                normed[:] = 0
+            elif norm_first:
                 normalize_row(x, m, vectors[GAIN_1], vectors[BIAS_1], epsilon, normed, 0)
             for i in range(inputs):
                 if norm_first:
@@ -182,29 +206,53 @@ def least_share(scores, m, best, exponentials, d, share):
 
 
 @inner
-def attend(allowed, form, terms, words, layer, d, N, L, u0, u1):
-    """Heads u0..u1, counted through all examples: codes of queries, keys and values -> codes of the context.
+def in_order(bits):
+    """The bits of a float32 as an integer; of two floats the larger has the larger integer. Its own inverse."""
+    return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
-    allowed uint8 [B, L up to a multiple of 64] says which keys may be attended to.
+
+@inner
+def least_biased(scores, m, bias, sees, numbers):
+    """Row m of products int32 [rows, keys] becomes one of scores, as integers in order -> from which on they are 1.
+
+    bias float32 [keys], sees uint8 [keys]; rounded after every operation, as the model does.
     """
-    keys, padded = allowed.shape[1], (d + 31) // 32
-    W, blocks = (padded + 1) // 2, keys // 64
+    floats, one = scores.view(np.float32), np.empty(1, np.int32)
+    for j in range(scores.shape[1]):
+        # s = product · scale · scaling + bias
+        floats[m, j] = np.float32(scores[m, j]) * numbers[SCALE] * numbers[SCALING] + bias[j]
+        scores[m, j] = in_order(scores[m, j]) if sees[j] else UNSEEN
+    best = largest(scores, m)
+    if best == UNSEEN:
+        return NEVER
+    one[0] = in_order(best)
+    limit = one.view(np.float32)
+    limit[0] = limit[0] * numbers[RELATIVE] + numbers[CUTOFF]
+    return in_order(one[0])
+
+
+@inner
+def attend(places, form, terms, words, layer, d, N, u0, u1):
+    """Heads u0..u1, counted through all groups: codes of queries, keys and values -> codes of the context."""
+    L, keys = places.rows.shape[2], places.allowed.shape[2]
+    padded = (d + 31) // 32
+    W, blocks, heads_of_group = (padded + 1) // 2, keys // 64, N // (32 * padded)
+    plan, M = layer % places.rows.shape[0], words.ffn.shape[0]
     parts = np.zeros((3, keys, W), np.uint64)
     square, values = np.empty(64, np.uint64), np.empty((64 * W, blocks), np.uint64)
     key_panels, value_panels = head_panels(form, keys, W), head_panels(form, 64 * W, blocks)
     scores, attention = np.empty((QUERIES, keys), np.int32), np.empty((QUERIES, blocks), np.uint64)
     context = np.empty((QUERIES, W), np.uint64)
     halves, context_halves = parts.view(np.uint32), context.view(np.uint32)
-    heads = words.heads.view(np.uint32)
+    heads, numbers = words.heads.view(np.uint32), terms.numbers[layer]
     for u in range(u0, u1):
-        example, column = u // (N // (32 * padded)), u % (N // (32 * padded)) * padded
-        forbidden = 0
-        for j in range(keys):
-            forbidden += allowed[example, j] == 0
+        head, column = u % heads_of_group, u % heads_of_group * padded
+        rows = places.rows[plan, u // heads_of_group]
+        allowed = places.allowed[places.kinds[plan, u // heads_of_group]]
         for i in range(3):
             for m in range(L):
                 for w in range(padded):
-                    halves[i, m, w] = heads[i, example * L + m, column + w]
+                    halves[i, m, w] = heads[i, rows[m], column + w]
         for w in range(W):
             for k in range(blocks):
                 for i in range(64):
@@ -218,26 +266,31 @@ def attend(allowed, form, terms, words, layer, d, N, L, u0, u1):
         start = terms.ranges[layer, 0, left : left + 32 * padded]
         width = terms.ranges[layer, 1, left : left + 32 * padded]
         for first in range(0, L, QUERIES):
-            rows = min(QUERIES, L - first)
-            products(parts[0, first:], key_panels, d, SIGNED, scores, START, rows, START, keys)
-            for m in range(rows):
-                if forbidden > 0:
-                    for j in range(keys):
-                        scores[m, j] = scores[m, j] if allowed[example, j] else -d - 2
-                best = max(largest(scores, m), -d)  # if all keys are forbidden, no score reaches a limit
-                row = (best + d) // 2
-                if terms.exponentials.shape[0] > 0:
-                    exponentials, share = terms.exponentials[layer, row], terms.share[layer]
-                    least = least_share(scores, m, best, exponentials, d, share)
+            count = min(QUERIES, L - first)
+            products(parts[0, first:], key_panels, d, SIGNED, scores, START, count, START, keys)
+            for m in range(count):
+                sees = allowed[min(first + m, allowed.shape[0] - 1)]
+                if terms.bias.shape[0] > 0:
+                    least = least_biased(scores, m, terms.bias[layer, head, first + m], sees, numbers)
                 else:
-                    least = terms.score_least[layer, row]
-                pack(scores, m, np.int32(max(least, -d)), attention[m])
+                    for j in range(keys):
+                        scores[m, j] = scores[m, j] if sees[j] else -d - 2
+                    best = max(largest(scores, m), -d)  # if all keys are forbidden, no score reaches a limit
+                    row = (best + d) // 2
+                    if terms.exponentials.shape[0] > 0:
+                        exponentials = terms.exponentials[layer, row]
+                        least = least_share(scores, m, best, exponentials, d, numbers[SHARE])
+                    else:
+                        least = terms.score_least[layer, row]
+                    least = max(least, -d)
+                pack(scores, m, np.int32(least), attention[m])
             comparisons(
-                attention, value_panels, keys, UNSIGNED, start, width, context, START, rows, START, 32 * padded
+                attention, value_panels, keys, UNSIGNED, start, width, context, START, count, START, 32 * padded
             )  # fmt: skip
-            for m in range(rows):
-                for w in range(padded):
-                    heads[3, example * L + first + m, column + w] = context_halves[m, w]
+            for m in range(count):
+                if rows[first + m] < M:
+                    for w in range(padded):
+                        heads[3, rows[first + m], column + w] = context_halves[m, w]
 
 
 @inner

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binviz_kernels.code_encoder import CodeLayer, CodeLinear
-from binviz_kernels.encoder import Codes, EncoderLayer, Floats, Range
+from binviz_kernels.encoder_layers import Codes, EncoderLayer, Floats, Range, Windows
 from binviz_kernels.packing import PackedWeights, unpack
 
 Bits = NDArray[np.bool_]
@@ -17,6 +17,7 @@ def encoder(
     x: Floats,
     layers: Sequence[EncoderLayer],
     allowed: Bits | None = None,
+    windows: Windows | None = None,
     *,
     head: int,
     norm_first: bool,
@@ -25,20 +26,29 @@ def encoder(
     """Float32 [B, L, D] -> the same, and the last layer's codes as bool, [..., B · L, columns]."""
     B, L, D = x.shape
     allowed = np.ones((B, L), bool) if allowed is None else allowed
+    if windows is None:
+        keys = np.broadcast_to(allowed[:, None] if allowed.ndim == 2 else allowed, (B, L, L))
+        rows = np.broadcast_to(np.arange(B * L).reshape(B, L), (len(layers), B, L))
+        windows = Windows(rows, np.broadcast_to(np.arange(B), (len(layers), B)), keys)
     x = x.reshape(B * L, D)
-    for layer in layers:
+    for i, layer in enumerate(layers):
         normed = layer_norm(x, layer.attention_gain, layer.attention_bias, epsilon) if norm_first else x
+        normed = np.concatenate([normed, np.zeros((1, D), np.float32)])  # the last is padding
         inputs = np.stack([normed >= least for least in layer.input_least])
         qkv = np.stack(
             [
                 in_range(dots(a, w, signed=True), ones)
                 for a, w, ones in zip(
-                    np.broadcast_to(inputs, (3, B * L, D)), layer.qkv, layer.qkv_range, strict=True
+                    np.broadcast_to(inputs, (3, *inputs.shape[1:])), layer.qkv, layer.qkv_range, strict=True
                 )
             ]
         )
-        heads = qkv.reshape(3, B, L, -1, head)
-        context = in_range(attention(heads, allowed, layer).reshape(B * L, -1), layer.context_range)
+        heads = qkv.reshape(3, B * L + 1, -1, head)
+        products = np.empty(heads.shape[1:], int)
+        for rows, kind in zip(windows.rows[i], windows.kinds[i], strict=True):
+            products[rows] = attention(heads[:, rows], windows.allowed[kind], layer)
+        inputs, qkv = inputs[:, :-1], qkv[:, :-1]
+        context = in_range(products[:-1].reshape(B * L, -1), layer.context_range)
         y = dots(context, layer.attn_out, signed=True).astype(np.float32)
         x = y * layer.attn_out_scale + layer.attn_out_bias + x
         if norm_first:
@@ -80,21 +90,28 @@ def in_range(dots: NDArray[np.int64], ones: Range) -> Bits:
 
 
 def attention(heads: Bits, allowed: Bits, layer: EncoderLayer) -> NDArray[np.int64]:
-    """Context products [B, L, heads, d] of codes [3, B, L, heads, d], row by row of the attention map."""
-    _, B, L, H, d = heads.shape
+    """Context products [L, heads, d] of one group's codes [3, L, heads, d], row by row of the attention map."""
+    _, L, H, d = heads.shape
     q, k, v = 2 * heads.astype(int) - 1
-    context = np.empty((B, L, H, d), int)
-    for b, i, h in np.ndindex(B, L, H):
-        scores = k[b, :, h] @ q[b, i, h]
-        codes = row_codes(scores, allowed[b], d, layer)
-        context[b, i, h] = codes.astype(int) @ v[b, :, h]
+    context = np.empty((L, H, d), int)
+    for i, h in np.ndindex(L, H):
+        products = k[:, h] @ q[i, h]
+        bias = layer.biased.bias[h, i] if layer.biased else np.float32(0)
+        codes = row_codes(products, allowed[i], d, layer, bias)
+        context[i, h] = codes.astype(int) @ v[:, h]
     return context
 
 
-def row_codes(scores: NDArray[np.int64], allowed: Bits, d: int, layer: EncoderLayer) -> Bits:
+def row_codes(
+    scores: NDArray[np.int64], allowed: Bits, d: int, layer: EncoderLayer, bias: Floats | np.float32
+) -> Bits:
     """Which keys one query attends to."""
     if not allowed.any():
         return allowed
+    if layer.biased is not None:
+        scale, scaling, cutoff, relative = map(np.float32, layer.biased[1:])
+        values = scores.astype(np.float32) * scale * scaling + bias
+        return allowed & (values >= values[allowed].max() * relative + cutoff)
     best = scores[allowed].max()
     if layer.score_least is not None:
         return allowed & (scores >= layer.score_least[(best + d) // 2])

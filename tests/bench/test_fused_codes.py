@@ -11,7 +11,7 @@ import binviz
 from binviz import tasks, zoo
 from binviz.bench import agreement
 from binviz.bench.fused_codes import compare, fused_layers
-from binviz.packed.fold import NotFoldable
+from binviz.packed.ranges import NotFoldable
 
 BATCH = {
     "input_ids": torch.arange(2, 42).view(2, 20),

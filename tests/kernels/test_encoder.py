@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from binviz_kernels import get_threads, pack_weights, set_threads
-from binviz_kernels.encoder import (
+from binviz_kernels.encoder import encoder, unpack_codes
+from binviz_kernels.encoder_layers import (
+    BiasedScores,
     Doubts,
     EncoderLayer,
     Range,
-    encoder,
+    Windows,
     prepare_encoder,
-    unpack_codes,
 )
 from binviz_kernels.naive_encoder import encoder as naive_encoder
 
@@ -107,6 +108,48 @@ def test_lengths(form, attention, norm_first):
         check(*encoder(x, packed, allowed), packed, *naive_encoder(x, layers, allowed, **options))
 
 
+def some_bias(random, layer: EncoderLayer, heads: int, L: int, relative: bool) -> EncoderLayer:
+    """The layer with scores that depend on positions too; those of two keys may be the same."""
+    bias = random.integers(-4, 5, (heads, L, L)).astype(np.float32) / 4
+    biased = BiasedScores(bias, 0.25, 24**-0.5, -0.7 if relative else 0.0, relative)
+    return layer._replace(score_least=None, exponentials=None, biased=biased)
+
+
+def some_windows(random, layers: int, B: int, T: int, L: int) -> Windows:
+    """Positions in groups in any order, filled up with padding; of some pairs only one sees the other."""
+    groups = -(-B * T // L)
+    rows = np.full((layers, groups * L), B * T, np.int32)
+    for of_layer in rows:
+        of_layer[random.permutation(groups * L)[: B * T]] = random.permutation(B * T)
+    allowed = random.random((3, L, L)) < 0.5
+    allowed[0], allowed[1, 0] = True, False
+    kinds = random.integers(0, 3, (layers, groups)).astype(np.int32)
+    return Windows(rows.reshape(layers, groups, L), kinds, allowed)
+
+
+@pytest.mark.parametrize("relative", [False, True], ids=["from a score on", "from the largest on"])
+def test_windows_and_biases(form, relative):
+    random = np.random.default_rng(1)
+    options = {"head": 24, "norm_first": True, "epsilon": EPSILON}
+    plain = [some_layer(random, 70, 2, 24, 90, "least", True) for _ in range(2)]
+    for T, L in ((1, 1), (6, 4), (50, 64), (70, 49), (30, 65)):
+        x, windows = random.standard_normal((2, T, 70)).astype(np.float32), some_windows(random, 2, 2, T, L)
+        for layers in (plain, [some_bias(random, layer, 2, L, relative) for layer in plain]):
+            packed = prepare_encoder(layers, **options)
+            expected = naive_encoder(x, layers, windows=windows, **options)
+            check(*encoder(x, packed, windows=windows), packed, *expected)
+
+
+def test_keys_that_differ_between_queries(form, attention, norm_first):
+    random = np.random.default_rng(2)
+    layers = [some_layer(random, 70, 2, 24, 90, attention, True) for _ in range(2)]
+    options = {"head": 24, "norm_first": norm_first, "epsilon": EPSILON}
+    packed = prepare_encoder(layers, **options)
+    x, allowed = random.standard_normal((3, 30, 70)).astype(np.float32), random.random((3, 30, 30)) < 0.5
+    allowed[1], allowed[2, 7] = np.tri(30, dtype=bool), False
+    check(*encoder(x, packed, allowed), packed, *naive_encoder(x, layers, allowed, **options))
+
+
 #: Width, heads, size of a head, width of the feed-forward part.
 SIZES = [
     (32, 2, 16, 64),
@@ -172,6 +215,24 @@ def test_threads_change_nothing(form, norm_first, monkeypatch):
         check(again, same, packed, y, unpack_codes(codes, packed))
 
 
+@pytest.mark.skipif(get_threads() < 2, reason="one thread only")
+def test_threads_change_nothing_in_windows(form, monkeypatch):
+    monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)
+    random = np.random.default_rng(3)
+    layers = [
+        some_bias(random, some_layer(random, 70, 2, 24, 90, "least", True), 2, 9, True) for _ in range(2)
+    ]
+    options = {"head": 24, "norm_first": True, "epsilon": EPSILON}
+    x, windows = random.standard_normal((2, 50, 70)).astype(np.float32), some_windows(random, 2, 2, 50, 9)
+    set_threads(2)
+    try:
+        packed = prepare_encoder(layers, **options)
+        expected = naive_encoder(x, layers, windows=windows, **options)
+        check(*encoder(x, packed, windows=windows), packed, *expected)
+    finally:
+        set_threads(None)
+
+
 def test_examples_do_not_depend_on_each_other():
     random = np.random.default_rng(4)
     packed = prepare_encoder(
@@ -215,6 +276,8 @@ def test_empty_batches():
         ("fc1_doubts", Doubts(np.zeros(7, np.int32), np.zeros(7, np.uint32), np.zeros(7, np.uint64))),
         ("input_least", np.zeros((2, 64), np.float32)),
         ("ffn_gain", np.zeros(65, np.float32)),
+        ("biased", BiasedScores(np.zeros((2, 5, 4), np.float32), 1.0, 1.0, 0.0, False)),
+        ("biased", BiasedScores(np.zeros((3, 5, 5), np.float32), 1.0, 1.0, 0.0, False)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -255,6 +318,25 @@ def test_bad_input():
         encoder(x, packed, np.ones((2, 4), bool))
     with pytest.raises(ValueError, match=r"bool array of shape \(2, 5\)"):
         encoder(x, packed, [[True] * 5] * 2)
+    inside = Windows(
+        np.arange(10, dtype=np.int32)[None, None], np.zeros((1, 1), np.int32), np.ones((1, 10, 10), bool)
+    )
+    encoder(x, packed, windows=inside)
+    for change, message in (
+        ({"rows": inside.rows + np.int32(1)}, "rows 0 to 9"),
+        ({"rows": inside.rows - np.int32(1)}, "rows 0 to 9"),
+        ({"kinds": inside.kinds + np.int32(1)}, "kinds 0 to 0"),
+        ({"rows": inside.rows.astype(np.int64)}, "windows must be int32"),
+        ({"allowed": inside.allowed[:, :9]}, "windows must be int32"),
+        ({"kinds": inside.kinds[0]}, "windows must be int32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            encoder(x, packed, windows=inside._replace(**change))
+    biased = some_bias(random, small, 2, 4, True)
+    with pytest.raises(ValueError, match="one of 4 positions"):
+        encoder(x, prepare_encoder([biased], **options))
+    with pytest.raises(ValueError, match="biased scores, or none"):
+        prepare_encoder([small, biased], **options)
     with pytest.raises(ValueError, match="equally large"):
         prepare_encoder([small, large], **options)
     with pytest.raises(ValueError, match="heads that divide"):

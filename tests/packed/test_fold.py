@@ -5,24 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from binviz_kernels.encoder import Range
+from binviz_kernels.encoder_layers import Range
 from torch import nn
 from transformers.activations import ACT2FN
 
 from binviz import binarizers
 from binviz.layers import BinaryLinear
 from binviz.layers.attention import BinaryAttention
-from binviz.packed.fold import (
-    Linear,
-    NotFoldable,
-    fold,
-    least_input,
-    products,
-    range_and_doubts,
-    range_of,
-    require_bits,
-    score_terms,
-)
+from binviz.packed.fold import Linear, least_input, require_bits, score_terms
+from binviz.packed.ranges import NotFoldable, fold, products, range_and_doubts, range_of
 
 K = 37
 #: One column each: zero, negative, tiny, huge and plain scales, with biases of every kind.
@@ -148,6 +139,17 @@ def test_any_bits_close_to_an_end_are_listed():
     assert listed > 0
 
 
+def test_bits_at_the_very_end_are_listed_too():
+    """As where the lowest product of all is one whose GELU is no zero."""
+    dots = products(100)
+    ones = (dots >= 0) | (dots < -60)
+    for places in ([0], [0, 1, 7], [2, 9]):
+        bits = ones.clone()
+        bits[places] = False
+        for column in (bits, bits.flip(0)):
+            assert listed_and_ranged(dots, column[:, None]) > 0
+
+
 def test_too_many_exceptions_are_no_range():
     column = torch.arange(200) % 2 == 0
     column[-1] = True
@@ -214,7 +216,7 @@ def test_score_terms_give_the_codes_of_attention(name, head):
 def test_what_is_not_folded():
     assert require_bits(binarizers.get("bnn"), 1, binarizers.bnn.BNN)
     for binarizer, reason in (
-        (None, "NoneType"),
+        (None, "stays float"),
         (binarizers.get("xnor-activation"), "XNOR"),
         (binarizers.get("elastic-signed", bits=2), "other than 1"),
         (binarizers.get("elastic-signed"), "no batch"),

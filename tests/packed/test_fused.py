@@ -21,8 +21,9 @@ import binviz
 from binviz.adapters import layout_of
 from binviz.errors import UserError
 from binviz.layers.tap import listening
-from binviz.packed.fold import NotFoldable, fold_blocks
+from binviz.packed.fold import fold_blocks
 from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
+from binviz.packed.ranges import NotFoldable
 
 RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1", "bit-w1a2", "bit-w1a4"]
 #: Sums of floats are added in another order than torch's; codes next to their threshold may differ then.
@@ -196,28 +197,43 @@ def test_the_layers_are_where_they_were():
     assert_same(model, copy.deepcopy(packed), input_ids=torch.randint(60, (2, 9)))
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
 @torch.no_grad()
-def test_masks_that_differ_between_queries_go_to_the_layers():
-    model = text_model("bit-w1a1")
+def test_masks_that_differ_between_queries(recipe, one_thread):
+    model = text_model(recipe)
     packed, ids = fused(model), torch.randint(60, (2, 9))
     causal = torch.ones(2, 1, 9, 9).tril().log().clamp(min=-1e9)
-    expected = model(ids, attention_mask=causal).last_hidden_state
-    assert torch.equal(packed(ids, attention_mask=causal).last_hidden_state, expected)
+    several_bits = recipe in ("bit-w1a2", "bit-w1a4")  # their kernels take one mask for all queries
+    assert_same(
+        model, packed if several_bits else forbid_layers(packed), input_ids=ids, attention_mask=causal
+    )
 
 
-def test_which_masks_are_the_same_for_all_queries():
+@torch.no_grad()
+def test_other_masks_go_to_the_layers():
+    model = text_model("bit-w1a1")
+    packed, ids = fused(model), torch.randint(60, (2, 9))
+    bias = torch.randn(2, 1, 9, 9)
+    expected = model(ids, attention_mask=bias).last_hidden_state
+    assert torch.equal(packed(ids, attention_mask=bias).last_hidden_state, expected)
+
+
+def test_which_masks_are_taken():
     x, lowest = torch.zeros(2, 3, 8), torch.finfo(torch.float32).min
     keys = torch.tensor([[0.0, lowest, 0.0], [lowest] * 3])
     allowed = [[True, False, True], [False] * 3]
     assert allowed_keys(keys[:, None, None], x).tolist() == allowed
     assert allowed_keys(keys[:, None, None].expand(2, 1, 3, 3), x).tolist() == allowed
+    causal = (1 - torch.ones(3, 3).tril()) * lowest
+    seen = torch.ones(3, 3).tril().bool().tolist()
+    assert allowed_keys(causal.expand(1, 1, 3, 3), x).tolist() == [seen, seen]
+    assert allowed_keys((causal + keys[:, None]).clamp(min=lowest)[:, None], x)[1].sum() == 0
     for mask in (
         keys,
         keys[:, None],
         keys[:, None, None] * 0 - 1.0,
         torch.zeros(2, 1, 3, 3).bool(),
         keys[:, None, None, :2],
-        torch.stack([keys, keys[:, [1, 0, 2]]], 1)[:, None],
         torch.stack([keys, keys[:, [1, 0, 2]]], 1)[:, :, None],
     ):
         assert allowed_keys(mask, x) is None
