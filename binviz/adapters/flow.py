@@ -75,7 +75,7 @@ def flow_of(model: nn.Module, paths: Collection[str]) -> Flow | None:
     try:
         # The tensors are the model's own; what the pass leaves behind in modules is not
         tensors = {id(value): value for value in (*model.parameters(), *model.buffers())}
-        twin = copy.deepcopy(model, tensors)  # type: ignore[arg-type]
+        twin = copy.deepcopy(model, tensors)
         layers = {path: twin.get_submodule(path) for path in paths}
         defaults = {
             name: given.default

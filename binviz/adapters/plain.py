@@ -1,10 +1,10 @@
 """Any other torch network: every linear and convolution but the first and the last ones.
 
 The first layer sees the input itself and the last one gives the answer; both stay float in the papers on
-binary convolutional networks (XNOR-Net 1603.05279, Bi-Real 1808.00278). Which ones these are is seen where the network's
-`forward` can be run on symbols (`binviz.adapters.flow`): all that no layer is before, and all that no layer is behind,
-such as several heads. Layers that it does not call stay float as well. Where it cannot be run so, they are the first
-and the last one in the order in which the network has them, and the reasons say that this was not seen.
+binary convolutional networks (XNOR-Net 1603.05279, Bi-Real 1808.00278). Which ones these are is seen where the
+network's `forward` can be run on symbols (`binviz.adapters.flow`): all that no layer is before, and all that no layer
+is behind, such as several heads. Layers that it does not call stay float as well. Where it cannot be run so, they are
+the first and the last one in the order in which the network has them, and the reasons say that this was not seen.
 
 There is a binary layer for `nn.Linear` and `nn.Conv2d`; other convolutions stay float, and count as first or last.
 torch's own attention and encoder layers read their linears' weights without calling them, and a subclass of

@@ -40,9 +40,9 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     A refused model is left as it was. Of a model that is binary already, latent weights and whatever the two
     recipes share (shifts, learned scales) are kept, and a layer that the new recipe leaves out is float again.
 
-    An optimizer is made afterwards (`binviz.training.loop.fit` makes its own). A weight or bias stays the same parameter,
-    which an optimizer that was made before goes on training; the learned scales and shifts are new, and so are GPT-2's
-    weights, which lie the other way round. The table names them, and prints how many there are:
+    An optimizer is made afterwards (`binviz.training.loop.fit` makes its own). A weight or bias stays the same
+    parameter, which an optimizer that was made before goes on training; the learned scales and shifts are new, and so
+    are GPT-2's weights, which lie the other way round. The table names them, and prints how many there are:
     `optimizer.add_param_group({"params": [model.get_parameter(name) for name in table.new]})` adds them.
 
     Args:
@@ -50,9 +50,9 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         recipe: a name of `binviz.recipes.names()` or a Recipe.
         filter_fn: (module, canonical name) -> False leaves that layer float; names are "embed",
             "layers.3.fc1", "layers.3.attention", "pooler", or module paths in a plain network. Where a model has
-            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1". The output layers of a
-            plain network stay float by themselves; where its `forward` cannot be followed (`binviz.adapters.plain`)
-            only the last one does, as its reason in the table says.
+            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1". The output layers
+            of a plain network stay float by themselves; where its `forward` cannot be followed
+            (`binviz.adapters.plain`) only the last one does, as its reason in the table says.
 
     Returns:
         The table of what became 1-bit and what stayed float, and why.

@@ -1,10 +1,10 @@
 """Every binary part of a layer answers in each pass of its encoder, or the pass is refused.
 
 A pass begins and ends with the encoder's forward, or a plain network's. A part that is called notes its place, and so
-does one whose weight is read. Where a layer has parts that were called and others that were not, or where the weight of
-a part was read that was not called, the forward of somebody's own goes past these: it multiplies with the latent weight,
-or has an attention of its own, and they would be float, unnoticed. A layer that is left out as a whole, as training
-with layer drop does, is no fault.
+does one whose weight is read. Where a layer has parts that were called and others that were not, or where the weight
+of a part was read that was not called, the forward of somebody's own goes past these: it multiplies with the latent
+weight, or has an attention of its own, and they would be float, unnoticed. A layer that is left out as a whole, as
+training with layer drop does, is no fault.
 """
 
 from __future__ import annotations

@@ -111,7 +111,9 @@ def test_looking_leaves_nothing_behind():
 def test_a_forward_that_cannot_be_followed_and_goes_past_a_layer_is_refused_when_it_runs(use):
     model = Deciding()
     binviz.binarize_(model, "bnn")
-    with pytest.raises(UserError, match="Deciding goes past its binary c, which was not called; .*filter_fn"):
+    with pytest.raises(
+        UserError, match=r"Deciding goes past its binary c, which was not called; .*filter_fn"
+    ):
         use(model)(X)
     assert use(model)(X[:1]).shape == (1, 6)  # fewer layers, each one called: no fault
     binviz.binarize_(model, "bnn", lambda module, name: name != "c")
