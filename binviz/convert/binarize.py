@@ -25,6 +25,7 @@ from binviz.convert.table import Conversion, Converted, attention_row, row_of, r
 from binviz.convert.why import reasons, without_place
 from binviz.errors import UserError
 from binviz.layers import BinaryLayer
+from binviz.layers.sharded import require_whole
 from binviz.recipes import Choice, Recipe
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     are GPT-2's weights, which lie the other way round. The table names them, and prints how many there are:
     `optimizer.add_param_group({"params": [model.get_parameter(name) for name in table.new]})` adds them.
 
+    To split it over processes with torch's `fully_shard` (FSDP), convert it, run one batch so that scales start, and
+    give the parameters without axes, which torch does not split, as `ignored_params`; their gradients are averaged by
+    `dist.all_reduce`. Three steps of two processes end where those of one do, up to rounding
+    (tests/training/test_sharded.py).
+
     Args:
         model: loaded; float32 is meant. Moved or trained afterwards as usual.
         recipe: a name of `binviz.recipes.names()` or a Recipe.
@@ -58,8 +64,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
         The table of what became 1-bit and what stayed float, and why.
 
     Raises:
-        UserError: unknown recipe, an unknown model, one without weights (on the meta device), or a recipe that matches
-            no layer.
+        UserError: unknown recipe, an unknown model, one without weights (on the meta device), one that is split over
+            several processes, or a recipe that matches no layer.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -86,7 +92,8 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
 
 
 def _check_weights(model: nn.Module) -> None:
-    """Refuse a model whose weights are still to come, unless everything is made so: then a frame is wanted."""
+    """Refuse a model in parts, or whose weights are still to come, unless all is made so: then a frame is wanted."""
+    require_whole(model)
     if torch.get_default_device().type != "meta" and any(value.is_meta for value in model.parameters()):
         raise UserError("the model has no weights yet (it is on the meta device); load them first")
 

@@ -168,7 +168,9 @@ def bivit(name, recipe):
         ("deit-t", lambda **d: deit(192, **d), (1.254, 0.386, 0.048)),
         ("deit-b", lambda **d: deit(768, **d), (17.56, 5.79, 0.389)),
         ("swin-t", lambda **d: swin((2, 2, 6, 2), **d), (4.49, 1.60, 0.256)),
-        ("swin-s", lambda **d: swin((2, 2, 18, 2), **d), (8.74, 3.01, 0.322)),
+        pytest.param(
+            "swin-s", lambda **d: swin((2, 2, 18, 2), **d), (8.74, 3.01, 0.322), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_bivit_operations(name, by_hand, derived):

@@ -15,7 +15,7 @@ architectures = module_from_spec(spec)
 spec.loader.exec_module(architectures)
 
 PAGE = (DOCS / "architectures.md").read_text("utf-8")
-#: One of each kind of input and of answer; the others are in the long set, and tests/convert and tests/packed try parts.
+#: One of each kind of input and of answer; the others are in the long set, and other tests try parts of them.
 QUICK = {"BERT", "ViT", "wav2vec 2.0, base", "Swin", "OPT", "Chinese-CLIP", "a torch network"}
 
 
