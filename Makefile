@@ -8,7 +8,8 @@ VENV        := .venv
 BIN         := $(VENV)/bin
 READY       := $(VENV)/.installed
 # each begins with its half of the tests, in order: what one has compiled or loaded, its next test finds
-TWO         := -n 2 --dist worksteal
+# (and no plugin but the one that starts two: Hypothesis' alone would read all that is imported)
+TWO         := --disable-plugin-autoload -p xdist -n 2 --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help

@@ -12,27 +12,35 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 import pytest
-import torch
-from hypothesis import settings
 
 gc.disable()  # until all tests are imported: that leaves no garbage, and would be searched for it again and again
 
-# Tiny tensors gain nothing from more, and a second thread waits where the machine is busy.
-torch.set_num_threads(1)
 
-# The same examples in every run, and as much time for each as a slow machine needs.
-settings.register_profile("the same everywhere", deadline=None, derandomize=True, database=None)
-settings.load_profile("the same everywhere")
+def pytest_configure(config):
+    """Set torch and Hypothesis, but not where others run the tests (`-n 2`) and neither is loaded."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    import torch
+    from hypothesis import settings
+
+    # Tiny tensors gain nothing from more, and a second thread waits where the machine is busy.
+    torch.set_num_threads(1)
+    # The same examples in every run, and as much time for each as a slow machine needs.
+    settings.register_profile("the same everywhere", deadline=None, derandomize=True, database=None)
+    settings.load_profile("the same everywhere")
 
 
 def pytest_collection_finish():
-    """From here on there may be garbage."""
+    """From here on there may be garbage, though not in what is imported."""
+    gc.freeze()
     gc.enable()
 
 
 @pytest.fixture(autouse=True)
 def seed():
     """Before every test, whoever runs it and whatever ran before it."""
+    import torch
+
     torch.manual_seed(0)
 
 

@@ -80,7 +80,7 @@ def layout_of(model: nn.Module) -> Layout:
     foreign = configs and any(type(part).__module__.startswith("transformers.") for part in model.modules())
     found = None if foreign else plain.layout(model)
     if found is None:
-        reason = "has fewer than three linears or convolutions"
+        reason = "has no linear or convolution between others"
         if foreign:
             reason = OWN_ATTENTION if _own_attention(model) else "is not a model that binviz knows"
         raise UserError(f"{kind!r} {reason}; use {KNOWN}, or a plain torch network")

@@ -28,7 +28,7 @@ def layout(model: nn.Module) -> Layout | None:
     families = {home[2] for home in homes if home[:2] == ["transformers", "models"]}
     if len(families) != 1 or not families <= FAMILIES.keys():
         return None
-    found = plain.layout(model)
+    found = plain.layout_in_order(model)
     if found is not None:
         found.architecture = FAMILIES[families.pop()]
     return found

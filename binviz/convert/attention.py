@@ -12,7 +12,7 @@ from binviz.adapters import ADAPTERS, Block, Layout
 from binviz.adapters.several import encoder_paths
 from binviz.convert.layers import is_transposed, keep
 from binviz.errors import UserError
-from binviz.layers import BinaryLinear
+from binviz.layers import BinaryConv2d, BinaryLinear
 from binviz.layers.called import watch
 from binviz.recipes import Recipe
 
@@ -67,7 +67,14 @@ def set_attention(attention: nn.Module, binary: BinaryAttention | None) -> None:
 
 
 def watch_layers(model: nn.Module, layout: Layout) -> None:
-    """See to it that no forward goes past binary parts of an encoder's layers."""
+    """See to it that no forward goes past binary parts of an encoder's layers, or binary layers of a plain network."""
+    if not layout.blocks:
+        binary = (BinaryLinear, BinaryConv2d)
+        watch(
+            model,
+            [[path] for path in layout.others.values() if isinstance(model.get_submodule(path), binary)],
+        )
+        return
     for root in encoder_roots(model, layout):
         above = f"{root}." if root else ""
         blocks = (block for block in layout.blocks if block.layer.startswith(above))

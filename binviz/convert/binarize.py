@@ -25,6 +25,7 @@ from binviz.convert.table import Conversion, Converted, attention_row, row_of, r
 from binviz.convert.why import reasons, without_place
 from binviz.errors import UserError
 from binviz.layers import BinaryLayer
+from binviz.layers.sharded import require_whole
 from binviz.recipes import Choice, Recipe
 
 if TYPE_CHECKING:
@@ -40,23 +41,31 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     A refused model is left as it was. Of a model that is binary already, latent weights and whatever the two
     recipes share (shifts, learned scales) are kept, and a layer that the new recipe leaves out is float again.
 
-    An optimizer is made afterwards: one that was made before holds the float layers' parameters, which are the
-    model's no longer, and knows none of the learned scales and shifts (`binviz.training.loop.fit` makes its own).
+    An optimizer is made afterwards (`binviz.training.loop.fit` makes its own). A weight or bias stays the same
+    parameter, which an optimizer that was made before goes on training; the learned scales and shifts are new, and so
+    are GPT-2's weights, which lie the other way round. The table names them, and prints how many there are:
+    `optimizer.add_param_group({"params": [model.get_parameter(name) for name in table.new]})` adds them.
+
+    To split it over processes with torch's `fully_shard` (FSDP), convert it, run one batch so that scales start, and
+    give the parameters without axes, which torch does not split, as `ignored_params`; their gradients are averaged by
+    `dist.all_reduce`. Three steps of two processes end where those of one do, up to rounding
+    (tests/training/test_sharded.py).
 
     Args:
         model: loaded; float32 is meant. Moved or trained afterwards as usual.
         recipe: a name of `binviz.recipes.names()` or a Recipe.
         filter_fn: (module, canonical name) -> False leaves that layer float; names are "embed",
             "layers.3.fc1", "layers.3.attention", "pooler", or module paths in a plain network. Where a model has
-            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1". Of the output layers
-            of a plain network only the last one stays float by itself.
+            several encoders, each name begins with the encoder's path: "text_model.layers.3.fc1". The output layers
+            of a plain network stay float by themselves; where its `forward` cannot be followed
+            (`binviz.adapters.plain`) only the last one does, as its reason in the table says.
 
     Returns:
         The table of what became 1-bit and what stayed float, and why.
 
     Raises:
-        UserError: unknown recipe, an unknown model, one without weights (on the meta device), or a recipe that matches
-            no layer.
+        UserError: unknown recipe, an unknown model, one without weights (on the meta device), one that is split over
+            several processes, or a recipe that matches no layer.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
@@ -67,6 +76,7 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     recipe = recipes.get(recipe)
     layout = layout_of(model)
     _check_weights(model)
+    before = {id(value): value for value in model.parameters()}
     plan = _Plan(model, recipe, filter_fn)
     plan.make(layout)
     if not any(row.weights for row in plan.rows.values()):
@@ -77,11 +87,13 @@ def binarize_(model: nn.Module, recipe: str | Recipe, filter_fn: Filter | None =
     write_recipe(model, whole)
     rows = rows_of(model, plan.rows, reasons(layout, plan.left))
     without, waiting = without_place(recipe, layout), tuple(unstarted(model))
-    return Conversion(recipe.name, layout.architecture, tuple(rows), without, waiting)
+    new = tuple(name for name, value in model.named_parameters() if id(value) not in before)
+    return Conversion(recipe.name, layout.architecture, tuple(rows), without, waiting, new)
 
 
 def _check_weights(model: nn.Module) -> None:
-    """Refuse a model whose weights are still to come, unless everything is made so: then a frame is wanted."""
+    """Refuse a model in parts, or whose weights are still to come, unless all is made so: then a frame is wanted."""
+    require_whole(model)
     if torch.get_default_device().type != "meta" and any(value.is_meta for value in model.parameters()):
         raise UserError("the model has no weights yet (it is on the meta device); load them first")
 
@@ -168,7 +180,7 @@ def _apply(model: nn.Module, layout: Layout, plan: _Plan) -> None:
         from binviz.layers.attention import use_binviz_attention
 
         use_binviz_attention(model)
-        watch_layers(model, layout)
+    watch_layers(model, layout)
 
 
 def _replace(model: nn.Module, layers: dict[str, nn.Module]) -> None:

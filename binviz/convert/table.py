@@ -42,7 +42,7 @@ class Conversion:
     """What became 1-bit and what stayed float. Prints as a table; `rows` holds the data.
 
     without_place: fields of the recipe for which the model has no place. unstarted: paths of the binarizers whose
-    scale starts from the first batch.
+    scale starts from the first batch. new: names of the parameters that the model did not have before.
     """
 
     recipe: str
@@ -50,6 +50,7 @@ class Conversion:
     rows: tuple[Converted, ...]
     without_place: tuple[str, ...] = ()
     unstarted: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
 
     @property
     def bits(self) -> int:
@@ -84,6 +85,8 @@ class Conversion:
             last.append(f"no place here for the recipe's {', '.join(self.without_place)}")
         if self.unstarted:
             last.append(f"run one batch first: {len(self.unstarted)} scales start from it")
+        if self.new:
+            last.append(f"make the optimizer now: {len(self.new)} parameters are new")
         return "\n".join([*table, "; ".join(last)])
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from binviz.binarizers import Binarizer, Code
 from binviz.errors import UserError
+from binviz.layers.called import is_read
 from binviz.layers.tap import tap
 
 
@@ -28,6 +29,11 @@ class BinaryLayer(nn.Module):
     place: str = ""
     weight: Tensor
     weight_binarizer: Binarizer
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "weight":
+            is_read(self.place)
+        return super().__getattr__(name)
 
     def set_weight_binarizer(self, binarizer: Binarizer) -> None:
         """Take a binarizer for the weight.

@@ -1,9 +1,10 @@
 """Every binary part of a layer answers in each pass of its encoder, or the pass is refused.
 
-A pass begins and ends with the encoder's forward. A part that is called notes its place. Where a layer has parts that
-were called and others that were not, the forward of somebody's own goes past these: it reads a weight, or has an
-attention of its own, and they would be float, unnoticed. A layer that is left out as a whole, as training with layer
-drop does, is no fault.
+A pass begins and ends with the encoder's forward, or a plain network's. A part that is called notes its place, and so
+does one whose weight is read. Where a layer has parts that were called and others that were not, or where the weight
+of a part was read that was not called, the forward of somebody's own goes past these: it multiplies with the latent
+weight, or has an attention of its own, and they would be float, unnoticed. A layer that is left out as a whole, as
+training with layer drop does, is no fault.
 """
 
 from __future__ import annotations
@@ -11,21 +12,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from binviz.errors import UserError
 
-#: Places that have answered in the pass of an encoder that is running in this thread.
-_running: ContextVar[set[str] | None] = ContextVar("binviz_pass", default=None)
+
+class Pass(NamedTuple):
+    """Places of the parts that were called in a pass, and of those whose weight was read."""
+
+    called: set[str]
+    read: set[str]
+
+
+#: The one that is running in this thread.
+_running: ContextVar[Pass | None] = ContextVar("binviz_pass", default=None)
 
 
 def answers(place: str) -> None:
     """Note that the binary part of that place was called."""
-    answered = _running.get()
-    if answered is not None:
-        answered.add(place)
+    running = _running.get()
+    if running is not None:
+        running.called.add(place)
+
+
+def is_read(place: str) -> None:
+    """Note that the weight of the binary part of that place was read, by the part itself or by others."""
+    running = _running.get()
+    if running is not None and place:
+        running.read.add(place)
 
 
 def watch(encoder: nn.Module, layers: Iterable[Iterable[str]]) -> None:
@@ -61,13 +77,14 @@ keep_float
 
 
 def _begins(encoder: nn.Module, args: Any) -> None:
-    _running.set(set())
+    _running.set(Pass(set(), set()))
 
 
 def _ends(layers: tuple[frozenset[str], ...], encoder: nn.Module, args: Any, output: Any) -> None:
-    answered = _running.get() or set()
+    called, read = _running.get() or Pass(set(), set())
     _running.set(None)
-    missed = {place for places in layers if not answered.isdisjoint(places) for place in places - answered}
+    missed = {place for places in layers if not called.isdisjoint(places) for place in places - called}
+    missed |= read - called
     if missed:
         missed &= {
             str(getattr(part, "place", "")) for part in encoder.modules()

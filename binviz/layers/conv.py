@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
 from binviz.layers.base import BinaryProduct
+from binviz.layers.called import answers
 
 
 class BinaryConv2d(BinaryProduct, nn.Conv2d):
@@ -59,6 +60,7 @@ class BinaryConv2d(BinaryProduct, nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H', W'); without B as well."""
+        answers(self.place)
         return self.product(x) if x.ndim == 4 else self.product(x[None])[0]
 
     def sums(self, x: Tensor, q: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from binviz.binarizers.start import warn_unstarted
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryEmbedding, BinaryLayer, BinaryLinear
 from binviz.layers.attention import require_binviz_attention
+from binviz.layers.sharded import require_whole
 from binviz.packed.fused import REASON, fuse_
 from binviz.packed.layers import PackedConv2d, PackedEmbedding, PackedLayer, PackedLinear
 
@@ -106,8 +107,9 @@ def check_packable(model: nn.Module) -> None:
     """Refuse a model of which an activation depends on the batch, or a weight is not there yet.
 
     Raises:
-        UserError: it names the layer; or its binary attention is switched off.
+        UserError: it names the layer; or its binary attention is switched off, or the model is split over processes.
     """
+    require_whole(model)
     require_binviz_attention(model)
     for path, module in model.named_modules():
         if isinstance(module, Binarizer) and module.shifted:

@@ -15,6 +15,7 @@ from binviz.convert import ENTRY
 from binviz.errors import UserError
 from binviz.files import replace_files
 from binviz.layers.attention import require_binviz_attention
+from binviz.layers.sharded import require_whole
 from binviz.packed.layers import PackedLayer
 from binviz.saving.build import config_of, line_of, require_restorable, restore
 
@@ -61,6 +62,7 @@ def save(model: nn.Module, folder: str | Path, tokenizer: Any = None) -> Path:
         raise UserError(
             "a packed model is saved by save_packed; save takes the model that it was packed from"
         )
+    require_whole(model)
     require_binviz_attention(model)
     warn_unstarted(model, "the saved model")
     folder = Path(folder)

@@ -65,7 +65,7 @@ def test_a_network_without_attention(make):
     make_model, make_inputs = make
     with pytest.raises(UserError, match="no attention"):
         analysis.attention(make_model("plain"), make_inputs("plain"))
-    with pytest.raises(UserError, match="fewer than three"):
+    with pytest.raises(UserError, match="no linear or convolution between"):
         analysis.attention(torch.nn.Linear(2, 2), torch.zeros(1, 2))
 
 

@@ -77,7 +77,7 @@ def test_a_convolution_without_a_binary_layer_is_first_and_says_why():
     layout = layout_of(model)
     assert layout.others == {"3": "3"}
     assert layout.stay == {"0": "no binary Conv1d", "1": "no binary Conv1d", "4": "last layer"}
-    with pytest.raises(UserError, match="fewer than three"):
+    with pytest.raises(UserError, match="no linear or convolution between"):
         layout_of(nn.Sequential(*(nn.Conv1d(4, 4, 3) for _ in range(4))))
 
 

@@ -179,7 +179,7 @@ BIVIT = papers.table("bivit")
         ("deit-t", "DeiT-T", lambda **d: deit(192, **d)),
         ("deit-b", "DeiT-B", lambda **d: deit(768, **d)),
         ("swin-t", "Swin-T", lambda **d: swin((2, 2, 6, 2), **d)),
-        ("swin-s", "Swin-S", lambda **d: swin((2, 2, 18, 2), **d)),
+        pytest.param("swin-s", "Swin-S", lambda **d: swin((2, 2, 18, 2), **d), marks=pytest.mark.slow),
     ],
 )
 def test_bivit_operations(name, row, by_hand):

@@ -137,7 +137,7 @@ def test_units():
         (nn.Linear(2, 2), {"shape": (2, -1)}, "positive whole numbers"),
         (nn.Linear(2, 2), {"shape": 2.5}, "positive whole numbers"),
         (nn.Linear(2, 2), {"shape": (3,)}, "cannot be run on the shape 3 alone"),
-        (nn.Linear(2, 2), {"shape": (2,), "recipe": "bnn"}, "fewer than three linears"),
+        (nn.Linear(2, 2), {"shape": (2,), "recipe": "bnn"}, "no linear or convolution between"),
         (nn.Linear(2, 2), {"shape": (2,), "recipe": "bitt"}, "no recipe named 'bitt'"),
         (nn.Linear(2, 2), {"shape": (2,), "rule": "bivt"}, "did you mean 'bivit'"),
         (nn.Linear(2, 2), {"shape": (2,), "rule": "flops"}, "no counting rule named 'flops'; choose one of"),

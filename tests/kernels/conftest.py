@@ -8,14 +8,16 @@ import pytest
 from binviz_kernels import forms
 from numpy.typing import NDArray
 
+#: Files of tests that compile a product of each kind and little else.
+PRODUCTS = ("test_gemm", "test_planes", "test_tables")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Encoders and threads take long to compile: in the forms of other processors they are for `make slow`."""
+    """In the forms of other processors the products alone are compiled; the rest takes long and is for `make slow`."""
     for item in items:
         form = item.callspec.params.get("form") if hasattr(item, "callspec") else None
-        long = "encoder" in item.path.stem or "threads" in item.path.stem
-        if form not in (None, forms.CHOSEN.name) and long:
+        if form in forms.FORMS and form != forms.CHOSEN.name and item.path.stem not in PRODUCTS:
             item.add_marker(pytest.mark.slow)
 
 

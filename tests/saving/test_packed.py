@@ -19,8 +19,10 @@ from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.saving.packed import packed_bytes, read_metadata, read_tokenizer
 
 BINARY = (BinaryLinear, BinaryConv2d, BinaryEmbedding)
-#: BERT in every recipe; the others float and in three very different ones.
-MODELS = {recipe: ["bert"] for recipe in (*recipes.names(), None)}
+#: Those on probabilities differ from those on scores in one binarizer; one of them stands for all.
+RECIPES = [name for name in recipes.names() if not name.endswith("-threshold") or name == "bnn-threshold"]
+#: BERT in these; the others float and in three very different ones.
+MODELS = {recipe: ["bert"] for recipe in (*RECIPES, None)}
 for recipe in ("bit-w1a1", "bivit-w1a1", "bipft-b", None):
     MODELS[recipe] += ["roberta", "electra", "vit", "deit", "swin", "cnn"]
 
