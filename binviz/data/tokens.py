@@ -142,7 +142,8 @@ def _write(
         return state
 
     done, count, noted = state["done"], state["tokens"], state["done"]
-    with place.open("r+b" if done and place.exists() else "w+b") as file:
+    place.touch()
+    with place.open("r+b") as file:
         start = _write_header(file, dtype, count)
         if (
             place.stat().st_size < start + count * dtype.itemsize

@@ -115,6 +115,9 @@ def test_the_loss_of_bipft_is_the_sum_of_its_parts():
     expected = mlm_loss(predict(student, batch), batch) + 0.5 * sum(hidden) / len(hidden) + soft
     loss = losses.LossChoice("bipft", {"hidden_weight": 0.5}).make(teacher, TARGETS)(student, batch)
     torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert student.bert.encoder.layer[0].output.dense.weight.grad.abs().sum() > 0
 
 
 def test_a_model_that_knows_nothing_is_judged_so():
