@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +51,8 @@ class Example:
 
     key: names it in caches. inputs: of the forward call, batch 1. code: Python that makes `inputs`. imports: lines
     that the code needs before it. truth: the right answer where it is known. tokens: of a text, between its first
-    and last mark. cut: how many of them were left out. picture: (H, W) as it is drawn, and Python that makes it.
+    and last mark. cut: how many of them were left out. picture: (H, W) or (H, W, 3) as one sees it, 0 black and 255
+    white, and Python that makes it.
     """
 
     key: str
@@ -87,6 +89,41 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """The held-out pictures as one sees them, and how a model reads such pictures.
+
+    raw: (N, H, W) grey or (N, H, W, 3) red, green, blue; uint8, 0 black and 255 white. labels: (N,), numbers of
+    classes. read: pictures like those -> inputs of the forward call.
+    """
+
+    raw: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    read: Callable[[NDArray[np.uint8]], dict[str, torch.Tensor]]
+
+    @property
+    def sha256(self) -> str:
+        """Of the pictures and their labels."""
+        parts = self.raw, self.labels.astype("<i8")
+        return sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+
+    @property
+    def commonest(self) -> float:
+        """Share of the commonest class: the accuracy of always answering it."""
+        return float(np.bincount(self.labels).max() / len(self.labels))
+
+    def first(self, count: int) -> Pictures:
+        """The first `count` of them."""
+        return Pictures(self.raw[:count], self.labels[:count], self.read)
+
+    @torch.inference_mode()
+    def logits(self, model: nn.Module, raw: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+        """(N, classes) of a model in eval mode, for pictures like these."""
+        model.eval()
+        parts = (raw[start : start + batch] for start in range(0, len(raw), batch))
+        return np.concatenate([model(**self.read(part)).logits.float().numpy() for part in parts])
+
+
+@dataclass(frozen=True)
 class Task:
     """A task.
 
@@ -104,6 +141,8 @@ class Task:
         licence: of what is bundled.
         source: where data and start come from.
         example_count: how many inputs there are to look at.
+        pictures: the held-out pictures before a model's processing, None where the task has no pictures. Whoever
+            corrupts or replaces a picture begins there.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
@@ -119,6 +158,7 @@ class Task:
     licence: str
     source: str
     example_count: Callable[[], int] = lambda: 0
+    pictures: Callable[[], Pictures] | None = None
     about_examples: str = ""
 
     @property
