@@ -298,8 +298,9 @@ def robustness(
         )
         bar.update(1000 - bar.pos)
     typer.echo(table(list(found.values())))
-    for record in found.values() if out else ():
-        typer.echo(f"written: {write(record, out)}")
+    if out is not None:
+        for record in found.values():
+            typer.echo(f"written: {write(record, out)}")
 
 
 @app.command()

@@ -7,7 +7,6 @@ shipped with the package and a user's own are read alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -41,7 +40,7 @@ class Robustness:
     chance: float
     seed: int
     clean: int
-    right: dict[str, Sequence[int]]
+    right: dict[str, list[int]]
     seconds: float
     code: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

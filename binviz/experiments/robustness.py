@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from torch import nn
@@ -52,33 +53,36 @@ def measure(
     >>> found.examples, found.clean, len(found.right)
     (2, 2, 15)
     """
-    everything = pictures_of(task)
-    pictures = everything if examples is None else everything.first(examples)
+    kind, code = pictures_of(task), runs.code_state()
+    raw, labels = kind.held_out()
+    data = {"test": digest(raw, labels)}
+    raw, labels = raw[:examples], labels[:examples]
     took = dict.fromkeys(models, 0.0)
 
-    def right(raw: np.ndarray) -> dict[str, int]:
+    def right(asked: np.ndarray) -> dict[str, int]:
         found = {}
         for name, model in models.items():
             started = time.perf_counter()
-            found[name] = int((pictures.logits(model, raw).argmax(-1) == pictures.labels).sum())
+            found[name] = int((kind.logits(model, asked).argmax(-1) == labels).sum())
             took[name] += time.perf_counter() - started
         return found
 
-    clean, counts = right(pictures.raw), {name: {each: [] for each in CORRUPTIONS} for name in models}
+    clean = right(raw)
+    counts: dict[str, dict[str, list[int]]] = {name: {each: [] for each in CORRUPTIONS} for name in models}
     cells = [(each, severity) for each in CORRUPTIONS for severity in SEVERITIES]
     for done, (each, severity) in enumerate(cells):
         tell(done / len(cells), f"{CORRUPTIONS[each].title}, severity {severity}")
-        for name, count in right(corrupt(pictures.raw, each, severity, seed)).items():
+        for name, count in right(corrupt(raw, each, severity, seed)).items():
             counts[name][each].append(count)
-    code, machine, data = runs.code_state(), runs.machine(), {"test": everything.sha256}
+    machine, chance = runs.machine(), float(np.bincount(labels).max() / len(labels))
     return {
         name: Robustness(
             Path(name).name,
             sha256_of(name),
             task.name,
             data,
-            len(pictures.raw),
-            pictures.commonest,
+            len(raw),
+            chance,
             seed,
             clean[name],
             counts[name],
@@ -88,6 +92,16 @@ def measure(
         )
         for name in models
     }
+
+
+def digest(raw: np.ndarray, labels: np.ndarray) -> str:
+    """sha256 of pictures and labels.
+
+    >>> digest(np.zeros((1, 2, 2), np.uint8), np.zeros(1, np.int64))[:8]
+    '15ec7bf0'
+    """
+    parts = np.ascontiguousarray(raw).tobytes(), labels.astype("<i8").tobytes()
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def sha256_of(name: str) -> str:
@@ -112,7 +126,7 @@ def table(records: Sequence[Robustness]) -> str:
     lines += [("clean", [percent(record.clean / record.examples) for record in records])]
     for each in records[0].right:
         lines += [
-            (CORRUPTIONS[each].title, [percent(np.mean(record.accuracy(each)[1:])) for record in records])
+            (CORRUPTIONS[each].title, [percent(fmean(record.accuracy(each)[1:])) for record in records])
         ]
     lines += [("all corruptions", [percent(record.mean) for record in records])]
     rows = ("  ".join(f"{cell:>{w}}" for cell, w in zip(cells, wide, strict=True)) for _, cells in lines)

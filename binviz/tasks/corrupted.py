@@ -13,18 +13,18 @@ from torch import nn
 
 from binviz.data.corruptions import CORRUPTIONS, corrupt
 from binviz.errors import UserError
-from binviz.tasks.task import Example, HeldOut, Judged, Pictures, Problem, Task
+from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task
 
 
-def pictures_of(task: Task) -> Pictures:
-    """The held-out pictures of a task.
+def pictures_of(task: Task) -> PictureKind:
+    """What the pictures of a task are like.
 
     Raises:
-        UserError: it has none, or they are not to be had.
+        UserError: it has none.
     """
     if task.pictures is None:
         raise UserError(f"{task.name} has no pictures to corrupt; choose a task of pictures, such as digits")
-    return task.pictures()
+    return task.pictures
 
 
 def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
@@ -49,39 +49,38 @@ def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
     >>> 0.2 < accuracy < 0.6
     True
     """
-    pictures_of(task)
+    kind = pictures_of(task)
     corrupt(np.zeros((0, 1, 1), np.uint8), name, severity)  # says what is wrong with these two
 
-    def pictures() -> Pictures:
-        clean = pictures_of(task)
-        return replace(clean, raw=corrupt(clean.raw, name, severity, seed))
+    def spoilt() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        raw, labels = kind.held_out()
+        return corrupt(raw, name, severity, seed), labels
 
     def judge(model: nn.Module, tokenizer: Any) -> Judged:
-        there = pictures()
-        correct = there.logits(model, there.raw).argmax(-1) == there.labels
+        raw, labels = spoilt()
+        correct = kind.logits(model, raw).argmax(-1) == labels
         return {"accuracy": float(correct.mean())}, correct
 
     def problem(tokenizer: Any, batch_size: int, seed_of_training: int) -> Problem:
         found = task.problem(tokenizer, batch_size, seed_of_training)
-        data = found.data | {"test": pictures().sha256}
+        data = found.data | {"corruption": f"{name} {severity}, seed {seed}"}
         return replace(found, name=named, evaluate=lambda model: judge(model, tokenizer), data=data)
 
     def held_out(tokenizer: Any) -> HeldOut:
-        there = pictures()
-
         def collate(part: Sequence[NDArray[np.uint8]]) -> dict[str, torch.Tensor]:
-            return there.read(np.stack(list(part)))
+            return kind.read(np.stack(list(part)))
 
-        return HeldOut(list(there.raw), collate)
+        return HeldOut(list(spoilt()[0]), collate)
 
     def example(index: int, model: str, tokenizer: Any) -> Example:
-        found, there = task.example(index, model, tokenizer), pictures_of(task)
-        raw = corrupt(there.raw[index : index + 1], name, severity, seed, first=index)
+        found = task.example(index, model, tokenizer)
+        assert found.picture is not None
+        raw = corrupt(found.picture[None], name, severity, seed, first=index)
         made = f"corrupted(tasks.get({task.name!r}), {name!r}, {severity}, seed={seed}).example({index}, '', None)"
         return replace(
             found,
             key=f"{found.key}, {name} {severity}, seed {seed}",
-            inputs=there.read(raw),
+            inputs=kind.read(raw),
             code=f"inputs = {made}.inputs\n",
             imports="from binviz import tasks\nfrom binviz.tasks.corrupted import corrupted\n",
             picture=raw[0],
@@ -99,5 +98,5 @@ def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
         problem=problem,
         held_out=held_out,
         example=example,
-        pictures=pictures,
+        pictures=replace(kind, held_out=spoilt),
     )

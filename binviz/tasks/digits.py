@@ -15,7 +15,7 @@ from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.tasks.batches import LengthBuckets
-from binviz.tasks.task import Example, HeldOut, Judged, Pictures, Problem, Task, register
+from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task, register
 
 ARCHITECTURES = ("vit", "cnn")
 #: Width of the bundled models, which names leave out.
@@ -162,14 +162,15 @@ def read(raw: np.ndarray) -> dict[str, Tensor]:
     return {"pixel_values": torch.from_numpy(digits.normalise(ink))}
 
 
-def pictures() -> Pictures:
+def held_out_pictures() -> tuple[np.ndarray, np.ndarray]:
     """The held-out digits, dark on white paper.
 
-    >>> pictures().raw.shape, pictures().raw.max(), pictures().commonest
-    ((450, 8, 8), np.uint8(255), 0.10...)
+    >>> raw, labels = held_out_pictures()
+    >>> raw.shape, int(raw.max()), labels.shape
+    ((450, 8, 8), 255, (450,))
     """
     ink, labels = digits.raw("test")
-    return Pictures(seen(ink), labels, read)
+    return seen(ink), labels
 
 
 def example(index: int, model: str = "", tokenizer: None = None) -> Example:
@@ -195,7 +196,7 @@ def example(index: int, model: str = "", tokenizer: None = None) -> Example:
         imports="from binviz import tasks\nfrom binviz.data import digits\n",
         truth=str(labels[index]),
         picture=seen(ink[index]),
-        picture_code=f"tasks.get('digits').pictures().raw[{index}]",
+        picture_code=f"tasks.get('digits').pictures.held_out()[0][{index}]",
     )
 
 
@@ -211,7 +212,7 @@ TASK = register(
         held_out=held_out,
         example=example,
         example_count=lambda: len(digits.raw("test")[0]),
-        pictures=pictures,
+        pictures=PictureKind((8, 8), read, held_out_pictures),
         licence="CC-BY-4.0 data",
         source="trained from scratch on scikit-learn's digits (UCI, 1998)",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,35 +88,34 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The held-out pictures as one sees them, and how a model reads such pictures.
+class PictureKind:
+    """What the pictures of a task are like, as one sees them: uint8, 0 black and 255 white.
 
-    raw: (N, H, W) grey or (N, H, W, 3) red, green, blue; uint8, 0 black and 255 white. labels: (N,), numbers of
-    classes. read: pictures like those -> inputs of the forward call.
+    shape: (H, W) grey, or (H, W, 3) red, green, blue. read: pictures (N, *shape) -> inputs of the forward call.
+    held_out: () -> those that models are judged on, (N, *shape), and their labels (N,); a UserError where they are not
+    to be had.
     """
 
-    raw: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    shape: tuple[int, ...]
     read: Callable[[NDArray[np.uint8]], dict[str, torch.Tensor]]
+    held_out: Callable[[], tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
-    @property
-    def sha256(self) -> str:
-        """Of the pictures and their labels."""
-        parts = self.raw, self.labels.astype("<i8")
-        return sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+    def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The middle of any picture, (H, W, 3), shrunk or enlarged to `shape`.
 
-    @property
-    def commonest(self) -> float:
-        """Share of the commonest class: the accuracy of always answering it."""
-        return float(np.bincount(self.labels).max() / len(self.labels))
+        >>> photo = np.full((40, 60, 3), 200, np.uint8)
+        >>> get("digits").pictures.fit(photo).shape
+        (8, 8)
+        """
+        from PIL import Image, ImageOps
 
-    def first(self, count: int) -> Pictures:
-        """The first `count` of them."""
-        return Pictures(self.raw[:count], self.labels[:count], self.read)
+        image = Image.fromarray(picture).convert("L" if len(self.shape) == 2 else "RGB")
+        high, wide = self.shape[:2]
+        return np.asarray(ImageOps.fit(image, (wide, high), Image.Resampling.LANCZOS))
 
     @torch.inference_mode()
     def logits(self, model: nn.Module, raw: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-        """(N, classes) of a model in eval mode, for pictures like these."""
+        """(N, classes) of a model, put in eval mode, for pictures (N, *shape)."""
         model.eval()
         parts = (raw[start : start + batch] for start in range(0, len(raw), batch))
         return np.concatenate([model(**self.read(part)).logits.float().numpy() for part in parts])
@@ -141,8 +139,8 @@ class Task:
         licence: of what is bundled.
         source: where data and start come from.
         example_count: how many inputs there are to look at.
-        pictures: the held-out pictures before a model's processing, None where the task has no pictures. Whoever
-            corrupts or replaces a picture begins there.
+        pictures: what its pictures are like before a model's processing, where whoever corrupts or replaces one begins;
+            None where it has no pictures.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
@@ -158,7 +156,7 @@ class Task:
     licence: str
     source: str
     example_count: Callable[[], int] = lambda: 0
-    pictures: Callable[[], Pictures] | None = None
+    pictures: PictureKind | None = None
     about_examples: str = ""
 
     @property

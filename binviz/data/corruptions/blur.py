@@ -112,4 +112,4 @@ def zoom_blur(x: Pictures, draws: Draws, zooms: int) -> Pictures:
     total = x.copy()
     for factor in 1 + 0.01 * np.arange(zooms):
         total += spread(x, enlarged(high, factor), enlarged(wide, factor))
-    return total / (zooms + 1)
+    return total / np.float32(zooms + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
@@ -62,10 +63,10 @@ def _as_image(picture: np.ndarray) -> Image.Image:
     return Image.fromarray(levels if levels.shape[-1] == 3 else levels[..., 0])
 
 
-def _each(x: Pictures, change) -> Pictures:
+def _each(x: Pictures, change: Callable[[Image.Image], Image.Image]) -> Pictures:
     """The pictures, each changed as a Pillow image."""
     changed = [np.asarray(change(_as_image(picture)), np.float32) for picture in x]
-    return np.stack(changed).reshape(x.shape) / 255
+    return np.stack(changed).reshape(x.shape) / np.float32(255)
 
 
 def pixelate(x: Pictures, draws: Draws, share: float) -> Pictures:

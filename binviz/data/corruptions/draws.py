@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Draws:
     def __init__(self, seed: int, first: int, count: int, stream: int) -> None:
         self.streams = [np.random.default_rng((seed, stream, first + index)) for index in range(count)]
 
-    def each(self, draw: Callable[[np.random.Generator, int], NDArray]) -> NDArray:
+    def each(self, draw: Callable[[np.random.Generator, int], Any]) -> NDArray[Any]:
         """(N, ...): what `draw` gives for every picture's stream and place among the N."""
         return np.stack([draw(stream, index) for index, stream in enumerate(self.streams)])
 
@@ -34,4 +35,5 @@ class Draws:
 
     def uniform(self, low: float, high: float, *shape: int) -> Pictures:
         """(N, *shape) uniform in [low, high)."""
-        return low + (high - low) * self.each(lambda stream, _: stream.random(shape, dtype=np.float32))
+        drawn = self.each(lambda stream, _: stream.random(shape, dtype=np.float32))
+        return np.float32(low) + np.float32(high - low) * drawn

@@ -9,9 +9,9 @@ from binviz.data.corruptions.draws import Draws, Pictures
 from binviz.data.corruptions.resample import enlarged, line, spread
 
 #: Rec. 601: how bright red, green and blue are.
-LUMA = np.float32([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 #: Colour of ice, and over how many cells and with which weight its needles lie.
-ICE = np.float32([0.80, 0.90, 1.0])
+ICE = np.array([0.80, 0.90, 1.0], np.float32)
 NEEDLES = ((3, 0.5), (6, 0.35), (12, 0.25))
 
 
