@@ -100,14 +100,20 @@ def in_words(pair: Pair) -> str:
         for name in pair.floats.right
     }
     widest, least = max(gap, key=gap.__getitem__), min(gap, key=gap.__getitem__)
-    places = 5 * len(gap)
-    return (
+    points = {name: 100 * gap[name] / pair.floats.examples for name in (widest, least)}
+    said = (
         f"Corruption costs the float network {lost[0]:.1f} points, of {percent(clean[0])} to "
         f"{percent(pair.floats.mean)}, and the 1-bit one {lost[1]:.1f}, of {percent(clean[1])} to "
-        f"{percent(pair.bits.mean)}. The gap between them is widest under {CORRUPTIONS[widest].title} "
-        f"({100 * gap[widest] / pair.floats.examples:.1f} points), least under {CORRUPTIONS[least].title} "
-        f"({100 * gap[least] / pair.floats.examples:.1f}); the 1-bit one is ahead at {ahead} of {places} places."
+        f"{percent(pair.bits.mean)}."
     )
+    if points[widest] > 0:
+        said += f" The float one leads most under {CORRUPTIONS[widest].title} ({points[widest]:.1f} points)"
+        said += (
+            f", least under {CORRUPTIONS[least].title} ({points[least]:.1f})." if points[least] >= 0 else "."
+        )
+    if points[least] < 0:
+        said += f" The 1-bit one leads most under {CORRUPTIONS[least].title} ({-points[least]:.1f} points)."
+    return f"{said} The 1-bit one is ahead at {ahead} of {5 * len(gap)} places."
 
 
 def about(pair: Pair, live: bool) -> str:

@@ -106,6 +106,10 @@ def test_a_text_that_cannot_be_used(visit, page):
         ("inside", {"view": "Attention", "model": "digits-cnn.xnor"}),
         ("inside", {"model": "<script>alert(1)</script>"}),
         ("playground", {"no-such-setting": "1"}),
+        ("robustness", {"model": "sst2-minilm.bit-w1a1"}),
+        ("robustness", {"severity": "6"}),
+        ("robustness", {"pictures": "a dream"}),
+        ("inside", {"view": "Attention", "model": "digits-vit.bivit-w1a1", "beta": "2"}),
     ],
     ids=lambda part: part if isinstance(part, str) else "-".join(part.values()),
 )

@@ -18,16 +18,24 @@ def to_severity(place: Any) -> None:
     state.put("severity", max(int(place[1]), 1))
 
 
-def measured(subject: Subject) -> robust.Pair | None:
-    """What this machine measured, now or for another visitor; None where nobody asked."""
+def measure(subject: Subject) -> None:
+    """A button that measures both on this machine; what it finds is shown to later visitors too."""
     known = cache.measured_robustness()
 
     def work(tell: jobs.Tell) -> robust.Pair:
         known[subject.name] = robust.measure(subject, tell)
         return known[subject.name]
 
-    jobs.offer("Measure it here", "robustness", subject.name, work, ceiling=1200)
-    return known.get(subject.name)
+    jobs.offer("Measure it here", "measure-robustness", subject.name, work, ceiling=1200)
+
+
+def show(subject: Subject, pair: robust.Pair, live: bool, severity: int) -> None:
+    """What corruption costs both, in words and curve by curve."""
+    st.markdown(robust.in_words(pair))
+    figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, severity)
+    code = robust.code_of_curves(subject, live, severity)
+    charts.show(plots.describe(figure, code=code), "robustness", clicked=to_severity)
+    st.caption(robust.about(pair, live))
 
 
 def gallery(subject: Subject, example: Example, severity: int) -> None:
@@ -57,19 +65,21 @@ with page.frame(
 ) as controls:
     with controls:
         subject = inputs.for_subject(among=robust.subjects())
-        example = inputs.for_example(subject)
         severity = state.slide("Severity", 1, 5, 3, "severity", step=1)
     left, right = st.columns([1.15, 1], gap="large")
     with left:
-        answer = st.container()
-        live = measured(subject)
+        live = cache.measured_robustness().get(subject.name)
         pair = live or robust.recorded(subject)
         if pair is None:
-            raise UserError(f"nothing is on record of {subject.name}; measure it here")
-        answer.markdown(robust.in_words(pair))
-        figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, severity)
-        code = robust.code_of_curves(subject, live is not None, severity)
-        charts.show(plots.describe(figure, code=code), "robustness", clicked=to_severity)
-        st.caption(robust.about(pair, live is not None))
+            st.info(f"Nothing is on record of {subject.title}: measure it here.")
+        else:
+            show(subject, pair, live is not None, severity)
+        measure(subject)
     with right:
-        gallery(subject, example, severity)
+        try:
+            with controls:
+                example = inputs.for_example(subject)
+        except UserError as error:  # the pictures are not to be had; what is on record of them is
+            st.info(state.plain(f"No picture to follow: {error}. Choose one of your own."))
+        else:
+            gallery(subject, example, severity)
