@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz import zoo
+from binviz.data.pictures import squared
 from binviz.losses import Batch, LossChoice
 from binviz.registry import Registry
 
@@ -91,9 +92,9 @@ class HeldOut:
 class PictureKind:
     """What the pictures of a task are like, as one sees them: uint8, 0 black and 255 white.
 
-    shape: (H, W) grey, or (H, W, 3) red, green, blue. read: pictures (N, *shape) -> inputs of the forward call.
-    held_out: () -> those that models are judged on, (N, *shape), and their labels (N,); a UserError where they are not
-    to be had.
+    shape: (side, side) grey, or (side, side, 3) red, green, blue. read: pictures (N, *shape) -> inputs of the forward
+    call. held_out: () -> those that models are judged on, (N, *shape), and their labels (N,); a UserError where they
+    are not to be had.
     """
 
     shape: tuple[int, ...]
@@ -101,17 +102,17 @@ class PictureKind:
     held_out: Callable[[], tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
     def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The middle of any picture, (H, W, 3), shrunk or enlarged to `shape`.
+        """The middle square of any picture, (H, W, 3), shrunk or enlarged to `shape`.
 
         >>> photo = np.full((40, 60, 3), 200, np.uint8)
-        >>> get("digits").pictures.fit(photo).shape
+        >>> from binviz import tasks
+        >>> tasks.get("digits").pictures.fit(photo).shape
         (8, 8)
         """
-        from PIL import Image, ImageOps
+        from PIL import Image
 
-        image = Image.fromarray(picture).convert("L" if len(self.shape) == 2 else "RGB")
-        high, wide = self.shape[:2]
-        return np.asarray(ImageOps.fit(image, (wide, high), Image.Resampling.LANCZOS))
+        square = squared(picture, self.shape[0])
+        return square if len(self.shape) == 3 else np.asarray(Image.fromarray(square).convert("L"))
 
     @torch.inference_mode()
     def logits(self, model: nn.Module, raw: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:

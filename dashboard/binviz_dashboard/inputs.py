@@ -51,18 +51,18 @@ def chosen(of: Subject) -> int:
 def show(of: Subject, number: int) -> None:
     """From a callback: show the example of that number."""
     if of.task.shows == "picture":
-        state.put("pictures", own.HELD_OUT)
+        state.put("pictures", own.BUNDLED)
         state.put("digit", number)
     else:
         state.put("sentence", sentences.load()[number].text)
 
 
 def _picture(task: tasks.Task, name: str) -> Example:
-    """One of the held-out pictures, by its number, or the visitor's own."""
-    source = state.choose("Picture from", own.SOURCES, "pictures") if task.pictures else own.HELD_OUT
-    if source != own.HELD_OUT:
+    """One of the bundled pictures, by its number, or the visitor's own."""
+    source = state.choose("Pictures", own.SOURCES, "pictures") if task.pictures else own.BUNDLED
+    if source != own.BUNDLED:
         return own.picture(task, source)
-    last = len(task.held_out(None).examples) - 1
+    last = task.example_count() - 1
     return task.example(state.number("Picture", 0, last, 0, "digit"), name, None)
 
 

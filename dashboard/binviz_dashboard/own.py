@@ -12,8 +12,8 @@ from binviz.data import validate
 from binviz.tasks import Example, Task
 from binviz_dashboard import state
 
-HELD_OUT, FILE, CAMERA = "the test set", "my own file", "my camera"
-SOURCES = [HELD_OUT, FILE, CAMERA]
+BUNDLED, FILE, CAMERA = "bundled ones", "my own file", "my camera"
+SOURCES = [BUNDLED, FILE, CAMERA]
 
 
 def picture(task: Task, source: str) -> Example:

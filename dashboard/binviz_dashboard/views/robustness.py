@@ -9,7 +9,6 @@ from binviz_dashboard import cache, charts, inputs, jobs, own, page, robust, sta
 from binviz_dashboard.subject import Subject
 
 from binviz import plots
-from binviz.errors import UserError
 from binviz.tasks import Example
 
 
@@ -76,10 +75,6 @@ with page.frame(
             show(subject, pair, live is not None, severity)
         measure(subject)
     with right:
-        try:
-            with controls:
-                example = inputs.for_example(subject)
-        except UserError as error:  # the pictures are not to be had; what is on record of them is
-            st.info(state.plain(f"No picture to follow: {error}. Choose one of your own."))
-        else:
-            gallery(subject, example, severity)
+        with controls:
+            example = inputs.for_example(subject)
+        gallery(subject, example, severity)
