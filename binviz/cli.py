@@ -271,6 +271,39 @@ def evaluate(
 
 
 @app.command()
+def robustness(
+    names: Annotated[list[str], typer.Argument(help="Bundled models, or folders or files of yours.")],
+    task: Annotated[
+        str | None, typer.Option(help="A task of pictures, where the first name does not say.")
+    ] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the corruptions.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write a record of each model to this folder.")
+    ] = None,
+) -> None:
+    """Corrupt the pictures of a task in fifteen ways, at five severities, and count what models still have right."""
+    from binviz import tasks, zoo
+    from binviz.evidence.robustness import write
+    from binviz.experiments.robustness import measure, table
+    from binviz.training.evaluate import loaded
+
+    if task is None and Path(names[0]).exists():
+        raise UserError(f"say which task {names[0]} is for: --task digits, or another task of pictures")
+    asked = tasks.get(task or zoo.describe(names[0]).task)
+    models = {name: loaded(name, asked.name) for name in names}
+    with typer.progressbar(length=1000, label="corruptions", file=sys.stderr) as bar:
+        found = measure(
+            models, asked, examples, seed, lambda share, _: bar.update(int(1000 * share) - bar.pos)
+        )
+        bar.update(1000 - bar.pos)
+    typer.echo(table(list(found.values())))
+    if out is not None:
+        for record in found.values():
+            typer.echo(f"written: {write(record, out)}")
+
+
+@app.command()
 def costs(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
     rule: Annotated[str, typer.Option(help="Whose counting; see binviz.costs.rules.names().")] = "everything",

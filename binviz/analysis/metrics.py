@@ -124,6 +124,19 @@ def ones_per_row(codes: ArrayLike, permitted: ArrayLike | None = None) -> NDArra
     return positive.sum(-1, dtype=np.int64)
 
 
+def row_entropy(probs: ArrayLike) -> NDArray[np.float64]:
+    r"""Entropy of each row of probabilities in bits, $-\sum_j p_j \log_2 p_j$: 0 where all lies on one key.
+
+    Args:
+        probs: (..., keys).
+
+    >>> row_entropy([[1.0, 0.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]]).tolist()
+    [0.0, 2.0]
+    """
+    p = np.asarray(probs, np.float64)
+    return -(p * np.log2(np.where(p > 0, p, 1))).sum(-1) + 0.0
+
+
 def mass_kept(probs: ArrayLike, codes: ArrayLike, permitted: ArrayLike | None = None) -> NDArray[np.float64]:
     r"""What binarization leaves of attention: the share of a query's probability that lies on its ones.
 

@@ -27,6 +27,7 @@ MAX_CHARACTERS = 5000
 MAX_ARRAY_BYTES = 32 * 2**20
 MAX_PICTURE_BYTES = 16 * 2**20
 MAX_PICTURE_SIDE = 4096
+MAX_PICTURE_PIXELS = 64_000_000
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 Source = str | Path | bytes | BinaryIO
@@ -230,7 +231,9 @@ def load_array(source: Source) -> NDArray[np.float32]:
 def load_picture(source: Source) -> NDArray[np.uint8]:
     """An uploaded picture (PNG, JPEG, WebP, GIF or BMP) of at most 16 MiB and 4096 pixels a side.
 
-    A camera's rotation is applied, transparency becomes white, and of an animation the first picture is taken.
+    A camera's rotation is applied, transparency becomes white, and of an animation the first picture is taken. Of 16
+    bits per colour, as scanners and microscopes write them, the upper eight are kept. A larger JPEG, of up to 64
+    million pixels, is read at a half, a quarter or an eighth of its size.
 
     Args:
         source: a path, the file's bytes, or a binary file.
@@ -257,12 +260,19 @@ def load_picture(source: Source) -> NDArray[np.uint8]:
     except Exception as error:  # a decoder raises what it likes on bytes that are none of its own
         names = ", ".join(PICTURE_FORMATS[:-1])
         raise UserError(f"this is not a picture; give {names} or {PICTURE_FORMATS[-1]}") from error
+    parts = next((each for each in (1, 2, 4, 8) if max(opened.size) <= each * MAX_PICTURE_SIDE), 1)
+    if parts > 1 and math.prod(opened.size) <= MAX_PICTURE_PIXELS:
+        wide, high = opened.size
+        opened.draft(None, (max(wide // parts, 1), max(high // parts, 1)))
     if max(opened.size) > MAX_PICTURE_SIDE:
         raise UserError(f"the picture is too large; shrink it to {MAX_PICTURE_SIDE} pixels a side")
-    if opened.mode.startswith(("I", "F")):
-        raise UserError("the picture has more than 8 bits per colour; save it with 8")
+    if opened.mode in ("I", "F"):
+        raise UserError("the picture has 32 bits per colour, of no known range; save it with 8")
     try:
-        coloured = ImageOps.exif_transpose(opened).convert("RGBA")
+        turned = ImageOps.exif_transpose(opened)
+        if turned.mode.startswith("I;16"):
+            turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+        coloured = turned.convert("RGBA")
     except Exception as error:
         raise UserError("the picture is damaged or cut off; save it again") from error
     paper = Image.new("RGBA", coloured.size, "white")

@@ -10,7 +10,7 @@ Every figure has units on its axes, colours that colour-blind readers can tell a
 """
 
 from binviz.plots import theme as theme
-from binviz.plots.attention import attention, model_view, patch_attention
+from binviz.plots.attention import attention, model_view
 from binviz.plots.binarizers import before_after, curves, error_curve
 from binviz.plots.bits import bit_product, bit_words
 from binviz.plots.costs import costs
@@ -19,7 +19,9 @@ from binviz.plots.layers import activations
 from binviz.plots.learning import bars, lines, moving_histogram
 from binviz.plots.network import causes, network, sensitivity
 from binviz.plots.overview import accuracy_size, answers, pictures
+from binviz.plots.patches import ones_entropy, patch_attention
 from binviz.plots.residuals import residuals
+from binviz.plots.robustness import robustness
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import (
     Histogram,
@@ -61,6 +63,7 @@ __all__ = [
     "model_view",
     "moving_histogram",
     "network",
+    "ones_entropy",
     "outliers",
     "patch_attention",
     "pictures",
@@ -68,6 +71,7 @@ __all__ = [
     "ratios",
     "reference_line",
     "residuals",
+    "robustness",
     "roofline",
     "scale_sweep",
     "sensitivity",

@@ -65,17 +65,17 @@ def attention(
     )
     figure.update_annotations(font_size=SIZE)
     grid = {"x": names, "y": names, "xgap": 1, "ygap": 1}
-    _add_maps(figure, weights, None if codes is None else bits, "query %{y}, key %{x}<br>", 1, grid)
+    add_maps(figure, weights, None if codes is None else bits, "query %{y}, key %{x}<br>", 1, grid)
     figure.update_xaxes(title="key (token)", tickangle=-60, type="category")
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_yaxes(title="query (token)", row=1, col=1)
-    _frames(figure)
+    frames(figure)
     sized(figure, 120 + max(LINE_OF_MAP * len(labels), 250), top=56, right=90)
     figure.update_layout(showlegend=False)
     return describe(figure, alt=". ".join(said) + ".")
 
 
-def _add_maps(
+def add_maps(
     figure: go.Figure,
     weights: Sequence[NDArray[np.float32]],
     bits: NDArray[np.int8] | None,
@@ -110,7 +110,7 @@ def _add_maps(
 LINE_OF_MAP = 18
 
 
-def _frames(figure: go.Figure) -> None:
+def frames(figure: go.Figure) -> None:
     """A line around every panel: dark cells end on a dark page, light ones on a white page."""
     line = {"showline": True, "linecolor": GREY, "mirror": True, "showgrid": False, "zeroline": False}
     figure.update_xaxes(**line)
@@ -190,7 +190,7 @@ def model_view(
             type="rect", x0=head - 0.5, x1=head + 0.5, y0=layer - 0.5, y1=layer + 0.5,
             line={"color": BINARY, "width": 3},
         )  # fmt: skip
-    _frames(figure)
+    frames(figure)
     figure.update_xaxes(title="head (number)", range=[-0.5, heads - 0.5], dtick=1)
     figure.update_yaxes(title="layer (number)", range=[layers - 0.5, -0.5], dtick=1)
     sized(figure, 90 + 62 * layers, right=90, top=16)
@@ -209,70 +209,3 @@ def _pooled(maps: NDArray[np.float32], most: int) -> NDArray[np.float32]:
     sums = np.add.reduceat(np.add.reduceat(maps, starts, axis=-1), starts, axis=-2)
     sizes = np.diff([*starts, n])
     return sums / np.outer(sizes, sizes)
-
-
-@builder
-def patch_attention(
-    picture: Sequence[Sequence[float]],
-    query: tuple[int, int] | None,
-    teacher: Sequence[Sequence[float]],
-    before: Sequence[Sequence[float]],
-    codes: Sequence[Sequence[int]],
-    class_token: tuple[float, float, int] | None = None,
-) -> go.Figure:
-    """One query's attention laid over the patches of a picture: the teacher's, the 1-bit network's, its codes.
-
-    Args:
-        picture: (height, width); darker is more, as with ink.
-        query: row and column of the query's patch; None for the class token.
-        teacher: (rows, columns) of the patches, probabilities of the float model.
-        before: (rows, columns), of the 1-bit model, before its binarizer.
-        codes: (rows, columns), behind it.
-        class_token: the same three of the class token, which lies on no patch.
-
-    >>> figure = patch_attention(np.eye(4), (0, 1), [[0.25, 0.75]], [[0.5, 0.5]], [[0, 1]])
-    >>> figure.layout.meta["alt"].split(". ")[1]
-    'Teacher: the largest probability is 0.75'
-    """
-    grey, bits = np.asarray(picture, dtype=float), np.asarray(codes, dtype=np.int8)
-    weights = [np.asarray(part, dtype=np.float32).round(4) for part in (teacher, before)]
-    high, wide = grey.shape[0] / bits.shape[0], grey.shape[1] / bits.shape[1]
-    titles = ["picture<br>", "teacher<br>probability", "1-bit, before<br>probability", "1-bit, after<br>code"]
-    if class_token is not None:
-        for i, value in enumerate(class_token, start=1):
-            titles[i] = f"{titles[i].partition('<br>')[0]}<br>class token {value:.2g}"
-    figure = make_subplots(rows=1, cols=4, subplot_titles=titles, horizontal_spacing=0.05)
-    figure.update_annotations(font_size=SIZE)
-    figure.add_heatmap(z=grey, colorscale="Greys", showscale=False, hoverinfo="skip", row=1, col=1)
-    y0, x0 = (np.arange(n) * step + (step - 1) / 2 for n, step in zip(bits.shape, (high, wide), strict=True))
-    grid = {"x": x0, "y": y0, "xgap": 2, "ygap": 2}
-    _add_maps(figure, weights, bits, "", 2, grid)
-    if query is not None:
-        row, column = query
-        for column_of_figure in (1, 2, 3, 4):
-            figure.add_shape(
-                type="rect",
-                x0=column * wide - 0.5,
-                x1=(column + 1) * wide - 0.5,
-                y0=row * high - 0.5,
-                y1=(row + 1) * high - 0.5,
-                line={"color": BINARY, "width": 3},
-                row=1,
-                col=column_of_figure,
-            )
-    figure.update_xaxes(title="column (pixel)", constrain="domain")
-    figure.update_yaxes(autorange="reversed", constrain="domain", constraintoward="top")
-    figure.update_yaxes(title="row (pixel)", row=1, col=1)
-    for panel in ("", "2", "3", "4"):
-        figure.update_layout({f"yaxis{panel}": {"scaleanchor": f"x{panel}"}})
-    _frames(figure)
-    sized(figure, 340, top=56, right=90)
-    who = "the class token" if query is None else f"the patch in row {query[0]}, column {query[1]}"
-    ones = f"{int((bits > 0).sum())} of {bits.size} patches have a one."
-    if class_token is not None:
-        ones += " On the class token: {:.2f}, {:.2f} and code {}.".format(*class_token)
-    return describe(
-        figure,
-        alt=f"Where {who} looks. Teacher: the largest probability is {weights[0].max():.2f}. 1-bit, before its "
-        f"binarizer: {weights[1].max():.2f}. After it: {ones}",
-    )

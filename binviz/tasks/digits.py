@@ -15,7 +15,7 @@ from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.networks import DigitsCNN, DigitsCNNConfig
 from binviz.tasks.batches import LengthBuckets
-from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
+from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task, register
 
 ARCHITECTURES = ("vit", "cnn")
 #: Width of the bundled models, which names leave out.
@@ -142,6 +142,37 @@ def held_out(tokenizer: None = None) -> HeldOut:
     return HeldOut(list(torch.as_tensor(images)), collate)
 
 
+def seen(ink: np.ndarray) -> np.ndarray:
+    """Ink of 0..16 as grey levels of a page, uint8: paper is 255, full ink 15, so that no level is lost.
+
+    >>> seen(np.array([0, 8, 16])).tolist()
+    [255, 135, 15]
+    """
+    return (255 - 15 * np.asarray(ink)).astype(np.uint8)
+
+
+def read(raw: np.ndarray) -> dict[str, Tensor]:
+    """Grey pictures of a page, (N, 8, 8) uint8, as a model reads them: `seen` the other way round, at most full ink.
+
+    >>> pictures, _ = digits.raw("test")
+    >>> torch.equal(read(seen(pictures))["pixel_values"], torch.from_numpy(digits.normalise(pictures)))
+    True
+    """
+    ink = np.minimum((255 - raw.astype(np.float32)) / 15, 16)
+    return {"pixel_values": torch.from_numpy(digits.normalise(ink))}
+
+
+def held_out_pictures() -> tuple[np.ndarray, np.ndarray]:
+    """The held-out digits, dark on white paper.
+
+    >>> raw, labels = held_out_pictures()
+    >>> raw.shape, int(raw.max()), labels.shape
+    ((450, 8, 8), 255, (450,))
+    """
+    ink, labels = digits.raw("test")
+    return seen(ink), labels
+
+
 def example(index: int, model: str = "", tokenizer: None = None) -> Example:
     """A held-out picture, by its number.
 
@@ -151,21 +182,21 @@ def example(index: int, model: str = "", tokenizer: None = None) -> Example:
     >>> example(0).truth
     '1'
     """
-    pictures, labels = digits.raw("test")
-    if not 0 <= index < len(pictures):
-        raise UserError(f"no picture has the number {index}; choose one from 0 to {len(pictures) - 1}")
+    ink, labels = digits.raw("test")
+    if not 0 <= index < len(ink):
+        raise UserError(f"no picture has the number {index}; choose one from 0 to {len(ink) - 1}")
     code = (
         "images, labels = digits.load('test')\n"
         f"inputs = {{'pixel_values': torch.from_numpy(images[{index} : {index + 1}])}}\n"
     )
     return Example(
         f"digit {index}",
-        {"pixel_values": torch.from_numpy(digits.normalise(pictures[index : index + 1]))},
+        {"pixel_values": torch.from_numpy(digits.normalise(ink[index : index + 1]))},
         code,
-        imports="from binviz.data import digits\n",
+        imports="from binviz import tasks\nfrom binviz.data import digits\n",
         truth=str(labels[index]),
-        picture=pictures[index],
-        picture_code=f"digits.raw('test')[0][{index}]",
+        picture=seen(ink[index]),
+        picture_code=f"tasks.get('digits').pictures.held_out()[0][{index}]",
     )
 
 
@@ -181,6 +212,7 @@ TASK = register(
         held_out=held_out,
         example=example,
         example_count=lambda: len(digits.raw("test")[0]),
+        pictures=PictureKind((8, 8), read, held_out_pictures),
         licence="CC-BY-4.0 data",
         source="trained from scratch on scikit-learn's digits (UCI, 1998)",
     )

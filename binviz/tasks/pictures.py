@@ -23,7 +23,7 @@ from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.networks import DigitsCNN, DigitsCNNConfig, StemViT, StemViTConfig
 from binviz.tasks.batches import LengthBuckets
-from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
+from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task, register
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -227,6 +227,21 @@ def held_out(tokenizer: None = None, *, source: str = CIFAR10, size: int = 0) ->
     return HeldOut(range(len(found)), collate)
 
 
+def read(raw: NDArray[np.uint8]) -> dict[str, Tensor]:
+    """What a model reads of pictures, see `normalise`.
+
+    >>> read(np.zeros((2, 4, 4, 3), np.uint8))["pixel_values"].shape
+    torch.Size([2, 3, 4, 4])
+    """
+    return {"pixel_values": normalise(raw)}
+
+
+def held_out_pictures(*, source: str = CIFAR10, size: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The held-out pictures, (N, size, size, 3), and their labels, (N,)."""
+    found = pictures.load(source, "test", size)
+    return found.take(np.arange(len(found))), found.labels
+
+
 def example(index: int, model: str = "", tokenizer: None = None, *, size: int = 32) -> Example:
     """One of scikit-learn's two photographs, shrunk: they are there without the data set, and nobody's class is right.
 
@@ -299,6 +314,7 @@ def _task(source: str, size: int, classes: tuple[str, ...], side: int, **about: 
         held_out=partial(held_out, **where),
         example=partial(example, size=side),
         example_count=lambda: len(photos.NAMES),
+        pictures=PictureKind((side, side, 3), read, partial(held_out_pictures, **where)),
         source=f"trained from scratch on {source}",
         **about,
     )

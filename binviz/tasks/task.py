@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz import zoo
+from binviz.data.pictures import squared
 from binviz.losses import Batch, LossChoice
 from binviz.registry import Registry
 
@@ -50,7 +51,8 @@ class Example:
 
     key: names it in caches. inputs: of the forward call, batch 1. code: Python that makes `inputs`. imports: lines
     that the code needs before it. truth: the right answer where it is known. tokens: of a text, between its first
-    and last mark. cut: how many of them were left out. picture: (H, W) as it is drawn, and Python that makes it.
+    and last mark. cut: how many of them were left out. picture: (H, W) or (H, W, 3) as one sees it, 0 black and 255
+    white, and Python that makes it.
     """
 
     key: str
@@ -87,6 +89,40 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class PictureKind:
+    """What the pictures of a task are like, as one sees them: uint8, 0 black and 255 white.
+
+    shape: (side, side) grey, or (side, side, 3) red, green, blue. read: pictures (N, *shape) -> inputs of the forward
+    call. held_out: () -> those that models are judged on, (N, *shape), and their labels (N,); a UserError where they
+    are not to be had.
+    """
+
+    shape: tuple[int, ...]
+    read: Callable[[NDArray[np.uint8]], dict[str, torch.Tensor]]
+    held_out: Callable[[], tuple[NDArray[np.uint8], NDArray[np.int64]]]
+
+    def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The middle square of any picture, (H, W, 3), shrunk or enlarged to `shape`.
+
+        >>> photo = np.full((40, 60, 3), 200, np.uint8)
+        >>> from binviz import tasks
+        >>> tasks.get("digits").pictures.fit(photo).shape
+        (8, 8)
+        """
+        from PIL import Image
+
+        square = squared(picture, self.shape[0])
+        return square if len(self.shape) == 3 else np.asarray(Image.fromarray(square).convert("L"))
+
+    @torch.inference_mode()
+    def logits(self, model: nn.Module, raw: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+        """(N, classes) of a model, put in eval mode, for pictures (N, *shape)."""
+        model.eval()
+        parts = (raw[start : start + batch] for start in range(0, len(raw), batch))
+        return np.concatenate([model(**self.read(part)).logits.float().numpy() for part in parts])
+
+
+@dataclass(frozen=True)
 class Task:
     """A task.
 
@@ -104,6 +140,8 @@ class Task:
         licence: of what is bundled.
         source: where data and start come from.
         example_count: how many inputs there are to look at.
+        pictures: what its pictures are like before a model's processing, where whoever corrupts or replaces one begins;
+            None where it has no pictures.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
@@ -119,6 +157,7 @@ class Task:
     licence: str
     source: str
     example_count: Callable[[], int] = lambda: 0
+    pictures: PictureKind | None = None
     about_examples: str = ""
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.packed import pack
@@ -25,6 +27,12 @@ def evaluate_named(name: str, task: str, *, packed: bool = False) -> Judged:
         UserError: unknown model or task, a model that takes other inputs or gives another number of labels, a
             float model to be packed, or data not to be had.
     """
+    asked, model = tasks.get(task), loaded(name, task)
+    return asked.judge(pack(model) if packed else model, asked.tokenizer(name))
+
+
+def loaded(name: str, task: str) -> nn.Module:
+    """A saved or bundled model that fits a task; arguments and errors as `evaluate_named`."""
     asked, model = tasks.get(task), zoo.load(name)
     given: Any = model
     if (given.main_input_name, given.config.num_labels) != (asked.takes, asked.outputs):
@@ -32,4 +40,4 @@ def evaluate_named(name: str, task: str, *, packed: bool = False) -> Judged:
             f"{name} takes {given.main_input_name} and gives {given.config.num_labels} labels; "
             f"{task} has {asked.takes} and {asked.outputs} labels"
         )
-    return asked.judge(pack(model) if packed else model, asked.tokenizer(name))
+    return model

@@ -25,7 +25,7 @@ from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
 from binviz.tasks import Example
-from binviz_dashboard import answers, lab, priced, product, recorded, subject
+from binviz_dashboard import answers, lab, looks, priced, product, recorded, robust, subject
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -84,11 +84,37 @@ def captured(name: str, key: str, _example: Example) -> analysis.Captured:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def attention(name: str, key: str, _example: Example) -> analysis.Attention:
-    """All attention maps of a model as it reads an example."""
+def attention(name: str, key: str, _example: Example, beta: float | None = None) -> analysis.Attention:
+    """All attention maps of a model as it reads an example, BiViT's with a threshold of its own where one is given."""
     shared = model(name)
     with shared.lock:
-        return analysis.attention(shared.model, _example.inputs, tokenizer(name))
+        asked = shared.model if beta is None else looks.with_beta(shared.model, beta)
+        return analysis.attention(asked, _example.inputs, tokenizer(name))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def answer_at(name: str, key: str, beta: float, _example: Example) -> tuple[float, ...]:
+    """Probabilities that a model gives with such a threshold of BiViT's attention."""
+    shared = model(name)
+    with shared.lock:
+        return answers.ask(looks.with_beta(shared.model, beta), _example)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def followed(name: str, key: str, severity: int, number: int, _example: Example) -> list[robust.Followed]:
+    """A picture under all corruptions, with the answers of a 1-bit model and its float partner."""
+    of = subject.of(name)
+    floats, bits = map(model, of.pair)
+    assert _example.picture is not None and of.task.pictures is not None
+    with floats.lock, bits.lock:
+        pair = floats.model, bits.model
+        return robust.follow(_example.picture, max(number, 0), severity, of.task.pictures, pair)
+
+
+@st.cache_resource(show_spinner=False)
+def measured_robustness() -> dict[str, robust.Pair]:
+    """1-bit model -> what this machine measured of it and its partner; jobs write into it."""
+    return {}
 
 
 @st.cache_resource(max_entries=32, show_spinner="Three passes through the networks")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from binviz import tasks
 from binviz.data import sentences
 from binviz.errors import UserError
 from binviz.tasks import Example, text
-from binviz_dashboard import cache, state, subject
+from binviz_dashboard import cache, own, state, subject
 from binviz_dashboard.subject import Subject
 
 OWN = "Write my own"
@@ -15,16 +17,17 @@ FIRST_TEXT = "Not once did I look at my watch."
 LONGEST_TEXT = 2000
 
 
-def for_subject(attending: bool = False) -> Subject:
+def for_subject(attending: bool = False, among: Mapping[str, Subject] | None = None) -> Subject:
     """A 1-bit model with its teacher.
 
     Args:
         attending: offer only those with attention.
+        among: offer these; None for all.
 
     Raises:
         UserError: none are bundled.
     """
-    known = subject.subjects(attending)
+    known = subject.subjects(attending) if among is None else among
     if not known:
         raise UserError("this installation holds no models; install binviz again")
     words = {name: each.title for name, each in known.items()}
@@ -40,7 +43,7 @@ def chosen(of: Subject) -> int:
     """The number of the example that is shown; -1 where the visitor wrote it."""
     shown = state.visit().shown
     if of.task.shows == "picture":
-        return int(shown["digit"])
+        return int(shown.get("digit", -1))
     texts = [sentence.text for sentence in sentences.load()]
     return texts.index(shown["sentence"]) if shown["sentence"] in texts else -1
 
@@ -48,14 +51,18 @@ def chosen(of: Subject) -> int:
 def show(of: Subject, number: int) -> None:
     """From a callback: show the example of that number."""
     if of.task.shows == "picture":
+        state.put("pictures", own.BUNDLED)
         state.put("digit", number)
     else:
         state.put("sentence", sentences.load()[number].text)
 
 
 def _picture(task: tasks.Task, name: str) -> Example:
-    """One of the held-out pictures, by its number."""
-    last = len(task.held_out(None).examples) - 1
+    """One of the bundled pictures, by its number, or the visitor's own."""
+    source = state.choose("Pictures", own.SOURCES, "pictures") if task.pictures else own.BUNDLED
+    if source != own.BUNDLED:
+        return own.picture(task, source)
+    last = task.example_count() - 1
     return task.example(state.number("Picture", 0, last, 0, "digit"), name, None)
 
 

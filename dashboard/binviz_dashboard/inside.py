@@ -95,14 +95,13 @@ def place(floats: Captured, binaries: Captured, name: str, reader: str | None = 
     """
     readers = analysis.readers(binaries, name)
     reader = reader if reader in readers else next(iter(readers), None)
-    teacher, before = floats.flat(name), binaries.flat(name)
-    after = None if reader is None else binaries.flat(f"{reader}.decoded")
-    ends = [plots.central_span(part) for part in (teacher, before)]
-    ends += [] if after is None else [(float(after.min()), float(after.max()))]
+    own = floats.flat(name), binaries.flat(name)
+    decoded = None if reader is None else binaries.flat(f"{reader}.decoded")
+    ends = [plots.central_span(part) for part in own]
+    ends += [] if decoded is None else [(float(decoded.min()), float(decoded.max()))]
     span = min(low for low, _ in ends), max(high for _, high in ends)
-    teacher, before, after = (
-        None if part is None else plots.histogram(part, BINS, span) for part in (teacher, before, after)
-    )
+    teacher, before = (plots.histogram(part, BINS, span) for part in own)
+    after = None if decoded is None else plots.histogram(decoded, BINS, span)
     codes = None if reader is None else np.unique(binaries.flat(f"{reader}.code"), return_counts=True)
     counted = None if codes is None else dict(zip(*(part.tolist() for part in codes), strict=True))
     return Place(teacher, before, after, counted, reader, readers)
@@ -273,7 +272,8 @@ def steps_said(found: Map, steps: Steps, layer: int, head: int) -> str:
 
 def maps(attention: Attention, codes: bool = False) -> NDArray:
     """(layers, heads, n, n) of the one example: probabilities, or codes. Arguments of `plots.model_view`."""
-    return np.stack([(layer.codes if codes else layer.probs)[0] for layer in attention.layers])
+    kept = [layer.codes if codes else layer.probs for layer in attention.layers]
+    return np.stack([part[0] for part in kept if part is not None])
 
 
 def notes(steps: Steps) -> list[list[str]]:
@@ -304,7 +304,7 @@ def view(teacher: Attention, student: Attention, which: str) -> tuple[NDArray, s
 def code_of_model_view(code: Code, which: str, reads_text: bool) -> str:
     """Python that draws `plots.model_view`."""
     return (
-        _of_attention(code, reads_text)
+        of_attention(code, reads_text)
         + f"maps, what, codes = inside.view(floats, binaries, {which!r})\n"
         + "figure = plots.model_view(maps, what, inside.notes(analysis.steps(floats, binaries)), codes)\n"
     )
@@ -313,7 +313,7 @@ def code_of_model_view(code: Code, which: str, reads_text: bool) -> str:
 def code_of_head(code: Code, labels: Sequence[str], layer: int, head: int, reads_text: bool) -> str:
     """Python that draws `plots.attention` of one head."""
     return (
-        _of_attention(code, reads_text)
+        of_attention(code, reads_text)
         + f"teacher, student = floats.map({layer}, {head}), binaries.map({layer}, {head})\n"
         + f"agreement, kept = (float(each[{layer}, {head}]) for each in analysis.steps(floats, binaries))\n"
         + f"labels = {list(labels)}\n"
@@ -321,7 +321,8 @@ def code_of_head(code: Code, labels: Sequence[str], layer: int, head: int, reads
     )
 
 
-def _of_attention(code: Code, reads_text: bool) -> str:
+def of_attention(code: Code, reads_text: bool) -> str:
+    """Python that makes `floats` and `binaries`, attention of both models."""
     words = ", tokenizer" if reads_text else ""
     made = code(f"analysis.attention({{model}}, inputs{words})")
     return made.replace("import torch\n", "import torch\nfrom binviz_dashboard import inside\n", 1)
@@ -340,16 +341,18 @@ class Patches(NamedTuple):
 def patches(teacher: Map, student: Map, position: int) -> Patches:
     """What the query at a position (0 is the class token) attends to, as a map of patches."""
     side = round((len(teacher.probs) - 1) ** 0.5)
-    rows = [part[position] for part in (teacher.probs, student.probs, student.codes)]
+    assert student.codes is not None
+    rows = teacher.probs[position], student.probs[position], student.codes[position]
     query = None if position == 0 else divmod(position - 1, side)
     apart = float(rows[0][0]), float(rows[1][0]), int(rows[2][0])
-    return Patches(query, *(row[1:].reshape(side, side) for row in rows), apart)
+    over, before, codes = (row[1:].reshape(side, side) for row in rows)
+    return Patches(query, over, before, codes, apart)
 
 
 def code_of_patches(code: Code, picture: str, layer: int, head: int, position: int) -> str:
     """Python that draws `plots.patch_attention`; `picture` is Python that makes the picture."""
     return (
-        _of_attention(code, reads_text=False)
+        of_attention(code, reads_text=False)
         + f"found = inside.patches(floats.map({layer}, {head}), binaries.map({layer}, {head}), {position})\n"
         + f"figure = plots.patch_attention({picture}, *found)\n"
     )

@@ -13,7 +13,7 @@ from binviz.analysis import MEASURES
 from binviz.analysis import steps as steps_of
 from binviz.errors import UserError
 from binviz.tasks import Example
-from binviz_dashboard import activations, answers, cache, charts, inside, jobs, state
+from binviz_dashboard import activations, answers, cache, charts, inside, jobs, looks_parts, state
 from binviz_dashboard.subject import Subject
 
 FROM = {"made here": "local", "accumulated": "accumulated"}
@@ -104,6 +104,9 @@ def attention(controls: DeltaGenerator, subject: Subject, example: Example) -> N
         layer = int(state.choose("Layer", [str(each) for each in range(len(binaries.layers))], "layer"))
         head = int(state.choose("Head", [str(each) for each in range(heads)], "head"))
         which = state.choose("All heads of", inside.VIEWS, "state")
+        binaries, made, said = looks_parts.threshold(subject, example, made)
+    if said:
+        st.markdown(said)
     steps, words = steps_of(floats, binaries), bool(example.tokens)
     left, right = st.columns([1, 1.8], gap="large")
     with left:
@@ -121,13 +124,12 @@ def attention(controls: DeltaGenerator, subject: Subject, example: Example) -> N
         code = inside.code_of_head(made, labels, layer, head, words)
         charts.show(plots.describe(figure, code=code), "attention")
         st.caption(inside.steps_said(student, steps, layer, head))
+    below, over = st.columns([1, 1.8], gap="large")
+    with below:
+        looks_parts.ones(binaries, made, layer, head, labels, words)
     if example.picture is not None:
-        query = state.choose("Query", labels, "query")
-        position = labels.index(query)
-        found = inside.patches(teacher, student, position)
-        figure = plots.patch_attention(example.picture, *found)
-        code = inside.code_of_patches(made, example.picture_code, layer, head, position)
-        charts.show(plots.describe(figure, code=code), "patches")
+        with over:
+            looks_parts.patches(teacher, student, example, made, layer, head, labels)
     st.caption(
         "What a head looks at is not yet why the network answers as it does: attention is no explanation."
     )

@@ -7,6 +7,7 @@ PAGES = {
     "binarizers": ("Binarizers", ":material/tune:"),
     "bits": ("Bits", ":material/memory:"),
     "inside": ("Inside", ":material/grid_on:"),
+    "robustness": ("Robustness", ":material/foggy:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
     "evidence": ("Evidence", ":material/fact_check:"),
 }

@@ -77,6 +77,7 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         ("evidence", {"run": "bit/sst2.bibert/0", "beside": "bit/sst2.bit-w1a1/0", "moved": "scales"}),
         ("playground", {"part": "On digits"}),
         ("playground", {"clip": "true"}),
+        ("robustness", {"severity": "5", "model": "digits-cnn.xnor", "digit": "9"}),
         ("inside", {"measure": "signal to noise", "places": "binarizers", "place": "layers.1.ffn_in"}),
         ("inside", {"places": "residual stream"}),
         ("inside", {"model": "digits-cnn.xnor"}),

@@ -198,7 +198,9 @@ BAD_PICTURES = {
     "too wide": (picture("1", (4097, 1)), "too large"),
     "bomb": (picture("1", (20_000, 10_000)), "too large"),
     "too many bytes": (bytes(16 * 2**20 + 1), "larger than 16 MiB"),
-    "16 bits": (picture("I;16"), "8 bits"),
+    "12,000 pixels": (picture("1", (12_000, 2)), "too large"),
+    "12,000 pixels a side, JPEG": (picture("L", (12_000, 12_000), "JPEG"), "too large"),
+    "animation, cut off": (picture("P", (64, 64), "GIF")[:40], "damaged"),
     "missing": ("nothing.png", "cannot read"),
 }
 
@@ -207,6 +209,14 @@ BAD_PICTURES = {
 def test_bad_picture_gets_one_line(source, message):
     with pytest.raises(UserError, match=rf"^[^\n]*{message}[^\n]*$"):
         validate.load_picture(source)
+
+
+def animation():
+    """A red picture, then a blue one."""
+    file = io.BytesIO()
+    first, second = (Image.new("RGB", (6, 4), colour) for colour in ("red", "blue"))
+    first.save(file, "GIF", save_all=True, append_images=[second])
+    return file.getvalue()
 
 
 GOOD_PICTURES = {
@@ -218,6 +228,10 @@ GOOD_PICTURES = {
     "bmp": picture(kind="BMP"),
     "one bit": picture("1"),
     "transparent": picture("RGBA"),
+    "cmyk": picture("CMYK", kind="JPEG"),
+    "16 bits": picture("I;16", color=1 << 15),
+    "grey and transparent": picture("LA"),
+    "animation": animation(),
 }
 
 
@@ -226,6 +240,35 @@ def test_good_picture():
         loaded = validate.load_picture(io.BytesIO(content))
         assert loaded.shape == (4, 6, 3)
         assert loaded.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("name", "colour"),
+    [
+        ("png", (1, 2, 3)),
+        ("grey", (7, 7, 7)),
+        ("16 bits", (128,) * 3),
+        ("cmyk", (255,) * 3),
+        ("animation", (255, 0, 0)),
+    ],
+)
+def test_a_picture_keeps_its_colour(name, colour):
+    loaded = validate.load_picture(GOOD_PICTURES[name])
+    np.testing.assert_allclose(loaded, np.broadcast_to(colour, loaded.shape), atol=2)
+
+
+def test_the_least_and_the_largest_picture():
+    assert validate.load_picture(picture(size=(1, 1), color=(9, 8, 7))).tolist() == [[[9, 8, 7]]]
+    assert validate.load_picture(picture("1", (4096, 2))).shape == (2, 4096, 3)
+    # A telephone's photograph; JPEGs can be read at a part of their size
+    assert validate.load_picture(picture("L", (8064, 16), "JPEG")).shape == (8, 4032, 3)
+    assert validate.load_picture(picture("L", (12_000, 40), "JPEG")).shape == (10, 3000, 3)
+
+
+def test_a_text_called_a_picture(tmp_path):
+    (tmp_path / "a.png").write_text("no picture", "utf-8")
+    with pytest.raises(UserError, match="not a picture"):
+        validate.load_picture(tmp_path / "a.png")
 
 
 def test_transparency_is_white_and_the_camera_rotation_applied():

@@ -82,7 +82,7 @@ FIGURES = {
         ["embed", "layers.0.attention", "all"], [1.0, -0.5, 40], [100, 0, 900], chance=50, chosen="embed"
     ),
     "patch_attention": lambda: plots.patch_attention(
-        RNG.integers(0, 17, (8, 8)),
+        RNG.integers(0, 256, (8, 8)),
         (1, 2),
         MAP[0, :16].reshape(4, 4),
         MAP[1, :16].reshape(4, 4),
@@ -90,7 +90,22 @@ FIGURES = {
         class_token=(0.12, 0.3, 1),
     ),
     "patch_attention-class-token": lambda: plots.patch_attention(
-        X[:64].reshape(8, 8), None, MAP[:4, :4], MAP[:4, :4], MAP[:4, :4] > 1
+        RNG.integers(0, 256, (32, 32, 3)), None, MAP[:8, :8], MAP[:8, :8], MAP[:8, :8] > 1
+    ),
+    "ones_entropy": lambda: plots.ones_entropy(
+        {str(head): RNG.uniform(0, 4, 17) for head in range(4)},
+        {str(head): RNG.integers(1, 17, 17) for head in range(4)},
+        keys=17,
+        chosen="2",
+        queries=TOKENS[:17],
+    ),
+    "robustness": lambda: plots.robustness(
+        {
+            f"corruption {i}": {"float": np.linspace(98, 10 + i, 6), "1-bit": np.linspace(91, 10, 6)}
+            for i in range(15)
+        },
+        chance=10.2,
+        severity=3,
     ),
     "bit_product": lambda: plots.bit_product([0.5, -1, 0], [1, 2, -3], [1, 0, 1], [1, 1, 0]),
     "bit_product-and": lambda: plots.bit_product([0.6, 0], [1, -2], [1, 0], [1, 0], signed=False),
@@ -274,9 +289,10 @@ def test_a_figure_of_runs_has_the_float_networks_colour_for_float_networks_only(
     "kind", ["before_after", "before_after-teacher", "activations", "attention", "patch_attention"]
 )
 def test_a_figure_of_tensors_says_whose_each_is(kind):
-    networks = [(trace.meta or {}).get("network") for trace in FIGURES[kind]().data]
-    if kind == "patch_attention":
-        assert networks.pop(0) is None  # the picture
+    shown = FIGURES[kind]().data
+    if kind == "patch_attention":  # without the picture under each, and the points to click on
+        shown = [trace for trace in shown if trace.type == "heatmap"]
+    networks = [(trace.meta or {}).get("network") for trace in shown]
     assert set(networks) <= {"float", "1-bit"}
     assert networks == sorted(networks, reverse=True), "the teacher comes first"
     assert ("float" in networks) is (kind != "before_after")

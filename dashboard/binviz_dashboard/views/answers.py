@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from binviz_dashboard import answers as both
-from binviz_dashboard import cache, charts, inputs, models, page, speed, state
+from binviz_dashboard import cache, charts, inputs, models, own, page, speed, state
 from binviz_dashboard.subject import Subject
 
 from binviz import plots, zoo
@@ -27,8 +27,9 @@ def question(example: Example) -> None:
     if example.picture is None:
         st.markdown(f"### {state.plain(example.key)}")
     else:
-        big = np.kron(255 - example.picture * 15, np.ones((20, 20), np.uint8))
-        st.image(big, width=150, alt=f"a handwritten {example.truth}, 8 by 8 pixels")
+        high, wide = example.picture.shape[:2]
+        what = "your picture" if example.truth is None else f"a picture of {example.truth}"
+        st.image(own.large(example.picture, 160), width=150, alt=f"{what}, {wide} by {high} pixels")
     said = [f"Read in {counted(len(example.tokens), 'word piece')}."] if example.tokens else []
     said += [f"The right answer is {example.truth}."] if example.truth is not None else []
     said += [f"{example.cut} word pieces at the end were left out."] if example.cut else []

@@ -1,0 +1,173 @@
+"""What the page Robustness computes and says; no Streamlit here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from binviz import zoo
+from binviz.data.corruptions import CORRUPTIONS, corrupt
+from binviz.evidence import robustness as records
+from binviz.evidence.robustness import Robustness
+from binviz.experiments.robustness import measure as measure_all
+from binviz.tasks import PictureKind
+from binviz.words import counted, percent
+from binviz_dashboard import subject
+from binviz_dashboard.subject import Subject
+
+
+class Pair(NamedTuple):
+    """Of a float model and of its 1-bit partner."""
+
+    floats: Robustness
+    bits: Robustness
+
+
+def subjects() -> dict[str, Subject]:
+    """The bundled pairs whose pictures can be corrupted.
+
+    >>> all(each.task.shows == "picture" for each in subjects().values())
+    True
+    """
+    return {name: each for name, each in subject.subjects().items() if each.task.pictures is not None}
+
+
+def recorded(of: Subject) -> Pair | None:
+    """What is on record of both; None where one is missing.
+
+    >>> recorded(subject.of("digits-vit.bit-w1a1")).floats.examples
+    450
+    """
+    known = records.records()
+    return Pair(*(known[name] for name in of.pair)) if set(of.pair) <= set(known) else None
+
+
+def measure(of: Subject, tell: Callable[[float, str], None]) -> Pair:
+    """Both, measured here on models of their own."""
+    found = measure_all({name: zoo.load(name) for name in of.pair}, of.task, tell=tell)
+    return Pair(*(found[name] for name in of.pair))
+
+
+def curves(pair: Pair) -> dict[str, dict[str, list[float]]]:
+    """Arguments of `plots.robustness`."""
+    return {
+        CORRUPTIONS[name].title: {
+            "float": [100 * share for share in pair.floats.accuracy(name)],
+            "1-bit": [100 * share for share in pair.bits.accuracy(name)],
+        }
+        for name in pair.floats.right
+    }
+
+
+def code_of_curves(of: Subject, live: bool, severity: int) -> str:
+    """Python that draws them."""
+    names = ", ".join(map(repr, of.pair))
+    made = (
+        f"models = {{name: binviz.load(name) for name in ({names})}}\n"
+        f"found = measure(models, tasks.get({of.task.name!r}))\n"
+        if live
+        else "found = records()\n"
+    )
+    return (
+        "import binviz\nfrom binviz import plots, tasks\nfrom binviz.evidence.robustness import records\n"
+        "from binviz.experiments.robustness import measure\nfrom binviz_dashboard import robust\n\n"
+        f"{made}pair = robust.Pair(*(found[name] for name in ({names})))\n"
+        f"figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, {severity})\n"
+    )
+
+
+def in_words(pair: Pair) -> str:
+    """What corruption costs both, and where most and least.
+
+    >>> floats = Robustness("a", "", "t", {}, 10, 0.1, 0, 10, {"fog": [9, 9, 8, 8, 6], "frost": [9] * 5}, 1.0)
+    >>> bits = Robustness("b", "", "t", {}, 10, 0.1, 0, 9, {"fog": [8, 7, 5, 2, 1], "frost": [8] * 5}, 1.0)
+    >>> in_words(Pair(floats, bits)).split(". ")[0]
+    'Corruption costs the float network 15.0 points, of 100 % to 85.0 %, and the 1-bit one 27.0, of 90.0 % to 63.0 %'
+    """
+    clean = [each.clean / each.examples for each in pair]
+    lost = [100 * (before - each.mean) for before, each in zip(clean, pair, strict=True)]
+    ahead = sum(
+        bits > floats
+        for name in pair.floats.right
+        for floats, bits in zip(pair.floats.right[name], pair.bits.right[name], strict=True)
+    )
+    gap = {
+        name: float(np.mean(pair.floats.right[name]) - np.mean(pair.bits.right[name]))
+        for name in pair.floats.right
+    }
+    widest, least = max(gap, key=gap.__getitem__), min(gap, key=gap.__getitem__)
+    points = {name: 100 * gap[name] / pair.floats.examples for name in (widest, least)}
+    said = (
+        f"Corruption costs the float network {lost[0]:.1f} points, of {percent(clean[0])} to "
+        f"{percent(pair.floats.mean)}, and the 1-bit one {lost[1]:.1f}, of {percent(clean[1])} to "
+        f"{percent(pair.bits.mean)}."
+    )
+    if points[widest] > 0:
+        said += f" The float one leads most under {CORRUPTIONS[widest].title} ({points[widest]:.1f} points)"
+        said += (
+            f", least under {CORRUPTIONS[least].title} ({points[least]:.1f})." if points[least] >= 0 else "."
+        )
+    if points[least] < 0:
+        said += f" The 1-bit one leads most under {CORRUPTIONS[least].title} ({-points[least]:.1f} points)."
+    return f"{said} The 1-bit one is ahead at {ahead} of {5 * len(gap)} places."
+
+
+def about(pair: Pair, live: bool) -> str:
+    """Where the numbers are from, and how far chance moves one of them, in sentences."""
+    one = pair.bits
+    seed = f"seed {one.seed}"
+    where = "Measured here" if live else f"Recorded on {one.machine.get('device', 'another machine')}"
+    sure = 196 * (0.25 / one.examples) ** 0.5
+    return (
+        f"{where}, {counted(one.examples, 'picture')}, {seed}: a point is sure to ±{sure:.1f} at most (95 %). "
+        f"Chance is {percent(one.chance)}. The corruptions are ours, after ImageNet-C with CIFAR-10-C's parameters; "
+        "frost is synthetic."
+    )
+
+
+class Followed(NamedTuple):
+    """One picture, corrupted: what it is called, how it looks, and both answers, numbers of classes."""
+
+    title: str
+    picture: NDArray[np.uint8]
+    floats: int
+    bits: int
+
+
+def follow(
+    picture: NDArray[np.uint8],
+    number: int,
+    severity: int,
+    kind: PictureKind,
+    models: tuple[nn.Module, nn.Module],
+) -> list[Followed]:
+    """A picture through all corruptions at a severity, and clean, with the answers of the float and the 1-bit model.
+
+    Args:
+        picture: as the task's are. number: of it among the held-out ones, so that it looks as it does there.
+        severity: 1 to 5. kind: of the task's pictures. models: the two.
+    """
+    raw = [picture, *(corrupt(picture[None], name, severity, first=number)[0] for name in CORRUPTIONS)]
+    answers = [kind.logits(model, np.stack(raw)).argmax(-1).tolist() for model in models]
+    titles = ["clean", *(each.title for each in CORRUPTIONS.values())]
+    return [Followed(*each) for each in zip(titles, raw, *answers, strict=True)]
+
+
+def still_right(found: list[Followed], labels: tuple[str, ...], truth: str | None) -> str:
+    """How many of the corrupted pictures both answer as they do the clean one, or rightly, in a sentence.
+
+    >>> found = [Followed("clean", np.zeros((1, 1)), 1, 1), Followed("fog", np.zeros((1, 1)), 0, 1)]
+    >>> still_right(found, ("a", "b"), "b")
+    'Right are the float one on 0 of 1, the 1-bit one on 1.'
+    """
+    clean, *spoilt = found
+    wanted = [clean.floats, clean.bits] if truth is None else [labels.index(truth)] * 2
+    floats = sum(each.floats == wanted[0] for each in spoilt)
+    bits = sum(each.bits == wanted[1] for each in spoilt)
+    if truth is None:
+        return f"As the clean picture answer the float one {floats} of {len(spoilt)}, the 1-bit one {bits}."
+    return f"Right are the float one on {floats} of {len(spoilt)}, the 1-bit one on {bits}."

@@ -1,0 +1,80 @@
+"""Robustness: accuracy of a float network and its 1-bit twin where pictures are corrupted, and one picture followed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from binviz_dashboard import cache, charts, inputs, jobs, own, page, robust, state
+from binviz_dashboard.subject import Subject
+
+from binviz import plots
+from binviz.tasks import Example
+
+
+def to_severity(place: Any) -> None:
+    """From a click: that severity, of the clean picture the least."""
+    state.put("severity", max(int(place[1]), 1))
+
+
+def measure(subject: Subject) -> None:
+    """A button that measures both on this machine; what it finds is shown to later visitors too."""
+    known = cache.measured_robustness()
+
+    def work(tell: jobs.Tell) -> robust.Pair:
+        known[subject.name] = robust.measure(subject, tell)
+        return known[subject.name]
+
+    jobs.offer("Measure it here", "measure-robustness", subject.name, work, ceiling=1200)
+
+
+def show(subject: Subject, pair: robust.Pair, live: bool, severity: int) -> None:
+    """What corruption costs both, in words and curve by curve."""
+    st.markdown(robust.in_words(pair))
+    figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, severity)
+    code = robust.code_of_curves(subject, live, severity)
+    charts.show(plots.describe(figure, code=code), "robustness", clicked=to_severity)
+    st.caption(robust.about(pair, live))
+
+
+def gallery(subject: Subject, example: Example, severity: int) -> None:
+    """The picture under all corruptions, with both answers."""
+    labels = subject.task.labels
+    found = cache.followed(subject.name, example.key, severity, inputs.chosen(subject), example)
+    said = f"The right answer is {example.truth}. " if example.truth is not None else ""
+    st.markdown(f"**One picture under all of them at severity {severity}**")
+    st.caption(f"{said}{robust.still_right(found, labels, example.truth)}")
+    with st.container(horizontal=True, gap="small", key="gallery"):
+        for each in found:
+            answers = {"float": labels[each.floats], "1-bit": labels[each.bits]}
+            with st.container(width=104, gap=None):
+                told = ", ".join(f"{network}: {answer}" for network, answer in answers.items())
+                st.image(own.large(each.picture, 96), width=96, alt=f"{each.title}; {told}")
+                marks = [
+                    f"{network} {answer}{'' if example.truth is None else ' ✓' if answer == example.truth else ' ✗'}"
+                    for network, answer in answers.items()
+                ]
+                st.caption(f"**{each.title}**  \n" + "  \n".join(marks))
+
+
+with page.frame(
+    "What is left of an answer in fog, blur and noise?",
+    "contrast at severity 2: which of the two loses more?",
+    ("teacher", "recipe"),
+) as controls:
+    with controls:
+        subject = inputs.for_subject(among=robust.subjects())
+        severity = state.slide("Severity", 1, 5, 3, "severity", step=1)
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        live = cache.measured_robustness().get(subject.name)
+        pair = live or robust.recorded(subject)
+        if pair is None:
+            st.info(f"Nothing is on record of {subject.title}: measure it here.")
+        else:
+            show(subject, pair, live is not None, severity)
+        measure(subject)
+    with right:
+        with controls:
+            example = inputs.for_example(subject)
+        gallery(subject, example, severity)
