@@ -59,7 +59,7 @@ def kinds() -> dict[str, list[str]]:
     """Card -> the binarizers on it; some are on two, one that nobody chooses is on none.
 
     >>> kinds()["attention"]
-    ['bibert-attention', 'bivit-attention', 'elastic-unsigned', 'row-threshold']
+    ['bibert-attention', 'bivit-attention', 'bivit-attention-scores', 'elastic-unsigned', 'row-threshold']
     """
     takes = {name: set(binarizers.get(name).takes) for name in binarizers.names()}
     return {kind: [name for name in takes if takes[name] & set(words)] for kind, words in KINDS.items()}
