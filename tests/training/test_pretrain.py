@@ -84,6 +84,9 @@ def test_a_binary_encoder_is_trained_and_saved(place, tmp_path):
     # The same command finds everything done; with more steps it goes on
     again = pretrain.train(settings, tmp_path)
     assert again["bipft-a"].metrics == found["bipft-a"].metrics
+    # Another student of the same float self
+    other = pretrain.train(replace(settings, stages=("float", "bipft-b"), steps=2, marks=()), tmp_path)
+    assert other["float"].metrics == found["float"].metrics
     longer = pretrain.train(replace(settings, steps=44, marks=()), tmp_path)["bipft-a"]
     assert longer.curves["step"][-1] == 44 and longer.curves["loss"][:40] == found["bipft-a"].curves["loss"]
 
