@@ -84,6 +84,9 @@ def test_a_binary_encoder_is_trained_and_saved(place, tmp_path):
     # The same command finds everything done; with more steps it goes on
     again = pretrain.train(settings, tmp_path)
     assert again["bipft-a"].metrics == found["bipft-a"].metrics
+    # Another student of the same float self
+    other = pretrain.train(replace(settings, stages=("float", "bipft-b"), steps=2, marks=()), tmp_path)
+    assert other["float"].metrics == found["float"].metrics
     longer = pretrain.train(replace(settings, steps=44, marks=()), tmp_path)["bipft-a"]
     assert longer.curves["step"][-1] == 44 and longer.curves["loss"][:40] == found["bipft-a"].curves["loss"]
 
@@ -94,6 +97,7 @@ def test_the_next_sentence(place, tmp_path):
     assert type(binviz.load(tmp_path / "mlm.float+bipft-b.seed0")).__name__ == "BertForPreTraining"
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_numbers(place, tmp_path):
     """Killed without warning in the middle of a stage."""
     settings = config(place, steps=40)
@@ -185,13 +189,10 @@ def test_mistakes_in_the_command(tmp_path):
         (["--config", "nothing.toml"], "is not a configuration"),
         ([], "say what to learn from"),
         (["--text", "a.txt", "--stages", "float,bipft-c"], "no recipe named 'bipft-c'"),
-        (["--text", f"{tmp_path}/none.txt"], "there is no text file"),
     ):
         words = ["pretrain", "--out", str(tmp_path), "--pieces", "0", *words]
         said = CliRunner().invoke(cli.app, words)
-        assert isinstance(said.exception, UserError)
-        if "a.txt" in words or "--text" not in words:  # without a network the start is what is missed first
-            assert message in str(said.exception)
+        assert isinstance(said.exception, UserError) and message in str(said.exception)
 
 
 def test_every_shipped_configuration_can_be_used():
