@@ -10,6 +10,7 @@ from binviz.check.notebook_02 import ex_2_1, ex_2_2, ex_2_3, ex_2_4, ex_2_5, ex_
 from binviz.check.notebook_03 import ex_3_1, ex_3_2, ex_3_3, ex_3_4, ex_3_5, ex_3_6
 from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_4_6
 from binviz.check.notebook_05 import ex_5_1, ex_5_2, ex_5_3, ex_5_4
+from binviz.check.notebook_06 import ex_6_1, ex_6_2, ex_6_3, ex_6_4, ex_6_5
 
 __all__ = [
     "Case",
@@ -46,6 +47,11 @@ __all__ = [
     "ex_5_2",
     "ex_5_3",
     "ex_5_4",
+    "ex_6_1",
+    "ex_6_2",
+    "ex_6_3",
+    "ex_6_4",
+    "ex_6_5",
     "exercise",
     "tally",
 ]
