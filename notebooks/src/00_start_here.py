@@ -21,6 +21,7 @@
 # | [03](03_from_the_loop_to_the_limit.ipynb) | how fast can bits be, and what stops them? |
 # | [04](04_two_sets_and_elasticity.ipynb) | which two values, and how large? |
 # | [05](05_many_teachers.ipynb) | one step from float to one bit, or several? |
+# | [06](06_a_threshold_that_follows.ipynb) | how can attention's threshold follow each row? |
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one prints the first value that is
 # wrong, with a hint. Complete solutions are in the folder `solutions`.

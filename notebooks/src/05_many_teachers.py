@@ -390,6 +390,8 @@ plots.lines(sizes, wide, "width of the ViT (units, logarithmic)", "accuracy (% o
 # | several steps of distillation are better than one | BiT, abstract | the verdicts of `bit-w1a1.two-step` and `two-step-alphas-kept` against `bit-w1a1` in section 5 | no: 6 layers for 12, a few hundred steps, few seeds |
 # | two sets, elastic functions, ReLU each help | BiT, method | the verdicts in section 5 | the same |
 # | BiT is better than BiBERT | BiT, results | the verdict in section 5 | the same |
+#
+# **Next:** [notebook 06](06_a_threshold_that_follows.ipynb): a threshold that follows each row of attention.
 
 # %% [markdown]
 # ## References

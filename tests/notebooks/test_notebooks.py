@@ -12,7 +12,7 @@ _spec.loader.exec_module(build)
 
 every_notebook = pytest.mark.parametrize("source", build.SOURCES, ids=lambda path: path.stem)
 #: They train nets, or measure how fast something is.
-LONG = ("02", "03", "04", "05")
+LONG = ("02", "03", "04", "05", "06")
 every_notebook_in_time = pytest.mark.parametrize(
     "source",
     [pytest.param(s, marks=pytest.mark.slow) if s.stem[:2] in LONG else s for s in build.SOURCES],
