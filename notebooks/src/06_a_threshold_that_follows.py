@@ -585,12 +585,12 @@ def learn_scales(place, steps=60, rate=0.005):
         return 100 * ((scale * (unknown_codes @ signs.T) - wanted) ** 2).sum() / (wanted**2).sum()
 
     start = np.abs(w).mean(axis=1)
-    scale = torch.tensor(start, requires_grad=True)
+    scale = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([scale], lr=rate)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
         error = scale.detach().numpy() * (codes @ signs.T) - x @ w.T
-        scale.grad = torch.tensor(scale_gradient(codes, signs, 2 * error / len(x)))
+        scale.grad = torch.as_tensor(scale_gradient(codes, signs, 2 * error / len(x))).double()
         optimizer.step()
     return lost(start), lost(scale.detach().numpy())
 
