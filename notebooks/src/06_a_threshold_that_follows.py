@@ -513,7 +513,7 @@ for claim in edge.claims:
 # ## 8. Attention first?
 #
 # BiViT does not binarize all at once: first attention alone, the feed-forward part float, for half of the epochs; then the rest. It calls that *cross-layer
-# binarization*, and in its table 7 that is worth eleven points. Would the other order do as well? Again the budget is the whole: 60 steps and 60 steps against the 120 at once.
+# binarization*, and in its table 7 that is worth 11.6 points. Would the other order do as well? Again the budget is the whole: 60 steps and 60 steps against the 120 at once.
 #
 # **Predict** the order of the three.
 

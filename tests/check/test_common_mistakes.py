@@ -62,7 +62,7 @@ def _differing(a, w):
         (check.ex_6_3, lambda codes: codes / codes.sum(1, keepdims=True).clip(1), "last axis"),
         (check.ex_6_4, lambda probs, grad: grad, "sum of probs * grad"),
         (check.ex_6_4, lambda probs, grad: probs * grad, "sum of probs * grad"),
-        (check.ex_6_4, lambda probs, grad: probs * (1 - probs) * grad, "always 1"),
+        (check.ex_6_4, lambda probs, grad: probs * (1 - probs) * grad, "sum of probs * grad"),
         (check.ex_6_4, lambda probs, grad: probs * (grad - (probs * grad).sum()), "last axis"),
         (check.ex_6_5, lambda inputs, signs, grad: (inputs @ signs.T).sum(axis=0), "one gradient"),
         (check.ex_6_5, lambda inputs, signs, grad: (grad * (inputs @ signs.T)).sum(axis=1), "one gradient"),
