@@ -60,6 +60,7 @@ class Pictures:
     source: where it is from. stored: of every picture its bytes, or its path. labels: (N,) int64. classes: their
     names. size: height and width in pixels.
 
+    >>> import io
     >>> from PIL import Image
     >>> file = io.BytesIO()
     >>> Image.new("L", (4, 2), 255).save(file, "PNG")

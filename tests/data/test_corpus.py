@@ -2,7 +2,8 @@
 
 import json
 import logging
-import multiprocessing
+import subprocess
+import sys
 
 import datasets
 import numpy as np
@@ -189,12 +190,24 @@ def test_a_file_that_was_lost_or_cut(tmp_path):
         made(tmp_path)
 
 
-def _make(folder):
-    return tokens_of(open_corpus(f"{folder}/text.txt"), tokenizer(), folder / "tokens").tolist()
+MAKES = """
+import sys
+from pathlib import Path
+from transformers import BertTokenizer
+from binviz.data.corpus import open_corpus
+from binviz.data.tokens import tokens_of
+
+folder, *pieces = sys.argv[1:]
+tokenizer = BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
+print(*tokens_of(open_corpus(f"{folder}/text.txt"), tokenizer, Path(folder, "tokens")))
+"""
 
 
 def test_several_processes_make_one_file(tmp_path):
     write(tmp_path, b"ab a\nb\n" * 3000)
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        first, second = pool.map(_make, [tmp_path] * 2)
-    assert first == second == [5, 8, 5, 3, 6, 3] * 3000
+    command = [sys.executable, "-c", MAKES, str(tmp_path)]
+    started = [
+        subprocess.Popen([*command, *PIECES], stdout=subprocess.PIPE, encoding="utf-8") for _ in range(2)
+    ]
+    made = [process.communicate(timeout=120)[0].split() for process in started]
+    assert made == [["5", "8", "5", "3", "6", "3"] * 3000] * 2
