@@ -108,9 +108,9 @@ def network(
         lines.append(f"white = {reference:g}: {means}")
         worse = known >= reference if better == "lower" else known <= reference
         said += f". {int(worse.sum())} of {known.size} are no better than {reference:g}, {means}"
-    above = {"x": 0, "y": 1, "yanchor": "top", "pad": {"t": 4}, "font": {"size": SIZE}}
+    above = {"x": 0, "y": 1, "yanchor": "top", "pad": {"t": 18, "l": 44}, "font": {"size": SIZE}}
     figure.update_layout(title={"text": "<br>".join(lines), **above})
-    sized(figure, 82 + 20 * len(lines) + 30 * len(places), top=8 + 20 * len(lines))
+    sized(figure, 88 + 20 * len(lines) + 30 * len(places), top=14 + 20 * len(lines))
     return describe(figure, alt=f"{said}.")
 
 
