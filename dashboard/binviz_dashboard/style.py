@@ -66,6 +66,8 @@ SHEET = f"""
 class Styled:
     """A layer around an app: every HTML page that it answers with becomes Streamlit's with our style.
 
+    A file that a visitor saves, whatever it is, stays as it is.
+
     >>> "<style>" in Styled(app=None).page
     True
     """
@@ -81,7 +83,8 @@ class Styled:
         async def styled(message: Message) -> None:
             nonlocal ours
             headers = dict(message.get("headers", ()))
-            if message.get("status") == 200 and headers.get(b"content-type", b"").startswith(b"text/html"):
+            html = headers.get(b"content-type", b"").startswith(b"text/html")
+            if message.get("status") == 200 and html and b"content-disposition" not in headers:
                 ours = True
                 await HTMLResponse(self.page, headers={"Cache-Control": "no-cache"})(scope, receive, send)
             elif not ours:
