@@ -103,7 +103,10 @@ def test_a_killed_run_goes_on_to_the_same_numbers(place, tmp_path):
     settings = config(place, steps=40)
     wanted = pretrain.train(settings, tmp_path / "whole")["bipft-a"]
     command = [sys.executable, "-m", "binviz.cli", *words_of(settings, tmp_path / "cut")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    threads = os.environ | {
+        "OMP_NUM_THREADS": str(torch.get_num_threads())
+    }  # the order of sums depends on it
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=threads)
     checkpoint, until = tmp_path / "cut/mlm.float+bipft-a.seed0.checkpoint", time.monotonic() + 120
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)

@@ -89,13 +89,16 @@ with page.frame(
         asked = known[texts.index(state.choose("Question", texts, "question"))]
         keys = {recorded.key(run): run for run in asked.runs}
         words = cache.run_names() | dict(zip(keys, names.short(list(keys.values())), strict=True))
-        default = recorded.default()
-        order = state.first(recorded.key(default) if default else "", list(keys))
-        one = state.choose("Run", order, "run", words=words)
-        others = [key for key in dict.fromkeys([*order, *runs]) if key != one]
-        other = state.choose("Beside it", [NONE, *others], "beside", words=words)
+        shown: list[str] = []
+        if keys:
+            default = recorded.default()
+            order = state.first(recorded.key(default) if default else "", list(keys))
+            one = state.choose("Run", order, "run", words=words)
+            others = [key for key in dict.fromkeys([*order, *runs]) if key != one]
+            shown = [one, state.choose("Beside it", [NONE, *others], "beside", words=words)]
     st.markdown(f"#### {state.plain(asked.text)}")
     if asked.findings:
         answer(asked)
-    st.markdown("#### How it went")
-    course({words[key]: runs[key] for key in (one, other) if key != NONE})
+    if keys:
+        st.markdown("#### How it went")
+        course({words[key]: runs[key] for key in shown if key != NONE})
