@@ -647,7 +647,7 @@ for claim in experiment.claims:
     pair = tuple(name.partition(".")[2] for name in (claim.better, claim.worse))
     ours = f"{100 * found.difference:+.1f}" if found.seeds else ""
     print(
-        f"{found.verdict:10s}{ours:>7s}{f'{theirs[pair]:+.1f}' if pair in theirs else '':>11s}   {claim.text}"
+        f"{found.verdict:10s}{ours:>7s}{f'{theirs[pair]:+.2f}' if pair in theirs else '':>11s}   {claim.text}"
     )
 
 # %% [markdown]
