@@ -212,8 +212,7 @@ def pretrain(
     values = {key: value for key, value in locals().items() if key in names}
     values |= {"stages": _split(stages), "start": start or pretraining.START}
     if config is not None:
-        sources = {name: context.get_parameter_source(name) for name in values}
-        given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+        given = _given(context, values)
         values |= {key: value for key, value in configs.read_pretrain(config).items() if key not in given}
     if not values["text"]:
         raise UserError("say what to learn from: --text with a hub id or files, or --config bipft-minilm")
@@ -222,7 +221,7 @@ def pretrain(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bipft, bit or edge.")],
+    experiment: Annotated[str, typer.Argument(help="bipft, bit, bivit or edge.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),
