@@ -22,7 +22,7 @@ def launch():
             check=False,
             timeout=600,
         )
-        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.returncode == 0, done.stderr[:4000]
         return done.stdout
 
     return run
