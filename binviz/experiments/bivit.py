@@ -10,9 +10,9 @@ layer norm that follows can do their work. Attention first and then the rest bea
 the other order by less than noise. BiT is within three points of BiViT on so small a ViT; BiBERT's map of signs loses
 five or more. The window's open edge is worth more than any of it, as on the digits.
 
-Added after the first rows, before its own run: BiViT drops the factor v of its attention's codes. Without it attention's
-output is an integer at the very edge of the next window, which blocks its gradient; v alone should win most of the 14
-points by which BiT leads, as much as the open edge does.
+Added after the first rows, before its own run: BiViT drops the factor v of its attention's codes. Without it
+attention's output is an integer at the very edge of the next window, which blocks its gradient; v alone should win most
+of the 14 points by which BiT leads, as much as the open edge does.
 """
 
 from __future__ import annotations
