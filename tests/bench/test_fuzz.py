@@ -30,7 +30,7 @@ def packed(files, tmp_path, monkeypatch):
 
 
 #: Each kind starts a process; of the others a few damaged files are in the tests of what reads them.
-SHORT = ("packed", "records", "manifests", "answers")
+SHORT = ("records", "answers")
 
 
 @pytest.mark.parametrize(

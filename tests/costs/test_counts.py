@@ -30,6 +30,9 @@ def test_float_macs_are_those_of_torchs_flop_counter(architecture, model, given)
     assert not any(row.kind == "other products" for row in counted.rows)
 
 
+@pytest.mark.parametrize(
+    "architecture", ["bert", "vit", "plain", pytest.param("swin", marks=pytest.mark.slow)]
+)
 def test_every_byte_of_the_packed_file(model, given):
     before = packed_bytes(model)
     for recipe in recipes.names():

@@ -9,7 +9,7 @@ from binviz_kernels import forms
 from numpy.typing import NDArray
 
 #: Files of tests that compile a product of each kind and little else.
-PRODUCTS = ("test_gemm", "test_planes", "test_tables")
+PRODUCTS = ("test_gemm", "test_tables")
 
 
 @pytest.hookimpl(tryfirst=True)

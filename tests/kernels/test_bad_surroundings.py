@@ -133,6 +133,7 @@ def test_kernels_that_must_not_be_compiled_are_refused():
     assert done.stderr.splitlines()[-1].startswith("ValueError: NUMBA_DISABLE_JIT is set")
 
 
+@pytest.mark.slow
 def test_three_threads_on_any_number_of_cores():
     program = """
 import numpy as np

@@ -194,6 +194,7 @@ def test_what_stood_in_its_memory_does_not_matter(form, attention, monkeypatch):
     check(again, words_again, packed, y, unpack_codes(words, packed))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(get_threads() < 2, reason="one thread only")
 def test_threads_change_nothing(form, norm_first, monkeypatch):
     monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)
@@ -215,6 +216,7 @@ def test_threads_change_nothing(form, norm_first, monkeypatch):
         check(again, same, packed, y, unpack_codes(codes, packed))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(get_threads() < 2, reason="one thread only")
 def test_threads_change_nothing_in_windows(form, monkeypatch):
     monkeypatch.setattr("binviz_kernels.kernel.SMALLEST_WORK", 0)

@@ -122,6 +122,7 @@ def test_the_portable_panels_are_the_transpose(signs):
     np.testing.assert_array_equal(arrange(words, forms.FORMS["portable"]), words.T)
 
 
+@pytest.mark.slow
 def test_weights_prepared_for_another_form_are_run_in_it(signs, monkeypatch):
     a, v = pack_rows(signs(7, 100)), signs(70, 100)
     results = []

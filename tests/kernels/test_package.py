@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import binviz_kernels
+import pytest
 from binviz_kernels import compiled, naive
 from binviz_kernels.kernel import Kernel
 
@@ -44,12 +45,14 @@ def test_every_function_says_what_it_raises_and_shows_an_example():
             assert part in text, name
 
 
+@pytest.mark.slow
 def test_the_cache_notices_a_change_in_any_file(tmp_path):
     """Numba itself looks only at the file a kernel stands in."""
     copy = tmp_path / "binviz_kernels"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     program = """
 import numpy as np
+import pytest
 from binviz_kernels import compiled, pack_rows, pack_weights, xnor_gemm
 x = np.ones((1, 100))
 print(xnor_gemm(pack_rows(x), pack_weights(x))[0, 0], sum(compiled.DOTS.serial.stats.cache_hits.values()))

@@ -41,6 +41,7 @@ def split_everything(monkeypatch):
     return into
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3], ids=["two threads", "three"])
 def test_the_number_of_threads_changes_nothing(count, signs, split_everything):
     for rows in (0, 1, 5, 24, 40, 77):
@@ -58,6 +59,7 @@ def test_every_form_can_be_split(form, signs, split_everything):
     )
 
 
+@pytest.mark.slow
 def test_kernels_called_from_four_python_threads_at_once(signs, split_everything):
     """The unsafe kind of threads would abort the process here."""
     split_everything(2)

@@ -7,13 +7,6 @@ import pytest
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
 every_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-#: The first one; the others take long.
-QUICK = ("00",)
-every_notebook_in_time = pytest.mark.parametrize(
-    "source",
-    [s if s.stem[:2] in QUICK else pytest.param(s, marks=pytest.mark.slow) for s in SOURCES],
-    ids=lambda path: path.stem,
-)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +78,8 @@ def test_every_figure_follows_a_prediction(build, source):
             assert "**Predict" in said, cell.source
 
 
-@every_notebook_in_time
+@pytest.mark.slow
+@every_notebook
 def test_the_solution_runs_and_every_check_is_right(build, source):
     for cell in build.execute(build.solution(source)).cells:
         for output in cell.get("outputs", []):
