@@ -48,7 +48,6 @@ NO_SAB = BIVIT.but(
 TO_SCORES = BIVIT.but(
     "bivit-w1a1-scores-gradient", attention=Choice("bivit-attention-scores"), attention_on="scores"
 )
-WITH_V = BIVIT.but("bivit-w1a1-v", attention=Choice("bivit-attention", {"scale": True}))
 NO_PWS = BIVIT.but("bivit-w1a1-fixed-scales", weight=Choice("bibert-weight", {"edge": "blocks"}))
 
 
@@ -95,7 +94,7 @@ ROWS = (
     ),
     _row(
         "bivit-w1a1.with-v",
-        WITH_V,
+        "bivit-w1a1-v",
         group=2,
         why="attention's codes are scaled by the factor v, which the paper drops",
     ),

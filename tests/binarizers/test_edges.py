@@ -146,6 +146,7 @@ OFFICIAL = {
     "bibert": ("passes", "passes", "blocks", "blocks"),
     "bivit-w1a1": ("blocks", "blocks", "blocks", "-"),
     "bivit-attention": ("blocks", "blocks", "blocks", "-"),
+    "bivit-w1a1-v": ("blocks", "blocks", "blocks", "-"),
     "bivit-mixed": ("blocks", "blocks", "blocks", "-"),
     "bit-w1a1": ("-", "passes", "passes", "passes"),
     "bit-w1a2": ("-", "passes", "passes", "passes"),

@@ -20,6 +20,7 @@ NAMES = [
     "bivit-attention",
     "bivit-mixed",
     "bivit-w1a1",
+    "bivit-w1a1-v",
     "bnn",
     "bnn-probs",
     "bnn-threshold",
