@@ -70,7 +70,7 @@ def subjects(attending: bool = False) -> dict[str, Subject]:
         attending: only those that `Subject.attends` says yes of.
 
     >>> len(subjects()), len(subjects(attending=True))
-    (14, 8)
+    (17, 11)
     """
     entries = [zoo.describe(name) for name in zoo.names()]
     teachers = {(entry.task, entry.arch): entry for entry in entries if entry.recipe == "float"}
