@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz.adapters import layout_of
-from binviz.analysis.capture import capture, names
+from binviz.analysis.capture import Captured, capture, names
 from binviz.errors import UserError
 
 Matrix = NDArray[np.float64]
@@ -127,15 +127,31 @@ def residual_polynomial(
     blocks = layout_of(model).blocks
     if not 0 <= layer < len(blocks):
         raise UserError(f"there is no layer {layer}; this model has {len(blocks)} with attention")
-    block = blocks[layer]
-    there, place = set(names(model)), block.name
+    there, place = set(names(model)), blocks[layer].name
     if f"{place}.probs" not in there:
         raise UserError(
             "this model binarizes scores, not probabilities, so its softmax has no float counterpart"
         )
     wanted = [f"{place}.{part}{end}" for part in ("q", "k", "v", "probs") for end in ("", ".decoded")]
     found = capture(model, inputs, [name for name in (*wanted, f"{place}.q_in") if name in there])
+    return polynomials_of(model, found, layer, head, example)
 
+
+def polynomials_of(
+    model: nn.Module, found: Captured, layer: int, head: int, example: int = 0
+) -> Polynomials:
+    """The same of what was captured already, so that many heads cost one run.
+
+    Args:
+        model: as above.
+        found: of it: queries, keys, values and probabilities of the layer, also `.decoded`, and what goes in, `q_in`.
+        layer, head, example: which ones.
+
+    Raises:
+        UserError: something of this is missing, or there is no such head or example.
+    """
+    block = layout_of(model).blocks[layer]
+    place = block.name
     probs = found[f"{place}.probs"]
     for what, number, limit in (("head", head, probs.shape[1]), ("example", example, probs.shape[0])):
         if not 0 <= number < limit:

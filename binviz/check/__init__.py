@@ -11,6 +11,7 @@ from binviz.check.notebook_03 import ex_3_1, ex_3_2, ex_3_3, ex_3_4, ex_3_5, ex_
 from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_4_6
 from binviz.check.notebook_05 import ex_5_1, ex_5_2, ex_5_3, ex_5_4
 from binviz.check.notebook_06 import ex_6_1, ex_6_2, ex_6_3, ex_6_4, ex_6_5
+from binviz.check.notebook_07 import ex_7_1, ex_7_2, ex_7_3, ex_7_4, ex_7_5
 
 __all__ = [
     "Case",
@@ -52,6 +53,11 @@ __all__ = [
     "ex_6_3",
     "ex_6_4",
     "ex_6_5",
+    "ex_7_1",
+    "ex_7_2",
+    "ex_7_3",
+    "ex_7_4",
+    "ex_7_5",
     "exercise",
     "tally",
 ]

@@ -9,6 +9,9 @@ BiViT's are compared before the softmax, $s \ge \max s + \log\beta$, where posit
 rounds differently in vectors and in what is left over at their end, so next to a threshold the model's own code
 depends on where a number lies in memory.
 
+What BiPFT's estimators add to scores and contexts is no integer: those two are compared as floats, whose sums the
+kernels add in an order of their own, and exponentials of scores are the product of two.
+
 Codes of several bits, BiT's, need no range: there the kernels do the float operations themselves, entry by entry as the
 model does (`fold_code_layer`), and only the softmax's exponentials come from a table.
 
@@ -36,6 +39,7 @@ from binviz_kernels.code_encoder import (
 from binviz_kernels.encoder_layers import (
     BiasedScores,
     EncoderLayer,
+    LowRank,
     PackedEncoder,
     prepare_encoder,
 )
@@ -49,7 +53,7 @@ from binviz.binarizers.bivit import BiViTAttention
 from binviz.binarizers.bnn import BNN
 from binviz.binarizers.elastic import ElasticSigned, ElasticUnsigned
 from binviz.layers import BinaryLinear
-from binviz.layers.attention import FORBIDDEN, BinaryAttention
+from binviz.layers.attention import FORBIDDEN, BinaryAttention, LowRankEstimators
 from binviz.packed.known import Known, known_layer
 from binviz.packed.ranges import fold, products, range_and_doubts, require
 
@@ -214,7 +218,7 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     require(known is not None, reason)
     assert known is not None
     binary: Any = getattr(attention, "binary", None)
-    require(type(binary) is BinaryAttention and binary.estimators is None, "attention of its own kind")
+    require(type(binary) is BinaryAttention, "attention of its own kind")
     signs = ElasticSigned, BNN
     for role in ("query", "key", "value"):
         require_bits(getattr(binary, f"{role}_binarizer"), bits, *signs)
@@ -242,6 +246,32 @@ def parts_of(model: nn.Module, block: Block, bits: int) -> Parts:
     )  # fmt: skip
 
 
+def low_rank_terms(parts: Parts, context_scale: Tensor) -> LowRank | None:
+    """What a layer's estimators add to its scores and contexts, if it has any.
+
+    Raises:
+        NotFoldable: others than BiPFT's, or their scores are not followed by a softmax and BiT's binarizer.
+    """
+    binary, estimators = parts.binary, parts.binary.estimators
+    if estimators is None:
+        return None
+    require(type(estimators) is LowRankEstimators, "estimators of another kind")
+    require(parts.bias is None, "estimators under a bias of positions")
+    elastic = type(binary.attention_binarizer) is ElasticUnsigned and binary.attention_on == "probs"
+    require(elastic, "estimators of scores that BiT's binarizer does not read")
+    names = "q_main", "q_residual", "k_main", "k_residual", "v_residual"
+    linears = [estimators.get_submodule(name) for name in names]
+    weights, bias = (torch.cat([getattr(part, of).detach() for part in linears]) for of in ("weight", "bias"))
+    on_cpu = weights.dtype == torch.float32 and weights.device.type == "cpu"
+    require(on_cpu, "estimators that are not float32 on the CPU")
+    step = scale_of(binary.query_binarizer, 1) * scale_of(binary.key_binarizer, 1) * parts.scaling
+    # Else a score that the estimators make the largest could be too small for a float beside the others
+    require(float(2 * parts.head * step) < -FORBIDDEN, "scores as large as what forbids them")
+    inner = parts.qkv[0].scale.numel()
+    least = least_input(parts.attn_out.inputs, inner)
+    return LowRank(weights.numpy(), bias.numpy(), parts.scaling, float(context_scale), least.numpy())
+
+
 def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
     """One layer of one-bit activations as integers and ranges.
 
@@ -260,6 +290,12 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
     def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
         return binarizer.encode(values).q
 
+    low_rank = low_rank_terms(parts, context_scale)
+    context_range = None
+    if low_rank is None:
+        context_range = fold(
+            longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))
+        )
     dots = products(hidden)
     fc1_range, doubts = range_and_doubts(
         dots, codes(fc2.inputs, activation(fc1.outputs(dots.float()[:, None]))) > 0
@@ -273,9 +309,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
             fold(hidden, True, lambda dot: codes(binary.value_binarizer, qkv[2].outputs(dot))),
         ],
         **score_terms(binary, head, scaling, bias),  # type: ignore[arg-type]
-        context_range=fold(
-            longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))
-        ),
+        context_range=context_range,
         attn_out=attn_out.weights,
         attn_out_scale=attn_out.scale.numpy(),
         attn_out_bias=attn_out.bias.numpy(),
@@ -291,6 +325,7 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
         ffn_gain=after.weight.detach().numpy(),
         ffn_bias=after.bias.detach().numpy(),
         fc1_doubts=doubts,
+        low_rank=low_rank,
     )
 
 
@@ -310,6 +345,7 @@ def fold_code_layer(parts: Parts, bits: int) -> CodeLayer:
     binary, head, scaling, qkv, attn_out, fc1, fc2, activation, (before, after), _, bias = parts
     inner, hidden = qkv[0].scale.numel(), attn_out.scale.numel()
     require(bias is None, "codes of several bits under a bias of positions")
+    require(binary.estimators is None, "codes of several bits beside estimators")
     require(largest_score(head, bits) < 2**15, "scores that do not fit 16 bits")
     require(type(activation) is nn.ReLU, "another activation than a ReLU")
     probs = require_bits(binary.attention_binarizer, bits, ElasticUnsigned)
@@ -370,6 +406,7 @@ def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> Pack
         [part.norm_first for part in parts],
         [part.fc2.inputs.levels for part in parts],
         [part.bias is None for part in parts],
+        [0 if each is None else each.q_main.out_features for each in (part.binary.estimators for part in parts)],
     ):
         require(len(set(what)) == 1, "layers that differ")
     options: dict[str, Any] = {

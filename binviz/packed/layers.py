@@ -117,6 +117,23 @@ class PackedLayer(nn.Module):
         scales = self.scale.numpy().reshape(-1)
         self._row_scales = np.repeat(scales, len(self.bits) // len(scales))
 
+    def flip_(self, words: NDArray[np.uint64]) -> None:
+        """Flip the signs whose bits are 1; the same words once more undo it.
+
+        Args:
+            words: uint64, shaped as `bits`, 0 in the padding.
+
+        Raises:
+            TypeError, ValueError: they are not.
+        """
+        K = math.prod(self.shape[1:])
+        padding_is_zero("flips", packed_words("flips", words, K), K)
+        bits = self.bits.numpy()
+        if words.shape != bits.shape:
+            raise ValueError(f"flips have shape {words.shape}, bits {bits.shape}")
+        np.bitwise_xor(bits, words, out=bits)
+        self._prepare()
+
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         name, errors = f"{prefix}bits", rest[-1]
         if name in state_dict:

@@ -22,6 +22,7 @@ from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.patches import ones_entropy, patch_attention
 from binviz.plots.residuals import residuals
 from binviz.plots.robustness import robustness
+from binviz.plots.signs import flips
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import (
     Histogram,
@@ -58,6 +59,7 @@ __all__ = [
     "curves",
     "describe",
     "error_curve",
+    "flips",
     "histogram",
     "lines",
     "model_view",

@@ -42,7 +42,7 @@ def network(
         layers: names of the columns.
         values: (places, layers); what is not finite has no colour.
         names: (places, layers), canonical, the customdata of a click; "" where there is no such place.
-        measure: what the values are. unit: theirs. better: "lower" or "higher".
+        measure: what the values are. unit: theirs. better: "lower", "higher", or "" for neither.
         reference: the value of an answer that is of no use. means: what that answer is.
         chosen: a name that has a frame.
 
@@ -103,7 +103,7 @@ def network(
     said = f"{measure.capitalize()} ({unit}) at {len(cells)} places of the network"
     if known.size:
         said += f": from {known.min():.3g} to {known.max():.3g}"
-    lines = [f"{measure}, {_arrow(better)} ({unit})"]
+    lines = [f"{measure}, {_arrow(better)} ({unit})" if better else f"{measure} ({unit})"]
     if reference is not None:
         lines.append(f"white = {reference:g}: {means}")
         worse = known >= reference if better == "lower" else known <= reference

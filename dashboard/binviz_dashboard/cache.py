@@ -25,7 +25,7 @@ from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
 from binviz.tasks import Example
-from binviz_dashboard import answers, lab, looks, priced, product, recorded, robust, subject
+from binviz_dashboard import answers, lab, left_out, looks, priced, product, recorded, robust, signs, subject
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -81,6 +81,41 @@ def captured(name: str, key: str, _example: Example) -> analysis.Captured:
     shared = model(name)
     with shared.lock:
         return analysis.capture(shared.model, _example.inputs)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Every head in four terms")
+def polynomials(name: str, key: str, _example: Example) -> list[list[analysis.Polynomials]]:
+    """What a model's codes leave out of each layer's and head's scores and context."""
+    seen, shared = captured(name, key, _example), model(name)
+    with shared.lock:
+        return left_out.every_head(shared.model, seen)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Signs of both models")
+def changed_signs(name: str) -> pd.DataFrame:
+    """Which signs of a 1-bit model are no longer those of its float partner."""
+    of = subject.of(name)
+    return signs.changed(of, *(model(each).model for each in of.pair))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def asked(name: str) -> signs.Asked:
+    """All examples of a model's task whose answer is known, as one batch."""
+    return signs.asked(subject.of(name), tokenizer(name))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Packing the model")
+def open_bits(name: str) -> Shared:
+    """A bundled 1-bit model that runs layer by layer on bits, which `flipped` changes for a while."""
+    return Shared(pack(model(name).model, fused=False), Lock())
+
+
+@st.cache_resource(max_entries=256, show_spinner="All examples, with signs flipped")
+def with_flips(name: str, paths: tuple[str, ...], percent: int) -> signs.Flipped:
+    """What a 1-bit model has right with so many of the signs of some layers, or all, flipped."""
+    shared, questions = open_bits(name), asked(name)
+    with shared.lock:
+        return signs.flip(shared.model, questions, percent / 100, list(paths) or None)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

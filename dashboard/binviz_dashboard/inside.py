@@ -154,6 +154,11 @@ def grid(table: pd.DataFrame, kind: str, view: str, measure: str) -> Grid:
     (['q', 'pooler'], ['0', '1', 'behind'])
     """
     rows = table[(table["kind"] == kind) & (table["view"] == view)]
+    return grid_of(rows, MEASURES[measure].column)
+
+
+def grid_of(rows: pd.DataFrame, column: str) -> Grid:
+    """Rows with `name`, `layer` (-1 for none) and a column of values as a map of the network."""
     inside = np.flatnonzero(rows["layer"] >= 0)
     first = inside[0] if inside.size else 0
     cells: dict[tuple[str, str], tuple[str, float]] = {}
@@ -162,7 +167,7 @@ def grid(table: pd.DataFrame, kind: str, view: str, measure: str) -> Grid:
             where = row["name"].split(f"layers.{row['layer']}.", 1)[-1], str(row["layer"])
         else:
             where = row["name"], "network" if not inside.size else "before" if at < first else "behind"
-        cells[where] = row["name"], float(row[MEASURES[measure].column])
+        cells[where] = row["name"], float(row[column])
     places = list(dict.fromkeys(place for place, _ in cells))
     found = {layer for _, layer in cells}
     numbers = sorted((layer for layer in found if layer.isdigit()), key=int)

@@ -3,7 +3,7 @@ r"""A whole encoder on bits: every layer of a BERT or ViT with 1-bit weights and
 Floats are only what the residual sums and layer norms need. Where a product of codes is followed by scale, bias,
 activation, shift and a comparison, all that is left of them is a range of integers (`Range`), made beforehand by
 trying every integer there can be; so those bits are the float expressions', however these round. What is left to floats
-(residual sums, layer norms, the sum of a softmax) is rounded in an order of its own.
+(residual sums, layer norms, the sum of a softmax, low-rank terms) is rounded in an order of its own.
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from binviz_kernels.checks import contiguous, encoder_input
 from binviz_kernels.encoder_blocks import (
+    ESTIMATES,
     INPUT_LEAST,
     Places,
     Terms,
@@ -58,11 +59,15 @@ def encoder(
         places = _places_of(windows, weights, M)
     if weights.terms.bias.size and weights.terms.bias.shape[2] != places.rows.shape[2]:
         raise ValueError(f"the bias of positions is one of {weights.terms.bias.shape[2]} positions")
-    rows, inputs = M + int((places.rows == M).any()), weights.terms.vectors.shape[1] - INPUT_LEAST
+    estimates = weights.terms.numbers.shape[1] - ESTIMATES
+    if estimates and windows is not None:
+        raise ValueError("low-rank terms are of all positions, not of windows")
+    rows, inputs = M + int((places.rows == M).any()), weights.terms.vectors.shape[1] - INPUT_LEAST - estimates
     words = Words(
         np.empty((1 + inputs, rows, -(-D // 64)), np.uint64),
         np.zeros((4, rows, -(-weights.padded // 64)), np.uint64),
         np.empty((M, -(-weights.hidden // 64)), np.uint64),
+        np.empty((M, estimates), np.float32),
     )
     y = contiguous(x).reshape(M, D).copy()
     if y.size:
@@ -151,6 +156,6 @@ ENCODER = Kernel(
         Terms, (types.float32, 3), (types.uint32, 3), (types.int32, 2), (types.float32, 3), (types.float32, 2),
         (types.float32, 4), (types.uint64, 3),
     ),
-    named(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2)),
+    named(Words, (types.uint64, 3), (types.uint64, 3), (types.uint64, 2), (types.float32, 2)),
     COUNT, COUNT, COUNT, FLAG, FLAG, types.float32,
 )  # fmt: skip

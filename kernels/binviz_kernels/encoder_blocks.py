@@ -18,6 +18,7 @@ from numba import njit
 
 from binviz_kernels.blocks import BLOCK, arrange, comparisons, products, scaled
 from binviz_kernels.intrinsics import compare_word
+from binviz_kernels.low_rank import low_rank_factors, product_of_row, sum_of_reached, weigh
 from binviz_kernels.portable import INNER
 from binviz_kernels.row_sums import normalize_row, sum_of_entries
 
@@ -31,7 +32,7 @@ SIGNED, UNSIGNED, START = np.bool_(True), np.bool_(False), np.int64(0)
 
 
 # Terms.numbers
-SHARE, SCALE, SCALING, RELATIVE, CUTOFF = range(5)
+SHARE, SCALE, SCALING, RELATIVE, CUTOFF, CONTEXT, ESTIMATES = range(7)
 # Rows of Terms.vectors. The first norm is that of attention, the second that of the feed-forward part.
 ATTN_OUT_SCALE, ATTN_OUT_BIAS, FC2_SCALE, FC2_BIAS = range(4)
 GAIN_1, BIAS_1, GAIN_2, BIAS_2 = range(4, 8)
@@ -45,14 +46,17 @@ class Terms(NamedTuple):
 
     Attributes:
         vectors: float32 [layers, 10 or 12, D]. Codes of the input are x ≥ least, alike for query, key and value or not.
+            Behind them come the 4r + 1 weights of low-rank terms, if there are any.
         ranges: uint32 [layers, 2, 4N + F], for queries, keys, values, context and fc1: a code is 1 where the integer is
-            one of the [:, 1] numbers from [:, 0] on, counted modulo 2^32.
+            one of the [:, 1] numbers from [:, 0] on, counted modulo 2^32. With low-rank terms the context's [:, 0] are
+            the bits of floats: a code is 1 from there on.
         score_least: int32 [layers, d + 1]; of a row of scores with maximum s, those from score_least[(s + d) // 2] on
             are 1. Not read if there are exponentials, or a bias.
         exponentials: float32 [layers or 0, d + 1, 2d + 3]; [(s + d) // 2, t + d + 2] is exp(score t − score s), for
             −d ≤ t ≤ s with s − t even, all else 0.
-        numbers: float32 [layers, 5]. Scores are 1 whose exponential is above SHARE of the row's sum; or, with a bias,
-            that are at least RELATIVE · largest + CUTOFF, a score being product · SCALE · SCALING + bias.
+        numbers: float32 [layers, 6 + (4r + 1)]. Scores are 1 whose exponential is above SHARE of the row's sum; or, with
+            a bias, that are at least RELATIVE · largest + CUTOFF, a score being product · SCALE · SCALING + bias. With
+            low-rank terms SCALING is theirs, a context product · CONTEXT + its term, and their biases come last.
         bias: float32 [layers or 0, heads, L, L up to a multiple of 64], of each query's keys.
         doubts: uint64 [layers, 3, F], or [1, 3, 0] for none: the codes of fc1 for doubts[:, 1] integers from
             doubts[:, 0] on, counted modulo 2^32, are the bits of doubts[:, 2], one for every second integer.
@@ -90,11 +94,13 @@ class Words(NamedTuple):
             padding, if there is any.
         heads: uint64 [4, M or M + 1, words of N], queries, keys, values, context.
         ffn: uint64 [M, words of F].
+        estimates: float32 [M, 4r + 1], what low-rank terms are made of; [M, 0] without them.
     """
 
     inputs: Any
     heads: Any
     ffn: Any
+    estimates: Any
 
 
 @inner
@@ -135,6 +141,12 @@ def project(x, qkv, terms, words, layer, N, norm_first, epsilon, m0, m1):
                     pack(normed, START, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
                 else:
                     pack(x, m, vectors[INPUT_LEAST + i], words.inputs[1 + i, m])
+            for i in range(words.estimates.shape[1]):
+                weights, bias = vectors[INPUT_LEAST + inputs + i], terms.numbers[layer, ESTIMATES + i]
+                if norm_first:
+                    words.estimates[m, i] = product_of_row(normed, START, weights) + bias
+                else:
+                    words.estimates[m, i] = product_of_row(x, m, weights) + bias
         for i in range(3):
             panels = part_of(qkv, 3 * layer + i, 3 * terms.vectors.shape[0])
             start, width = (
@@ -232,6 +244,14 @@ def least_biased(scores, m, bias, sees, numbers):
 
 
 @inner
+def least_weighed(scores, m, exponentials, d, factors, i, share):
+    """Row m of scores int32 [rows, keys] becomes the bits of exponentials times factors -> from which on they are 1."""
+    limit = np.empty(1, np.float32)
+    limit[0] = share * weigh(exponentials, scores, m, d + 2, factors, i)
+    return np.int32(limit.view(np.int32)[0] + 1)  # above the limit; floats that are not negative are in the order of their bits
+
+
+@inner
 def attend(places, form, terms, words, layer, d, N, u0, u1):
     """Heads u0..u1, counted through all groups: codes of queries, keys and values -> codes of the context."""
     L, keys = places.rows.shape[2], places.allowed.shape[2]
@@ -245,6 +265,10 @@ def attend(places, form, terms, words, layer, d, N, u0, u1):
     context = np.empty((QUERIES, W), np.uint64)
     halves, context_halves = parts.view(np.uint32), context.view(np.uint32)
     heads, numbers = words.heads.view(np.uint32), terms.numbers[layer]
+    low_rank, group = words.estimates.shape[1] > 0, np.int64(-1)
+    factors, residuals = np.empty((L if low_rank else 0, keys), np.float32), np.empty(keys, np.float32)
+    added, dots = np.empty(QUERIES, np.float32), np.empty((QUERIES, 32 * padded), np.int32)
+    y = dots.view(np.float32)
     for u in range(u0, u1):
         head, column = u % heads_of_group, u % heads_of_group * padded
         rows = places.rows[plan, u // heads_of_group]
@@ -262,6 +286,9 @@ def attend(places, form, terms, words, layer, d, N, u0, u1):
                     values[64 * w + i, k] = square[i]
         arrange_head(parts[1], key_panels)
         arrange_head(values, value_panels)
+        if low_rank and u // heads_of_group != group:
+            group, alpha = u // heads_of_group, np.float32(2) * numbers[SHARE]
+            low_rank_factors(words.estimates, rows, allowed, numbers[SCALING], alpha, factors, residuals)
         left = 3 * N + 32 * column
         start = terms.ranges[layer, 0, left : left + 32 * padded]
         width = terms.ranges[layer, 1, left : left + 32 * padded]
@@ -277,16 +304,27 @@ def attend(places, form, terms, words, layer, d, N, u0, u1):
                         scores[m, j] = scores[m, j] if sees[j] else -d - 2
                     best = max(largest(scores, m), -d)  # if all keys are forbidden, no score reaches a limit
                     row = (best + d) // 2
-                    if terms.exponentials.shape[0] > 0:
+                    if low_rank:
+                        exponentials = terms.exponentials[layer, row]
+                        least = least_weighed(scores, m, exponentials, d, factors, first + m, numbers[SHARE])
+                        added[m] = sum_of_reached(scores, m, least, residuals)
+                    elif terms.exponentials.shape[0] > 0:
                         exponentials = terms.exponentials[layer, row]
                         least = least_share(scores, m, best, exponentials, d, numbers[SHARE])
                     else:
                         least = terms.score_least[layer, row]
                     least = max(least, -d)
                 pack(scores, m, np.int32(least), attention[m])
-            comparisons(
-                attention, value_panels, keys, UNSIGNED, start, width, context, START, count, START, 32 * padded
-            )  # fmt: skip
+            if low_rank:
+                products(attention, value_panels, keys, UNSIGNED, dots, START, count, START, 32 * padded)
+                for m in range(count):
+                    for n in range(32 * padded):
+                        y[m, n] = np.float32(dots[m, n]) * numbers[CONTEXT] + added[m]
+                    pack(y, m, start.view(np.float32), context[m])
+            else:
+                comparisons(
+                    attention, value_panels, keys, UNSIGNED, start, width, context, START, count, START, 32 * padded
+                )  # fmt: skip
             for m in range(count):
                 if rows[first + m] < M:
                     for w in range(padded):

@@ -61,6 +61,25 @@ class BiasedScores(NamedTuple):
     relative: bool
 
 
+class LowRank(NamedTuple):
+    """Float terms of rank r that come to scores and contexts (BiPFT's estimators); all heads have the same.
+
+    Attributes:
+        weights: float32 [4r + 1, D], of linears of the layer's input: r rows each of the main part and the residual of
+            queries, then of keys; and one of the residual of values.
+        bias: float32 [4r + 1].
+        scaling: of what comes to the scores.
+        context_scale: a context is its product of codes times this, and its low-rank term.
+        context_least: float32 [N]; codes of the context are +1 where it is ≥ context_least.
+    """
+
+    weights: Floats
+    bias: Floats
+    scaling: float
+    context_scale: float
+    context_least: Floats
+
+
 class EncoderLayer(NamedTuple):
     """One layer: D inputs, heads of d columns, F hidden units of the feed-forward part.
 
@@ -74,7 +93,7 @@ class EncoderLayer(NamedTuple):
         exponentials: float32 [d + 1, 2d + 3] or None; [(s + d) // 2, t + d + 2] is exp(score t − score s) for
             −d ≤ t ≤ s with s − t even, and 0 elsewhere.
         share: scores have the code 1 where the exponential is above this share of the row's sum.
-        context_range: of each column of the heads.
+        context_range: of each column of the heads; None if there is `low_rank`.
         attn_out, attn_out_scale, attn_out_bias: weights [D, N] and float32 [D].
         attention_gain, attention_bias: float32 [D], of the layer norm after attention; or before it.
         ffn_least: float32 [D]; the code of the feed-forward part's input is +1 where x ≥ ffn_least.
@@ -83,6 +102,7 @@ class EncoderLayer(NamedTuple):
         ffn_gain, ffn_bias: float32 [D], of the layer norm after the feed-forward part; or before it.
         fc1_doubts: what does not follow fc1_range; None if everything does.
         biased: in the place of score_least and exponentials, if positions have a part in the scores.
+        low_rank: beside exponentials, float terms of scores and contexts.
     """
 
     input_least: Floats
@@ -91,7 +111,7 @@ class EncoderLayer(NamedTuple):
     score_least: NDArray[np.int32] | None
     exponentials: Floats | None
     share: float
-    context_range: Range
+    context_range: Range | None
     attn_out: PackedWeights
     attn_out_scale: Floats
     attn_out_bias: Floats
@@ -108,6 +128,7 @@ class EncoderLayer(NamedTuple):
     ffn_bias: Floats
     fc1_doubts: Doubts | None = None
     biased: BiasedScores | None = None
+    low_rank: LowRank | None = None
 
 
 class Windows(NamedTuple):
@@ -195,6 +216,8 @@ def prepare_encoder(
         raise ValueError("the layers of an encoder must have the same kind of codes before fc2")
     if len({layer.biased is None for layer in layers}) > 1:
         raise ValueError("all layers of an encoder must have biased scores, or none")
+    if len({layer.low_rank is None for layer in layers}) > 1:
+        raise ValueError("all layers of an encoder must have low-rank terms, or none")
     try:
         panels, terms = _panels_of(layers, head), _terms_of(layers, head)
     except ValueError as error:
@@ -203,13 +226,13 @@ def prepare_encoder(
     return PackedEncoder(panels, terms, head, inner, hidden, layers[0].fc2_signed, norm_first, epsilon)
 
 
-def _whole(values: NDArray[Any], head: int) -> NDArray[Any]:
-    """Columns [..., N] of the heads, each head filled up with zeros to a multiple of 32.
+def _whole(values: NDArray[Any], head: int, filling: float = 0) -> NDArray[Any]:
+    """Columns [..., N] of the heads, each head filled up, with zeros say, to a multiple of 32.
 
     So every head begins with a 32-bit word of its own.
     """
     values = values.reshape(*values.shape[:-1], -1, head)
-    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -head % 32)])
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, -head % 32)], constant_values=filling)
     return padded.reshape(*values.shape[:-2], -1)
 
 
@@ -254,10 +277,13 @@ def _terms_of(layers: Sequence[EncoderLayer], head: int) -> Terms:
 
 def _numbers_of(layer: EncoderLayer) -> list[float]:
     """`Terms.numbers`."""
+    if layer.low_rank is not None:
+        of = layer.low_rank
+        return [layer.share, 0, of.scaling, 0, 0, of.context_scale, *of.bias.tolist()]
     if layer.biased is None:
-        return [layer.share, 0, 0, 0, 0]
+        return [layer.share, 0, 0, 0, 0, 0]
     _, scale, scaling, cutoff, relative = layer.biased
-    return [0, scale, scaling, relative, cutoff]
+    return [0, scale, scaling, relative, cutoff, 0]
 
 
 def _bias_of(layer: EncoderLayer) -> Floats | None:
@@ -274,18 +300,20 @@ def _vectors_of(layer: EncoderLayer) -> NDArray[Any]:
         [
             layer.attn_out_scale, layer.attn_out_bias, layer.fc2_scale, layer.fc2_bias,
             layer.attention_gain, layer.attention_bias, layer.ffn_gain, layer.ffn_bias,
-            layer.ffn_least, *layer.input_least,
+            layer.ffn_least, *layer.input_least, *([] if layer.low_rank is None else layer.low_rank.weights),
         ]
     )  # fmt: skip
 
 
 def _ranges_of(layer: EncoderLayer, head: int) -> list[NDArray[Any]]:
     """Starts and widths, those of q, k, v, the context and the hidden units in a row."""
-    ranges = zip(*layer.qkv_range, layer.context_range, layer.fc1_range, strict=True)
-    return [
-        np.concatenate([*(_whole(values, head) for values in of_heads), of_fc1])
-        for *of_heads, of_fc1 in ranges
-    ]
+    of_heads = [Range(*(_whole(values, head) for values in of)) for of in layer.qkv_range]
+    if layer.low_rank is not None:
+        least = _whole(layer.low_rank.context_least, head, np.inf).view(np.int32)
+        of_heads.append(Range(least, np.zeros(least.shape, np.uint32)))
+    elif layer.context_range is not None:
+        of_heads.append(Range(*(_whole(values, head) for values in layer.context_range)))
+    return [np.concatenate(each) for each in zip(*of_heads, layer.fc1_range, strict=True)]
 
 
 def _check_sizes(layer: EncoderLayer, head: int) -> None:
@@ -308,10 +336,18 @@ def _check_sizes(layer: EncoderLayer, head: int) -> None:
     for w in layer.qkv:
         insist("qkv", (w.words.shape[0], w.K), (inner, D))
     insist("qkv", (len(layer.qkv), len(layer.qkv_range)), (3, 3))
-    ranges = {"qkv_range": inner, "context_range": inner, "fc1_range": F}
-    for name, length in ranges.items():
-        for of in layer.qkv_range if name == "qkv_range" else [getattr(layer, name)]:
-            insist(name, (len(of.start), len(of.width)), (length, length))
+    ranges = [("qkv_range", of, inner) for of in layer.qkv_range] + [("fc1_range", layer.fc1_range, F)]
+    if layer.low_rank is not None:
+        rows, of_inner = len(layer.low_rank.bias), layer.low_rank.context_least.shape
+        insist("low_rank", (rows % 4, *layer.low_rank.weights.shape, *of_inner), (1, rows, D, inner))
+        if layer.biased is not None or layer.exponentials is None:
+            raise ValueError("an encoder layer with low_rank needs exponentials")
+    elif layer.context_range is None:
+        raise ValueError("an encoder layer needs context_range or low_rank")
+    else:
+        ranges.append(("context_range", layer.context_range, inner))
+    for name, of, length in ranges:
+        insist(name, (len(of.start), len(of.width)), (length, length))
     if layer.fc1_doubts is not None:
         doubts = layer.fc1_doubts
         insist("fc1_doubts", (len(doubts.start), len(doubts.width), len(doubts.codes)), (F, F, F))

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binviz_kernels import low_rank
 from binviz_kernels.code_encoder import CodeLayer, CodeLinear
-from binviz_kernels.encoder_layers import Codes, EncoderLayer, Floats, Range, Windows
+from binviz_kernels.encoder_layers import Codes, EncoderLayer, Floats, LowRank, Range, Windows
 from binviz_kernels.packing import PackedWeights, unpack
 
 Bits = NDArray[np.bool_]
@@ -44,11 +45,20 @@ def encoder(
             ]
         )
         heads = qkv.reshape(3, B * L + 1, -1, head)
-        products = np.empty(heads.shape[1:], int)
+        products, added = np.empty(heads.shape[1:], int), np.empty((*heads.shape[1:3], 1), np.float32)
+        estimates = None if layer.low_rank is None else estimated(normed, layer.low_rank)
         for rows, kind in zip(windows.rows[i], windows.kinds[i], strict=True):
-            products[rows] = attention(heads[:, rows], windows.allowed[kind], layer)
-        inputs, qkv = inputs[:, :-1], qkv[:, :-1]
-        context = in_range(products[:-1].reshape(B * L, -1), layer.context_range)
+            estimates_here = None if estimates is None else estimates[rows]
+            products[rows], added[rows] = attention(
+                heads[:, rows], windows.allowed[kind], layer, estimates_here
+            )
+        inputs, qkv, products = inputs[:, :-1], qkv[:, :-1], products[:-1]
+        if layer.low_rank is None:
+            assert layer.context_range is not None
+            context = in_range(products.reshape(B * L, -1), layer.context_range)
+        else:
+            y = products.astype(np.float32) * np.float32(layer.low_rank.context_scale) + added[:-1]
+            context = y.reshape(B * L, -1) >= layer.low_rank.context_least
         y = dots(context, layer.attn_out, signed=True).astype(np.float32)
         x = y * layer.attn_out_scale + layer.attn_out_bias + x
         if norm_first:
@@ -89,21 +99,70 @@ def in_range(dots: NDArray[np.int64], ones: Range) -> Bits:
     return (dots - ones.start) % 2**32 < ones.width
 
 
-def attention(heads: Bits, allowed: Bits, layer: EncoderLayer) -> NDArray[np.int64]:
-    """Context products [L, heads, d] of one group's codes [3, L, heads, d], row by row of the attention map."""
+def attention(
+    heads: Bits, allowed: Bits, layer: EncoderLayer, estimates: Floats | None
+) -> tuple[NDArray[np.int64], Floats]:
+    """Context products [L, heads, d] of one group's codes [3, L, heads, d], row by row of the attention map.
+
+    Beside them what low-rank terms add to each row [L, heads, 1].
+    """
     _, L, H, d = heads.shape
     q, k, v = 2 * heads.astype(int) - 1
-    context = np.empty((L, H, d), int)
+    context, added = np.empty((L, H, d), int), np.zeros((L, H, 1), np.float32)
     for i, h in np.ndindex(L, H):
         products = k[:, h] @ q[i, h]
         bias = layer.biased.bias[h, i] if layer.biased else np.float32(0)
-        codes = row_codes(products, allowed[i], d, layer, bias)
+        factors = np.float32(1) if estimates is None else low_rank_factors(estimates, i, allowed[i], layer)
+        codes = row_codes(products, allowed[i], d, layer, bias, factors)
         context[i, h] = codes.astype(int) @ v[:, h]
-    return context
+        if estimates is not None:
+            values = np.float32(2 * layer.share) * estimates[:, -1]
+            added[i, h] = sum_in_order(np.where(codes, values, np.float32(0)), 16)
+    return context, added
+
+
+def estimated(x: Floats, terms: LowRank) -> Floats:
+    """What low-rank terms are made of: of each row of x float32 [M, D] the 4r + 1 outputs of their linears."""
+    products = [sum_in_order(x * weights, 64) + bias for weights, bias in zip(*terms[:2], strict=True)]
+    return np.stack(products, axis=1)
+
+
+def low_rank_factors(estimates: Floats, i: int, allowed: Bits, layer: EncoderLayer) -> Any:
+    """Exponentials of what comes to the scores of query i, over the largest; of keys that may be attended to."""
+    assert layer.low_rank is not None
+    q_main, q_residual, k_main, k_residual = np.split(estimates[:, :-1].T, 4)
+    E = np.zeros(len(estimates), np.float32)
+    for q, k in ((q_main, k_residual), (q_residual, k_main), (q_residual, k_residual)):
+        for query, keys in zip(q, k, strict=True):
+            E = E + query[i] * keys
+    best = E[allowed].max(initial=np.float32(-np.inf))
+    E = np.where(allowed, E - best, np.float32(0)) * np.float32(layer.low_rank.scaling)
+    return np.where(allowed, exponential(E), np.float32(0))
+
+
+def exponential(x: Floats) -> Floats:
+    """e^x for x ≤ 0, within two units in the last place; e^−87 below −87.
+
+    >>> x = np.linspace(-80, 0, 99, dtype=np.float32)
+    >>> bool((np.abs(exponential(x) / np.exp(x.astype(float)) - 1) < 2e-7).all())
+    True
+    """
+    a = np.maximum(x, low_rank.SMALLEST)
+    k = (a * low_rank.LOG2E + low_rank.ROUNDED) - low_rank.ROUNDED
+    r = (a - k * low_rank.LN2_HIGH) - k * low_rank.LN2_LOW
+    y = np.zeros_like(r)
+    for c in (low_rank.C5, low_rank.C4, low_rank.C3, low_rank.C2, low_rank.C1, low_rank.C0):
+        y = y * r + c
+    return np.ldexp(y * (r * r) + r + low_rank.ONE, k.astype(int))
 
 
 def row_codes(
-    scores: NDArray[np.int64], allowed: Bits, d: int, layer: EncoderLayer, bias: Floats | np.float32
+    scores: NDArray[np.int64],
+    allowed: Bits,
+    d: int,
+    layer: EncoderLayer,
+    bias: Floats | np.float32,
+    factors: Floats | np.float32,
 ) -> Bits:
     """Which keys one query attends to."""
     if not allowed.any():
@@ -116,7 +175,7 @@ def row_codes(
     if layer.score_least is not None:
         return allowed & (scores >= layer.score_least[(best + d) // 2])
     assert layer.exponentials is not None
-    exponentials = np.where(allowed, layer.exponentials[(best + d) // 2, scores + d + 2], np.float32(0))
+    exponentials = np.where(allowed, layer.exponentials[(best + d) // 2, scores + d + 2], np.float32(0)) * factors
     return exponentials > np.float32(layer.share) * sum_in_order(exponentials, 16)
 
 

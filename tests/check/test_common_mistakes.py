@@ -67,6 +67,25 @@ def _differing(a, w):
         (check.ex_6_5, lambda inputs, signs, grad: (inputs @ signs.T).sum(axis=0), "one gradient"),
         (check.ex_6_5, lambda inputs, signs, grad: (grad * (inputs @ signs.T)).sum(axis=1), "one gradient"),
         (check.ex_6_5, lambda inputs, signs, grad: (grad * (inputs @ signs.T)).mean(axis=0), "one gradient"),
+        (
+            check.ex_7_1,
+            lambda q, q_b, k, k_b: tuple(
+                x @ y.T for x in (q_b, q - q_b) for y in (k_b, k - k_b)
+            ),
+            "divided by 2",
+        ),
+        (
+            check.ex_7_1,
+            lambda q, q_b, k, k_b: tuple(
+                x @ y.T / q.shape[1] ** 0.5 for y in (k_b, k - k_b) for x in (q_b, q - q_b)
+            ),
+            "the third q_r k_b",
+        ),
+        (check.ex_7_2, lambda m: 1 - np.cumsum(np.linalg.svd(m)[1]) / np.linalg.svd(m)[1].sum(), "energy"),
+        (check.ex_7_3, lambda q_m, q_p, k_m, k_p: (q_m + q_p) @ (k_m + k_p).T, "never their main part"),
+        (check.ex_7_3, lambda q_m, q_p, k_m, k_p: q_m @ k_p.T + q_p @ k_m.T, "never their main part"),
+        (check.ex_7_4, lambda r: (r.mean(0), ((r - r.mean(0)) ** 2).mean()), "mean over the heads"),
+        (check.ex_7_5, lambda a, b: np.bitwise_count(a ^ b).sum(), "one sign of the first row"),
     ],
 )
 def test_a_mistake_is_caught_with_its_hint(exercise, mistake, said, capsys):

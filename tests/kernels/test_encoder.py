@@ -8,6 +8,7 @@ from binviz_kernels.encoder_layers import (
     BiasedScores,
     Doubts,
     EncoderLayer,
+    LowRank,
     Range,
     Windows,
     prepare_encoder,
@@ -48,7 +49,10 @@ def some_layer(random, D: int, heads: int, d: int, F: int, attention: str, three
     scores = np.arange(-d, d + 1, 2)
     exponentials = np.zeros((d + 1, 2 * d + 3), np.float32)
     exponentials[:, 2::2] = np.tril(np.exp(np.float32(0.5 / d**0.5) * (scores - scores[:, None])))
-    softmax = attention == "softmax"
+    softmax, rank = attention != "least", 2 if three else 1
+    low_rank = LowRank(
+        floats(4 * rank + 1, D) / D**0.5, floats(4 * rank + 1) / 4, d**-0.5, 0.3, 0.5 + floats(N)
+    )
     return EncoderLayer(
         input_least=floats(3 if three else 1, D) / 4,
         qkv=[signs(N, D) for _ in range(3)],
@@ -71,6 +75,7 @@ def some_layer(random, D: int, heads: int, d: int, F: int, attention: str, three
         fc2_bias=floats(D),
         ffn_gain=floats(D),
         ffn_bias=floats(D),
+        low_rank=low_rank if attention == "low rank" else None,
     )
 
 
@@ -81,7 +86,7 @@ def some_mask(random, B: int, L: int):
     return allowed
 
 
-@pytest.fixture(params=["softmax", "least"])
+@pytest.fixture(params=["softmax", "least", "low rank"])
 def attention(request) -> str:
     return request.param
 
@@ -190,7 +195,7 @@ def test_what_stood_in_its_memory_does_not_matter(form, attention, monkeypatch):
 
     monkeypatch.setattr(np, "empty", poisoned)
     again, words_again = encoder(x, packed)
-    assert len(made) == 2
+    assert len(made) == 3
     check(again, words_again, packed, y, unpack_codes(words, packed))
 
 
@@ -280,6 +285,10 @@ def test_empty_batches():
         ("ffn_gain", np.zeros(65, np.float32)),
         ("biased", BiasedScores(np.zeros((2, 5, 4), np.float32), 1.0, 1.0, 0.0, False)),
         ("biased", BiasedScores(np.zeros((3, 5, 5), np.float32), 1.0, 1.0, 0.0, False)),
+        ("context_range", None),
+        ("low_rank", LowRank(np.zeros((5, 64), np.float32), *np.zeros((1, 5), np.float32), 1.0, 1.0, np.zeros(63))),
+        ("low_rank", LowRank(np.zeros((5, 63), np.float32), *np.zeros((1, 5), np.float32), 1.0, 1.0, np.zeros(64))),
+        ("low_rank", LowRank(np.zeros((4, 64), np.float32), *np.zeros((1, 4), np.float32), 1.0, 1.0, np.zeros(64))),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -339,6 +348,13 @@ def test_bad_input():
         encoder(x, prepare_encoder([biased], **options))
     with pytest.raises(ValueError, match="biased scores, or none"):
         prepare_encoder([small, biased], **options)
+    estimated = some_layer(random, 64, 2, 32, 128, "low rank", True)
+    with pytest.raises(ValueError, match="low-rank terms, or none"):
+        prepare_encoder([small, estimated], **options)
+    with pytest.raises(ValueError, match="not of windows"):
+        encoder(x, prepare_encoder([estimated], **options), windows=inside)
+    with pytest.raises(ValueError, match="needs exponentials"):
+        prepare_encoder([estimated._replace(exponentials=None)], **options)
     with pytest.raises(ValueError, match="equally large"):
         prepare_encoder([small, large], **options)
     with pytest.raises(ValueError, match="heads that divide"):

@@ -25,7 +25,7 @@ from binviz.packed.fold import fold_blocks
 from binviz.packed.fused import LONGEST, FusedLayers, allowed_keys, fuse_
 from binviz.packed.ranges import NotFoldable
 
-RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1", "bit-w1a2", "bit-w1a4"]
+RECIPES = ["bit-w1a1", "bibert", "bivit-w1a1", "bipft-b", "bit-w1a2", "bit-w1a4"]
 #: Sums of floats are added in another order than torch's; codes next to their threshold may differ then.
 CLOSE = 1e-4
 
@@ -113,8 +113,8 @@ def one_thread():
     set_threads(None)
 
 
-@pytest.mark.parametrize("recipe", ["bnn", "dorefa"])
-def test_bibenchs_plain_signs(recipe):
+@pytest.mark.parametrize("recipe", ["bnn", "dorefa", "bipft-a"])
+def test_further_recipes(recipe):
     model = text_model(recipe)
     ids, mask = torch.randint(60, (2, 17)), torch.ones(2, 17, dtype=torch.long)
     mask[1, 9:] = 0
@@ -249,7 +249,7 @@ def test_long_inputs_go_to_the_layers():
         both(torch.zeros(1, LONGEST + 1, 64))
 
 
-@pytest.mark.parametrize("recipe", ["xnor", "reactnet", "bipft-b", "bivit-mixed", "bnn-probs"])
+@pytest.mark.parametrize("recipe", ["xnor", "reactnet", "bivit-mixed", "bnn-probs"])
 @torch.no_grad()
 def test_other_recipes_stay_as_they_are(recipe):
     model = text_model(recipe)

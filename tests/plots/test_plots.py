@@ -144,6 +144,7 @@ FIGURES = {
         {"main x main": [3.0, 1.0, 0.1], "main x residual": [2.0, 0.4, 0.0]}, [1.0, 0.3, 0.1, 0.0], (2, 1.2)
     ),
     "residuals-without-estimators": lambda: plots.residuals({"main x main": [3.0]}, [1.0, 0.0]),
+    "flips": lambda: plots.flips([0, 10, 50], [[90, 80, 20], [np.nan, 82, 15]], 10.0, (10, 81.0)),
     "lines": lambda: plots.lines(
         [1, 10, 100], {"a": [3, 2, 1], "b": [1, np.nan, 2]}, "n (number)", "e (%)", "xy"
     ),

@@ -1,15 +1,17 @@
-"""Inside: errors, distributions, attention and sensitivity of one subject as it reads one example."""
+"""Inside: errors, distributions, attention, what it leaves out, signs and sensitivity of one subject."""
 
 from __future__ import annotations
 
-from binviz_dashboard import inputs, inside_parts, page, state
+from binviz_dashboard import inputs, inside_parts, left_out_parts, page, signs_parts, state
 
 VIEWS = {
     "Errors": inside_parts.errors,
     "Distributions": inside_parts.distributions,
     "Attention": inside_parts.attention,
+    "Residuals": left_out_parts.residuals,
 }
-SENSITIVITY = "Sensitivity"
+#: These look at no example.
+WHOLE = {"Signs": signs_parts.signs_of, "Sensitivity": inside_parts.sensitivity}
 
 with page.frame(
     "What does binarization do inside a network?",
@@ -17,11 +19,11 @@ with page.frame(
     ("activation", "binarizer", "teacher", "mass"),
 ) as controls:
     with controls:
-        view = state.choose("View", [*VIEWS, SENSITIVITY], "view", few=True)
-        subject = inputs.for_subject(attending=view == "Attention")
-        if view != SENSITIVITY:
+        view = state.choose("View", [*VIEWS, *WHOLE], "view", few=True)
+        subject = inputs.for_subject(attending=view in ("Attention", "Residuals"))
+        if view in VIEWS:
             example = inputs.for_example(subject)
-    if view == SENSITIVITY:
-        inside_parts.sensitivity(controls, subject)
+    if view in WHOLE:
+        WHOLE[view](controls, subject)
     else:
         VIEWS[view](controls, subject, example)
