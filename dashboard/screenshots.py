@@ -32,6 +32,8 @@ PAGES = {
     "inside-distributions": "inside?view=Distributions&tensor=layers.*.ffn_act",
     "inside-attention": "inside?view=Attention",
     "inside-attention-digit": "inside?view=Attention&model=digits-vit.bit-w1a1&digit=3&query=1,2",
+    "inside-residuals": "inside?view=Residuals",
+    "inside-signs": "inside?view=Signs",
     "inside-sensitivity": "inside?view=Sensitivity",
     "tradeoffs": "tradeoffs",
     "tradeoffs-bivit": "tradeoffs?rule=bivit",

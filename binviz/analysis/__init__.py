@@ -6,7 +6,6 @@ causes       why: function, weights or activations    readers      which binariz
 attention    maps, codes and ones per row             steps        what retraining and binarization did to them
 metrics      the measures themselves                  MEASURES     their names, directions and references
 residual_polynomial   what binarized attention leaves out, term by term
-changed_signs   signs that differ from the float start     random_flips, flipped, scores_of_flips   signs flipped by XOR
 """
 
 from binviz.analysis import metrics as metrics
@@ -19,7 +18,6 @@ from binviz.analysis.readers import readers
 from binviz.analysis.residual_polynomial import Polynomial, Polynomials, residual_polynomial
 from binviz.analysis.scan import scan
 from binviz.analysis.sensitivity import sensitivity
-from binviz.analysis.signs import Flips, changed_signs, flipped, random_flips, scores_of_flips
 from binviz.analysis.streaming import Summary, stream
 
 __all__ = [
@@ -27,7 +25,6 @@ __all__ = [
     "MEASURES",
     "Attention",
     "Captured",
-    "Flips",
     "LayerAttention",
     "Map",
     "Measure",
@@ -38,16 +35,12 @@ __all__ = [
     "attention",
     "capture",
     "causes",
-    "changed_signs",
     "errors",
-    "flipped",
     "metrics",
     "names",
-    "random_flips",
     "readers",
     "residual_polynomial",
     "scan",
-    "scores_of_flips",
     "sensitivity",
     "steps",
     "stream",

@@ -134,31 +134,40 @@ def residual_polynomial(
         )
     wanted = [f"{place}.{part}{end}" for part in ("q", "k", "v", "probs") for end in ("", ".decoded")]
     found = capture(model, inputs, [name for name in (*wanted, f"{place}.q_in") if name in there])
-    return polynomials_of(model, found, layer, head, example)
-
-
-def polynomials_of(
-    model: nn.Module, found: Captured, layer: int, head: int, example: int = 0
-) -> Polynomials:
-    """The same of what was captured already, so that many heads cost one run.
-
-    Args:
-        model: as above.
-        found: of it: queries, keys, values and probabilities of the layer, also `.decoded`, and what goes in, `q_in`.
-        layer, head, example: which ones.
-
-    Raises:
-        UserError: something of this is missing, or there is no such head or example.
-    """
-    block = layout_of(model).blocks[layer]
-    place = block.name
     probs = found[f"{place}.probs"]
     for what, number, limit in (("head", head, probs.shape[1]), ("example", example, probs.shape[0])):
         if not 0 <= number < limit:
             raise UserError(f"there is no {what} {number} in layer {layer}; choose 0 to {limit - 1}")
+    return polynomials_of(model, found, layer, example)[head]
+
+
+def polynomials_of(model: nn.Module, found: Captured, layer: int, example: int = 0) -> list[Polynomials]:
+    """The same of all heads of a layer, of what was captured already: so all of them cost one run.
+
+    Args:
+        model: as above.
+        found: of it: queries, keys, values and probabilities of the layer, also `.decoded`, and what goes in, `q_in`.
+        layer, example: which ones; there are such.
+
+    Raises:
+        UserError: something of this was not captured.
+    """
+    block = layout_of(model).blocks[layer]
+    place = block.name
+    probs = found[f"{place}.probs"]
     counted = found.counted(f"{place}.probs")
-    allowed = np.broadcast_to(True if counted is None else counted, probs.shape)[example, head]
-    kept = np.flatnonzero(allowed.any(-1))
+    allowed = np.broadcast_to(True if counted is None else counted, probs.shape)[example]
+    estimators = getattr(getattr(model.get_submodule(block.attention), "binary", None), "estimators", None)
+    return [
+        _of_head(found, place, head, example, np.flatnonzero(allowed[head].any(-1)), estimators)
+        for head in range(probs.shape[1])
+    ]
+
+
+def _of_head(
+    found: Captured, place: str, head: int, example: int, kept: NDArray[Any], estimators: Any
+) -> Polynomials:
+    """Of one head; `kept` are the tokens that count."""
 
     def parts(name: str) -> tuple[Matrix, Matrix, Matrix]:
         """Whole, main part, residual; of the tokens that count."""
@@ -169,7 +178,6 @@ def polynomials_of(
 
     (q, *q_parts), (k, *k_parts), (v, *v_parts), (a, *a_parts) = map(parts, ("q", "k", "v", "probs"))
     scaling = q.shape[-1] ** -0.5
-    estimators = getattr(getattr(model.get_submodule(block.attention), "binary", None), "estimators", None)
     of_scores = of_context = None
     rank = 0
     if estimators is not None:

@@ -25,8 +25,7 @@ from torch import nn
 
 from binviz.convert import binarize_
 from binviz.errors import UserError, near
-from binviz.packed import PackedLayer
-from binviz.packed.layers import pack_layer
+from binviz.packed.layers import PackedLayer, pack_layer
 from binviz.packed.pack import binary_layers
 from binviz.recipes import Recipe
 
@@ -72,9 +71,7 @@ def changed_signs(start: nn.Module, model: nn.Module, recipe: str | Recipe) -> p
     for path, layer in after.items():
         words, others = (pack_layer(each)[0].numpy() for each in (before[path], layer))
         if words.shape != others.shape:
-            raise UserError(
-                f"{path} has another shape in the two models; compare a model with its own start"
-            )
+            raise UserError(f"{path} has another shape in the two models; compare a model with its own start")
         name = names[path]
         number = name.removeprefix("layers.").partition(".")[0] if name.startswith("layers.") else "-1"
         rows.append(
@@ -135,9 +132,7 @@ def packed_layers(model: nn.Module) -> dict[str, PackedLayer]:
     return found
 
 
-def random_flips(
-    model: nn.Module, share: float, seed: int = 0, paths: Sequence[str] | None = None
-) -> Flips:
+def random_flips(model: nn.Module, share: float, seed: int = 0, paths: Sequence[str] | None = None) -> Flips:
     """A patch that flips a share of the signs of layers, drawn at random without replacement.
 
     A layer's flips depend on its path, the seed and the share alone; a larger share has those of a smaller one too.

@@ -13,7 +13,9 @@ def _parts(seed: int, tokens: int, features: int) -> tuple[np.ndarray, ...]:
     return q, np.where(q >= 0, 0.8, -0.8), k, np.where(k >= 0, 0.9, -0.9)
 
 
-@exercise("With q_r = q - q_b and k_r = k - k_b: q_b k_b, q_b k_r, q_r k_b, q_r k_r, each divided by sqrt(d).")
+@exercise(
+    "With q_r = q - q_b and k_r = k - k_b: q_b k_b, q_b k_r, q_r k_b, q_r k_r, each divided by sqrt(d)."
+)
 def ex_7_1() -> Iterator[Case]:
     """Scores in four terms: main and residual parts of queries with those of keys."""
     one = np.array([[3.0, 0.0, 0.0, 0.0]])
@@ -56,9 +58,7 @@ def ex_7_3() -> Iterator[Case]:
     q_m, q_p, k_m, k_p = rng.normal(size=(4, 5, 2))
     wanted = [
         [
-            sum(
-                q_m[i, r] * k_p[j, r] + q_p[i, r] * k_m[j, r] + q_p[i, r] * k_p[j, r] for r in range(2)
-            )
+            sum(q_m[i, r] * k_p[j, r] + q_p[i, r] * k_m[j, r] + q_p[i, r] * k_p[j, r] for r in range(2))
             for j in range(5)
         ]
         for i in range(5)
@@ -66,7 +66,9 @@ def ex_7_3() -> Iterator[Case]:
     yield Case((q_m, q_p, k_m, k_p), np.array(wanted))
 
 
-@exercise("The nearest to several matrices is their mean over the heads; it leaves sum (r - mean)^2 over sum r^2.")
+@exercise(
+    "The nearest to several matrices is their mean over the heads; it leaves sum (r - mean)^2 over sum r^2."
+)
 def ex_7_4() -> Iterator[Case]:
     """The one map that is nearest to the residuals of all heads, and the share of their energy that it leaves."""
     yield Case((np.stack([np.full((2, 2), 1.0), np.full((2, 2), 3.0)]),), (np.full((2, 2), 2.0), 0.2))

@@ -406,7 +406,10 @@ def fold_blocks(model: nn.Module, blocks: Sequence[Block], longest: int) -> Pack
         [part.norm_first for part in parts],
         [part.fc2.inputs.levels for part in parts],
         [part.bias is None for part in parts],
-        [0 if each is None else each.q_main.out_features for each in (part.binary.estimators for part in parts)],
+        [
+            0 if each is None else each.q_main.out_features
+            for each in (part.binary.estimators for part in parts)
+        ],
     ):
         require(len(set(what)) == 1, "layers that differ")
     options: dict[str, Any] = {

@@ -36,11 +36,11 @@ def pack(model: nn.Module, *, fused: bool = True) -> nn.Module:
     An encoder whose layers the kernels know (`binviz.packed.known`: BERT's and their copies, RoBERTa's with norms
     first, DistilBERT's, ALBERT's, ViT's, DINOv2's, BEiT's, CLIP's, SigLIP's, wav2vec 2.0's; each stage of a Swin),
     whose weights all have one bit and whose activations have one (or 2 or 4, under BiT), with BiPFT's estimators or
-    without, runs as one call of the kernels (`binviz.packed.fused`), many times faster; `binviz.packed.why_not_fused(packed)` says in one line why
-    another one does not. Its layer norms add in an order of their own: outputs may differ in the last digits, and a
-    code that lies next to its threshold may flip. Its weights are fixed here: what is edited in place afterwards, a
-    parameter or the list of layers, it does not see (`fused=False` does). After the packed model's load_state_dict the
-    layers run one by one.
+    without, runs as one call of the kernels (`binviz.packed.fused`), many times faster;
+    `binviz.packed.why_not_fused(packed)` says in one line why another one does not. Its layer norms add in an order of
+    their own: outputs may differ in the last digits, and a code that lies next to its threshold may flip. Its weights
+    are fixed here: what is edited in place afterwards, a parameter or the list of layers, it does not see
+    (`fused=False` does). After the packed model's load_state_dict the layers run one by one.
 
     The copy computes in float32, also that of a model in float16 or bfloat16, and is meant to stay there:
     the packed layers do, whatever is done to the rest.

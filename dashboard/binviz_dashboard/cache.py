@@ -99,7 +99,7 @@ def changed_signs(name: str) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def asked(name: str) -> signs.Asked:
+def sign_questions(name: str) -> signs.Asked:
     """All examples of a model's task whose answer is known, as one batch."""
     return signs.asked(subject.of(name), tokenizer(name))
 
@@ -113,7 +113,7 @@ def open_bits(name: str) -> Shared:
 @st.cache_resource(max_entries=256, show_spinner="All examples, with signs flipped")
 def with_flips(name: str, paths: tuple[str, ...], percent: int) -> signs.Flipped:
     """What a 1-bit model has right with so many of the signs of some layers, or all, flipped."""
-    shared, questions = open_bits(name), asked(name)
+    shared, questions = open_bits(name), sign_questions(name)
     with shared.lock:
         return signs.flip(shared.model, questions, percent / 100, list(paths) or None)
 

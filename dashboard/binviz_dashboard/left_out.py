@@ -31,10 +31,7 @@ def every_head(model: nn.Module, seen: Captured) -> list[list[Polynomials]]:
             "this model binarizes scores, not probabilities, so its softmax has no float counterpart; "
             "choose another model"
         )
-    heads = seen[f"{blocks[0].name}.probs"].shape[1]
-    return [
-        [polynomials_of(model, seen, layer, head) for head in range(heads)] for layer in range(len(blocks))
-    ]
+    return [polynomials_of(model, seen, layer) for layer in range(len(blocks))]
 
 
 class Heads(NamedTuple):
@@ -99,7 +96,8 @@ def said(part: Polynomial, product: str, rank: int) -> str:
     whole = "QKᵀ/√d" if product == "scores" else "AV"
     terms = ", ".join(f"{name} {share}" for name, share in energy.items())
     words = (
-        f"Energy of the terms beside that of the float {whole}: {terms}. They need not add up to 100 %: two may cancel. "
+        f"Energy of the terms beside that of the float {whole}: {terms}. They need not add up to 100 %: two may "
+        "cancel. "
         f"The best matrix of rank {rank} leaves {percent(left_by(part, rank))} of what "
         f"{'the codes' if product == 'scores' else 'the values’ codes'} leave out"
     )

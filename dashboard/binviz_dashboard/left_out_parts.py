@@ -40,8 +40,8 @@ def residuals(controls: DeltaGenerator, subject: Subject, example: Example) -> N
         st.caption(left_out.said(part, product, rank))
     st.markdown(
         r"With codes times scales as main parts, $Q = Q_b + Q_r$ and $K = K_b + K_r$, the float scores are exactly "
-        r"$QK^\top = Q_bK_b^\top + Q_bK_r^\top + Q_rK_b^\top + Q_rK_r^\top$, and the context $AV$ likewise. A 1-bit layer "
-        "computes the first term; BiPFT's estimators, of low rank and alike for all heads, are to add the others."
+        r"$QK^\top = Q_bK_b^\top + Q_bK_r^\top + Q_rK_b^\top + Q_rK_r^\top$, and the context $AV$ likewise. A 1-bit "
+        "layer computes the first term; BiPFT's estimators, of low rank and alike for all heads, are to add the others."
     )
 
 

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from binviz import zoo
-from binviz.analysis import Flips, changed_signs, random_flips, scores_of_flips
-from binviz.analysis.signs import packed_layers
+from binviz.analysis.signs import Flips, changed_signs, packed_layers, random_flips, scores_of_flips
 from binviz.packed import pack
 from binviz.words import counted, percent
 from binviz_dashboard import answers, inside
@@ -32,7 +31,7 @@ EVERYWHERE = "all layers"
 
 
 def changed(of: Subject, floats: nn.Module, binary: nn.Module) -> pd.DataFrame:
-    """The table of `analysis.changed_signs` of a pair."""
+    """The table of `changed_signs` of a pair."""
     return changed_signs(floats, binary, of.binary.recipe)
 
 
@@ -156,9 +155,10 @@ def code_of_changed(of: Subject) -> str:
     """Python that draws the map of changed signs."""
     floats, binary = of.pair
     return (
-        "import binviz\nfrom binviz import analysis, plots\nfrom binviz_dashboard import signs\n\n"
+        "import binviz\nfrom binviz import plots\nfrom binviz.analysis.signs import changed_signs\n"
+        "from binviz_dashboard import signs\n\n"
         f"start, student = binviz.load({floats!r}), binviz.load({binary!r})\n"
-        f"table = analysis.changed_signs(start, student, {of.binary.recipe!r})\n"
+        f"table = changed_signs(start, student, {of.binary.recipe!r})\n"
         "figure = plots.network(*signs.grid(table), **signs.ABOUT)\n"
     )
 

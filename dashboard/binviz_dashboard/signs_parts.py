@@ -33,7 +33,7 @@ def signs_of(controls: DeltaGenerator, subject: Subject) -> None:
 
 def flipped(subject: Subject, where: str, paths: list[str] | None, share: int) -> None:
     """The number at the slider, live, and the curve, once it was measured."""
-    questions = cache.asked(subject.name)
+    questions = cache.sign_questions(subject.name)
     before, now = (cache.with_flips(subject.name, tuple(paths or ()), each) for each in (0, share))
     st.markdown(f"**What is left with {share} % of the signs of {where} flipped?**")
     st.markdown(now.said(before.scores[0], len(questions.truths)))

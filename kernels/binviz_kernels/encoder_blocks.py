@@ -54,7 +54,7 @@ class Terms(NamedTuple):
             are 1. Not read if there are exponentials, or a bias.
         exponentials: float32 [layers or 0, d + 1, 2d + 3]; [(s + d) // 2, t + d + 2] is exp(score t − score s), for
             −d ≤ t ≤ s with s − t even, all else 0.
-        numbers: float32 [layers, 6 + (4r + 1)]. Scores are 1 whose exponential is above SHARE of the row's sum; or, with
+        numbers: float32 [layers, 6 or 4r + 7]. Scores are 1 whose exponential is above SHARE of the row's sum; or, with
             a bias, that are at least RELATIVE · largest + CUTOFF, a score being product · SCALE · SCALING + bias. With
             low-rank terms SCALING is theirs, a context product · CONTEXT + its term, and their biases come last.
         bias: float32 [layers or 0, heads, L, L up to a multiple of 64], of each query's keys.
@@ -248,7 +248,9 @@ def least_weighed(scores, m, exponentials, d, factors, i, share):
     """Row m of scores int32 [rows, keys] becomes the bits of exponentials times factors -> from which on they are 1."""
     limit = np.empty(1, np.float32)
     limit[0] = share * weigh(exponentials, scores, m, d + 2, factors, i)
-    return np.int32(limit.view(np.int32)[0] + 1)  # above the limit; floats that are not negative are in the order of their bits
+    return np.int32(
+        limit.view(np.int32)[0] + 1
+    )  # above the limit; floats that are not negative are in the order of their bits
 
 
 @inner

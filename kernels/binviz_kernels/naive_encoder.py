@@ -175,7 +175,9 @@ def row_codes(
     if layer.score_least is not None:
         return allowed & (scores >= layer.score_least[(best + d) // 2])
     assert layer.exponentials is not None
-    exponentials = np.where(allowed, layer.exponentials[(best + d) // 2, scores + d + 2], np.float32(0)) * factors
+    exponentials = (
+        np.where(allowed, layer.exponentials[(best + d) // 2, scores + d + 2], np.float32(0)) * factors
+    )
     return exponentials > np.float32(layer.share) * sum_in_order(exponentials, 16)
 
 

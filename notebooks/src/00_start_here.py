@@ -22,6 +22,7 @@
 # | [04](04_two_sets_and_elasticity.ipynb) | which two values, and how large? |
 # | [05](05_many_teachers.ipynb) | one step from float to one bit, or several? |
 # | [06](06_a_threshold_that_follows.ipynb) | how can attention's threshold follow each row? |
+# | [07](07_what_signs_leave_out.ipynb) | what do signs leave out, and how much do they hold? |
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one prints the first value that is
 # wrong, with a hint. Complete solutions are in the folder `solutions`.

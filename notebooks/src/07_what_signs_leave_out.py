@@ -21,7 +21,7 @@ import torch
 
 import binviz
 from binviz import analysis, check, plots, recipes
-from binviz.analysis import random_flips, residual_polynomial, scores_of_flips
+from binviz.analysis.signs import changed_signs, random_flips, scores_of_flips
 from binviz.analysis.residual_polynomial import TERMS, polynomials_of
 from binviz.data import digits, sentences
 from binviz.evidence import claims
@@ -70,20 +70,313 @@ check.ex_7_1(four_terms)
 tokens = int(inputs["attention_mask"][0].sum())
 q, q_b, k, k_b = (seen[f"layers.0.{name}"][0, 3, :tokens] for name in ("q", "q.decoded", "k", "k.decoded"))
 terms = four_terms(q, q_b, k, k_b)
-print(f"the four add up to the float scores within {np.abs(sum(terms) - q @ k.T / q.shape[1] ** 0.5).max():.0e}")
+print(
+    f"the four add up to the float scores within {np.abs(sum(terms) - q @ k.T / q.shape[1] ** 0.5).max():.0e}"
+)
 
-EXAMPLES = range(0, 60, 6)
-
-
-def heads_of(layer, product, example):
-    return [getattr(polynomials_of(student, seen, layer, head, example), product) for head in range(HEADS)]
+EXAMPLES = range(0, 60, 10)
 
 
-found = {
-    product: [[part for e in EXAMPLES for part in heads_of(layer, product, e)] for layer in range(LAYERS)]
-    for product in ("scores", "context")
-}
+found = [
+    [head.scores for example in EXAMPLES for head in polynomials_of(student, seen, layer, example)]
+    for layer in range(LAYERS)
+]
 energies = {
-    name: [100 * np.mean([part.energies[name] for part in layer]) for layer in found["scores"]] for name in TERMS
+    name: [100 * np.mean([part.energies[name] for part in layer]) for layer in found]
+    for name in TERMS
 }
-plots.bars([f"layer {i}" for i in range(LAYERS)], energies, "layer (number)", "energy (% of the float scores)", ".0f")
+plots.bars(
+    [f"layer {i}" for i in range(LAYERS)], energies, "layer (number)", "energy (% of the float scores)", ".0f"
+)
+
+# %% [markdown]
+# TEXT2
+#
+# ## 2. Is the rest of low rank?
+#
+# A matrix of rank n is a sum of n products of a column and a row: 2nT numbers stand for T². Of all of them, the one that is nearest to a matrix is made of
+# its first n singular values (Eckart and Young), and what it leaves is the others: $\sum_{i>n} \sigma_i^2$.
+#
+# ### Exercise 7.2 · what the best matrix of a rank leaves
+# difficulty ●●○○○ · importance ●●●●○ · 5 minutes
+#
+# Return the share of the energy of `matrix` that the best matrix of rank 0, 1, 2, ... leaves, up to its full rank. (`np.linalg.svd(matrix, compute_uv=False)` gives the
+# singular values.)
+
+
+# %%
+def left_by_rank(matrix):
+    # solution
+    squares = np.linalg.svd(matrix, compute_uv=False) ** 2
+    return np.append(np.cumsum(squares[::-1])[::-1], 0) / squares.sum()
+
+
+# %%
+check.ex_7_2(left_by_rank)
+
+# %% [markdown]
+# The residual of the scores is the sum of the last three terms, one matrix for each head and sentence.
+#
+# **Predict:** which share of it do the best matrices of rank 2 leave? (BiPFT's estimators have rank 2 as a matrix.)
+
+# %%
+RANKS = range(13)
+
+
+def left_of(parts):
+    """Mean over heads and sentences of what the best of each rank leaves, in percent."""
+    shares = [left_by_rank(part.residual) for part in parts]
+    return [100 * np.mean([each[min(rank, len(each) - 1)] for each in shares]) for rank in RANKS]
+
+
+best = [left_of(layer) for layer in found]
+print("rank 2 leaves", ", ".join(f"{layer[2]:.0f} %" for layer in best), "in layers 0 to 5")
+plots.lines(
+    RANKS,
+    {f"layer {i}": layer for i, layer in enumerate(best)},
+    "rank (number)",
+    "energy left of the residual (%)",
+)
+
+# %% [markdown]
+# TEXT3
+#
+# ## 3. Estimators
+#
+# The best matrix has to be found anew for each sentence and head. BiPFT learns something cheaper: float linears of the layer's input $h$ (tokens, D), each with
+# r outputs, that stand for main parts and residuals of *all* heads,
+#
+# $$E = q_m k_p^\top + q_p k_m^\top + q_p k_p^\top, \qquad q_m = hW_{q_m} + b_{q_m}, \ldots$$
+#
+# and adds E to the scores before they are divided by $\sqrt d$. In the paper r is 1.
+#
+# ### Exercise 7.3 · what the estimators add
+# difficulty ●○○○○ · importance ●●●●○ · 4 minutes
+#
+# The four are given, (tokens, r) each; return E, (tokens, tokens).
+#
+# <details><summary>Then think</summary>
+# Three products of rank r. Why is the rank of E at most 2r?
+# </details>
+
+
+# %%
+def estimate(q_m, q_p, k_m, k_p):
+    # solution
+    return q_m @ k_p.T + q_p @ k_m.T + q_p @ k_p.T
+
+
+# %%
+check.ex_7_3(estimate)
+
+# %% [markdown]
+# ($E = (q_m + q_p)\,k_p^\top + q_p\,k_m^\top$: two products.)
+#
+# How good can they get? The student here has none. So we learn some for it, layer by layer, on forty of the sentences: they see $h$ and are to hit the residuals of all twelve heads.
+# Nothing else moves. Then we ask them about the twenty other sentences.
+#
+# **Predict:** what do they leave with r = 1? With r = 8?
+
+# %%
+mask = seen.mask
+pairs = torch.as_tensor(mask[:, None, :, None] & mask[:, None, None, :])
+
+
+def residual_of_scores(layer):
+    """(B, H, T, T) float32, before the division; 0 at padding."""
+    q, q_b, k, k_b = (torch.as_tensor(seen[f"layers.{layer}.{n}"]) for n in ("q", "q.decoded", "k", "k.decoded"))
+    return (q @ k.mT - q_b @ k_b.mT) * pairs
+
+
+def learn(layer, rank, steps=150, rate=0.01):
+    """Share of the residual's energy (%) that learned estimators leave on sentences that they have not seen."""
+    torch.manual_seed(0)
+    h, wanted = torch.as_tensor(seen[f"layers.{layer}.q_in"]), residual_of_scores(layer)
+    train, test = torch.arange(60) % 3 > 0, torch.arange(60) % 3 == 0
+    estimators = LowRankEstimators(h.shape[-1], rank)
+    optimizer = torch.optim.Adam(estimators.parameters(), rate)
+
+    def left(rows):
+        rest = (wanted[rows] - estimators.scores(h[rows])) * pairs[rows]
+        return rest.square().sum() / wanted[rows].square().sum()
+
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        optimizer.zero_grad()
+        left(train).backward()
+        optimizer.step()
+    with torch.no_grad():
+        return 100 * left(test).item()
+
+
+learned = {rank: [learn(layer, rank) for layer in range(LAYERS)] for rank in (1, 8)}
+plots.bars(
+    [f"layer {i}" for i in range(LAYERS)],
+    {
+        "best of rank 2, found for each head": [layer[2] for layer in best],
+        **{f"learned, r = {rank}": shares for rank, shares in learned.items()},
+    },
+    "layer (number)",
+    "energy left of the residual (%)",
+    ".0f",
+)
+
+# %% [markdown]
+# TEXT4
+#
+# ## 4. One map for all heads
+#
+# ### Exercise 7.4 · the best that one map can do
+# difficulty ●●○○○ · importance ●●●●● · 5 minutes
+#
+# `residuals` is (heads, tokens, tokens). Which *one* map (tokens, tokens), of any rank, is nearest to all of them? Return it, and the share of their energy that it leaves.
+
+
+# %%
+def best_shared(residuals):
+    # solution
+    mean = residuals.mean(axis=0)
+    return mean, ((residuals - mean) ** 2).sum() / (residuals**2).sum()
+
+
+# %%
+check.ex_7_4(best_shared)
+
+# %% [markdown]
+# **Predict:** what does the best shared map of *any* rank leave in each layer? Less than the learned estimators, of course; but how much less?
+
+# %%
+shared = [
+    100
+    * np.mean(
+        [
+            best_shared(np.stack([part.residual for part in layer[first : first + HEADS]]))[1]
+            for first in range(0, len(layer), HEADS)
+        ]
+    )
+    for layer in found
+]
+plots.bars(
+    [f"layer {i}" for i in range(LAYERS)],
+    {"best shared map, any rank": shared, "learned, r = 8": learned[8], "learned, r = 1": learned[1]},
+    "layer (number)",
+    "energy left of the residual (%)",
+    ".0f",
+)
+
+# %% [markdown]
+# TEXT5
+#
+# ## 5. Is it worth it?
+#
+# For a BERT-base of 12 layers, 768 units and 128 tokens (r = 1): four outputs for queries and keys, and a fifth, one number a token, for what the values' codes leave out.
+
+# %%
+count = sum(p.numel() for p in LowRankEstimators(768, 1).parameters())
+n, linears = 128, 12 * (4 * 768**2 + 2 * 768 * 3072)
+products = n * linears + 2 * 12 * n**2 * 768
+added = 12 * (5 * n * 768 + 3 * n**2 + 12 * n**2)
+print(f"numbers: {12 * count:,} floats beside {linears:,} bits: {12 * count * 32 / linears:.1%} more memory")
+print(f"products: {added:,} in floats beside {products:,} of codes, which count 1/64: {64 * added / products:.0%} more")
+
+# %% [markdown]
+# TEXT6
+#
+# ## 6. Signs that never changed
+#
+# So much for what signs leave out. What do they hold? Every 1-bit student here started as its float teacher, with the same weights, and learned from there. A packed layer is words of 64
+# signs, so the signs that learning changed are an XOR away (notebook 03).
+#
+# ### Exercise 7.5 · signs that differ
+# difficulty ●○○○○ · importance ●●●●○ · 3 minutes
+#
+# `before` and `after` are packed weights, uint64 (rows, words). In how many signs do the rows differ? Return (rows,).
+
+
+# %%
+def differing(before, after):
+    # solution
+    return np.bitwise_count(before ^ after).sum(axis=-1)
+
+
+# %%
+check.ex_7_5(differing)
+
+# %% [markdown]
+# **Predict:** of all signs of `sst2-minilm.bit-w1a1`, which share is not its float teacher's any more? Of the small `digits-vit` students?
+
+# %%
+students = ["sst2-minilm.bit-w1a1", "digits-vit.bit-w1a1", "digits-vit.bibert", "digits-vit.xnor", "digits-cnn.bit-w1a1"]
+shares = {}
+for name in students:
+    base, _, recipe = name.partition(".")
+    table = changed_signs(binviz.load(f"{base}.float"), binviz.load(name), recipe)
+    shares[name] = 100 * table["share"].iloc[-1]
+plots.bars(list(shares), {"changed": list(shares.values())}, "student (name)", "signs changed (%)", ".1f")
+
+# %% [markdown]
+# TEXT7
+#
+# ## 7. Signs flipped at random
+#
+# A patch of flips is words again, with a 1 for each sign that is to change. Applied by XOR it takes microseconds, and applied once more it is undone.
+#
+# **Predict:** `digits-vit.bit-w1a1` loses how much accuracy if 1 %, 5 %, 20 % of its signs are flipped at random? (Its training changed some too, and gained by it.)
+
+# %%
+packed = binviz.pack(binviz.load("digits-vit.bit-w1a1"), fused=False)
+pictures, truth = map(torch.as_tensor, digits.load("test"))
+
+
+@torch.inference_mode()
+def accuracy(model):
+    return (model(pixel_values=pictures).logits.argmax(-1) == truth).float().mean().item()
+
+
+patch = random_flips(packed, 0.05)
+path, words = next(iter(patch.words.items()))
+bits = packed.get_submodule(path).bits.numpy()
+print(f"{patch.count:,} flips; those of {path}: {differing(bits, bits ^ words).sum():,}, undone: {differing(bits, bits ^ words ^ words).sum()}")
+table = scores_of_flips(packed, accuracy, [0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5], seeds=3)
+wide = 100 * table.pivot(index="seed", columns="share", values="score")
+plots.flips([100 * share for share in wide.columns], wide.to_numpy(), 100 * truth.bincount().max().item() / len(truth))
+
+# %% [markdown]
+# TEXT8
+#
+# ## 8. The claims
+#
+# BiPFT claims more than that estimators help: a model that was *pre-trained* in binary form learns its tasks better than one that becomes binary for them. Experiment `bipft` asks that of a small
+# encoder, with claims and expected verdicts that were written before any run. The next cell reads what is recorded; what is not, it says so.
+
+# %%
+experiment = registry.get("bipft")
+records = experiment.records()
+print(experiment.notes, end="\n\n")
+for claim in experiment.claims:
+    if claim.better.startswith("sst2.early"):
+        print(f"{claims.judge(claim, records).verdict:10s}{claim.text}")
+
+# %% [markdown]
+# (`binviz reproduce bipft --list` says what each run could have seen, and `binviz pretrain --config bipft-minilm` makes the pre-trained students.)
+#
+# ## Three questions
+#
+# TEXTQ
+#
+# ## Summary
+#
+# TEXTS
+#
+# **Claims and what we saw**
+#
+# | claim | where | here | same setting? |
+# |---|---|---|---|
+# TEXTC
+
+# %% [markdown]
+# ## References
+#
+# - X. Xing and others: BiPFT, Binary Pre-trained Foundation Transformer with Low-rank Estimation of Binarization Residual Polynomials, [2312.08937](https://arxiv.org/abs/2312.08937)
+# - C. Eckart, G. Young: The approximation of one matrix by another of lower rank, Psychometrika 1, 1936
+# - Z. Liu and others: BiT, Robustly Binarized Multi-distilled Transformer, [2205.13016](https://arxiv.org/abs/2205.13016)

@@ -69,9 +69,7 @@ def _differing(a, w):
         (check.ex_6_5, lambda inputs, signs, grad: (grad * (inputs @ signs.T)).mean(axis=0), "one gradient"),
         (
             check.ex_7_1,
-            lambda q, q_b, k, k_b: tuple(
-                x @ y.T for x in (q_b, q - q_b) for y in (k_b, k - k_b)
-            ),
+            lambda q, q_b, k, k_b: tuple(x @ y.T for x in (q_b, q - q_b) for y in (k_b, k - k_b)),
             "divided by 2",
         ),
         (

@@ -103,6 +103,8 @@ def test_a_text_that_cannot_be_used(visit, page):
         ("inside", {"measure": "beauty"}),
         ("inside", {"view": "Attention", "layer": "one"}),
         ("inside", {"view": "Attention", "head": "99"}),
+        ("inside", {"view": "Residuals", "rank": "0"}),
+        ("inside", {"view": "Signs", "flipped": "51", "model": "digits-cnn.xnor"}),
         ("inside", {"view": "Attention", "model": "digits-cnn.xnor"}),
         ("inside", {"model": "<script>alert(1)</script>"}),
         ("playground", {"no-such-setting": "1"}),

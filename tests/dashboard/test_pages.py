@@ -85,6 +85,8 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         ("inside", {"view": "Distributions", "model": "digits-vit.bit-w1a1", "tensor": "layers.*.ffn_act"}),
         ("inside", {"view": "Attention", "text": "it was not good", "head": "1"}),
         ("inside", {"view": "Attention", "model": "digits-vit.bit-w1a1", "query": "1,2", "layer": "1"}),
+        ("inside", {"view": "Residuals", "model": "digits-vit.bit-w1a1", "head": "1", "product": "context"}),
+        ("inside", {"view": "Signs", "model": "digits-vit.bit-w1a1", "flipped": "3"}),
     ],
     ids=lambda part: part if isinstance(part, str) else "-".join(part.values()) or "default",
 )  # fmt: skip

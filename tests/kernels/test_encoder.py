@@ -286,9 +286,18 @@ def test_empty_batches():
         ("biased", BiasedScores(np.zeros((2, 5, 4), np.float32), 1.0, 1.0, 0.0, False)),
         ("biased", BiasedScores(np.zeros((3, 5, 5), np.float32), 1.0, 1.0, 0.0, False)),
         ("context_range", None),
-        ("low_rank", LowRank(np.zeros((5, 64), np.float32), *np.zeros((1, 5), np.float32), 1.0, 1.0, np.zeros(63))),
-        ("low_rank", LowRank(np.zeros((5, 63), np.float32), *np.zeros((1, 5), np.float32), 1.0, 1.0, np.zeros(64))),
-        ("low_rank", LowRank(np.zeros((4, 64), np.float32), *np.zeros((1, 4), np.float32), 1.0, 1.0, np.zeros(64))),
+        (
+            "low_rank",
+            LowRank(np.zeros((5, 64), np.float32), *np.zeros((1, 5), np.float32), 1.0, 1.0, np.zeros(63)),
+        ),
+        (
+            "low_rank",
+            LowRank(np.zeros((5, 63), np.float32), *np.zeros((1, 5), np.float32), 1.0, 1.0, np.zeros(64)),
+        ),
+        (
+            "low_rank",
+            LowRank(np.zeros((4, 64), np.float32), *np.zeros((1, 4), np.float32), 1.0, 1.0, np.zeros(64)),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
