@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 import binviz
-from binviz import analysis, check, plots, recipes
-from binviz.analysis.signs import changed_signs, random_flips, scores_of_flips
+from binviz import analysis, check, plots
 from binviz.analysis.residual_polynomial import TERMS, polynomials_of
+from binviz.analysis.signs import changed_signs, random_flips, scores_of_flips
 from binviz.data import digits, sentences
 from binviz.evidence import claims
 from binviz.experiments import registry
@@ -82,15 +82,15 @@ found = [
     for layer in range(LAYERS)
 ]
 energies = {
-    name: [100 * np.mean([part.energies[name] for part in layer]) for layer in found]
-    for name in TERMS
+    name: [100 * np.mean([part.energies[name] for part in layer]) for layer in found] for name in TERMS
 }
 plots.bars(
     [f"layer {i}" for i in range(LAYERS)], energies, "layer (number)", "energy (% of the float scores)", ".0f"
 )
 
 # %% [markdown]
-# TEXT2
+# They do not add up to 100 % at all. What the codes compute has several times the energy of the float scores: a query that is nearly 0 in most features becomes ±α in all of them. The
+# other terms have energies of the same order, *and point the other way*: they cancel what is too much. So energies of terms say how large a correction is, not what it is worth.
 #
 # ## 2. Is the rest of low rank?
 #
@@ -117,29 +117,36 @@ check.ex_7_2(left_by_rank)
 # %% [markdown]
 # The residual of the scores is the sum of the last three terms, one matrix for each head and sentence.
 #
-# **Predict:** which share of it do the best matrices of rank 2 leave? (BiPFT's estimators have rank 2 as a matrix.)
+# **Predict:** which share of it do the best matrices of rank 2 leave? (BiPFT's estimators have rank 2 as a matrix.) And of random numbers, as many?
 
 # %%
 RANKS = range(13)
+random = np.random.default_rng(0)
 
 
-def left_of(parts):
-    """Mean over heads and sentences of what the best of each rank leaves, in percent."""
-    shares = [left_by_rank(part.residual) for part in parts]
+def left_of(matrices):
+    """Mean of what the best of each rank leaves, in percent."""
+    shares = [left_by_rank(matrix) for matrix in matrices]
     return [100 * np.mean([each[min(rank, len(each) - 1)] for each in shares]) for rank in RANKS]
 
 
-best = [left_of(layer) for layer in found]
-print("rank 2 leaves", ", ".join(f"{layer[2]:.0f} %" for layer in best), "in layers 0 to 5")
+best = [left_of([part.residual for part in layer]) for layer in found]
+noise = left_of([random.normal(size=part.residual.shape) for part in found[0]])
+print(
+    "rank 2 leaves",
+    ", ".join(f"{layer[2]:.0f} %" for layer in best),
+    f"in layers 0 to 5; of noise {noise[2]:.0f} %",
+)
 plots.lines(
     RANKS,
-    {f"layer {i}": layer for i, layer in enumerate(best)},
+    {f"layer {i}": layer for i, layer in enumerate(best)} | {"random numbers": noise},
     "rank (number)",
     "energy left of the residual (%)",
 )
 
 # %% [markdown]
-# TEXT3
+# A matrix of random numbers is the measure here: of that size, rank 2 takes more than a third of it already. The first layers' residuals are not much better. Deeper ones are: in the
+# last, two of about twenty singular values hold three quarters. So "low rank" is true of some layers, and a matter of degree.
 #
 # ## 3. Estimators
 #
@@ -172,64 +179,14 @@ check.ex_7_3(estimate)
 # %% [markdown]
 # ($E = (q_m + q_p)\,k_p^\top + q_p\,k_m^\top$: two products.)
 #
-# How good can they get? The student here has none. So we learn some for it, layer by layer, on forty of the sentences: they see $h$ and are to hit the residuals of all twelve heads.
-# Nothing else moves. Then we ask them about the twenty other sentences.
-#
-# **Predict:** what do they leave with r = 1? With r = 8?
-
-# %%
-mask = seen.mask
-pairs = torch.as_tensor(mask[:, None, :, None] & mask[:, None, None, :])
-
-
-def residual_of_scores(layer):
-    """(B, H, T, T) float32, before the division; 0 at padding."""
-    q, q_b, k, k_b = (torch.as_tensor(seen[f"layers.{layer}.{n}"]) for n in ("q", "q.decoded", "k", "k.decoded"))
-    return (q @ k.mT - q_b @ k_b.mT) * pairs
-
-
-def learn(layer, rank, steps=150, rate=0.01):
-    """Share of the residual's energy (%) that learned estimators leave on sentences that they have not seen."""
-    torch.manual_seed(0)
-    h, wanted = torch.as_tensor(seen[f"layers.{layer}.q_in"]), residual_of_scores(layer)
-    train, test = torch.arange(60) % 3 > 0, torch.arange(60) % 3 == 0
-    estimators = LowRankEstimators(h.shape[-1], rank)
-    optimizer = torch.optim.Adam(estimators.parameters(), rate)
-
-    def left(rows):
-        rest = (wanted[rows] - estimators.scores(h[rows])) * pairs[rows]
-        return rest.square().sum() / wanted[rows].square().sum()
-
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
-        optimizer.zero_grad()
-        left(train).backward()
-        optimizer.step()
-    with torch.no_grad():
-        return 100 * left(test).item()
-
-
-learned = {rank: [learn(layer, rank) for layer in range(LAYERS)] for rank in (1, 8)}
-plots.bars(
-    [f"layer {i}" for i in range(LAYERS)],
-    {
-        "best of rank 2, found for each head": [layer[2] for layer in best],
-        **{f"learned, r = {rank}": shares for rank, shares in learned.items()},
-    },
-    "layer (number)",
-    "energy left of the residual (%)",
-    ".0f",
-)
-
-# %% [markdown]
-# TEXT4
-#
 # ## 4. One map for all heads
+#
+# E is the same for all twelve heads. How good could such a map be, if it were free, of any rank?
 #
 # ### Exercise 7.4 · the best that one map can do
 # difficulty ●●○○○ · importance ●●●●● · 5 minutes
 #
-# `residuals` is (heads, tokens, tokens). Which *one* map (tokens, tokens), of any rank, is nearest to all of them? Return it, and the share of their energy that it leaves.
+# `residuals` is (heads, tokens, tokens). Which *one* map (tokens, tokens) is nearest to all of them? Return it, and the share of their energy that it leaves.
 
 
 # %%
@@ -243,29 +200,62 @@ def best_shared(residuals):
 check.ex_7_4(best_shared)
 
 # %% [markdown]
-# **Predict:** what does the best shared map of *any* rank leave in each layer? Less than the learned estimators, of course; but how much less?
+# Now let estimators learn. The student here has none, so we give it some, layer by layer: on forty of the sentences they see $h$ and are to hit the residuals of all heads.
+# (A map's distance to all of them is its distance to their mean, and what no shared map can help; so that is what they learn.) Nothing else moves. Then we ask about the twenty other sentences.
+#
+# **Predict:** what does the best shared map leave, what do the learned estimators leave with r = 1, and with r = 8?
 
 # %%
-shared = [
-    100
-    * np.mean(
-        [
-            best_shared(np.stack([part.residual for part in layer[first : first + HEADS]]))[1]
-            for first in range(0, len(layer), HEADS)
-        ]
+pairs = torch.as_tensor(seen.mask[:, :, None] & seen.mask[:, None, :])
+test = torch.arange(len(pairs)) % 3 == 0
+
+
+def learn(layer, rank, steps=150, rate=0.01):
+    """Of the residuals' energy on sentences not seen: shares (%) that the best shared map and estimators leave."""
+    torch.manual_seed(0)
+    q, q_b, k, k_b = (
+        torch.as_tensor(seen[f"layers.{layer}.{n}"]) for n in ("q", "q.decoded", "k", "k.decoded")
     )
-    for layer in found
-]
+    residuals = (q @ k.mT - q_b @ k_b.mT) * pairs[:, None]
+    h, mean = torch.as_tensor(seen[f"layers.{layer}.q_in"]), residuals.mean(1)
+    estimators = LowRankEstimators(h.shape[-1], rank)
+    optimizer = torch.optim.Adam(estimators.parameters(), rate)
+
+    def missed(rows):
+        return ((estimators.scores(h[rows])[:, 0] - mean[rows]) * pairs[rows]).square().sum()
+
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        optimizer.zero_grad()
+        (missed(~test) / mean[~test].square().sum()).backward()
+        optimizer.step()
+    _, shared = best_shared(residuals[test].transpose(0, 1).numpy())
+    with torch.no_grad():
+        more = HEADS * missed(test) / residuals[test].square().sum()
+    return 100 * shared, 100 * (shared + more.item())
+
+
+one, eight = ([learn(layer, rank) for layer in range(LAYERS)] for rank in (1, 8))
 plots.bars(
     [f"layer {i}" for i in range(LAYERS)],
-    {"best shared map, any rank": shared, "learned, r = 8": learned[8], "learned, r = 1": learned[1]},
+    {
+        "best of rank 2, one for each head": [layer[2] for layer in best],
+        "best shared map, any rank": [shared for shared, _ in one],
+        "learned, r = 8": [left for _, left in eight],
+        "learned, r = 1": [left for _, left in one],
+    },
     "layer (number)",
     "energy left of the residual (%)",
     ".0f",
 )
 
 # %% [markdown]
-# TEXT5
+# Far from it! A matrix of rank 2 *of its own* would take most of a head's residual in every layer but the first two. But one map for all twelve heads, even of any rank and free, leaves more than four fifths:
+# heads differ in what their codes leave out, and what is common to them is little. The learned ones leave nearly all of that as well, and with r = 8 they do no better: they learn
+# forty sentences by heart.
+#
+# So does the paper fail? No: its estimators do not hit residuals at all, they learn with the whole network, by its loss, and whatever helps that is right. But what they are good for is then *not* shown
+# by the polynomial. (And the students there were pre-trained with them; here everything else stood still.)
 #
 # ## 5. Is it worth it?
 #
@@ -277,10 +267,12 @@ n, linears = 128, 12 * (4 * 768**2 + 2 * 768 * 3072)
 products = n * linears + 2 * 12 * n**2 * 768
 added = 12 * (5 * n * 768 + 3 * n**2 + 12 * n**2)
 print(f"numbers: {12 * count:,} floats beside {linears:,} bits: {12 * count * 32 / linears:.1%} more memory")
-print(f"products: {added:,} in floats beside {products:,} of codes, which count 1/64: {64 * added / products:.0%} more")
+print(
+    f"products: {added:,} in floats beside {products:,} of codes, which count 1/64: {64 * added / products:.0%} more"
+)
 
 # %% [markdown]
-# TEXT6
+# The memory is next to nothing. The products are few, but they are products of floats: under a rule that counts one of codes as 1/64, that is a twentieth more.
 #
 # ## 6. Signs that never changed
 #
@@ -306,7 +298,13 @@ check.ex_7_5(differing)
 # **Predict:** of all signs of `sst2-minilm.bit-w1a1`, which share is not its float teacher's any more? Of the small `digits-vit` students?
 
 # %%
-students = ["sst2-minilm.bit-w1a1", "digits-vit.bit-w1a1", "digits-vit.bibert", "digits-vit.xnor", "digits-cnn.bit-w1a1"]
+students = [
+    "sst2-minilm.bit-w1a1",
+    "digits-vit.bit-w1a1",
+    "digits-vit.bibert",
+    "digits-vit.xnor",
+    "digits-cnn.bit-w1a1",
+]
 shares = {}
 for name in students:
     base, _, recipe = name.partition(".")
@@ -315,7 +313,8 @@ for name in students:
 plots.bars(list(shares), {"changed": list(shares.values())}, "student (name)", "signs changed (%)", ".1f")
 
 # %% [markdown]
-# TEXT7
+# Two worlds. The reader of sentences kept nineteen of twenty signs of its float teacher: what it learned is in the few that changed, in its scales and thresholds. The small students for digits changed
+# more than a third. A draw of new signs would change one half, so not much of their start is left. (They trained for longer, on less, with weights nearer to zero.)
 #
 # ## 7. Signs flipped at random
 #
@@ -336,13 +335,18 @@ def accuracy(model):
 patch = random_flips(packed, 0.05)
 path, words = next(iter(patch.words.items()))
 bits = packed.get_submodule(path).bits.numpy()
-print(f"{patch.count:,} flips; those of {path}: {differing(bits, bits ^ words).sum():,}, undone: {differing(bits, bits ^ words ^ words).sum()}")
+print(
+    f"{patch.count:,} flips; those of {path}: {differing(bits, bits ^ words).sum():,}, undone: {differing(bits, bits ^ words ^ words).sum()}"
+)
 table = scores_of_flips(packed, accuracy, [0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5], seeds=3)
 wide = 100 * table.pivot(index="seed", columns="share", values="score")
-plots.flips([100 * share for share in wide.columns], wide.to_numpy(), 100 * truth.bincount().max().item() / len(truth))
+plots.flips(
+    [100 * share for share in wide.columns], wide.to_numpy(), 100 * truth.bincount().max().item() / len(truth)
+)
 
 # %% [markdown]
-# TEXT8
+# One sign of a hundred costs two or three points, one of twenty less than ten, one of ten twenty; at a third the student guesses. So single signs hold little, and all together everything. And training changed
+# two of five *without* loss: which signs are flipped matters more than how many.
 #
 # ## 8. The claims
 #
@@ -362,17 +366,38 @@ for claim in experiment.claims:
 #
 # ## Three questions
 #
-# TEXTQ
+# **The four terms add up to the float scores, and the first has five times their energy. How can that be?**
+# <details><summary>Answer</summary>
+# Terms may be opposed. What the codes compute is much too large, and the other terms take most of it away again. Energies add up only where matrices are orthogonal.
+# </details>
+#
+# **A residual is nearly of rank 2 in each head. Why can estimators of rank 2 still fail to hit it?**
+# <details><summary>Answer</summary>
+# There is one for all heads, and each head has another residual of rank 2. Their mean may be small. (And it has to be found from $h$ by linears.)
+# </details>
+#
+# **Why is a patch of flips undone by itself?**
+# <details><summary>Answer</summary>
+# $w \oplus p \oplus p = w$: a bit that changes twice is what it was. Scales and thresholds have no part in it.
+# </details>
 #
 # ## Summary
 #
-# TEXTS
+# - Float scores are four terms, exactly. The codes compute one; the other three are as large, and cancel much of it.
+# - Deep layers' residuals have few large singular values, the first layers' hardly fewer than noise.
+# - One map for all heads cannot hit them: their mean is small. Estimators have to help otherwise, by the network's own loss.
+# - Estimators of rank 1 cost next to no memory and a twentieth of the counted products.
+# - A reader of sentences became a 1-bit model by changing one sign of twenty; small students for digits changed two of five.
+# - Flips are an XOR, and undo themselves. Random ones cost accuracy quickly; those of training do not.
 #
 # **Claims and what we saw**
 #
 # | claim | where | here | same setting? |
 # |---|---|---|---|
-# TEXTC
+# | binarization's residual is a polynomial of four terms | BiPFT, method | yes, exactly | the same |
+# | its terms can be estimated at low rank | BiPFT, method | of each head in deep layers; by one map for all heads hardly | no: a student that never learned with them |
+# | estimators cost little | BiPFT, method | counted in section 5 | the same sizes |
+# | binary pre-training helps, and estimators add to it | BiPFT, results | the verdicts in section 8 | no: 6 layers, 5.1 million tokens |
 
 # %% [markdown]
 # ## References
