@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from binviz.plots.figure import builder, describe, log_axis, sized
-from binviz.plots.theme import BINARY, GREY, OPTIMUM, SIZE, colours
+from binviz.plots.theme import BINARY, GREY, OPTIMUM, colours
 from binviz.words import percent
 
 
@@ -29,14 +29,14 @@ def residuals(
     >>> residuals({"main x main": [3, 1]}, [1, 0.2, 0], (1, 0.6)).layout.meta["alt"].split(". ")[1]
     'The best matrix of rank 1 leaves 20.0 % of the residual, the learned estimators 60.0 %.'
     """
-    titles = ["singular values of the terms", "what is left of the residual"]
-    figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.14)
-    figure.update_annotations(font_size=SIZE)
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.14)
+    every = np.concatenate([np.asarray(values, dtype=float) for values in singular_values.values()])
+    smallest = 1e-6 * every.max(initial=0)  # below it is what rounding makes of 0
     for (name, values), colour in zip(singular_values.items(), colours(singular_values), strict=True):
         numbers = np.asarray(values, dtype=float)
         figure.add_scatter(
             x=np.arange(1, len(numbers) + 1),
-            y=[float(number) if number > 0 else None for number in numbers],
+            y=[float(number) if number > smallest else None for number in numbers],
             name=name,
             mode="lines+markers" if len(numbers) <= 12 else "lines",
             line={"color": colour, "width": 2.5},
@@ -49,7 +49,7 @@ def residuals(
         y=shares,
         name="best of its rank",
         mode="lines+markers" if len(shares) <= 12 else "lines",
-        line={"color": OPTIMUM, "width": 2.5},
+        line={"color": OPTIMUM, "width": 2.5, "dash": "dash"},
         row=1,
         col=2,
     )
@@ -69,12 +69,11 @@ def residuals(
         best = percent(left[min(rank, len(left) - 1)])
         said += f" The best matrix of rank {rank} leaves {best} of the residual"
         said += f", the learned estimators {percent(share)}."
-    every = np.concatenate([np.asarray(values, dtype=float) for values in singular_values.values()])
     figure.update_xaxes(title="rank of the value (number)", row=1, col=1)
-    figure.update_yaxes(title="singular value (of the scores)", **log_axis(every[every > 1e-9]), row=1, col=1)
+    figure.update_yaxes(title="singular value (no unit)", **log_axis(every[every > smallest]), row=1, col=1)
     figure.update_xaxes(title="rank (number)", row=1, col=2)
-    figure.update_yaxes(title="energy left (%)", rangemode="tozero", row=1, col=2)
+    figure.update_yaxes(title="energy left of the residual (%)", rangemode="tozero", row=1, col=2)
     figure.add_hline(100, line_dash="dash", line_color=GREY, line_width=2, row=1, col=2)
     figure.update_layout(showlegend=True)
-    sized(figure, 400, top=84)
+    sized(figure, 400, top=64)
     return describe(figure, alt=said)

@@ -78,8 +78,8 @@ def left_by(part: Polynomial, rank: int) -> float:
 def measure(rank: int) -> dict[str, str]:
     """How `plots.network` calls the values."""
     return {
-        "measure": f"left by the best matrix of rank {rank}",
-        "unit": "share of the residual's energy",
+        "measure": f"left by the best of rank {rank}",
+        "unit": "share",
         "better": "lower",
     }
 

@@ -36,7 +36,7 @@ def residuals(controls: DeltaGenerator, subject: Subject, example: Example) -> N
         st.markdown(f"**Layer {layer}, head {head}: the {product} in four terms**")
         figure = plots.residuals(part.singular_values, part.left, left_out.estimators_of(part))
         code = left_out.code_of_terms(made, subject.name, product, layer, head)
-        charts.show(plots.describe(figure, code=code), "terms")
+        charts.show(plots.describe(figure, code=code), "four-terms")
         st.caption(left_out.said(part, product, rank))
     st.markdown(
         r"With codes times scales as main parts, $Q = Q_b + Q_r$ and $K = K_b + K_r$, the float scores are exactly "

@@ -24,7 +24,9 @@ def signs_of(controls: DeltaGenerator, subject: Subject) -> None:
     with left:
         st.markdown("**Which signs are no longer those of the float start? Click a layer**")
         figure = plots.network(*signs.grid(table), **signs.ABOUT, chosen=where)
-        charts.show(plots.describe(figure, code=signs.code_of_changed(subject)), "signs", clicked=to_layer)
+        charts.show(
+            plots.describe(figure, code=signs.code_of_changed(subject)), "signs-changed", clicked=to_layer
+        )
         st.caption(signs.changed_said(table))
     with right:
         chosen = None if where == signs.EVERYWHERE else [paths[where]]
@@ -53,7 +55,7 @@ def flipped(subject: Subject, where: str, paths: list[str] | None, share: int) -
     else:
         st.info(f"Below is {measured.question}. Measure again for {question}.", icon=":material/history:")
     figure = plots.flips(*signs.arguments(measured.answer), signs.chance(questions), mark)
-    charts.show(plots.describe(figure, code=signs.code_of_flips(subject, paths)), "flips")
+    charts.show(plots.describe(figure, code=signs.code_of_flips(subject, paths)), "flips-curve")
     st.caption(
         "A draw flips a share of each layer's signs; scales, thresholds and everything float stay. With half of all "
         "signs flipped nothing of them is left: each is right as often as wrong."
