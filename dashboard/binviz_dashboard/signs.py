@@ -78,12 +78,12 @@ def right(model: nn.Module, questions: Asked) -> float:
 class Flipped(NamedTuple):
     """What is left with some signs flipped.
 
-    scores: shares of right answers, one a draw. count: signs flipped. bytes: of the layers' words. micros: that the
+    scores: shares of right answers, one a draw. flips: how many. bytes: of the layers' words. micros: that the
     XOR of one patch takes.
     """
 
     scores: list[float]
-    count: int
+    flips: int
     bytes: int
     micros: float
 
@@ -92,7 +92,7 @@ class Flipped(NamedTuple):
         low, high = percent(min(self.scores)), percent(max(self.scores))
         return (
             f"{percent(before)} of {counted(examples, 'example')} are right with the model's own signs, "
-            f"{percent(float(np.mean(self.scores)))} with {counted(self.count, 'flip')}"
+            f"{percent(float(np.mean(self.scores)))} with {counted(self.flips, 'flip')}"
             + (f" ({low} to {high} in {len(self.scores)} draws)" if low != high else "")
             + f". The patch is an XOR of {self.bytes / 1000:,.1f} kB of words, which took {self.micros:,.0f} µs here, "
             "and as many to undo."

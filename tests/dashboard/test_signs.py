@@ -33,7 +33,7 @@ def test_flips_in_words(questions, packed):
     found = signs.flip(packed, questions, 0.3, None)
     assert len(found.scores) == signs.FEW and max(found.scores) < signs.right(packed, questions)
     said = found.said(0.9, 450)
-    assert "of 450 examples" in said and f"with {found.count:,} flips" in said and "XOR" in said
+    assert "of 450 examples" in said and f"with {found.flips:,} flips" in said and "XOR" in said
     for bits, layer in zip(before, signs.packed_layers(packed).values(), strict=True):
         assert torch.equal(bits, layer.bits)
 
