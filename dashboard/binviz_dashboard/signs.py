@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from binviz import zoo
 from binviz.analysis.signs import Flips, changed_signs, packed_layers, random_flips, scores_of_flips
+from binviz.errors import UserError
 from binviz.packed import pack
 from binviz.words import counted, percent
 from binviz_dashboard import answers, inside
@@ -62,9 +63,15 @@ class Asked(NamedTuple):
 
 
 def asked(of: Subject, tokenizer: Any) -> Asked:
-    """All examples of a task whose answer is known."""
+    """All examples of a task whose answer is known.
+
+    Raises:
+        UserError: there is none.
+    """
     examples = answers.every_example(of.task, of.name, tokenizer)
     known = [each for each in examples if each.truth is not None]
+    if not known:
+        raise UserError(f"no bundled example of {of.title} has a right answer to count; choose another model")
     truths = [of.task.labels.index(str(each.truth)) for each in known]
     return Asked(inside.joined([each.inputs for each in known]), torch.tensor(truths))
 

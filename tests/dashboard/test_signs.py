@@ -28,6 +28,11 @@ def test_the_accuracy_is_the_recorded_one(questions, packed):
     assert signs.right(packed, questions) == pytest.approx(recorded, abs=1.5 / len(questions.truths))
 
 
+def test_a_task_without_right_answers_is_refused():
+    with pytest.raises(UserError, match="right answer"):
+        signs.asked(subject.of("cifar10-vit.bit-w1a1"), None)
+
+
 def test_flips_in_words(questions, packed):
     before = [layer.bits.clone() for layer in signs.packed_layers(packed).values()]
     found = signs.flip(packed, questions, 0.3, None)
