@@ -15,8 +15,8 @@ kernels add in an order of their own, and exponentials of scores are the product
 Codes of several bits, BiT's, need no range: there the kernels do the float operations themselves, entry by entry as the
 model does (`fold_code_layer`), and only the softmax's exponentials come from a table.
 
-`NotFoldable` says why folding is impossible: a binarizer that looks at the whole tensor, a scale per row, ones that
-are no range.
+`NotFoldable` says why folding is impossible: a binarizer that looks at the whole tensor, a scale per row that the next
+codes see, ones that are no range.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from binviz_kernels.encoder_layers import (
     EncoderLayer,
     LowRank,
     PackedEncoder,
+    Range,
     prepare_encoder,
 )
 from numpy.typing import NDArray
@@ -153,9 +154,7 @@ def score_terms(
     binarizer = require_bits(attention.attention_binarizer, 1, BiViTAttention, ElasticUnsigned)
     if isinstance(binarizer, BiViTAttention):
         # p ≥ beta · max p: the sum of the row has no part in it, unless floats round at a tie
-        require(
-            binarizer.method == "quarter" and binarizer.scale_kind == "none", "descent, or a scale per row"
-        )
+        require(binarizer.method == "quarter", "descent")
         require(bool(((ratios / binarizer.beta - 1).abs() > TIE).all()), "probabilities at the threshold")
         reached = dots + 2 - 2 * (ratios >= binarizer.beta).sum(1)
         # s ≥ max s + log beta
@@ -285,17 +284,24 @@ def fold_layer(parts: Parts, longest: int) -> EncoderLayer:
     if (least == least[0]).all():
         least = least[:1]
     # context = dot · (attention scale · value scale), then the next layer's code
-    context_scale = scale_of(binary.attention_binarizer, 1) * scale_of(binary.value_binarizer, 1)
+    context_scale = scale_of(binary.value_binarizer, 1)
+    attended = binary.attention_binarizer
+    per_row = isinstance(attended, BiViTAttention) and attended.scale_kind == "per_row"
+    if not per_row:
+        context_scale = scale_of(attended, 1) * context_scale
 
     def codes(binarizer: Binarizer, values: Tensor) -> Tensor:
         return binarizer.encode(values).q
 
+    def context_codes(scale: Tensor) -> Range:
+        return fold(longest, False, lambda dot: codes(attn_out.inputs, (dot * scale).expand(-1, inner)))
+
     low_rank = low_rank_terms(parts, context_scale)
-    context_range = None
-    if low_rank is None:
-        context_range = fold(
-            longest, False, lambda dot: codes(attn_out.inputs, (dot * context_scale).expand(-1, inner))
-        )
+    context_range = None if low_rank else context_codes(context_scale)
+    if per_row and context_range is not None:
+        # The mean of the probabilities under a row's ones is from beta / L to 1; codes grow with their input
+        least_factor = context_codes(context_scale * attended.beta / longest)
+        require(np.array_equal(least_factor, context_range), "a scale per row that the next codes see")
     dots = products(hidden)
     fc1_range, doubts = range_and_doubts(
         dots, codes(fc2.inputs, activation(fc1.outputs(dots.float()[:, None]))) > 0

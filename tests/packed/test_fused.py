@@ -19,6 +19,7 @@ from transformers import (
 
 import binviz
 from binviz.adapters import layout_of
+from binviz.binarizers import Code
 from binviz.errors import UserError
 from binviz.layers.tap import listening
 from binviz.packed.fold import fold_blocks
@@ -113,7 +114,7 @@ def one_thread():
     set_threads(None)
 
 
-@pytest.mark.parametrize("recipe", ["bnn", "dorefa", "bipft-a"])
+@pytest.mark.parametrize("recipe", ["bnn", "dorefa", "bipft-a", "bivit-w1a1-v"])
 def test_further_recipes(recipe):
     model = text_model(recipe)
     ids, mask = torch.randint(60, (2, 17)), torch.ones(2, 17, dtype=torch.long)
@@ -260,6 +261,16 @@ def test_other_recipes_stay_as_they_are(recipe):
 
 def fold_encoder(model, longest):
     return fold_blocks(model, layout_of(model).blocks, longest)
+
+
+def test_a_factor_of_rows_must_not_matter_to_the_next_codes():
+    """A sign does not see a positive factor; a sign of what is shifted does."""
+    model = text_model("bivit-w1a1-v")
+    fold_encoder(model, 64)
+    signs = model.encoder.layer[1].attention.output.dense.activation_binarizer
+    signs.encode = lambda x: Code(torch.where(x > 0.1, 1.0, -1.0), x.new_ones(()), x.new_zeros(()))
+    with pytest.raises(NotFoldable, match="a scale per row that the next codes see"):
+        fold_encoder(model, 64)
 
 
 def test_what_keeps_its_layers():
