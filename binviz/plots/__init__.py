@@ -32,6 +32,7 @@ from binviz.plots.summaries import (
     scale_sweep,
     threshold_sweep,
 )
+from binviz.plots.tradeoff import Tradeoff, pareto, tradeoff
 from binviz.plots.training import Course, Side, claim, courses, progress
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Side",
     "Size",
     "Sweep",
+    "Tradeoff",
     "accuracy_size",
     "activations",
     "answers",
@@ -65,6 +67,7 @@ __all__ = [
     "network",
     "ones_entropy",
     "outliers",
+    "pareto",
     "patch_attention",
     "pictures",
     "progress",
@@ -76,4 +79,5 @@ __all__ = [
     "scale_sweep",
     "sensitivity",
     "threshold_sweep",
+    "tradeoff",
 ]
