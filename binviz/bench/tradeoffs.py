@@ -148,7 +148,7 @@ def points(
         if paid is None or value is None:
             left.append(row)
             continue
-        factor = 100.0 if share or row.metric in (*SHARES, "score") else 1.0
+        factor = 100.0 if share or row.metric in SHARES else 1.0
         scale = value / row.value if share and row.value else 1.0
         low, high = (scale * factor * each for each in (row.low, row.high))
         paid /= divisor(axis, rule)
@@ -161,7 +161,15 @@ def points(
         if share:
             about.insert(0, titles([row])[row.task])
         named = plots.Tradeoff(
-            row.name, paid, factor * value, low, high, row.published, row.kind, "<br>".join(about)
+            row.name,
+            paid,
+            factor * value,
+            low,
+            high,
+            row.published,
+            row.kind,
+            "<br>".join(about),
+            row.network,
         )
         shown.append(named)
     return shown, left
@@ -188,7 +196,7 @@ def divisor(axis: Axis, rule: str) -> float:
     return 1e6 if axis == "operations" else 1.0
 
 
-COLUMNS = ("name", "network", "published", "value", "low", "high", "cost", "front", "about")
+COLUMNS = ("name", "architecture", "network", "published", "value", "low", "high", "cost", "front", "about")
 
 
 def _lines(shown: Sequence[plots.Tradeoff]) -> list[tuple[Any, ...]]:
@@ -198,17 +206,19 @@ def _lines(shown: Sequence[plots.Tradeoff]) -> list[tuple[Any, ...]]:
         of = [point for point in shown if point.published is published]
         on = plots.pareto([point.cost for point in of], [point.value for point in of])
         lines += [
-            (p.name, p.network, p.published, p.value, p.low, p.high, p.cost, front, p.about.replace("<br>", "; "))
+            (p.name, p.architecture, p.network, p.published, p.value, p.low, p.high, p.cost, front,
+             p.about.replace("<br>", "; "))
             for p, front in zip(of, on, strict=True)
         ]  # fmt: skip
-    return sorted(lines, key=lambda line: -line[3])
+    return sorted(lines, key=lambda line: -line[4])
 
 
 def as_csv(shown: Sequence[plots.Tradeoff], value: str, cost: str) -> str:
-    r"""The points as CSV, with the units in the heads.
+    """The points as CSV, with the units in the heads.
 
-    >>> as_csv([plots.Tradeoff("BiT", 13.4, 89.9, published=True, about="a paper")], "accuracy (%)", "memory (MB)")
-    'name,network,published,accuracy (%),low,high,memory (MB),front,about\nBiT,1-bit,True,89.9,,,13.4,True,a paper\n'
+    >>> print(as_csv([plots.Tradeoff("BiT", 13.4, 89.9, published=True)], "accuracy (%)", "memory (MB)"), end="")
+    name,architecture,network,published,accuracy (%),low,high,memory (MB),front,about
+    BiT,,1-bit,True,89.9,,,13.4,True,
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -223,22 +233,22 @@ def as_csv(shown: Sequence[plots.Tradeoff], value: str, cost: str) -> str:
 def as_latex(shown: Sequence[plots.Tradeoff], value: str, cost: str) -> str:
     r"""The points as a LaTeX table (booktabs); what nothing of its kind beats is bold, what is published in italics.
 
-    >>> print(as_latex([plots.Tradeoff("BiT & co", 13.4, 89.9)], "accuracy (%)", "memory (MB)"))
-    \begin{tabular}{llrr}
+    >>> print(as_latex([plots.Tradeoff("BiT & co", 13.4, 89.9, architecture="ViT")], "accuracy (%)", "memory (MB)"))
+    \begin{tabular}{lllrr}
     \toprule
-    network & & accuracy (\%) & memory (MB) \\
+    network & architecture & & accuracy (\%) & memory (MB) \\
     \midrule
-    \textbf{BiT \& co} & measured & 89.9 & 13.4 \\
+    \textbf{BiT \& co} & ViT & measured & 89.9 & 13.4 \\
     \bottomrule
     \end{tabular}
     """
-    head = rf"network & & {_escaped(value)} & {_escaped(cost)} \\"
+    head = rf"network & architecture & & {_escaped(value)} & {_escaped(cost)} \\"
     body = []
-    for name, _, published, worth, _, _, paid, front, _ in _lines(shown):
+    for name, architecture, _, published, worth, _, _, paid, front, _ in _lines(shown):
         shape = rf"\textbf{{{_escaped(name)}}}" if front else _escaped(name)
         origin = r"\emph{published}" if published else "measured"
-        body.append(rf"{shape} & {origin} & {worth:.4g} & {paid:.4g} \\")
-    rule = [r"\begin{tabular}{llrr}", r"\toprule", head, r"\midrule"]
+        body.append(rf"{shape} & {_escaped(architecture)} & {origin} & {worth:.4g} & {paid:.4g} \\")
+    rule = [r"\begin{tabular}{lllrr}", r"\toprule", head, r"\midrule"]
     return "\n".join([*rule, *body, r"\bottomrule", r"\end{tabular}"])
 
 
@@ -306,7 +316,7 @@ def _imagenet() -> list[Row]:
             found.append(
                 Row(
                     "imagenet",
-                    f"{name}, {network}",
+                    name,
                     network,
                     recipe,
                     "accuracy",

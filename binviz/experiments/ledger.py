@@ -77,15 +77,15 @@ class Entry:
 
         >>> found = Finding(Claim("a beats b", "", "a", "b"), "holds", 0.02, 0.03)
         >>> Entry("own", "SST-2", found, (), None, "", "", 0.0, corrected=0.2).after
-        'holds, within noise after correction'
+        'holds, not after Holm'
         """
         finding, said = self.finding, str(self.finding.verdict)
         if self.fallen:
-            return f"{said}, but what it stands on fails"
+            return f"{said}, premise fails"
         if finding.doubt:
             return f"{said}, {finding.doubt}"
         if self.tested and finding.p < LEVEL <= self.corrected:
-            return f"{said}, within noise after correction"
+            return f"{said}, not after Holm"
         return said
 
     def commands(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,8 @@ from binviz.words import counted
 
 #: Shapes of float and of 1-bit networks; those of published numbers are hollow.
 SYMBOLS = {"float": "circle", "1-bit": "diamond"}
-#: Names on a front that lie nearer to one another than this share of its width are not all written.
-APART = 0.09
+#: Of the axes, what a letter and a line of a name take, roughly; of names that would lie on one another one is written.
+LETTER, LINE = 0.0085, 0.055
 
 
 class Tradeoff(NamedTuple):
@@ -23,7 +23,7 @@ class Tradeoff(NamedTuple):
 
     name: short. cost, value: in the units of the axes. low, high: 95 % interval of the value, NaN where there is none.
     published: a paper's number; else one that was measured here. network: "float" or "1-bit". about: source and
-    setting, said where it is pointed at.
+    setting, said where it is pointed at. architecture: named beside it where a figure has several.
 
     >>> Tradeoff("BiT", 13.4, 89.9, published=True).network
     '1-bit'
@@ -37,6 +37,7 @@ class Tradeoff(NamedTuple):
     published: bool = False
     network: str = "1-bit"
     about: str = ""
+    architecture: str = ""
 
 
 def pareto(costs: Sequence[float], values: Sequence[float]) -> list[bool]:
@@ -84,16 +85,20 @@ def tradeoff(
     'Accuracy in % against memory in MB: 3 points measured here, nothing beats BiT 3 81, float 60 89.'
     """
     figure, said = go.Figure(), []
-    span = float(np.ptp(np.log10([point.cost for point in points]))) if points else 0.0
+    ends = np.log10([max(point.cost, 1e-300) for point in points] or [1.0])
+    room = 0.08 * (float(np.ptp(ends)) or 1.0)
+    reach = float(ends.min() - room), float(ends.max() + room)
+    written: list[tuple[float, float, float, float]] = []
     for published, told in ((False, "measured here"), (True, "published")):
         chosen = [point for point in points if point.published is published]
+        several = len({point.architecture for point in chosen}) > 1
         on = pareto([point.cost for point in chosen], [point.value for point in chosen])
         front = sorted(
             {(p.cost, p.value): p for p, nothing_beats in zip(chosen, on, strict=True) if nothing_beats}.values()
             , key=lambda point: point.cost,
         )  # fmt: skip
         if chosen:
-            best = ", ".join(f"{point.name} {point.cost:.3g} {point.value:.3g}" for point in front)
+            best = ", ".join(f"{_title(p, several)} {p.cost:.3g} {p.value:.3g}" for p in front)
             said.append(f"{counted(len(chosen), 'point')} {told}, nothing beats {best}")
         for network, symbol in SYMBOLS.items():
             of = [point for point in chosen if point.network == network]
@@ -108,19 +113,23 @@ def tradeoff(
                 line={"color": GREY, "width": 1.5, "dash": "dot" if published else "solid", "shape": "hv"},
                 hoverinfo="skip",
             )
-        _name(figure, front, span, above=published)
+        names = [(_title(point, several), point) for point in front]
+        for annotation in _names(names, reach, [point.value for point in points], published, written):
+            figure.add_annotation(annotation)
     figure.update_xaxes(title=f"{cost} ({cost_unit}, logarithmic)", **log_axis([p.cost for p in points]))
-    axis_from_chance(
-        figure, [value for p in points for value in (p.value, p.low, p.high)], what, unit, chance
-    )
-    room = 0.08 * (span or 1.0)
-    ends = np.log10([max(p.cost, 1e-300) for p in points] or [1.0])
-    figure.update_xaxes(range=[float(ends.min() - room), float(ends.max() + room)])
+    floor = -np.inf if chance is None else chance
+    shown = [value for p in points for value in (p.value, max(p.low, min(floor, p.value)), p.high)]
+    axis_from_chance(figure, shown, what, unit, chance)
+    figure.update_xaxes(range=reach)
     sized(figure, 460, top=72)
     figure.update_layout(showlegend=True)
     return describe(
         figure, alt=f"{what.capitalize()} in {unit} against {cost} in {cost_unit}: {'; '.join(said)}."
     )
+
+
+def _title(point: Tradeoff, several: bool) -> str:
+    return f"{point.name}, {point.architecture}" if several and point.architecture else point.name
 
 
 def _markers(
@@ -155,22 +164,39 @@ def _markers(
     }
 
 
-def _name(figure: go.Figure, front: Sequence[Tradeoff], span: float, above: bool) -> None:
-    """The names of the points on a front, those that have room."""
-    written: list[float] = []
-    middle = np.mean([np.log10(point.cost) for point in front]) if front else 0.0
-    for point in sorted(front, key=lambda point: -point.value):
+def _names(
+    front: Sequence[tuple[str, Tradeoff]],
+    reach: tuple[float, float],
+    values: Sequence[float],
+    above: bool,
+    written: list[tuple[float, float, float, float]],
+) -> Iterator[dict[str, Any]]:
+    """The names of the points on a front that have room beside those that are written, as annotations.
+
+    Args:
+        front: its points, each with its name.
+        reach: of the logarithmic axis. values: of all points.
+        above: the names stand above their points, else below.
+        written: left, right, lower and upper end of each name, in shares of the axes; the new ones are added.
+    """
+    low, height = min(values, default=0.0), float(np.ptp(values)) if len(values) else 1.0
+    for name, point in sorted(front, key=lambda pair: -pair[1].value):
         at = float(np.log10(point.cost))
-        if any(abs(at - other) < APART * span for other in written):
+        x, y = (at - reach[0]) / (reach[1] - reach[0]), (point.value - low) / (height or 1.0)
+        width, to_the_right = LETTER * len(name), x < 0.5
+        left = x if to_the_right else x - width
+        bottom = y if above else y - LINE
+        box = left, left + width, bottom, bottom + LINE
+        if any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in written):
             continue
-        written.append(at)
-        figure.add_annotation(
-            x=at,
-            y=point.value,
-            text=point.name,
-            showarrow=False,
-            xanchor="left" if at <= middle else "right",
-            yanchor="bottom" if above else "top",
-            xshift=4 if at <= middle else -4,
-            yshift=4 if above else -4,
-        )
+        written.append(box)
+        yield {
+            "x": at,
+            "y": point.value,
+            "text": name,
+            "showarrow": False,
+            "xanchor": "left" if to_the_right else "right",
+            "yanchor": "bottom" if above else "top",
+            "xshift": 6 if to_the_right else -6,
+            "yshift": 4 if above else -4,
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,10 +12,10 @@ from binviz import costs, plots
 from binviz.bench import records, tradeoffs
 from binviz.bench.tradeoffs import Row
 from binviz.evidence.headline import METRICS, SHARES, chance, splits
-from binviz.words import counted
+from binviz.words import counted, times
 from binviz_dashboard import cache, charts, state
 
-AXES: dict[str, tradeoffs.Axis] = {"operations": "operations", "memory": "memory", "time": "time"}
+AXES: dict[str, tradeoffs.Axis] = {axis: axis for axis in get_args(tradeoffs.Axis)}
 #: What stands in the URL for all tasks at once, as a share of the float network's.
 SHARE = "share"
 
@@ -34,8 +35,8 @@ def show(controls: DeltaGenerator) -> None:
             how = state.choose("Rule of counting", state.first("bert-line", list(rules)), "rule", words=rules)
     share = asked == SHARE
     shown, left = cache.paid("" if share else asked, axis, how)
-    st.markdown(f"#### {words[asked]}: what is right, against {axis}")
     if not shown:
+        st.markdown(f"#### {words[asked]}")
         st.info(nothing(axis, how, left), icon=":material/timer:")
         return
     metric = next(row.metric for row in cache.networks() if share or row.task == asked)
@@ -46,10 +47,12 @@ def show(controls: DeltaGenerator) -> None:
     level = None if share else chance(metric, split)
     level = None if level is None else (100 if percent else 1) * level
     priced = axis, tradeoffs.unit(axis, how)
+    found = "" if share else answer(shown, axis, "%" if percent else "")
+    st.markdown(f"#### {words[asked]}: {state.plain(found or f'what is right, against {axis}')}")
     charts.show(plots.tradeoff(shown, *priced, what, unit, level), "tradeoff")
     st.caption(said(shown, left, axis, how))
     heads = f"{what} ({unit})", f"{priced[0]} ({priced[1]})"
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for label, made, mime in (
             ("Table (.csv)", tradeoffs.as_csv, "text/csv"),
             ("Table (.tex)", tradeoffs.as_latex, "text/x-tex"),
@@ -60,6 +63,31 @@ def show(controls: DeltaGenerator) -> None:
                 label, made(shown, *heads), name, mime, on_click="ignore", key=f"tradeoff{end}"
             )
         charts.vector("tradeoff")
+
+
+def answer(shown: Sequence[plots.Tradeoff], axis: str, unit: str) -> str:
+    """What the cheapest 1-bit network costs, beside the best float one of its architecture; measured, and published.
+
+    >>> one, two = plots.Tradeoff("BiT", 1.0, 81.8), plots.Tradeoff("float", 56.0, 89.2, network="float")
+    >>> answer([one, two], "operations", "%")
+    'measured here, BiT has 81.8 % with 1/56 of the operations of float with 89.2 %'
+    """
+    told = []
+    for published, words in ((False, "measured here"), (True, "published")):
+        of = [point for point in shown if point.published is published]
+        bits = [point for point in of if point.network == "1-bit"]
+        floats = [point for point in of if point.network == "float"]
+        if not bits or not floats:
+            continue
+        least = min(bits, key=lambda point: (point.cost, -point.value))
+        alike = [point for point in floats if point.architecture == least.architecture]
+        best = max(alike or floats, key=lambda point: point.value)
+        one, other = (f"{point.value:.3g}{' ' * bool(unit)}{unit}" for point in (least, best))
+        part = times(best.cost / least.cost)
+        told.append(
+            f"{words}, {least.name} has {one} with 1/{part} of the {axis} of {best.name} with {other}"
+        )
+    return "; ".join(told)
 
 
 def said(shown: Sequence[plots.Tradeoff], left: Sequence[Row], axis: str, how: str) -> str:

@@ -44,7 +44,10 @@ def show(controls: DeltaGenerator) -> None:
         styled(entries, st.context.theme.type or "light"),
         hide_index=True,
         height=min(38 + 35 * len(entries), 290),
-        column_config={"claim": st.column_config.TextColumn(width="large")},
+        column_config={
+            "verdict": st.column_config.TextColumn(width=175),
+            "claim": st.column_config.TextColumn(width=330),
+        },
         alt=f"Claims with their verdicts. {ledger.summary(entries)}",
     )
     st.caption(
@@ -64,6 +67,7 @@ def table(entries: Sequence[Entry]) -> pd.DataFrame:
             {
                 "verdict": f"{MARKS[finding.verdict]} {e.after}",
                 "claim": e.claim.text,
+                "paper": e.paper,
                 "task": e.task,
                 "theirs": ledger.amount(e.theirs, e.claim),
                 "ours": ledger.amount(finding.difference, e.claim),
@@ -75,8 +79,6 @@ def table(entries: Sequence[Entry]) -> pd.DataFrame:
                 "p (Holm)": ledger.probability(e.corrected),
                 "seeds": str(finding.seeds or ""),
                 "minutes": f"{e.minutes:.0f}" if e.minutes else "",
-                "paper": e.paper,
-                "place": e.claim.source,
             }
         )
     return pd.DataFrame(rows)
@@ -92,17 +94,16 @@ def styled(entries: Sequence[Entry], theme: str) -> Any:
 def facts(entry: Entry) -> list[tuple[str, str]]:
     """What is known of a claim, name and value; those that are not known are left out."""
     claim, finding = entry.claim, entry.finding
-    theirs = ledger.amount(entry.theirs, claim)
+    printed = ", ".join(filter(None, (ledger.amount(entry.theirs, claim), entry.where)))
+    if not printed and claim.source != "asked here":
+        printed = "no number that is at hand here"
     told = [
         ("The claim is from", claim.source if claim.source != "asked here" else "nobody: it was asked here"),
         ("As an inequality", claim.inequality),
         ("Written down", f"{claim.written}, before its runs" if claim.written else ""),
-        ("They printed", f"{theirs}, {entry.where}" if theirs and entry.where else theirs),
+        ("They printed", printed),
         ("Measured here", questions.in_words(finding) if finding.seeds else "nothing was run for it yet"),
-        (
-            "So its runs",
-            f"{would_be_seen(finding)}, of a true difference, four times in five" if finding.seeds else "",
-        ),
+        ("With these runs", f"{would_be_seen(finding)} four times in five" if finding.seeds else ""),
         ("p", p_told(entry)),
         ("The setting differs", entry.gap),
         ("Cost", f"{entry.minutes:.0f} minutes of one core, without teachers" if entry.minutes else ""),
@@ -135,17 +136,15 @@ def one(entry: Entry) -> None:
     """Everything about one claim."""
     said, drawn = st.columns([1, 1.15], gap="large")
     with said:
-        lines = [f"- {name}: {state.plain(value)}" for name, value in facts(entry)]
-        st.markdown("\n".join(lines))
-        for change in entry.claim.history:
-            st.markdown(f"- Corrected on {state.plain(change)}.")
+        told = [*facts(entry), *(("Corrected", change) for change in entry.claim.history)]
+        st.markdown("\n".join(f"- **{name}:** {state.plain(value)}" for name, value in told))
     with drawn:
         records = {(run.cell, run.seed): run for side in entry.sides for run in side.runs}
         figure = recorded.claim_figure(entry.finding, records)
         if figure is None:
             st.info("Nothing was run for it yet.")
         else:
-            charts.show(figure, "claim")
+            charts.show(figure, "sides")
         st.caption("Run both sides again, with the next seed:" if entry.seeds else "Run both sides:")
         st.code("\n".join(entry.commands()), language="bash")
     if entry.seeds:

@@ -264,7 +264,7 @@ def test_a_claim_has_its_place_in_the_list_and_the_examples_on_which_its_sides_d
     assert {each.split()[1].rstrip(",") for each in table["verdict"]} == {"weak"}
     assert table["would be seen"].str.len().min() > 0 and table["p (Holm)"].str.len().min() > 0
     said = " ".join(each.value for each in app.markdown)
-    assert "Written down: 2026" in said.replace("\\", "") and "would be seen" in said
+    assert "**Written down:** 2026" in said and "would be seen" in said
     first = [each.value for each in app.caption if each.value.startswith("Their numbers")]
     next(group for group in app.get("button_group") if group.key == "right").set_value("neither").run()
     assert first != [each.value for each in app.caption if each.value.startswith("Their numbers")]

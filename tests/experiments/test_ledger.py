@@ -89,10 +89,17 @@ def test_a_claim_that_stands_on_one_that_fails_says_nothing():
     fallen = [texts for _, texts in ledger._fallen(made)]
     assert fallen == [["c is not in the way"], ["b beats a"], [], []]
     assert made[2].finding.verdict == "fails"
-    assert replace(made[0], fallen=("c is not in the way",)).after == "holds, but what it stands on fails"
+    assert replace(made[0], fallen=("c is not in the way",)).after == "holds, premise fails"
 
 
-def test_the_command_prints_a_list_or_everything():
+@pytest.fixture
+def read_once(entries, monkeypatch):
+    """The command finds the ledger that is there already."""
+    monkeypatch.setattr(ledger, "ledger", lambda asked: entries)
+    monkeypatch.setattr("binviz.experiments.questions.questions", lambda out: [])
+
+
+def test_the_command_prints_a_list_or_everything(read_once):
     said = CliRunner().invoke(cli.app, ["claims", "--paper", "bivit"])
     assert said.exit_code == 0
     lines = said.output.splitlines()
@@ -111,6 +118,6 @@ def test_the_command_prints_a_list_or_everything():
         (["--verdict", "true"], "no verdict 'true'; choose one of: holds, weak, fails, not run"),
     ],
 )
-def test_an_unknown_name_is_one_line(words, line):
+def test_an_unknown_name_is_one_line(read_once, words, line):
     said = CliRunner().invoke(cli.app, ["claims", *words])
     assert isinstance(said.exception, UserError) and str(said.exception) == line

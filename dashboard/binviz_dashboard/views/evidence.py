@@ -33,7 +33,7 @@ def answer(asked: Question) -> None:
         if figure is None:
             st.info("Nothing was run for it yet.")
         else:
-            charts.show(figure, "claim")
+            charts.show(figure, "sides")
 
 
 def course(shown: dict[str, Run]) -> None:
