@@ -272,13 +272,16 @@ def _glue() -> list[Row]:
         if row.flops_g is not None:
             printed["operations"] = row.flops_g * 1e9
         told = [f"{BERT}, {bits} bits of weights, embeddings, activations"]
-        told += ["with augmentation"] * row.augmentation + [row.note] * bool(row.note)
+        told += [row.note] * bool(row.note)
+        name = row.model + " with augmentation" * row.augmentation
+        if row.bits[2] not in (1, 32):
+            name += f", {row.bits[2]}-bit activations"
         for task, score in row.scores.items():
             if task in papers.PRINTED and task not in row.repeated:
                 found.append(
                     Row(
                         task,
-                        f"{row.model}{'' if row.bits[2] in (1, 32) else f', {row.bits[2]}-bit activations'}",
+                        name,
                         BERT,
                         row.recipe or "unknown",
                         papers.PRINTED[task],

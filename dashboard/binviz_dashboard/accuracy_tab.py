@@ -47,8 +47,9 @@ def show(controls: DeltaGenerator) -> None:
     level = None if share else chance(metric, split)
     level = None if level is None else (100 if percent else 1) * level
     priced = axis, tradeoffs.unit(axis, how)
-    found = "" if share else answer(shown, axis, "%" if percent else "")
-    st.markdown(f"#### {words[asked]}: {state.plain(found or f'what is right, against {axis}')}")
+    st.markdown(f"#### {words[asked]}: {what} against {axis}")
+    if not share and (found := answer(shown, axis, "%" if percent else "")):
+        st.markdown(state.plain(found))
     charts.show(plots.tradeoff(shown, *priced, what, unit, level), "tradeoff")
     st.caption(said(shown, left, axis, how))
     heads = f"{what} ({unit})", f"{priced[0]} ({priced[1]})"
@@ -70,7 +71,7 @@ def answer(shown: Sequence[plots.Tradeoff], axis: str, unit: str) -> str:
 
     >>> one, two = plots.Tradeoff("BiT", 1.0, 81.8), plots.Tradeoff("float", 56.0, 89.2, network="float")
     >>> answer([one, two], "operations", "%")
-    'measured here, BiT has 81.8 % with 1/56 of the operations of float with 89.2 %'
+    'Measured here, BiT has 81.8 % with 1/56 of the operations of float with 89.2 %.'
     """
     told = []
     for published, words in ((False, "measured here"), (True, "published")):
@@ -87,7 +88,8 @@ def answer(shown: Sequence[plots.Tradeoff], axis: str, unit: str) -> str:
         told.append(
             f"{words}, {least.name} has {one} with 1/{part} of the {axis} of {best.name} with {other}"
         )
-    return "; ".join(told)
+    line = "; ".join(told)
+    return f"{line[:1].upper()}{line[1:]}." if line else ""
 
 
 def said(shown: Sequence[plots.Tradeoff], left: Sequence[Row], axis: str, how: str) -> str:

@@ -163,14 +163,15 @@ def examples(entry: Entry) -> None:
         if groups is None:
             st.caption("The records of this task hold no bit for each example.")
             return
-        words = {name: f"{name}: {len(those)}" for name, those in groups.items()}
         order = (ledger.BETTER, ledger.WORSE, ledger.NEITHER, ledger.BOTH)
-        who = state.choose("Right", order, "right", words=words, few=True)
+        who = state.choose("Right", order, "right", few=True)
     first, second = (f"“{name}”" for name in names_of(entry))
     those = groups[who]
-    of = sum(map(len, groups.values()))
-    st.markdown(f"{counted(len(those), 'example')} of {of}: the first is {first}, the second {second}.")
-    listed = ", ".join(map(str, those[:LISTED])) + (", ..." if len(those) > LISTED else "")
+    shares = ", ".join(f"{name} {len(groups[name])}" for name in order)
+    of = counted(sum(map(len, groups.values())), "example")
+    st.markdown(f"Of {of}, right: {shares}. The first is {first}, the second {second}.")
+    more = f" and {len(those) - LISTED} more" if len(those) > LISTED else ""
+    listed = ", ".join(map(str, those[:LISTED])) + more
     st.caption(f"Their numbers in the held-out split, from 0: {listed or 'none'}.")
     if those and (lines := code(entry, those[:LISTED])):
         st.code(lines, language="python")
