@@ -154,7 +154,7 @@ def points(
         paid /= divisor(axis, rule)
         about = [
             f"{factor * value:.4g}{' % of float' if share else ' %' if factor > 1 else ''} {_metric(row)}",
-            f"{paid:.4g} {unit(axis, rule)}",
+            f"{_number(paid)} {unit(axis, rule)}",
             row.setting,
             row.source,
         ]
@@ -247,9 +247,14 @@ def as_latex(shown: Sequence[plots.Tradeoff], value: str, cost: str) -> str:
     for name, architecture, _, published, worth, _, _, paid, front, _ in _lines(shown):
         shape = rf"\textbf{{{_escaped(name)}}}" if front else _escaped(name)
         origin = r"\emph{published}" if published else "measured"
-        body.append(rf"{shape} & {_escaped(architecture)} & {origin} & {worth:.4g} & {paid:.4g} \\")
+        body.append(rf"{shape} & {_escaped(architecture)} & {origin} & {_number(worth)} & {_number(paid)} \\")
     rule = [r"\begin{tabular}{lllrr}", r"\toprule", head, r"\midrule"]
     return "\n".join([*rule, *body, r"\bottomrule", r"\end{tabular}"])
+
+
+def _number(value: float) -> str:
+    """Four digits, and no power of ten."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _escaped(text: str) -> str:

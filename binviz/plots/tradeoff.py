@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from binviz.words import counted
 SYMBOLS = {"float": "circle", "1-bit": "diamond"}
 #: Of the axes, what a letter and a line of a name take, roughly; of names that would lie on one another one is written.
 LETTER, LINE = 0.0085, 0.055
+#: Longer names are folded.
+LONGEST = 18
 
 
 class Tradeoff(NamedTuple):
@@ -116,12 +119,13 @@ def tradeoff(
         names = [(_title(point, several), point) for point in front]
         for annotation in _names(names, reach, [point.value for point in points], published, written):
             figure.add_annotation(annotation)
-    figure.update_xaxes(title=f"{cost} ({cost_unit}, logarithmic)", **log_axis([p.cost for p in points]))
+    title = f"{cost} ({cost_unit.replace(', ', ',<br>', 1)}, logarithmic)"
+    figure.update_xaxes(title=title, **log_axis([p.cost for p in points]))
     floor = -np.inf if chance is None else chance
     shown = [value for p in points for value in (p.value, max(p.low, min(floor, p.value)), p.high)]
     axis_from_chance(figure, shown, what, unit, chance)
     figure.update_xaxes(range=reach)
-    sized(figure, 460, top=72)
+    sized(figure, 460, top=72, bottom=56 + 20 * ("<br>" in title))
     figure.update_layout(showlegend=True)
     return describe(
         figure, alt=f"{what.capitalize()} in {unit} against {cost} in {cost_unit}: {'; '.join(said)}."
@@ -183,17 +187,19 @@ def _names(
     for name, point in sorted(front, key=lambda pair: -pair[1].value):
         at = float(np.log10(point.cost))
         x, y = (at - reach[0]) / (reach[1] - reach[0]), (point.value - low) / (height or 1.0)
-        width, to_the_right = LETTER * len(name), x < 0.5
+        lines = wrap(name, LONGEST)
+        width, tall, to_the_right = LETTER * max(map(len, lines)), LINE * len(lines), x < 0.5
         left = x if to_the_right else x - width
-        bottom = y if above else y - LINE
-        box = left, left + width, bottom, bottom + LINE
+        bottom = y if above else y - tall
+        box = left, left + width, bottom, bottom + tall
         if any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in written):
             continue
         written.append(box)
         yield {
             "x": at,
             "y": point.value,
-            "text": name,
+            "text": "<br>".join(lines),
+            "align": "left" if to_the_right else "right",
             "showarrow": False,
             "xanchor": "left" if to_the_right else "right",
             "yanchor": "bottom" if above else "top",

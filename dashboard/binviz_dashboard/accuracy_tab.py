@@ -59,9 +59,9 @@ def show(controls: DeltaGenerator) -> None:
             ("Table (.tex)", tradeoffs.as_latex, "text/x-tex"),
         ):
             end = label[-4:-1]
-            name = f"binviz-{asked}-{axis}{end}"
+            name = f"binviz-{asked}-{axis}.{end}"
             st.download_button(
-                label, made(shown, *heads), name, mime, on_click="ignore", key=f"tradeoff{end}"
+                label, made(shown, *heads), name, mime, on_click="ignore", key=f"tradeoff-{end}"
             )
         charts.vector("tradeoff")
 
@@ -71,7 +71,7 @@ def answer(shown: Sequence[plots.Tradeoff], axis: str, unit: str) -> str:
 
     >>> one, two = plots.Tradeoff("BiT", 1.0, 81.8), plots.Tradeoff("float", 56.0, 89.2, network="float")
     >>> answer([one, two], "operations", "%")
-    'Measured here, BiT has 81.8 % with 1/56 of the operations of float with 89.2 %.'
+    'Measured here, the cheapest 1-bit network, BiT, has 81.8 % with 1/56 of the operations of float with 89.2 %.'
     """
     told = []
     for published, words in ((False, "measured here"), (True, "published")):
@@ -84,10 +84,11 @@ def answer(shown: Sequence[plots.Tradeoff], axis: str, unit: str) -> str:
         alike = [point for point in floats if point.architecture == least.architecture]
         best = max(alike or floats, key=lambda point: point.value)
         one, other = (f"{point.value:.3g}{' ' * bool(unit)}{unit}" for point in (least, best))
+        several = len({point.architecture for point in of}) > 1
+        name = f"{least.name} on {least.architecture}" if several else least.name
         part = times(best.cost / least.cost)
-        told.append(
-            f"{words}, {least.name} has {one} with 1/{part} of the {axis} of {best.name} with {other}"
-        )
+        saved = f"1/{part} of the {axis} of {best.name} with {other}"
+        told.append(f"{words}, the cheapest 1-bit network, {name}, has {one} with {saved}")
     line = "; ".join(told)
     return f"{line[:1].upper()}{line[1:]}." if line else ""
 
@@ -101,9 +102,13 @@ def said(shown: Sequence[plots.Tradeoff], left: Sequence[Row], axis: str, how: s
     published = sum(point.published for point in shown)
     told = [
         f"Hollow: {published} published; filled: {len(shown) - published} recorded here, with 95 % intervals.",
-        "A line joins those that no other of its kind beats; papers choose their best step on the examples that they "
-        "report, the runs here do not, and their networks are larger, so there are two lines.",
+        "A line joins those that no other of its kind beats.",
     ]
+    if 0 < published < len(shown):
+        told.append(
+            "There are two: papers choose their best step on the examples that they report, the runs here do not, and "
+            "their networks are larger."
+        )
     if axis == "time":
         told.append(
             f"Milliseconds of one input on one thread, 1-bit networks packed, from the record {how} of binviz bench: "
