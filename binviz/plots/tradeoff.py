@@ -16,9 +16,9 @@ from binviz.words import counted
 #: Shapes of float and of 1-bit networks; those of published numbers are hollow.
 SYMBOLS = {"float": "circle", "1-bit": "diamond"}
 #: Of the axes, what a letter and a line of a name take, roughly; of names that would lie on one another one is written.
-LETTER, LINE = 0.0085, 0.055
-#: Longer names are folded.
-LONGEST = 18
+LETTER, LINE = 0.016, 0.06
+#: Names are folded at so many letters; longer ones than two such lines are only said where they are pointed at.
+FOLD, LONGEST = 18, 27
 
 
 class Tradeoff(NamedTuple):
@@ -187,7 +187,9 @@ def _names(
     for name, point in sorted(front, key=lambda pair: -pair[1].value):
         at = float(np.log10(point.cost))
         x, y = (at - reach[0]) / (reach[1] - reach[0]), (point.value - low) / (height or 1.0)
-        lines = wrap(name, LONGEST)
+        if len(name) > LONGEST:
+            continue
+        lines = wrap(name, FOLD)
         width, tall, to_the_right = LETTER * max(map(len, lines)), LINE * len(lines), x < 0.5
         left = x if to_the_right else x - width
         bottom = y if above else y - tall

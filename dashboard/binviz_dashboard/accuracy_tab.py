@@ -47,7 +47,8 @@ def show(controls: DeltaGenerator) -> None:
     level = None if share else chance(metric, split)
     level = None if level is None else (100 if percent else 1) * level
     priced = axis, tradeoffs.unit(axis, how)
-    st.markdown(f"#### {words[asked]}: {what} against {axis}")
+    head = "All tasks: accuracy as a share of the float network's," if share else f"{words[asked]}: {what}"
+    st.markdown(f"#### {head} against {axis}")
     if not share and (found := answer(shown, axis, "%" if percent else "")):
         st.markdown(state.plain(found))
     charts.show(plots.tradeoff(shown, *priced, what, unit, level), "tradeoff")
