@@ -240,6 +240,26 @@ def reproduce(
 
 
 @app.command()
+def claims(
+    paper: Annotated[str, typer.Option(help="Only of BiT, BiBERT, BiViT, BiPFT, or 'asked here'.")] = "",
+    verdict: Annotated[str, typer.Option(help="Only those that: holds, weak, fails, or 'not run'.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that is known, as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also judge by the run records of this folder.")] = None,
+) -> None:
+    """The papers' claims: what they printed, what was measured here, how sure that is, and the verdict."""
+    import json
+
+    from binviz.experiments import ledger
+    from binviz.experiments.questions import questions
+
+    entries = ledger.chosen(ledger.ledger(questions(out)), paper, verdict)
+    if as_json:
+        typer.echo(json.dumps([entry.to_dict() for entry in entries], indent=1, ensure_ascii=False))
+    else:
+        typer.echo(printable(ledger.table(entries)))
+
+
+@app.command()
 def evaluate(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
     task: Annotated[

@@ -79,11 +79,16 @@ VIEWS = {
     ),
     "bits, row": ("bits?part=A+row+of+a+model", numbers("Output (weight row)", 12)),
     "bits, sentence": (f"bits?part=A+row+of+a+model&{TEXT}", SENTENCES),
+    "trade-offs, task": ("tradeoffs", steps("Task", ["digits", "CIFAR-10", "SST-2"])),
+    "claims, claim of": ("evidence", steps("Claims of", ["BiViT", "BiBERT", "BiT", "all"])),
     "costs, rule": (
-        "tradeoffs",
+        "tradeoffs?part=Costs",
         steps("Rule of counting", ["bivit", "everything", "reactnet", "bert-line"]),
     ),
-    "costs, recipe": ("tradeoffs", steps("Recipe", ["bit-w1a2", "bit-w1a4", "bivit-mixed", "bit-w1a1"])),
+    "costs, recipe": (
+        "tradeoffs?part=Costs",
+        steps("Recipe", ["bit-w1a2", "bit-w1a4", "bivit-mixed", "bit-w1a1"]),
+    ),
     "answers, picture": (f"?{DIGIT}", numbers("Picture", 12)),
     "answers, sentence": (f"?{TEXT}", SENTENCES),
     "activations, picture": (f"inside?view=Distributions&{DIGIT}", numbers("Picture", 12)),

@@ -36,9 +36,11 @@ PAGES = {
     "inside-signs": "inside?view=Signs",
     "inside-sensitivity": "inside?view=Sensitivity",
     "tradeoffs": "tradeoffs",
-    "tradeoffs-bivit": "tradeoffs?rule=bivit",
+    "tradeoffs-time": "tradeoffs?cost=time",
+    "tradeoffs-costs": "tradeoffs?part=Costs&rule=bivit",
     "tradeoffs-speed": "tradeoffs?part=Speed",
     "evidence": "evidence",
+    "evidence-fails": "evidence?verdict=fails",
     "evidence-beside": "evidence?run=bit/sst2.bibert/0&beside=bit/sst2.bit-w1a1/0",
 }
 #: Of a laptop's window, a projector's picture, and a phone's screen.

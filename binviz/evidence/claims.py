@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from binviz.evidence.noise import LEVEL, TESTS, Floats, Kind, bound, interval, seen
+from binviz.evidence.noise import LEVEL, TESTS, Floats, Kind, inside, interval, seen
 from binviz.evidence.runs import Run, each_example
 
 Verdict = Literal["holds", "weak", "fails", "not run"]
@@ -38,6 +38,11 @@ class Claim:
         equal: whether as good is enough ("at least as good as").
         metric: of the runs.
         lower: whether less of it is better, such as of an error.
+        written: the day on which the inequality was first committed, before its runs.
+        theirs: the difference that the source printed, in the unit of the metric; None where it is not known.
+        where: on which network and data.
+        needs: texts of claims of the same experiment that it stands on: where one fails, this one says nothing.
+        history: what was changed since it was written, each with its day.
 
     >>> claim = Claim("1 bit loses at most 2 points", "table 1", "a.bit", "a.float", margin=0.02)
     >>> claim.metric, claim.equal
@@ -52,16 +57,34 @@ class Claim:
     equal: bool = False
     metric: str = ACCURACY
     lower: bool = False
+    written: str = ""
+    theirs: float | None = None
+    where: str = ""
+    needs: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+
+    @property
+    def inequality(self) -> str:
+        """It as a formula on names of cells.
+
+        >>> Claim("", "", "a.bit", "a.float", margin=0.02).inequality
+        'accuracy(a.bit) > accuracy(a.float) - 0.02'
+        """
+        sign = "<" if self.lower else ">"
+        plus = self.lower == (self.margin > 0)
+        margin = f" {'+' if plus else '-'} {abs(self.margin):g}" if self.margin else ""
+        return f"{self.metric}({self.better}) {sign}{'=' * self.equal} {self.metric}({self.worse}){margin}"
 
 
 @dataclass(frozen=True)
 class Finding:
     """A claim's verdict.
 
-    difference: of the metric, positive where `better` is better. p: of the test, NaN where there was none. seeds: how
-    many both have. by: what was tested, see `binviz.evidence.noise`. seen: the smallest difference that this test would
-    have seen four times in five, from the margin if there is one; of the metric, or of the mean score. low, high: 95 %
-    interval of the difference, NaN where the test is of something else than the metric.
+    difference: of the metric, positive where `better` is better. p: of the test, one-sided and from the margin where
+    there is a margin, NaN where there was no test. seeds: how many both have. by: what was tested, see
+    `binviz.evidence.noise`. seen: the smallest difference that this test would have seen four times in five, from the
+    margin if there is one; of the metric, or of the mean score. low, high: 95 % interval of the difference, NaN where
+    the test is of something else than the metric.
 
     >>> found = Finding(Claim("a beats b", "table 1", "a", "b"), "not run")
     >>> found.verdict, found.difference, found.seeds
@@ -77,6 +100,21 @@ class Finding:
     seen: float = float("nan")
     low: float = float("nan")
     high: float = float("nan")
+
+    @property
+    def doubt(self) -> str:
+        """Why a claim that fails is not contradicted by that: "within noise" or "untested"; "" where it is, or holds.
+
+        >>> Finding(Claim("a beats b", "", "a", "b"), "fails", -0.01, 0.4).doubt
+        'within noise'
+        """
+        if self.verdict != "fails":
+            return ""
+        if np.isnan(self.p):
+            return "untested"
+        # With a margin p is small where the mean is inside it, and near 1 where it is outside for certain
+        certain = self.p > 1 - LEVEL if self.claim.margin else self.p < LEVEL
+        return "" if certain else "within noise"
 
 
 def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
@@ -102,10 +140,11 @@ def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
     ahead = each[:, 0] if by == "seeds" else each.mean(axis=0)
     of_examples = by == "right or wrong" and claim.metric == ACCURACY
     difference = float((each if of_examples else _leads(claim, pairs, "seeds")).mean())
-    p = TESTS[by](ahead)
     if claim.margin:
-        beyond = bound(ahead, by) > -claim.margin
+        p = inside(ahead, by, claim.margin)
+        beyond = p < LEVEL
     else:
+        p = TESTS[by](ahead)
         towards = np.sign(ahead).sum() if by == "right or wrong" else ahead.mean()
         beyond = p < LEVEL and towards * difference > 0
     verdict = _verdict(claim, difference + claim.margin, beyond, tested=not np.isnan(p))

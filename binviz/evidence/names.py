@@ -33,6 +33,14 @@ TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10",
 }  # fmt: skip
+#: Number of a paper on arXiv -> what it is called after.
+PAPERS = {
+    "2203.06390": "BiBERT",
+    "2205.13016": "BiT",
+    "2211.07091": "BiViT",
+    "2301.11233": "BiBench",
+    "2312.08937": "BiPFT",
+}
 ARCHITECTURES = {"vit": "ViT", "cnn": "CNN", "minilm": "MiniLM", "swin": "Swin"}
 
 
@@ -54,6 +62,27 @@ def method(recipe: str, variant: bool = True) -> str:
     return METHODS[longest] + (f" ({rest})" if rest and variant else "")
 
 
+def paper(source: str) -> str:
+    """Whose claim it is, from where it stands.
+
+    >>> paper("2205.13016, method"), paper("asked here"), paper("9999.00001, table 1")
+    ('BiT', 'asked here', '9999.00001')
+    """
+    number = source.partition(",")[0]
+    return PAPERS.get(number, number)
+
+
+def task_name(run: Run) -> str:
+    """The task of a run, as commands name it.
+
+    >>> from binviz.evidence import runs
+    >>> task_name(runs.find("bit", "cola.float")), task_name(runs.find("digits", "digits-vit-16.float"))
+    ('cola', 'digits')
+    """
+    identity, split = run.config.get("identity", {}), split_of(run)
+    return split.task if split else identity.get("task") or run.config.get("task") or run.cell.split(".")[0]
+
+
 def task(run: Run) -> str:
     """The task of a run, with the architecture where it is not the usual one.
 
@@ -61,12 +90,31 @@ def task(run: Run) -> str:
     >>> task(runs.find("bit", "cola.float")), task(runs.find("digits", "digits-vit-16.float"))
     ('CoLA', 'digits, ViT 16 wide')
     """
-    identity, split = run.config.get("identity", {}), split_of(run)
-    name = split.task if split else identity.get("task") or run.config.get("task") or run.cell.split(".")[0]
-    architecture = run.config.get("arch") or identity.get("architecture") or ""
+    name = task_name(run)
+    return ", ".join(filter(None, (TASKS.get(name, name), network_title(architecture(run)))))
+
+
+def architecture(run: Run) -> str:
+    """The architecture of a run as commands name it, "" where it is its task's usual one.
+
+    >>> from binviz.evidence import runs
+    >>> architecture(runs.find("bit", "cola.float")), architecture(runs.find("digits", "digits-vit-16.float"))
+    ('', 'vit-16')
+    """
+    name = run.config.get("arch") or run.config.get("identity", {}).get("architecture") or ""
     wide = re.fullmatch(r".*-(\d+)", run.cell.split(".")[0])
-    shown = ARCHITECTURES.get(architecture, architecture) + (f" {wide[1]} wide" if wide else "")
-    return ", ".join(filter(None, (TASKS.get(name, name), shown)))
+    return f"{name}-{wide[1]}" if wide else name
+
+
+def network_title(architecture: str) -> str:
+    """An architecture for a person.
+
+    >>> network_title("vit-16"), network_title("cnn"), network_title("")
+    ('ViT 16 wide', 'CNN', '')
+    """
+    kind, _, width = architecture.partition("-")
+    known = kind in ARCHITECTURES and (width.isdigit() or not width)
+    return ARCHITECTURES[kind] + (f" {width} wide" if width else "") if known else architecture
 
 
 def what(run: Run) -> str:

@@ -7,12 +7,17 @@ A sample d holds what one side is ahead by: on each example (of one seed, or the
     scores           signs of d flipped at random: how often is the mean as far from zero? (Fisher 1935)
     seeds            Student's t of d; under five seeds it says nothing
 
-and `seen` has the smallest true mean that such a test finds four times in five.
+`seen` has the smallest true mean that such a test finds four times in five. `holm` has what is left of each p where
+many claims are asked at once. For the binomial test, with a share psi of the n examples on which the two sides differ,
+`seen` is the sample size of McNemar's test read the other way round (Connor 1987, Biometrics 43:207):
+n = (z_a sqrt(psi) + z_b sqrt(psi - d^2))^2 / d^2, solved for d with d^2 left out beside psi, so that d is no smaller:
+
+    seen = (z_{1 - level/2} + z_{power}) * sqrt(psi / n)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -78,6 +83,41 @@ TESTS: dict[Kind, Callable[[Floats], float]] = {
     "scores": sign_flip,
     "seeds": student,
 }
+
+
+def inside(ahead: Floats, kind: Kind, margin: float) -> float:
+    """One-sided p: is the mean above -margin? Below the level exactly where `bound` is; NaN where seeds are too few.
+
+    >>> lost = np.array([1.0] * 40 + [-1.0] * 50 + [0.0] * 10)  # a mean of -0.1, an error of 0.094
+    >>> round(inside(lost, "right or wrong", 0.3), 4), bound(lost, "right or wrong") > -0.3
+    (0.017, True)
+    """
+    from scipy.stats import norm, t
+
+    error = _error(ahead, kind)
+    if error == 0:
+        return float(ahead.mean() <= -margin)
+    z = (ahead.mean() + margin) / error
+    return float(t.sf(z, len(ahead) - 1) if kind == "seeds" else norm.sf(z))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """What each p is worth among all of them: the chance of any false one stays below the level (Holm 1979).
+
+    With m of them in rising order, p_(i) becomes the largest of (m - j + 1) p_(j) over j <= i, and at most 1.
+
+    Args:
+        p: of each test; NaN where there was none, which stays and does not count.
+
+    >>> holm([0.01, 0.04, 0.03, float("nan")])
+    [0.03, 0.06, 0.06, nan]
+    """
+    tested = sorted((value, index) for index, value in enumerate(p) if not np.isnan(value))
+    found, largest = [float("nan")] * len(p), 0.0
+    for before, (value, index) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - before) * value))
+        found[index] = largest
+    return found
 
 
 def bound(ahead: Floats, kind: Kind) -> float:

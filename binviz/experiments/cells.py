@@ -94,6 +94,7 @@ class Experiment:
         claims: written down before their runs.
         settings: further settings that make a run another one, JSON-serialisable.
         notes: printed above the list of cells: budgets, selection rule.
+        gap: how the setting differs from the paper's, in words.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Experiment:
     claims: tuple[Claim, ...]
     settings: dict[str, Any]
     notes: str = ""
+    gap: str = ""
 
     def chosen(self, pattern: str = "*") -> list[Cell]:
         """The cells whose names match a shell-style pattern, in order of priority.

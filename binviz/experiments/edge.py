@@ -36,9 +36,8 @@ def _row(name: str, edge: Edge) -> Row:
 
 
 def _claim(text: str, name: str, better: Edge, worse: Edge, **options: Any) -> Claim:
-    return Claim(
-        text, "asked here", f"digits-vit.{name}-edge-{better}", f"digits-vit.{name}-edge-{worse}", **options
-    )
+    cells = f"digits-vit.{name}-edge-{better}", f"digits-vit.{name}-edge-{worse}"
+    return Claim(text, "asked here", *cells, written="2026-11-28", **options)
 
 
 EXPERIMENT = Experiment(

@@ -17,7 +17,7 @@ from statistics import fmean
 from binviz.evidence import names, papers, runs
 from binviz.evidence.claims import Claim, Finding, judge
 from binviz.evidence.headline import SHARES, chance, split_of
-from binviz.evidence.noise import LEVEL, wilson
+from binviz.evidence.noise import wilson
 from binviz.evidence.papers import Published
 from binviz.evidence.runs import Run
 from binviz.experiments import registry
@@ -32,8 +32,6 @@ PUBLISHED: dict[str, tuple[str, tuple[int, int, int]]] = {
     "bit-w1a2": ("BiT*", (1, 1, 2)),
     "bit-w1a4": ("BiT*", (1, 1, 4)),
 }
-#: What the published tables are known to print; of MRPC and STS-B the source does not say which metric it is.
-PRINTED = {"sst2": "accuracy", "rte": "accuracy", "cola": "matthews"}
 #: Experiments that have no module of their own -> what they are about.
 CHAINS = "How the bundled models and their like were trained"
 
@@ -70,13 +68,14 @@ class Question:
     """A question, and the runs that answer it.
 
     text: as it is asked. source: of the claim, "" where there is none. findings: one for each task; none where the
-    runs answer no claim. runs: all of them, those of the claim's sides first.
+    runs answer no claim. runs: all of them, those of the claim's sides first. experiment: whose claim it is.
     """
 
     text: str
     source: str
     findings: tuple[Finding, ...]
     runs: tuple[Run, ...]
+    experiment: str = ""
 
 
 def questions(out: Path | None = None) -> list[Question]:
@@ -107,7 +106,7 @@ def questions(out: Path | None = None) -> list[Question]:
             named = [cell for claim in group for cell in (claim.better, claim.worse)]
             sides = tuple(run for cell in dict.fromkeys(named) for run in found if run.cell == cell)
             findings = tuple(judge(claim, records) for claim in group)
-            asked.append(Question(f"{text}: is that so?", source, findings, sides))
+            asked.append(Question(f"{text}: is that so?", source, findings, sides, name))
         told = {cell for claim in claims for cell in (claim.better, claim.worse)}
         others[about(name)] += [run for run in found if run.cell not in told]
     return asked + [Question(text, "", (), tuple(rest)) for text, rest in others.items() if rest]
@@ -160,7 +159,7 @@ def side(found: Sequence[Run], metric: str, name: str) -> Side:
         low, high = wilson(fmean(values), having[0].examples)
     row = published(having[0]) if having else None
     split = split_of(having[0]) if having else None
-    if row is None or split is None or PRINTED.get(split.task) != metric:
+    if row is None or split is None or papers.PRINTED.get(split.task) != metric:
         return Side(name, metric, tuple(having), values, low, high)
     return Side(
         name,
@@ -204,8 +203,8 @@ def in_words(finding: Finding) -> str:
     unit, factor = ("points", 100.0) if share else (finding.claim.metric, 1.0)
     form = "+.1f" if share else "+.3g"
     verdict = finding.verdict.capitalize()
-    if verdict == "Fails" and not finding.claim.margin and not finding.p < LEVEL:
-        verdict += ", within noise" if finding.p >= LEVEL else ", untested"
+    if finding.doubt:
+        verdict += f", {finding.doubt}"
     said = f"{verdict}: {factor * finding.difference:{form}} {unit}"
     if not isnan(finding.low):
         said += f" (95 % between {factor * finding.low:{form}} and {factor * finding.high:{form}})"

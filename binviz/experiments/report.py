@@ -8,7 +8,7 @@ import numpy as np
 
 from binviz.evidence import runs
 from binviz.evidence.claims import ACCURACY, Finding, judge
-from binviz.evidence.noise import LEVEL, SEEDS
+from binviz.evidence.noise import SEEDS
 from binviz.experiments.cells import Experiment
 
 
@@ -64,12 +64,12 @@ def verdict(found: Finding) -> str:
     """
     claim, said, measured = found.claim, str(found.verdict), ""
     if found.seeds:
-        if said == "fails" and not claim.margin and not found.p < LEVEL:
-            said += ", untested" if np.isnan(found.p) else ", within noise"
+        if found.doubt:
+            said += f", {found.doubt}"
         p = "" if claim.margin or np.isnan(found.p) else f", p {found.p:.2g}"
         measured = f"{_difference(found)}{p}, {found.seeds} seed{'s' * (found.seeds > 1)}"
         if found.verdict != "holds":
-            measured += f"; {_seen(found)}"
+            measured += f"; {would_be_seen(found)}"
     return f"{said:20} {measured:58} {claim.better} against {claim.worse}\n    {claim.text} ({claim.source})"
 
 
@@ -79,8 +79,13 @@ def _difference(found: Finding) -> str:
     return f"{found.difference:+.3g} {found.claim.metric}"
 
 
-def _seen(found: Finding) -> str:
-    """What the runs would have seen, in the unit of what was tested."""
+def would_be_seen(found: Finding) -> str:
+    """The smallest true difference that the runs would have seen four times in five, in the unit of what was tested.
+
+    >>> from binviz.evidence.claims import Claim
+    >>> would_be_seen(Finding(Claim("a beats b", "", "a", "b"), "weak", 0.02, 0.3, 1, "right or wrong", 0.035))
+    '3.5 would be seen'
+    """
     if np.isnan(found.seen):
         return f"{SEEDS} seeds would be tested"
     amount = f"{found.seen:.2g}"

@@ -33,6 +33,7 @@ from binviz.plots.summaries import (
     scale_sweep,
     threshold_sweep,
 )
+from binviz.plots.tradeoff import Tradeoff, pareto, tradeoff
 from binviz.plots.training import Course, Side, claim, courses, progress
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Side",
     "Size",
     "Sweep",
+    "Tradeoff",
     "accuracy_size",
     "activations",
     "answers",
@@ -67,6 +69,7 @@ __all__ = [
     "network",
     "ones_entropy",
     "outliers",
+    "pareto",
     "patch_attention",
     "pictures",
     "progress",
@@ -78,4 +81,5 @@ __all__ = [
     "scale_sweep",
     "sensitivity",
     "threshold_sweep",
+    "tradeoff",
 ]

@@ -17,10 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from binviz import analysis, tasks, zoo
+from binviz import analysis, plots, tasks, zoo
+from binviz.bench import records, tradeoffs
+from binviz.bench.tradeoffs import Axis, Row
 from binviz.costs import Costs
 from binviz.evidence import names
+from binviz.experiments import ledger
 from binviz.experiments import questions as asked
+from binviz.experiments.ledger import Entry
 from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
@@ -206,6 +210,29 @@ def costs(name: str, recipe: str, tokens: int) -> Costs:
 def questions() -> list[Question]:
     """All questions that recorded runs answer."""
     return asked.questions()
+
+
+@st.cache_resource(show_spinner=False)
+def claims() -> list[Entry]:
+    """The ledger of all claims."""
+    return ledger.ledger(questions())
+
+
+@st.cache_resource(show_spinner=False)
+def networks() -> list[Row]:
+    """Everything that was published or recorded of a network's accuracy."""
+    return tradeoffs.rows()
+
+
+@st.cache_resource(max_entries=128, show_spinner="Counting operations and bytes")
+def paid(task: str, axis: Axis, how: str) -> tuple[list[plots.Tradeoff], list[Row]]:
+    """Accuracy and cost of the networks of a task, or of all as a share of the float one's where `task` is "".
+
+    `how` is a rule of counting, or names a machine's record of times.
+    """
+    found = [row for row in networks() if task in ("", row.task)]
+    record = records.shipped()[how] if axis == "time" else None
+    return tradeoffs.points(found, axis, how, record, share=not task)
 
 
 @st.cache_resource(show_spinner=False)

@@ -34,6 +34,9 @@ _PRESS = st.components.v2.component(
         button.textContent = data.label;
         button.onclick = () => {
             const chart = document.querySelector(`.st-key-chart-${data.chart}`);
+            // Plotly reads the format of a picture from the figure's own options as its button is pressed
+            const options = chart.querySelector(".js-plotly-plot")._context.toImageButtonOptions;
+            options.format = data.format;
             chart.querySelector(`.modebar-btn[data-title^="${data.press}"]`).click();
         };
     }
@@ -78,7 +81,7 @@ def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None =
                 buttons, ("Enlarge", "Picture (.png)"), ("Fullscreen", "Download"), strict=False
             ):
                 with place:
-                    _PRESS(data={"chart": key, "label": label, "press": press}, key=f"{press}-{key}")
+                    _press(key, label, press, "png")
             buttons[2].download_button(
                 "Figure (.json)",
                 data=figure.to_json,
@@ -90,6 +93,17 @@ def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None =
             )
             height = 220 if meta["code"].count("\n") > 9 else "content"
             st.code(meta["code"], language="python", height=height)
+
+
+def vector(key: str) -> None:
+    """A button that saves the figure of that key as SVG."""
+    with st.container(width=150, key=f"svg-{key}"):
+        _press(key, "Figure (.svg)", "Download", "svg")
+
+
+def _press(key: str, label: str, press: str, kind: str) -> None:
+    data = {"chart": key, "label": label, "press": press, "format": kind}
+    _PRESS(data=data, key=f"{press}-{kind}-{key}")
 
 
 def _clicked(key: str, then: Callable[[Any], None]) -> None:

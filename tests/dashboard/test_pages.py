@@ -73,7 +73,9 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         ("bits", {"codes": "0 and 1 (AND)"}),
         ("bits", {"part": "A row of a model"}),
         ("bits", {"part": "A row of a model", "model": "digits-vit.bit-w1a1", "digit": "3", "token": "5"}),
+        ("tradeoffs", {"task": "digits", "cost": "memory", "rule": "bivit"}),
         ("tradeoffs", {"rule": "bivit", "recipe": "bivit-mixed"}),
+        ("evidence", {"verdict": "fails"}),
         ("evidence", {"run": "bit/sst2.bibert/0", "beside": "bit/sst2.bit-w1a1/0", "moved": "scales"}),
         ("playground", {"part": "On digits"}),
         ("playground", {"clip": "true"}),
@@ -196,7 +198,7 @@ def test_a_row_and_a_token_that_another_choice_does_not_have(visit):
 
 
 def test_every_rule_is_printed_beside_its_figures(visit):
-    app = visit("tradeoffs")
+    app = visit("tradeoffs", part="Costs")
     for rule in app.selectbox(key="rule").options:
         app.selectbox(key="rule").set_value(rule).run()
         assert not app.exception
@@ -256,6 +258,29 @@ def test_a_claim_shows_both_sides_with_every_task(visit):
     said = [each.value for each in app.markdown]
     assert any(each.startswith("**SST-2**: ") for each in said) and any("MRPC: " in each for each in said)
     assert charts(app)[0]["layout"]["meta"]["alt"]
+
+
+def test_a_claim_has_its_place_in_the_list_and_the_examples_on_which_its_sides_differ(visit):
+    app = visit("evidence", paper="BiT", verdict="weak")
+    table = app.dataframe[0].value
+    assert {each.split()[1].rstrip(",") for each in table["verdict"]} == {"weak"}
+    assert table["would be seen"].str.len().min() > 0 and table["p (Holm)"].str.len().min() > 0
+    said = " ".join(each.value for each in app.markdown)
+    assert "**Written down:** 2026" in said and "would be seen" in said
+    first = [each.value for each in app.caption if each.value.startswith("Their numbers")]
+    next(group for group in app.get("button_group") if group.key == "right").set_value("neither").run()
+    assert first != [each.value for each in app.caption if each.value.startswith("Their numbers")]
+    assert any("binviz reproduce bit --cell" in each.value for each in app.code)
+
+
+def test_trade_offs_say_where_no_time_was_measured(visit):
+    app = visit("tradeoffs", task="digits", cost="time")
+    assert not app.exception and not charts(app)
+    assert any("No measured time" in each.value for each in app.info)
+    shown = charts(visit("tradeoffs", task="sst2", cost="time"))[0]
+    assert {trace["name"].split(", ")[1] for trace in shown["data"] if trace["mode"] == "markers"} == {
+        "measured here", "published",
+    }  # fmt: skip
 
 
 def test_two_runs_stand_side_by_side_with_what_differs(visit):

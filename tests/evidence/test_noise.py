@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from binviz.evidence.noise import EXACT, FLIPS, TESTS, bound, mcnemar, seen, sign_flip, student
+from binviz.evidence.noise import EXACT, FLIPS, TESTS, bound, holm, inside, mcnemar, seen, sign_flip, student
 
 
 def test_few_signs_are_all_flipped():
@@ -72,3 +72,35 @@ def test_no_test_of_signs_finds_fewer_than_six_examples():
     six, five = (np.array([1.0] * k + [0.0] * (100 - k)) for k in (6, 5))
     assert mcnemar(six) < 0.05 < mcnemar(five)
     assert seen(np.zeros(100), "right or wrong") == seen(np.eye(100)[0], "right or wrong") == 0.06
+
+
+def stepped_down(p, level):
+    """Holm's own words: compare the smallest p with level / m, the next with level / (m - 1), and stop at the first."""
+    rejected = set()
+    for step, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
+        if p[index] > level / (len(p) - step):
+            break
+        rejected.add(index)
+    return rejected
+
+
+def test_holms_p_is_the_least_level_at_which_the_procedure_rejects():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        p = list(random.random(7) ** 3)
+        adjusted = holm(p)
+        for level in (0.001, 0.01, 0.05, 0.2, 0.9):
+            assert {i for i, each in enumerate(adjusted) if each <= level} == stepped_down(p, level)
+        with_gaps = [p[0], float("nan"), *p[1:], float("nan")]
+        assert [each for each in holm(with_gaps) if each == each] == adjusted
+    assert holm([]) == [] and holm([0.8, 0.9]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("kind", "n"), [("right or wrong", 400), ("scores", 60), ("seeds", 6)])
+def test_a_margin_is_kept_where_the_bound_is_inside_it(kind, n):
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        ahead = draw(kind, 0.0, n, random)
+        margin = float(random.uniform(0.0, 0.2 if kind != "seeds" else 2.0))
+        assert (inside(ahead, kind, margin) < 0.05) == (bound(ahead, kind) > -margin)
+    assert inside(np.zeros(6), kind, 0.1) == 0.0 and inside(np.zeros(6), kind, -0.1) == 1.0

@@ -107,6 +107,23 @@ FIGURES = {
         chance=10.2,
         severity=3,
     ),
+    "tradeoff": lambda: plots.tradeoff(
+        [
+            plots.Tradeoff("float", 60.0, 89.2, 87.0, 91.1, network="float", about="872 sentences"),
+            plots.Tradeoff("BiT", 2.8, 81.8, 79.1, 84.2),
+            plots.Tradeoff("plain signs", 2.8, 51.0, 47.7, 54.3),
+            plots.Tradeoff("BERT", 418.0, 93.2, published=True, network="float"),
+            plots.Tradeoff("BiT", 13.4, 89.9, published=True),
+        ],
+        "memory",
+        "MiB",
+        "accuracy",
+        "%",
+        chance=50.9,
+    ),
+    "tradeoff-one": lambda: plots.tradeoff(
+        [plots.Tradeoff("BiT", 2.8, 0.3)], "time", "ms", "Matthews", "no unit"
+    ),
     "bit_product": lambda: plots.bit_product([0.5, -1, 0], [1, 2, -3], [1, 0, 1], [1, 1, 0]),
     "bit_product-and": lambda: plots.bit_product([0.6, 0], [1, -2], [1, 0], [1, 0], signed=False),
     "bit_words": lambda: plots.bit_words(RNG.integers(0, 2, 384), RNG.integers(0, 2, 384)),

@@ -22,6 +22,12 @@ RULES: dict[str, Callable[[Mapping[str, float]], float]] = {
     "eight tasks": lambda scores: fmean(value for name, value in scores.items() if name != "mnli-mm"),
 }
 
+#: What the tables are known to print; of MRPC, QQP and STS-B the source does not say which metric it is.
+PRINTED = {
+    "sst2": "accuracy", "rte": "accuracy", "qnli": "accuracy", "mnli-m": "accuracy", "mnli-mm": "accuracy",
+    "cola": "matthews",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Published:
@@ -30,7 +36,8 @@ class Published:
     model: as printed, BiT* = one distillation step. bits: of weights, embeddings, activations. size_mb,
     flops_g: under the paper's own counting, None where the source has none. augmentation: of the training
     data. scores: column -> percent. repeated: columns that repeat the row without augmentation.
-    printed_average: what the source says. source, note: where it stands.
+    printed_average: what the source says. source, note: where it stands. recipe: name of what it is here, "" where
+    binviz has none like it.
     """
 
     model: str
@@ -43,6 +50,7 @@ class Published:
     printed_average: float
     source: str
     note: str
+    recipe: str = ""
 
     def average(self, rule: str) -> float:
         """The mean of the scores under a rule of `RULES`.

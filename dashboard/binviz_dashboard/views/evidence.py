@@ -1,9 +1,10 @@
-"""Evidence: recorded runs by the questions that they answer, and how each of them went."""
+"""Evidence: the papers' claims with their verdicts, and recorded runs by the questions that they answer."""
 
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import cache, charts, page, recorded, state
+from binviz_dashboard import cache, charts, claims_tab, page, recorded, state
+from streamlit.delta_generator import DeltaGenerator
 
 from binviz import plots
 from binviz.evidence import names
@@ -12,6 +13,7 @@ from binviz.experiments import questions
 from binviz.experiments.questions import Question
 
 NONE = "nothing"
+CLAIMS, RUNS = "Claims", "Runs"
 
 
 def answer(asked: Question) -> None:
@@ -31,7 +33,7 @@ def answer(asked: Question) -> None:
         if figure is None:
             st.info("Nothing was run for it yet.")
         else:
-            charts.show(figure, "claim")
+            charts.show(figure, "sides")
 
 
 def course(shown: dict[str, Run]) -> None:
@@ -73,16 +75,13 @@ def course(shown: dict[str, Run]) -> None:
     )
 
 
-with page.frame(
-    "What was tried here, and what came of it?",
-    "a claim that fails.",
-    ("flip", "latent weight", "scale"),
-) as controls:
+def runs(controls: DeltaGenerator) -> None:
+    """The questions that runs answer, and how one or two of them went."""
     known = cache.questions()
-    runs = {recorded.key(run): run for asked in known for run in asked.runs}
+    every = {recorded.key(run): run for asked in known for run in asked.runs}
     state.translate("run", recorded.old_key)
     state.translate("beside", recorded.old_key)
-    if (linked := runs.get(state.linked("run"))) is not None:
+    if (linked := every.get(state.linked("run"))) is not None:
         state.imply("run", "question", questions.answering(known, linked)[0].text)
     with controls:
         texts = [asked.text for asked in known]
@@ -94,11 +93,23 @@ with page.frame(
             default = recorded.default()
             order = state.first(recorded.key(default) if default else "", list(keys))
             one = state.choose("Run", order, "run", words=words)
-            others = [key for key in dict.fromkeys([*order, *runs]) if key != one]
+            others = [key for key in dict.fromkeys([*order, *every]) if key != one]
             shown = [one, state.choose("Beside it", [NONE, *others], "beside", words=words)]
     st.markdown(f"#### {state.plain(asked.text)}")
     if asked.findings:
         answer(asked)
     if keys:
         st.markdown("#### How it went")
-        course({words[key]: runs[key] for key in shown if key != NONE})
+        course({words[key]: every[key] for key in shown if key != NONE})
+
+
+with page.frame(
+    "What do papers claim, what was tried here, and what came of it?",
+    "a claim that fails.",
+    ("flip", "latent weight", "scale"),
+) as controls:
+    for key in ("question", "run", "beside", "moved"):
+        state.imply(key, "part", RUNS)  # as older links say it
+    with controls:
+        part = state.choose("Part", [CLAIMS, RUNS], "part", few=True)
+    {CLAIMS: claims_tab.show, RUNS: runs}[part](controls)

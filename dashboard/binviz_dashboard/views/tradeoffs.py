@@ -1,14 +1,14 @@
-"""Trade-offs: what papers count, and what is measured."""
+"""Trade-offs: accuracy against cost, what papers count, and what is measured."""
 
 from __future__ import annotations
 
 import streamlit as st
-from binviz_dashboard import cache, charts, page, priced, speed_tab, state, subject
+from binviz_dashboard import accuracy_tab, cache, charts, page, priced, speed_tab, state, subject
 from streamlit.delta_generator import DeltaGenerator
 
 from binviz import costs, recipes
 
-PARTS = ["Costs", "Speed"]
+ACCURACY, COSTS, SPEED = "Accuracy", "Costs", "Speed"
 
 
 def most_tokens(name: str) -> int | None:
@@ -51,10 +51,18 @@ def what_papers_count(controls: DeltaGenerator) -> None:
 
 
 with page.frame(
-    "What does one bit save?",
-    "another rule of counting on the same network.",
+    "What does one bit save, and what does it cost?",
+    "another task, or the same networks by another rule of counting.",
     ("packed", "recipe"),
 ) as controls:
+    for key, part in (
+        ("network", COSTS),
+        ("recipe", COSTS),
+        ("tokens", COSTS),
+        ("shape", SPEED),
+        ("rows", SPEED),
+    ):
+        state.imply(key, "part", part)  # as older links say it
     with controls:
-        part = state.choose("Part", PARTS, "part", few=True)
-    {PARTS[0]: what_papers_count, PARTS[1]: speed_tab.show}[part](controls)
+        part = state.choose("Part", [ACCURACY, COSTS, SPEED], "part", few=True)
+    {ACCURACY: accuracy_tab.show, COSTS: what_papers_count, SPEED: speed_tab.show}[part](controls)
