@@ -8,6 +8,7 @@ PAGES = {
     "bits": ("Bits", ":material/memory:"),
     "inside": ("Inside", ":material/grid_on:"),
     "robustness": ("Robustness", ":material/foggy:"),
+    "yours": ("Your model", ":material/upload_file:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
     "evidence": ("Evidence", ":material/fact_check:"),
 }

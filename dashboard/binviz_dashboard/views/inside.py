@@ -1,13 +1,15 @@
-"""Inside: errors, distributions, attention and sensitivity of one subject as it reads one example."""
+"""Inside: errors, distributions, attention, attribution, margins and sensitivity of one subject."""
 
 from __future__ import annotations
 
-from binviz_dashboard import inputs, inside_parts, page, state
+from binviz_dashboard import attribution_tab, inputs, inside_parts, margins_tab, page, state
 
 VIEWS = {
     "Errors": inside_parts.errors,
     "Distributions": inside_parts.distributions,
     "Attention": inside_parts.attention,
+    "Attribution": attribution_tab.show,
+    "Margins": margins_tab.show,
 }
 SENSITIVITY = "Sensitivity"
 
@@ -18,7 +20,7 @@ with page.frame(
 ) as controls:
     with controls:
         view = state.choose("View", [*VIEWS, SENSITIVITY], "view", few=True)
-        subject = inputs.for_subject(attending=view == "Attention")
+        subject = inputs.for_subject(attending=view in ("Attention", "Margins"))
         if view != SENSITIVITY:
             example = inputs.for_example(subject)
     if view == SENSITIVITY:
