@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
-#: Flips that are looked for: first few, as time grows with them.
-MOST = (64, 256, 1024, 4096)
+#: Flips that are looked for behind a norm: first few, as time grows with them.
+MOST = (256, 2048, 8192)
 #: Modules that compute an increasing function of each number.
 INCREASING = (nn.Tanh, nn.ReLU, nn.Sigmoid, nn.Hardtanh, nn.Identity, nn.Dropout)
 
@@ -51,8 +52,9 @@ INCREASING = (nn.Tanh, nn.ReLU, nn.Sigmoid, nn.Hardtanh, nn.Identity, nn.Dropout
 class Margin:
     """How far one answer is from another.
 
-    answer, other: the classes. needed: flips without which the other does not win, proven. enough: flips with which
-    it does, None where none were found. flips: (enough, 2) rows and columns of these weights.
+    answer, other: the classes. needed: flips without which the other does not win, proven; None where it wins with none
+    at all. enough: flips with which it does, None where none were found. flips: (enough, 2) rows and columns of these
+    weights.
 
     >>> Margin(0, 1, 3, 3, np.zeros((3, 2), int)).exact
     True
@@ -60,13 +62,13 @@ class Margin:
 
     answer: int
     other: int
-    needed: int
+    needed: int | None
     enough: int | None
     flips: Counts
 
     @property
     def exact(self) -> bool:
-        """Whether fewer flips are proven not to do."""
+        """Whether no other number can be the least."""
         return self.needed == self.enough
 
 
@@ -318,34 +320,71 @@ def _best(moves: Numbers) -> tuple[Numbers, Counts]:
     return np.concatenate([[0.0], np.cumsum(moves[order])]), order
 
 
-def _least(gains: list[Numbers], most: int) -> tuple[Numbers, list[Counts]]:
-    """The least sum of gains with at most 0, 1, ..., `most` flips, and how many each row then has.
+def _least(gains: list[Numbers], most: int) -> list[Numbers]:
+    """The least sum of the gains of the first 0, 1, 2, ... rows, with at most 0, 1, ..., `most` flips.
 
-    >>> least, took = _least([np.array([0.0, -1.0]), np.array([0.0, 0.0, -3.0])], 3)
-    >>> least.tolist(), [int(row[-1]) for row in took]
-    ([0.0, -1.0, -3.0, -4.0], [1, 2])
+    >>> [row.tolist() for row in _least([np.array([0.0, -1.0]), np.array([0.0, 0.0, -3.0])], 3)]
+    [[0.0, 0.0, 0.0, 0.0], [0.0, -1.0, -1.0, -1.0], [0.0, -1.0, -3.0, -4.0]]
     """
-    least, took = np.zeros(most + 1), []
+    least, with_m = [np.zeros(most + 1)], np.empty(most + 1)
     for gain in gains:
-        new, of_row = least.copy(), np.zeros(most + 1, np.int64)
+        before, new = least[-1], least[-1].copy()
         for m in range(1, min(len(gain) - 1, most) + 1):
-            with_m = least[: most + 1 - m] + gain[m]
-            better = with_m < new[m:]
-            new[m:][better] = with_m[better]
-            of_row[m:][better] = m
-        least = new
-        took.append(of_row)
-    return least, took
+            part = with_m[m:]
+            np.add(before[: most + 1 - m], gain[m], out=part)
+            np.minimum(new[m:], part, out=new[m:])
+        least.append(new)
+    return least
 
 
-def _flips(took: list[Counts], n: int, columns: Callable[[int, int], Counts]) -> Counts:
+def _flips(
+    least: list[Numbers], gains: list[Numbers], n: int, columns: Callable[[int, int], Counts]
+) -> Counts:
     """Rows and columns of the flips behind the n-th of `_least`; `columns(row, m)` are those of a row's m flips."""
     pairs = []
-    for row in range(len(took) - 1, -1, -1):
-        m = int(took[row][n])
+    for row in range(len(gains) - 1, -1, -1):
+        length = min(len(gains[row]), n + 1)
+        m = int(np.argmin(least[row][n - length + 1 : n + 1][::-1] + gains[row][:length]))
         pairs += [(row, int(column)) for column in columns(row, m)]
         n -= m
     return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _relaxed(gains: list[Numbers], score: float) -> tuple[int, list[int]]:
+    """Flips that are needed at least to bring a score below 0, and how many of each row are enough.
+
+    No row's gain is below its lower convex hull, and of hulls the steepest pieces come first. Mostly the two numbers
+    are equal. All gains together must be enough.
+
+    >>> _relaxed([np.array([0.0, -1.0]), np.array([0.0, 0.0, -3.0])], 3.5)
+    (3, [1, 2])
+    """
+    pieces = []
+    for row, gain in enumerate(gains):
+        hull = [0]
+        for m in range(1, len(gain)):
+            while len(hull) > 1 and (gain[m] - gain[hull[-1]]) * (hull[-1] - hull[-2]) <= (
+                gain[hull[-1]] - gain[hull[-2]]
+            ) * (m - hull[-1]):
+                hull.pop()
+            hull.append(m)
+        pieces += [((gain[b] - gain[a]) / (b - a), row, a, b) for a, b in pairwise(hull)]
+    counts = [0] * len(gains)
+    for slope, row, a, b in sorted(pieces):
+        left = score + gains[row][b] - gains[row][a]
+        if left < 0:
+            at_least = int(np.floor(score / -slope)) + 1
+            enough = int(np.argmax(score + gains[row][a : b + 1] - gains[row][a] < 0))
+            needed = sum(counts) + min(at_least, enough)
+            counts[row] = a + enough
+            return needed, counts
+        score, counts[row] = left, b
+    raise ValueError("all gains together are not enough")
+
+
+def _none(readout: Readout, other: int, needed: int | None) -> Margin:
+    """No flips found."""
+    return Margin(readout.answer, other, needed, None, np.zeros((0, 2), np.int64))
 
 
 def _elementwise(readout: Readout, other: int) -> Margin:
@@ -359,13 +398,18 @@ def _elementwise(readout: Readout, other: int) -> Margin:
     for weight, value, (rise, _) in zip(u, readout.value, ways, strict=True):
         reached = readout.function(value - np.sign(weight) * rise)
         gains.append(weight * (reached - reached[0]))
-    for most in MOST:
-        least, took = _least(gains, most)
-        if score + least[-1] < 0:
-            n = int(np.argmax(score + least < 0))
-            flips = _flips(took, n, lambda row, m: ways[row][1][:m])
-            return Margin(readout.answer, other, n, n, flips)
-    return Margin(readout.answer, other, MOST[-1] + 1, None, np.zeros((0, 2), np.int64))
+    if score + sum(gain[-1] for gain in gains) >= 0:
+        return _none(readout, other, None)
+    needed, counts = _relaxed(gains, score)
+    if needed < sum(counts):
+        least = _least(gains, sum(counts))
+        needed = int(np.argmax(score + least[-1] < 0))
+        flips = _flips(least, gains, needed, lambda row, m: ways[row][1][:m])
+    else:
+        flips = np.array(
+            [(row, column) for row, m in enumerate(counts) for column in ways[row][1][:m]], np.int64
+        )
+    return Margin(readout.answer, other, needed, needed, flips)
 
 
 def _normed(readout: Readout, other: int) -> Margin:
@@ -399,13 +443,16 @@ def _normed(readout: Readout, other: int) -> Margin:
     def columns(row: int, m: int) -> Counts:
         return (up if rises[row][m] else down)[row][1][:m]
 
+    if score + sum(gain[-1] for gain in gains) >= 0:
+        return _none(readout, other, None)
+    needed = MOST[-1] + 1
     for most in MOST:
-        least, took = _least(gains, most)
-        turns = np.flatnonzero(score + least < 0)
+        least = _least(gains, most)
+        turns = np.flatnonzero(score + least[-1] < 0)
+        needed = int(turns[0]) if len(turns) else needed
         for n in turns:
-            flips = _flips(took, int(n), columns)
+            flips = _flips(least, gains, int(n), columns)
             logits = readout.logits(readout.flipped(flips))
             if logits[other] > logits[readout.answer]:
-                return Margin(readout.answer, other, int(turns[0]), int(n), flips)
-    needed = int(turns[0]) if len(turns) else MOST[-1] + 1
-    return Margin(readout.answer, other, needed, None, np.zeros((0, 2), np.int64))
+                return Margin(readout.answer, other, needed, len(flips), flips)
+    return _none(readout, other, needed)

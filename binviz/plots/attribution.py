@@ -37,7 +37,7 @@ def word_attribution(tokens: Sequence[str], floats: Sequence[float], binaries: S
             name=name,
             marker={
                 "color": NETWORKS[name],
-                "pattern": {"shape": "" if name == "float" else "/", "solidity": 0.25},
+                "pattern": {"shape": "" if name == "float" else "/", "solidity": 0.3, "fillmode": "overlay"},
             },
             text=list(tokens),
             textposition="none",

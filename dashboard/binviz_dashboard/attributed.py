@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from binviz import analysis, plots
 from binviz.analysis import Attribution
 from binviz.tasks import Example
+from binviz.words import percent
 from binviz_dashboard.inside import Code
 from binviz_dashboard.subject import Subject
 
@@ -82,14 +83,16 @@ def completeness(floats: Attribution, binaries: Attribution) -> str:
 
     >>> whole, part = Attribution(np.zeros(1), 2.0, 2.001), Attribution(np.zeros(1), 1.0, 4.0)
     >>> completeness(whole, part).split(". ")[1]
-    'In the float network they add up to 2.00 of 2.00 (0.1 % is missing), in the 1-bit one to 1.00 of 4.00 (75 %)'
+    'In the float network they add up to 2.00 of 2.00 (<0.1 % is missing), in the 1-bit one to 1.00 of 4.00 (75.0 %)'
     """
     said = [f"{each.total:.2f} of {each.difference:.2f}" for each in (floats, binaries)]
-    missing = [100 * abs(each.missing) / max(abs(each.difference), 1e-9) for each in (floats, binaries)]
+    missing = [percent(abs(each.missing) / max(abs(each.difference), 1e-9)) for each in (floats, binaries)]
+    none = np.abs(binaries.values).sum() < 0.05 * np.abs(floats.values).sum()
     return (
         "Integrated gradients should add up to what the score gains from nothing to this input. In the float network "
-        f"they add up to {said[0]} ({missing[0]:.2g} % is missing), in the 1-bit one to {said[1]} ({missing[1]:.2g} %)."
+        f"they add up to {said[0]} ({missing[0]} is missing), in the 1-bit one to {said[1]} ({missing[1]})."
         " A surrogate gradient is that of another function than the one that runs."
+        + (" Of this one hardly anything reaches the input." if none else "")
     )
 
 

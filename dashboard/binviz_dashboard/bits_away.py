@@ -11,7 +11,6 @@ from torch import nn
 from binviz import analysis
 from binviz.analysis import Margin
 from binviz.tasks import Example
-from binviz.words import counted
 from binviz_dashboard.subject import Subject
 
 
@@ -35,7 +34,10 @@ def measure(model: nn.Module, example: Example) -> Away:
 
 def nearest(away: Away) -> Margin:
     """The other answer that takes the fewest flips."""
-    return min(away.margins, key=lambda margin: (margin.enough is None, margin.enough or margin.needed))
+    return min(
+        away.margins,
+        key=lambda margin: (margin.enough is None, margin.enough or margin.needed or float("inf")),
+    )
 
 
 def in_words(away: Away, labels: Sequence[str]) -> str:
@@ -48,12 +50,14 @@ def in_words(away: Away, labels: Sequence[str]) -> str:
     """
     margin = nearest(away)
     said = f"The answer is {labels[margin.answer]}. "
+    if margin.needed is None:
+        return f"{said}However many of the {away.weights:,} bits here are flipped, it stays."
     if margin.enough is None:
         return f"{said}No flips of up to {margin.needed - 1:,} of the {away.weights:,} bits here turn it."
     said += f"{margin.enough:,} of the {away.weights:,} bits here turn it into {labels[margin.other]}"
     if margin.exact:
         return f"{said}, and no fewer do."
-    return f"{said}; {counted(margin.needed, 'flip')} are needed at least, what is between is not known."
+    return f"{said}; {margin.needed:,} are needed at least."
 
 
 def bars(away: Away, labels: Sequence[str]) -> tuple[list[str], list[float], list[bool]]:

@@ -8,9 +8,9 @@ PAGES = {
     "bits": ("Bits", ":material/memory:"),
     "inside": ("Inside", ":material/grid_on:"),
     "robustness": ("Robustness", ":material/foggy:"),
-    "yours": ("Your model", ":material/upload_file:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
     "evidence": ("Evidence", ":material/fact_check:"),
+    "yours": ("Your model", ":material/upload_file:"),
 }
 #: Pages of older versions -> the page that has their content now, and what to show on it.
 MOVED = {
