@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
 from torch import Tensor, nn
 
 from binviz import analysis, plots
@@ -22,7 +21,7 @@ GRADIENTS, ABLATION, OCCLUSION = "integrated_gradients", "ablation", "occlusion"
 #: What is left where a part of a picture is taken away -> its grey.
 BACKGROUNDS = {"white": 255, "grey": 128, "black": 0}
 #: Steps of the integral that the curve of completeness has.
-STEPS = (2, 4, 8, 16, 32, 64, 128)
+STEPS = (2, 4, 8, 16, 32, 64)
 
 
 class Asked(NamedTuple):
@@ -116,26 +115,21 @@ def curve(
     reference: Tensor,
     target: int,
     tell: Callable[[float, str], None],
+    steps: Sequence[int] = STEPS,
 ) -> dict[str, list[float]]:
-    """What is missing from completeness in the float and in the 1-bit network, with each number of `STEPS`, in nats."""
+    """What is missing from completeness in the float and in the 1-bit network, with each number of steps, in nats."""
     found: dict[str, list[float]] = {"float": [], "1-bit": []}
-    done, whole = 0, 2 * sum(STEPS)
-    for steps in STEPS:
+    done, whole = 0, 2 * sum(steps)
+    for each in steps:
         for network, model in zip(found, models, strict=True):
-            tell(done / whole, f"{steps} steps, {network}")
-            made = attribute(model, example, reference, Asked(GRADIENTS, target, steps))
+            tell(done / whole, f"{each} steps, {network}")
+            made = attribute(model, example, reference, Asked(GRADIENTS, target, each))
             found[network].append(abs(made.missing))
-            done += steps
+            done += each
     return found
 
 
-def curve_figure(found: dict[str, list[float]]) -> go.Figure:
+def curve_figure(found: dict[str, list[float]], steps: Sequence[int] = STEPS) -> go.Figure:
     """`plots.lines` of the curve."""
     title = "missing from completeness (nat)"
-    return plots.lines(list(STEPS), found, "steps of the integral (number)", title, log="xy")
-
-
-@torch.inference_mode()
-def says(model: nn.Module, example: Example) -> int:
-    """A model's answer."""
-    return int(model(**example.inputs).logits[0].argmax())
+    return plots.lines(list(steps), found, "steps of the integral (number)", title, log="xy")

@@ -24,7 +24,7 @@ def show(controls: DeltaGenerator, subject: Subject, example: Example) -> None:
     with controls:
         floats = labels[int(np.argmax(cache.answer(subject.teacher.name, example.key, example)))]
         target = labels.index(state.choose("For the answer", state.first(floats, labels), "target"))
-        steps = int(state.choose("Steps", ["32", "8", "16", "64", "128"], "steps"))
+        steps = int(state.choose("Steps", ["32", "8", "16", "64"], "steps"))
         away = AWAY[state.choose("Take away", list(AWAY), "away", few=True)]
         window = state.slide("Window", 2, 4, 2, "window", step=1) if away == OCCLUSION else 1
         pictured = example.picture is not None
@@ -75,7 +75,7 @@ def steps_needed(subject: Subject, example: Example, target: int, ground: str) -
     def work(tell: jobs.Tell) -> dict[str, list[float]]:
         return attributed.curve([zoo.load(each) for each in subject.pair], example, reference, target, tell)
 
-    measured = jobs.offer("Measure it here", "completeness", question, work, ceiling=180)
+    measured = jobs.offer("Measure it here", "completeness", question, work, ceiling=240)
     if measured is None:
         return
     if measured.question != question:

@@ -60,22 +60,23 @@ def in_words(away: Away, labels: Sequence[str]) -> str:
     return f"{said}; {margin.needed:,} are needed at least."
 
 
-def bars(away: Away, labels: Sequence[str]) -> tuple[list[str], list[float], list[bool]]:
+def bars(away: Away, labels: Sequence[str]) -> tuple[list[str], list[float], list[float]]:
     """Arguments of `plots.margins`: other answers."""
     return (
         [labels[margin.other] for margin in away.margins],
         [float("nan") if margin.enough is None else float(margin.enough) for margin in away.margins],
-        [margin.exact for margin in away.margins],
+        [float("inf") if margin.needed is None else float(margin.needed) for margin in away.margins],
     )
 
 
-def layers(found: pd.DataFrame, away: Away | None) -> tuple[list[str], list[float], list[bool]]:
+def layers(found: pd.DataFrame, away: Away | None) -> tuple[list[str], list[float], list[float]]:
     """Arguments of `plots.margins`: the layers of `analysis.turning_flips`, the last one as it is known from `away`."""
-    names, flips, exact = found["layer"].tolist(), found["enough"].tolist(), [False] * len(found)
-    if away is not None and away.path in names and nearest(away).enough is not None:
-        at = names.index(away.path)
-        flips[at], exact[at] = float(nearest(away).enough or 0), nearest(away).exact
-    return names, flips, exact
+    names, flips, needed = found["layer"].tolist(), found["enough"].tolist(), [float("nan")] * len(found)
+    if away is not None and away.path in names:
+        at, margin = names.index(away.path), nearest(away)
+        flips[at] = float("nan") if margin.enough is None else float(margin.enough)
+        needed[at] = float("inf") if margin.needed is None else float(margin.needed)
+    return names, flips, needed
 
 
 def code_of(subject: Subject, example: Example) -> str:

@@ -53,9 +53,8 @@ def every_layer(subject: Subject, example: Example, away: bits_away.Away) -> Non
         return
     if measured.question != question:
         st.info(f"Below is {state.plain(measured.question)}.", icon=":material/history:")
-        charts.show(plots.margins(*bits_away.layers(measured.answer, None)), "flips")
-    else:
-        charts.show(plots.margins(*bits_away.layers(measured.answer, away)), "flips")
+    known = away if measured.question == question else None
+    charts.show(plots.margins(*bits_away.layers(measured.answer, known)), "flips-of-layers")
     st.caption(
         f"Of {counted(len(measured.answer), 'layer')}. “At most”: these flips were tried and turn the answer; "
         "fewer may. “None found”: following the gradient, flips of that layer alone did not."
