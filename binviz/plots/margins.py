@@ -52,8 +52,8 @@ def margins(
         )
     said = [f"{name} {_said(*pair)}" for name, *pair in zip(names, numbers, least, strict=True)]
     known = numbers[np.isfinite(numbers) & (numbers > 0)]
-    figure.update_xaxes(title="flips that change the answer (bit, logarithmic)", **log_axis([0.8, 2, *known]))
-    figure.update_xaxes(range=[np.log10(START), np.log10(4 * max([2, *known]))])
+    figure.update_xaxes(title="flips (bit, logarithmic)", **log_axis([0.8, 2, *known]))
+    figure.update_xaxes(range=[np.log10(START), np.log10(12 * max([2, *known]))])
     figure.update_yaxes(
         type="category",
         categoryorder="array",

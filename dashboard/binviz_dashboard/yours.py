@@ -27,6 +27,7 @@ from binviz.saving.packed import packed_bytes, save_packed
 from binviz.words import percent, times
 from binviz.zoo.outside import Found
 from binviz_dashboard import inside
+from binviz_dashboard.models import size
 
 #: Names of this machine in its own browser.
 HERE = ("localhost", "127.0.0.1", "::1")
@@ -115,8 +116,8 @@ def in_words(planned: Planned) -> str:
     said = (
         f"Of its numbers {done.bits:,} become 1-bit weights, and {done.floats:,} stay float "
         f"({percent(done.bits / max(done.bits + done.floats, 1))} are binary). The packed file has "
-        f"{planned.bytes / 1e6:,.1f} MB, 1/{times(planned.float_bytes / planned.bytes)} of the "
-        f"{planned.float_bytes / 1e6:,.1f} MB that float32 takes."
+        f"{size(planned.bytes)}, 1/{times(planned.float_bytes / planned.bytes)} of the "
+        f"{size(planned.float_bytes)} that float32 takes."
     )
     if done.without_place:
         said += f" The model has no place for the recipe's {', '.join(done.without_place)}."
@@ -164,11 +165,11 @@ def measure(found: Found, recipe: str, tell: Callable[[float, str], None]) -> Me
     tell(0.9, "packing")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "model.safetensors")
-        size = save_packed(bits, place, tokenizer)
+        packed = save_packed(bits, place, tokenizer)
         file = place.read_bytes()
     float_size = 4 * sum(parameter.numel() for parameter in floats.parameters())
     said = {f"cosine of its outputs and the float model's on {read}": f"{alike:.3f} (1 is the same)"}
-    text = card(found.source, conversion, size, float_size, said, found.revision, found.licence)
+    text = card(found.source, conversion, packed, float_size, said, found.revision, found.licence)
     return Measured(errors, lost, alike, read, file, text)
 
 
@@ -246,7 +247,7 @@ def sensitivity_figure(lost: pd.DataFrame) -> go.Figure:
         [name.removeprefix("layers.") for name in rows["name"]],
         {"1-bit": rows["lost"].tolist()},
         "layer that alone is 1-bit (number)",
-        "1 − cosine to the float output (no unit, 0 = the same)",
+        "1 − cosine (no unit, 0 = the same)",
     )
 
 

@@ -58,7 +58,7 @@ def test_no_fewer_flips_turn_the_answer_than_are_found(function):
 
 def test_behind_a_norm_the_fewest_lie_between_what_is_needed_and_what_is_enough():
     exact = 0
-    for seed in range(12):
+    for seed in range(8):
         readout = drawn(seed, rows=4, columns=2)
         wanted = by_brute_force(readout)
         for margin in analysis.margins(readout):
@@ -69,7 +69,7 @@ def test_behind_a_norm_the_fewest_lie_between_what_is_needed_and_what_is_enough(
                 logits = readout.logits(readout.flipped(margin.flips))
                 assert logits[margin.other] > logits[margin.answer]
             exact += margin.exact
-    assert exact > 6
+    assert exact > 4
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import streamlit as st
-from binviz_dashboard import cache, charts, jobs, page, priced, state, yours
+from binviz_dashboard import cache, charts, jobs, models, page, priced, state, yours
 from binviz_dashboard.yours import Measured, Planned
 
 from binviz import zoo
@@ -58,7 +58,7 @@ def after(found: Found, recipe: str) -> None:
     if measured is None:
         st.info(
             "The weights are read, a copy is converted without training, compared layer by layer, and packed. "
-            f"{found.bytes / 1e6:,.0f} MB of weights, .safetensors only; no code of the model's author is run.",
+            f"{models.size(found.bytes)} of weights, .safetensors only; no code of the model's author is run.",
             icon=":material/timer:",
         )
         return
@@ -82,7 +82,7 @@ def show(measured: Measured, name: str) -> None:
     )
     with st.container(horizontal=True):
         options = {"on_click": "ignore", "type": "primary"}
-        size = f"{len(measured.file) / 1e6:,.1f} MB"
+        size = models.size(len(measured.file))
         st.download_button(
             f"Packed model ({size})", measured.file, f"{name}.safetensors", key="your-file", **options
         )
