@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 from typing import NamedTuple
 
 import pandas as pd
@@ -77,14 +76,15 @@ def layers(found: pd.DataFrame, away: Away | None) -> tuple[list[str], list[floa
         at, margin = names.index(away.path), nearest(away)
         flips[at] = float("nan") if margin.enough is None else float(margin.enough)
         needed[at] = float("inf") if margin.needed is None else float(margin.needed)
-    shared = commonprefix(names).rpartition(".")[0]
-    return [name.removeprefix(f"{shared}.") for name in names], flips, needed
+    top = names[0].partition(".")[0]
+    return [name.removeprefix(f"{top}.") for name in names], flips, needed
 
 
 def code_of(subject: Subject, example: Example) -> str:
     """Python that draws `plots.margins` of the last binary layer."""
     return (
-        f"import torch\n\nimport binviz\nfrom binviz import analysis, plots, zoo\nfrom binviz_dashboard import bits_away\n"
+        "import torch\n\nimport binviz\nfrom binviz import analysis, plots, zoo\n"
+        "from binviz_dashboard import bits_away\n"
         f"{example.imports}\n{example.code}"
         f"readout = analysis.read_out(binviz.load({subject.name!r}), inputs)\n"
         "away = bits_away.Away(readout.path, readout.moves.size, analysis.margins(readout))\n"

@@ -56,5 +56,6 @@ def every_layer(subject: Subject, example: Example, away: bits_away.Away) -> Non
     known = away if measured.question == question else None
     charts.show(plots.margins(*bits_away.layers(measured.answer, known)), "flips-of-layers")
     st.caption(
-        f"Of {counted(len(measured.answer), 'layer')}. Pale: these flips were tried and turn the answer, fewer may. “None found”: following the gradient, flips of that layer alone did not."
+        f"Of {counted(len(measured.answer), 'layer')}. Pale: these flips were tried and turn the answer, fewer may. "
+        "“None found”: following the gradient, flips of that layer alone did not."
     )
