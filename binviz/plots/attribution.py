@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
 from binviz.plots.figure import builder, describe, sized
@@ -15,7 +15,7 @@ from binviz.plots.theme import DIVERGING, GREY, NETWORKS, SIZE
 
 
 @builder
-def word_attribution(tokens: Sequence[str], floats: Sequence[float], binaries: Sequence[float]) -> go.Figure:
+def word_attribution(tokens: Sequence[str], floats: ArrayLike, binaries: ArrayLike) -> go.Figure:
     """A row for each token, with a bar for each network: right speaks for the answer, left against it.
 
     Args:
@@ -59,9 +59,7 @@ def word_attribution(tokens: Sequence[str], floats: Sequence[float], binaries: S
 
 
 @builder
-def pixel_attribution(
-    picture: Sequence[Sequence[Any]], floats: Sequence[Sequence[float]], binaries: Sequence[Sequence[float]]
-) -> go.Figure:
+def pixel_attribution(picture: ArrayLike, floats: ArrayLike, binaries: ArrayLike) -> go.Figure:
     """The picture, and for each network a map of its pixels: blue speaks for the answer, red against it, one scale.
 
     Args:

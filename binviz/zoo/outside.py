@@ -11,6 +11,7 @@ Weights are read from .safetensors only, without an account: what needs a login,
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +79,14 @@ class Found:
         with torch.device("meta"), _at_most(MOST_TENSORS):
             return build(self.config, None)
 
-    def load(self, tell: Callable[[float, str], object] = lambda share, text: None) -> tuple[nn.Module, Any]:
+    def load(
+        self, tell: Callable[[float, str], object] = lambda share, text: None, keep: bool = True
+    ) -> tuple[nn.Module, Any]:
         """The model in float32 and eval mode, and its tokenizer or image processor, None where it has none.
 
         Args:
             tell: called with what comes next.
+            keep: what is fetched from the hub, in the hub's own folder, for the next time.
 
         Raises:
             UserError: it cannot be fetched or read.
@@ -92,13 +96,17 @@ class Found:
                 return load(self.source), load_tokenizer(self.source)
             except UserError:
                 return load(self.source), None
-        folder = self.folder
-        if folder is None:
-            tell(0.0, f"fetching {self.bytes / 1e6:,.0f} MB")
-            folder = _fetched(self.source, self.revision)
-        tell(0.0, "reading the weights")
+        if self.folder is not None:
+            return self._read(self.folder)
+        tell(0.0, f"fetching {self.bytes / 1e6:,.0f} MB")
+        if keep:
+            return self._read(_fetched(self.source, self.revision))
+        with tempfile.TemporaryDirectory() as place:
+            return self._read(_fetched(self.source, self.revision, place))
+
+    def _read(self, folder: Path) -> tuple[nn.Module, Any]:
         skeleton = self.skeleton()
-        check_start(folder, lambda: build(self.config, None))  # type: ignore[arg-type, return-value]
+        check_start(folder, lambda: build(self.config, None))
         try:
             model = type(skeleton).from_pretrained(  # type: ignore[attr-defined]
                 folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
@@ -189,12 +197,12 @@ def _on_hub(source: str, most: int) -> Found:
     except Exception as error:
         raise UserError(f"{CONFIG} of {source} cannot be fetched: {_why(error)}") from error
     config = json_of(place, "a model's configuration", MOST_CONFIG)
-    licence = str((about.card_data or {}).get("license") or "")
+    licence = str(about.card_data.get("license") or "") if about.card_data else ""
     weights = sum(size for name, size in files.items() if re.fullmatch(r"[^/]+\.safetensors", name))
     return _float_only(Found(source, "hub", weights, config, about.sha or "", licence))
 
 
-def _fetched(source: str, revision: str) -> Path:
+def _fetched(source: str, revision: str, place: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
@@ -202,6 +210,7 @@ def _fetched(source: str, revision: str) -> Path:
             snapshot_download(
                 source,
                 revision=revision,
+                local_dir=place,
                 allow_patterns=list(FILES),
                 ignore_patterns=["*/*", "*.py"],
                 token=False,

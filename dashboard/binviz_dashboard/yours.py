@@ -139,16 +139,17 @@ class Measured(NamedTuple):
     card: str
 
 
-def measure(found: Found, recipe: str, tell: Callable[[float, str], None]) -> Measured:
-    """Read a model, convert a copy, compare both, and pack the copy; nothing is trained, and nothing stays on the disk.
+def measure(found: Found, recipe: str, tell: Callable[[float, str], None], keep: bool = False) -> Measured:
+    """Read a model, convert a copy, compare both, and pack the copy; nothing is trained.
 
     Args:
         found: the model. recipe: name of the recipe. tell: called with the share that is done; may raise.
+        keep: what is fetched from the hub, for the next time.
 
     Raises:
         UserError: the model cannot be read, converted or measured.
     """
-    floats, tokenizer = found.load(tell)
+    floats, tokenizer = found.load(tell, keep)
     inputs, read = examples(floats, tokenizer)
     tell(0.1, "converting")
     bits = copy.deepcopy(floats)

@@ -1,6 +1,8 @@
 """A model of somebody else is looked at first, and refused in one line where it cannot be trusted or is too large."""
 
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
@@ -151,3 +153,25 @@ def test_what_the_hub_refuses(monkeypatch, error, line):
 def test_what_is_no_name(source):
     with pytest.raises(UserError, match=r"google/bert_uncased_L-2_H-128_A-2"):
         look(source)
+
+
+def test_what_a_visitor_has_fetched_is_not_kept(folder, monkeypatch):
+    sizes = files(
+        model__safetensors=(folder / "model.safetensors").stat().st_size, config__json=9, modeling__py=9
+    )
+    hub(monkeypatch, siblings=sizes, card_data={"license": "mit"})
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *given, **named: folder / "config.json")
+    places = []
+
+    def fetch(source, *, revision, local_dir, allow_patterns, ignore_patterns, token):
+        assert (source, revision, token) == ("me/tiny", "abc", False) and "*.py" in ignore_patterns
+        places.append(local_dir)
+        return shutil.copytree(folder, local_dir, dirs_exist_ok=True) if local_dir else folder
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    found = look("me/tiny", folders=False)
+    assert (found.kind, found.revision, found.licence) == ("hub", "abc", "mit")
+    gone, _ = found.load(keep=False)
+    kept, _ = found.load()
+    assert places[1] is None and not Path(places[0]).exists()
+    assert all(torch.equal(value, kept.state_dict()[name]) for name, value in gone.state_dict().items())

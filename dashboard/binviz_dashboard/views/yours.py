@@ -48,12 +48,16 @@ def before(found: Found, planned: Planned) -> None:
         st.dataframe(priced.table(planned.costs), hide_index=True, alt="Costs of every layer.")
 
 
-def after(found: Found, recipe: str) -> None:
+def after(found: Found, recipe: str, keep: bool) -> None:
     """A button that converts and measures, and what came of it."""
     question = f"{found.source}, {recipe}"
     st.markdown("**Convert it, and look what is lost**")
     measured = jobs.offer(
-        "Convert it here", "convert", question, lambda tell: yours.measure(found, recipe, tell), ceiling=900
+        "Convert it here",
+        "convert",
+        question,
+        lambda tell: yours.measure(found, recipe, tell, keep),
+        ceiling=900,
     )
     if measured is None:
         st.info(
@@ -119,4 +123,4 @@ with page.frame(
             tokens = state.number("Tokens", 1, longest, min(128, longest), "tokens") if longest else 0
         planned = cache.planned(found.source, here, recipe, tokens)
         before(found, planned)
-        after(found, recipe)
+        after(found, recipe, here)
