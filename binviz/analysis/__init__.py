@@ -5,14 +5,24 @@ errors       float against binary, place by place     sensitivity  one layer bin
 causes       why: function, weights or activations    readers      which binarizers read a tensor
 attention    maps, codes and ones per row             steps        what retraining and binarization did to them
 metrics      the measures themselves                  MEASURES     their names, directions and references
+attribution  what an answer rests on               margins      how many bits it is away from another one
 residual_polynomial   what binarized attention leaves out, term by term
 """
 
 from binviz.analysis import metrics as metrics
 from binviz.analysis.attention import Attention, LayerAttention, Map, Steps, attention, steps
+from binviz.analysis.attribution import (
+    Attribution,
+    ablation,
+    integrated_gradients,
+    masked,
+    occlusion,
+    rank_agreement,
+)
 from binviz.analysis.capture import Captured, capture, names
 from binviz.analysis.causes import CAUSES, causes
 from binviz.analysis.errors import errors
+from binviz.analysis.margins import Margin, Readout, margins, read_out, turning_flips
 from binviz.analysis.measures import MEASURES, Measure
 from binviz.analysis.readers import readers
 from binviz.analysis.residual_polynomial import Polynomial, Polynomials, residual_polynomial
@@ -24,24 +34,35 @@ __all__ = [
     "CAUSES",
     "MEASURES",
     "Attention",
+    "Attribution",
     "Captured",
     "LayerAttention",
     "Map",
+    "Margin",
     "Measure",
     "Polynomial",
     "Polynomials",
+    "Readout",
     "Steps",
     "Summary",
+    "ablation",
     "attention",
     "capture",
     "causes",
     "errors",
+    "integrated_gradients",
+    "margins",
+    "masked",
     "metrics",
     "names",
+    "occlusion",
+    "rank_agreement",
+    "read_out",
     "readers",
     "residual_polynomial",
     "scan",
     "sensitivity",
     "steps",
     "stream",
+    "turning_flips",
 ]

@@ -11,12 +11,14 @@ Every figure has units on its axes, colours that colour-blind readers can tell a
 
 from binviz.plots import theme as theme
 from binviz.plots.attention import attention, model_view
+from binviz.plots.attribution import pixel_attribution, word_attribution
 from binviz.plots.binarizers import before_after, curves, error_curve
 from binviz.plots.bits import bit_product, bit_words
 from binviz.plots.costs import costs
 from binviz.plots.figure import describe, reference_line
 from binviz.plots.layers import activations
 from binviz.plots.learning import bars, lines, moving_histogram
+from binviz.plots.margins import margins
 from binviz.plots.network import causes, network, sensitivity
 from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.patches import ones_entropy, patch_attention
@@ -64,6 +66,7 @@ __all__ = [
     "flips",
     "histogram",
     "lines",
+    "margins",
     "model_view",
     "moving_histogram",
     "network",
@@ -72,6 +75,7 @@ __all__ = [
     "pareto",
     "patch_attention",
     "pictures",
+    "pixel_attribution",
     "progress",
     "ratios",
     "reference_line",
@@ -82,4 +86,5 @@ __all__ = [
     "sensitivity",
     "threshold_sweep",
     "tradeoff",
+    "word_attribution",
 ]

@@ -29,7 +29,22 @@ from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
 from binviz.tasks import Example
-from binviz_dashboard import answers, lab, left_out, looks, priced, product, recorded, robust, signs, subject
+from binviz.zoo import outside as outsiders
+from binviz_dashboard import (
+    answers,
+    attributed,
+    bits_away,
+    lab,
+    left_out,
+    looks,
+    priced,
+    product,
+    recorded,
+    robust,
+    signs,
+    subject,
+    yours,
+)
 
 # The networks are small, and several sessions may ask at once: threads would only wait for each other.
 binviz_kernels.set_threads(1)
@@ -172,6 +187,24 @@ def causes(name: str, key: str, _example: Example) -> pd.DataFrame:
         return analysis.causes(floats.model, binaries.model, _example.inputs)
 
 
+@st.cache_resource(max_entries=64, show_spinner="Gradients, and the model without each part")
+def attribution(
+    name: str, key: str, ground: str, asked: attributed.Asked, _example: Example, _reference: torch.Tensor
+) -> analysis.Attribution:
+    """What each part of an example adds to an answer of a model, taken away on that ground."""
+    shared = model(name)
+    with shared.lock:
+        return attributed.attribute(shared.model, _example, _reference, asked)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Counting bits")
+def away(name: str, key: str, _example: Example) -> bits_away.Away:
+    """How many bits of its last binary layer a model's answer to an example is away from the others."""
+    shared = model(name)
+    with shared.lock:
+        return bits_away.measure(shared.model, _example)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def drawn(name: str, centre: float, spread: float, seed: int) -> NDArray[np.float32]:
     """Random rows for the lab."""
@@ -204,6 +237,18 @@ def costs(name: str, recipe: str, tokens: int) -> Costs:
     if name in priced.CONFIGURATIONS:
         return priced.untrained(name, recipe, tokens)
     return priced.bundled(model(name).model, tokens)
+
+
+@st.cache_resource(max_entries=16, ttl=3600, show_spinner="Looking at the model")
+def outside(source: str, folders: bool) -> outsiders.Found:
+    """A model of the visitor's, before its weights are read."""
+    return outsiders.look(source, folders=folders)
+
+
+@st.cache_resource(max_entries=16, ttl=3600, show_spinner="Converting a skeleton")
+def planned(source: str, folders: bool, recipe: str, tokens: int) -> yours.Planned:
+    """What a recipe would make of it."""
+    return yours.plan(outside(source, folders), recipe, tokens)
 
 
 @st.cache_resource(show_spinner="Reading the records")

@@ -16,7 +16,7 @@ def recorded(name: str) -> Headline | None:
     ('accuracy', '81.8 %', 'chance is 50.9 %')
     """
     run = zoo.describe(name).record
-    return run and headline(run)
+    return headline(run) if run else None
 
 
 def code_of_answers(subject: Subject, example: Example) -> str:

@@ -10,6 +10,7 @@ PAGES = {
     "robustness": ("Robustness", ":material/foggy:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
     "evidence": ("Evidence", ":material/fact_check:"),
+    "yours": ("Your model", ":material/upload_file:"),
 }
 #: Pages of older versions -> the page that has their content now, and what to show on it.
 MOVED = {

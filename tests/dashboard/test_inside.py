@@ -4,11 +4,15 @@ import doctest
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from binviz_dashboard import activations, inside, subject
+from binviz_dashboard import activations, attributed, bits_away, inside, subject
+from binviz_dashboard.attributed import Asked
+from binviz_dashboard.bits_away import Away
 
 from binviz import analysis, plots, tasks, zoo
+from binviz.analysis import Margin
 
 VIT = "digits-vit.bit-w1a1"
 
@@ -155,3 +159,36 @@ def test_inputs_of_different_lengths_answer_as_they_do_alone():
         together = model(**inside.joined(inputs)).logits
         alone = torch.cat([model(**each).logits for each in inputs])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_added_to_an_answer_says_what_is_missing(name, pair, example):
+    reference, _ = attributed.nothing(subject.of(name), example, None, "white")
+    target = int(example.truth)
+    gradients, absent = (
+        [attributed.attribute(model, example, reference, asked) for model in pair]
+        for asked in (Asked(attributed.GRADIENTS, target, 8), Asked(attributed.ABLATION, target, 1))
+    )
+    said = attributed.completeness(*gradients)
+    assert f"{gradients[1].total:.2f} of {gradients[1].difference:.2f}" in said
+    assert "rank correlation" in attributed.agreement(gradients, absent)
+    assert gradients[0].difference == absent[0].difference
+    told, steps = [], attributed.STEPS[:2]
+    curve = attributed.curve(pair, example, reference, target, lambda *given: told.append(given), steps)
+    assert [len(values) for values in curve.values()] == [2, 2] and len(told) == 4
+    assert attributed.curve_figure(curve, steps).layout.meta["alt"]
+
+
+def test_margins_in_words_and_beside_what_is_found_in_every_layer():
+    labels = ("a", "b", "c")
+    none = np.zeros((0, 2), int)
+    sure, between = Margin(0, 1, 4, 4, none), Margin(0, 2, 2, 3, none)
+    away = Away("fc", 64, [sure, between])
+    assert (
+        bits_away.in_words(away, labels)
+        == "The answer is a. 3 of the 64 bits here turn it into c; 2 are needed at least."
+    )
+    assert "stays" in bits_away.in_words(Away("fc", 64, [Margin(0, 1, None, None, none)]), labels)
+    found = pd.DataFrame({"layer": ["first", "fc"], "weights": [10, 64], "enough": [5.0, 9.0]})
+    names, flips, needed = bits_away.layers(found, away)
+    assert (names, flips, needed[1]) == (["first", "fc"], [5.0, 3.0], 2.0) and np.isnan(needed[0])
+    assert plots.margins(names, flips, needed).layout.meta["alt"].endswith("first at most 5; fc 2 to 3.")

@@ -52,7 +52,11 @@ def test_every_model_on_every_page(visit, page, name):
 
 
 def test_models_without_attention_are_not_offered_where_attention_is_looked_at(visit):
-    for page, url in (("inside", {"view": "Attention"}), ("bits", {"part": "A row of a model"})):
+    for page, url in (
+        ("inside", {"view": "Attention"}),
+        ("inside", {"view": "Margins"}),
+        ("bits", {"part": "A row of a model"}),
+    ):
         offered = visit(page, **url).selectbox(key="model").options
         assert len(offered) == len(subject.subjects(attending=True)) < len(subject.subjects())
 
@@ -85,6 +89,10 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         ("inside", {"model": "digits-cnn.xnor"}),
         ("inside", {"view": "Distributions"}),
         ("inside", {"view": "Distributions", "model": "digits-vit.bit-w1a1", "tensor": "layers.*.ffn_act"}),
+        ("inside", {"view": "Attribution", "text": "not good", "away": "in windows", "steps": "8"}),
+        ("inside", {"view": "Attribution", "model": "digits-cnn.xnor", "nothing": "grey", "steps": "8"}),
+        ("inside", {"view": "Margins", "model": "digits-vit.bibert", "digit": "2"}),
+        ("yours", {"yours": "digits-cnn.float", "recipe": "bibert"}),
         ("inside", {"view": "Attention", "text": "it was not good", "head": "1"}),
         ("inside", {"view": "Attention", "model": "digits-vit.bit-w1a1", "query": "1,2", "layer": "1"}),
         ("inside", {"view": "Residuals", "model": "digits-vit.bit-w1a1", "head": "1", "product": "context"}),

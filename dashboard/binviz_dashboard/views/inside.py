@@ -1,14 +1,16 @@
-"""Inside: errors, distributions, attention, what it leaves out, signs and sensitivity of one subject."""
+"""Inside: errors, distributions, attention, what it leaves out, attribution, margins, signs and sensitivity of one subject."""
 
 from __future__ import annotations
 
-from binviz_dashboard import inputs, inside_parts, left_out_parts, page, signs_parts, state
+from binviz_dashboard import attribution_tab, inputs, inside_parts, left_out_parts, margins_tab, page, signs_parts, state
 
 VIEWS = {
     "Errors": inside_parts.errors,
     "Distributions": inside_parts.distributions,
     "Attention": inside_parts.attention,
     "Residuals": left_out_parts.residuals,
+    "Attribution": attribution_tab.show,
+    "Margins": margins_tab.show,
 }
 #: These look at no example.
 WHOLE = {"Signs": signs_parts.signs_of, "Sensitivity": inside_parts.sensitivity}
@@ -20,7 +22,7 @@ with page.frame(
 ) as controls:
     with controls:
         view = state.choose("View", [*VIEWS, *WHOLE], "view", few=True)
-        subject = inputs.for_subject(attending=view in ("Attention", "Residuals"))
+        subject = inputs.for_subject(attending=view in ("Attention", "Residuals", "Margins"))
         if view in VIEWS:
             example = inputs.for_example(subject)
     if view in WHOLE:
