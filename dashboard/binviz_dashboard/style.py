@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit
+import streamlit as st
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,8 @@ from binviz_dashboard.state import OURS
 
 #: How far a page is: it is seen for the first time, and not all of it is there; it was sent; it has been used.
 NEW, SENT, USED = STAGES = ("new", "sent", "used")
+#: Pixels up to which a window is narrow; Streamlit's columns stand under one another up to there.
+NARROW = 640
 _STAGE, _BODY, _BIG = f"st-key-{OURS}-stage", f".st-key-{OURS}-body", "html:has([class*=-in-a-hall])"
 
 
@@ -46,6 +49,31 @@ BIG = f"""
 {_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) {{flex-direction: column}}
 {_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) > .stColumn {{width: 100%; flex: none}}
 """
+#: On a phone a question has the whole width, its buttons stand below it, and two numbers stand side by side.
+SMALL = f"""
+@media (max-width: {NARROW}px) {{
+    .katex-display {{overflow-x: auto; overflow-y: hidden; max-width: 100%}}
+    .st-key-{OURS}-head > :first-child {{flex: 1 1 100%}}
+    .st-key-{OURS}-controls > * {{flex: 1 1 100%; max-width: 100%}}
+    .stMainBlockContainer h3 {{font-size: 1.4rem}}
+    .stHorizontalBlock:has(> .stColumn [data-testid=stMetric]):not(:has(.stPlotlyChart)) > .stColumn {{
+        flex: 1 1 calc(50% - 1rem); min-width: calc(50% - 1rem)
+    }}
+}}
+"""
+#: The panel of the tour stays in sight, and what it talks about has a frame: see tour.py.
+TOUR = f"""
+.st-key-{OURS}-tour-panel {{
+    position: sticky; top: 3.75rem; z-index: 50; padding: 0.6rem 1rem; border-radius: 0.5rem;
+    border: 2px solid #D55E00; background: light-dark(#ffffff, #0e1117)
+}}
+"""
+#: What has the focus shows it, also where Streamlit leaves it to a shade of colour.
+FOCUS = """
+:is(button, a, summary, [role=tab], [role=radio], [tabindex="0"]):focus-visible {
+    outline: 3px solid #0072B2; outline-color: light-dark(#0072B2, #56B4E9); outline-offset: 2px
+}
+"""
 #: Streamlit begins with a narrow column in the middle, whatever layout a page asks for.
 SHEET = f"""
 .stMainBlockContainer.stMainBlockContainer {{max-width: none; padding: 4.5rem 1rem 3rem}}
@@ -57,10 +85,14 @@ SHEET = f"""
 [data-testid=stCaptionContainer] {{color: inherit; opacity: 0.78}}
 [class*=st-key-chart-] {{position: relative}}
 [class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
-@media (max-width: 640px) {{
-    .katex-display {{overflow-x: auto}}
-}}
-{APPEARS}{BIG}"""
+{SMALL}{TOUR}{FOCUS}{APPEARS}{BIG}"""
+#: Tells the server before the first picture whether the screen is narrow, where it is asked for in `narrow`.
+SCRIPT = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict'"
+
+
+def narrow() -> bool:
+    """Whether the visitor's window was narrow, as on a phone, when the page was loaded."""
+    return st.context.cookies.get(f"{OURS}-narrow") == "1"
 
 
 class Styled:
@@ -75,7 +107,7 @@ class Styled:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
-        self.page = page.replace("</head>", f"<style>{SHEET}</style></head>", 1)
+        self.page = page.replace("</head>", f"<style>{SHEET}</style><script>{SCRIPT}</script></head>", 1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = False
