@@ -54,8 +54,13 @@ SMALL = f"""
 @media (max-width: {NARROW}px) {{
     .katex-display {{overflow-x: auto; overflow-y: hidden; max-width: 100%}}
     .st-key-{OURS}-head > :first-child {{flex: 1 1 100%}}
-    .st-key-{OURS}-controls > * {{flex: 1 1 100%; max-width: 100%}}
-    .stMainBlockContainer h3 {{font-size: 1.4rem}}
+    .st-key-{OURS}-controls > :is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-key-beside) {{
+        flex: 1 1 100% !important
+    }}
+    .stMainBlockContainer h3 {{font-size: 1.5rem}}
+    .stMainBlockContainer .stHorizontalBlock {{gap: 1rem}}
+    [data-testid=stButtonGroup] :is([role=radiogroup], [role=group]) {{flex-wrap: wrap}}
+    [data-testid=stMetricValue] {{font-size: 1.7rem}}
     .stHorizontalBlock:has(> .stColumn [data-testid=stMetric]):not(:has(.stPlotlyChart)) > .stColumn {{
         flex: 1 1 calc(50% - 1rem); min-width: calc(50% - 1rem)
     }}
@@ -82,9 +87,11 @@ SHEET = f"""
 }}
 .stPlotlyChart .modebar-container {{width: 0 !important; height: 0 !important; overflow: hidden}}
 [data-testid=stButtonGroup] button {{min-height: 2.5rem}}
-[data-testid=stCaptionContainer] {{color: inherit; opacity: 0.78}}
+.stApp [data-testid=stCaptionContainer] :is(p, li) {{color: light-dark(#595c66, #b4b9c4)}}
 [class*=st-key-chart-] {{position: relative}}
-[class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
+[class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
+:is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
+:is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
 {SMALL}{TOUR}{FOCUS}{APPEARS}{BIG}"""
 #: Tells the server before the first picture whether the screen is narrow, where it is asked for in `narrow`.
 SCRIPT = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict'"
