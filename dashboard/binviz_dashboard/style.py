@@ -49,19 +49,20 @@ BIG = f"""
 {_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) {{flex-direction: column}}
 {_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) > .stColumn {{width: 100%; flex: none}}
 """
+#: Boxes that hold whole sentences.
+LONG = ":is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-key-beside)"
 #: On a phone a question has the whole width, its buttons stand below it, and two numbers stand side by side.
 SMALL = f"""
 @media (max-width: {NARROW}px) {{
     .katex-display {{overflow-x: auto; overflow-y: hidden; max-width: 100%}}
     .st-key-{OURS}-head > :first-child {{flex: 1 1 100%}}
-    .st-key-{OURS}-controls > :is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-key-beside) {{
-        flex: 1 1 100% !important
-    }}
+    .st-key-{OURS}-controls > {LONG} {{flex: 1 1 100% !important}}
+    .st-key-{OURS}-controls > * {{max-width: 100% !important}}
     .stMainBlockContainer h3 {{font-size: 1.5rem}}
     .stMainBlockContainer .stHorizontalBlock {{gap: 1rem}}
     [data-testid=stButtonGroup] :is([role=radiogroup], [role=group]) {{flex-wrap: wrap}}
     [data-testid=stMetricValue] {{font-size: 1.7rem}}
-    .stHorizontalBlock:has(> .stColumn [data-testid=stMetric]):not(:has(.stPlotlyChart)) > .stColumn {{
+    .stHorizontalBlock > .stColumn:has([data-testid=stMetric]):not(:has(.stPlotlyChart, .katex)) {{
         flex: 1 1 calc(50% - 1rem); min-width: calc(50% - 1rem)
     }}
 }}
@@ -87,7 +88,10 @@ SHEET = f"""
 }}
 .stPlotlyChart .modebar-container {{width: 0 !important; height: 0 !important; overflow: hidden}}
 [data-testid=stButtonGroup] button {{min-height: 2.5rem}}
-.stApp [data-testid=stCaptionContainer] :is(p, li) {{color: light-dark(#595c66, #b4b9c4)}}
+.stApp [data-testid=stCaptionContainer] {{opacity: 1; color: light-dark(#595c66, #b4b9c4)}}
+.stApp [data-testid=stCaptionContainer] :is(p, li) {{color: inherit}}
+.st-key-{OURS}-controls > * {{max-width: 26rem}}
+.st-key-{OURS}-controls > {LONG} {{max-width: 44rem; flex-grow: 4 !important}}
 [class*=st-key-chart-] {{position: relative}}
 [class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
