@@ -54,7 +54,7 @@ LONG = ":is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-k
 #: On a phone a question has the whole width, its buttons stand below it, and two numbers stand side by side.
 SMALL = f"""
 @media (max-width: {NARROW}px) {{
-    .katex-display {{overflow-x: auto; overflow-y: hidden; max-width: 100%}}
+    .stExpander .katex-display {{font-size: 0.8em; overflow-x: auto}}
     .st-key-{OURS}-head > :first-child {{flex: 1 1 100%}}
     .st-key-{OURS}-controls > {LONG} {{flex: 1 1 100% !important}}
     .st-key-{OURS}-controls > * {{max-width: 100% !important}}
@@ -71,7 +71,7 @@ SMALL = f"""
 TOUR = f"""
 .st-key-{OURS}-tour-panel {{
     position: sticky; top: 3.75rem; z-index: 50; padding: 0.6rem 1rem; border-radius: 0.5rem;
-    border: 2px solid #D55E00; background: light-dark(#ffffff, #0e1117)
+    border: 2px solid #D55E00; background: light-dark(#ffffff, #171614)
 }}
 """
 #: What has the focus shows it, also where Streamlit leaves it to a shade of colour.
@@ -92,6 +92,7 @@ SHEET = f"""
 .stApp [data-testid=stCaptionContainer] :is(p, li) {{color: inherit}}
 .st-key-{OURS}-controls > * {{max-width: 26rem}}
 .st-key-{OURS}-controls > {LONG} {{max-width: 44rem; flex-grow: 4 !important}}
+.stApp .katex-display {{overflow: visible}}
 [class*=st-key-chart-] {{position: relative}}
 [class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
