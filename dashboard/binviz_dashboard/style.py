@@ -54,7 +54,7 @@ LONG = ":is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-k
 #: On a phone a question has the whole width, its buttons stand below it, and two numbers stand side by side.
 SMALL = f"""
 @media (max-width: {NARROW}px) {{
-    .stExpander .katex-display {{font-size: 0.8em; overflow-x: auto}}
+    .stApp.stApp .stExpander .katex-display {{font-size: 0.8em; overflow-x: auto}}
     .st-key-{OURS}-head > :first-child {{flex: 1 1 100%}}
     .st-key-{OURS}-controls > {LONG} {{flex: 1 1 100% !important}}
     .st-key-{OURS}-controls > * {{max-width: 100% !important}}
@@ -92,7 +92,7 @@ SHEET = f"""
 .stApp [data-testid=stCaptionContainer] :is(p, li) {{color: inherit}}
 .st-key-{OURS}-controls > * {{max-width: 26rem}}
 .st-key-{OURS}-controls > {LONG} {{max-width: 44rem; flex-grow: 4 !important}}
-.stApp .katex-display {{overflow: visible}}
+.stApp.stApp .katex-display {{overflow: visible}}
 [class*=st-key-chart-] {{position: relative}}
 [class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
