@@ -67,12 +67,13 @@ SMALL = f"""
     }}
 }}
 """
-#: The panel of the tour stays in sight, and what it talks about has a frame: see tour.py.
+#: The panel of the tour stays at the lower edge, and what it talks about, in a frame, above it: see tour.py.
 TOUR = f"""
-.st-key-{OURS}-tour-panel {{
-    position: sticky; top: 3.75rem; z-index: 50; padding: 0.6rem 1rem; border-radius: 0.5rem;
-    border: 2px solid #D55E00; background: light-dark(#ffffff, #171614)
+.st-key-{OURS}-tour-panel.st-key-{OURS}-tour-panel {{
+    position: fixed; left: 0; right: 0; bottom: 0; z-index: 50; width: auto; padding: 0.6rem 1rem;
+    border-top: 3px solid #D55E00; background: light-dark(#ffffff, #171614)
 }}
+.stApp:has(.st-key-{OURS}-tour-panel) .stMainBlockContainer.stMainBlockContainer {{padding-bottom: 14rem}}
 """
 #: What has the focus shows it, also where Streamlit leaves it to a shade of colour.
 FOCUS = """

@@ -116,14 +116,16 @@ def show(big: bool) -> None:
     if not number:
         return
     step, last = steps()[number - 1], len(steps())
-    st.html(f"<style>{step.selector} {{outline: 3px solid #D55E00; outline-offset: 5px}}</style>")
-    with st.container(key=f"{state.OURS}-tour-panel", gap="small"):
+    frame = "outline: 3px solid #D55E00; outline-offset: 5px; scroll-margin: 4rem 0 9rem"
+    st.html(f"<style>{step.selector} {{{frame}}}</style>")
+    with st.container(
+        key=f"{state.OURS}-tour-panel", horizontal=True, vertical_alignment="center", gap="small"
+    ):
         st.markdown(f"**{number} of {last}: {step.title}**  \n{step.text}")
-        with st.container(horizontal=True, gap="small"):
-            back = st.button("Back", key=f"{state.OURS}-back", shortcut="PageUp", disabled=number == 1)
-            again = st.button("Show it again", key=f"{state.OURS}-again")
-            onward = st.button("Next", key=f"{state.OURS}-next", shortcut="PageDown", disabled=number == last)
-            st.button("Leave the tour", key=f"{state.OURS}-leave", on_click=state.put, args=("tour", 0))
+        back = st.button("Back", key=f"{state.OURS}-back", shortcut="PageUp", disabled=number == 1)
+        again = st.button("Again", key=f"{state.OURS}-again", help="Show the step as it was")
+        onward = st.button("Next", key=f"{state.OURS}-next", shortcut="PageDown", disabled=number == last)
+        st.button("Leave", key=f"{state.OURS}-leave", on_click=state.put, args=("tour", 0))
     _LOOK(data={"step": number, "show": step.selector}, key=f"{state.OURS}-look")
     for pressed, to in ((back, number - 1), (again, number), (onward, number + 1)):
         if pressed:
