@@ -118,14 +118,13 @@ def show(big: bool) -> None:
     step, last = steps()[number - 1], len(steps())
     frame = "outline: 3px solid #D55E00; outline-offset: 5px; scroll-margin: 4rem 0 9rem"
     st.html(f"<style>{step.selector} {{{frame}}}</style>")
-    with st.container(
-        key=f"{state.OURS}-tour-panel", horizontal=True, vertical_alignment="center", gap="small"
-    ):
+    with st.container(key=f"{state.OURS}-tour-panel", gap="small"):
         st.markdown(f"**{number} of {last}: {step.title}**  \n{step.text}")
-        back = st.button("Back", key=f"{state.OURS}-back", shortcut="PageUp", disabled=number == 1)
-        again = st.button("Again", key=f"{state.OURS}-again", help="Show the step as it was")
-        onward = st.button("Next", key=f"{state.OURS}-next", shortcut="PageDown", disabled=number == last)
-        st.button("Leave", key=f"{state.OURS}-leave", on_click=state.put, args=("tour", 0))
+        with st.container(horizontal=True, gap="small"):
+            back = st.button("Back", key=f"{state.OURS}-back", shortcut="PageUp", disabled=number == 1)
+            onward = st.button("Next", key=f"{state.OURS}-next", shortcut="PageDown", disabled=number == last)
+            again = st.button("Again", key=f"{state.OURS}-again", help="Show the step as it was")
+            st.button("Leave", key=f"{state.OURS}-leave", on_click=state.put, args=("tour", 0))
     _LOOK(data={"step": number, "show": step.selector}, key=f"{state.OURS}-look")
     for pressed, to in ((back, number - 1), (again, number), (onward, number + 1)):
         if pressed:
