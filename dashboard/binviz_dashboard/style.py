@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit
 import streamlit as st
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -119,7 +118,7 @@ class Styled:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
+        page = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
         self.page = page.replace("</head>", f"<style>{SHEET}</style><script>{SCRIPT}</script></head>", 1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
