@@ -13,7 +13,7 @@ TWO         := --disable-plugin-autoload -p xdist -n 2 --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help app lab test slow browser lint format bench notebooks screenshots
+.PHONY: help app lab test slow browser lint format bench notebooks screenshots soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,3 +63,7 @@ notebooks: $(READY) ## build and run the notebooks from notebooks/src
 
 screenshots: $(READY) ## pictures of every page of the dashboard
 	$(BIN)/python dashboard/screenshots.py
+
+soak: $(READY) ## twenty visitors on the dashboard for minutes, then how long pages and widgets take in Chromium
+	$(BIN)/python dashboard/soak.py
+	$(BIN)/python dashboard/latency.py

@@ -61,11 +61,14 @@ def command(
 def dashboard(
     port: Annotated[int | None, typer.Option(help="Port on this machine; a free one if not given.")] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    address: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets the whole network in.")
+    ] = "localhost",
 ) -> None:
-    """Open the dashboard in the browser, on this machine only."""
+    """Open the dashboard in the browser, on this machine only if no other address is given."""
     from binviz_dashboard.launch import run
 
-    run(port=port, browser=browser)
+    run(port=port, browser=browser, address=address)
 
 
 @app.command("list")

@@ -1,18 +1,23 @@
-"""From a change of a widget to the last stroke of the redrawn charts, in Chromium: `python dashboard/latency.py`.
+"""From a link, or a change of a widget, to the last stroke of the charts, in Chromium: `python dashboard/latency.py`.
 
-A change to a value not seen before computes (uncached), the change back does not (cached). The time runs from
-the key press to the last change inside a chart that is followed by 400 ms of rest.
+A page is opened in a browser that has never been there. A change to a value not seen before computes (uncached), the
+change back does not (cached); its time runs from the key press to the last change inside a chart that is followed by
+400 ms of rest.
 """
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from statistics import median, quantiles
 
 from binviz_dashboard import launch
-from playwright.sync_api import Page, sync_playwright
+from binviz_dashboard.pages import PAGES
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from binviz.data.sentences import load
 
@@ -23,6 +28,8 @@ WATCH = """() => {
         if (changes.some(inChart)) window.lastChange = performance.now();
     }).observe(document.querySelector('[data-testid=stMain]'), {subtree: true, childList: true, attributes: true});
 }"""
+#: Times that each page is opened.
+OPENED = 5
 REST = "() => window.lastChange > window.began && performance.now() - window.lastChange > 400"
 
 
@@ -101,16 +108,43 @@ VIEWS = {
 }
 
 
+def spread(times: list[float]) -> str:
+    """Median and 95th percentile as two cells."""
+    return f"{median(times):.0f} ms | {quantiles(times, n=20, method='inclusive')[-1]:.0f} ms"
+
+
+def opened(browser: Browser, url: str) -> tuple[float, float]:
+    """Milliseconds until the page's question can be read, and until all of it is drawn."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    began = time.perf_counter()
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector("h3:visible")
+    question = time.perf_counter()
+    page.wait_for_selector(".js-plotly-plot .main-svg, .plane canvas")
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    drawn = time.perf_counter()
+    context.close()
+    return 1000 * (question - began), 1000 * (drawn - began)
+
+
 def main() -> None:
-    """Print a table of medians and 95th percentiles."""
+    """Print tables of medians and 95th percentiles."""
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("this needs chromium on the PATH")
-    print("| view, widget | uncached, median | p95 | cached, median | p95 |\n|---|---|---|---|---|")
     with launch.serving() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
+        if not sys.argv[1:]:
+            print("| page | question, median | p95 | all of it, median | p95 |\n|---|---|---|---|---|")
+            for page in PAGES:
+                url = f"{address}/{page}".removesuffix(next(iter(PAGES)))
+                questions, drawn = zip(*(opened(browser, url) for _ in range(OPENED)), strict=True)
+                print(f"| {page} | {spread(questions)} | {spread(drawn)} |", flush=True)
+            print()
+        print("| view, widget | uncached, median | p95 | cached, median | p95 |\n|---|---|---|---|---|")
         wanted = [name for name in VIEWS if not sys.argv[1:] or name in sys.argv[1:]]
         for name in wanted:
             path, change = VIEWS[name]
@@ -119,13 +153,12 @@ def main() -> None:
             page.wait_for_selector(".js-plotly-plot .main-svg")
             page.wait_for_timeout(1500)
             page.evaluate(WATCH)
-            cells = [
-                f"{median(times):.0f} ms | {quantiles(times, n=20, method='inclusive')[-1]:.0f} ms"
-                for times in change(page)
-            ]
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            print(f"| {name} | {' | '.join(spread(times) for times in change(page))} |", flush=True)
             page.close()
         browser.close()
+    print(
+        f"\n{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Pictures of every page of the dashboard, light and dark, into screenshots/: `make screenshots`."""
+"""Pictures of every page of the dashboard, light and dark, into screenshots/: `make screenshots`.
+
+A picture shows a page as long as it is. The steps of the tour are shown as a projector shows them.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,33 @@ import shutil
 import sys
 from itertools import product
 from pathlib import Path
+from urllib.parse import urlencode
 
-from binviz_dashboard import launch
+from binviz_dashboard import launch, tour
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
+LANGUAGES = "Das war kein schlechter Film. 这部电影不错。 🙂"
 PAGES = {
     "answers": "",
     "answers-digit": "?model=digits-vit.bit-w1a1&digit=3",
-    "answers-projector": "?big=true",
-    "answers-bad-text": "?text=",
+    "answers-languages": f"?{urlencode({'text': LANGUAGES})}",
     "playground": "playground",
-    "playground-moons": "playground?data=moons&activations.binarizer=reactnet-activation&activations.width=2",
     "playground-own": "playground?data=own&points=10_20_1.-30_40_0.50_-60_1.-5_-5_0",
     "playground-digits": "playground?part=On+digits",
     "binarizers": "binarizers",
     "binarizers-attention": "binarizers?binarizer=bivit-attention&spread=2",
     "binarizers-beside": "binarizers?kind=weight&binarizer=bit-weight&beside-it=xnor-weight",
-    "binarizers-learnt": "binarizers?binarizer=elastic-signed&learnt=true",
     "bits": "bits",
-    "bits-and": "bits?codes=0+and+1+(AND)",
     "bits-row": "bits?part=A+row+of+a+model&linear=layers.0.fc2&token=2",
     "inside": "inside",
-    "inside-place": "inside?place=layers.3.ffn_act",
     "inside-distributions": "inside?view=Distributions&tensor=layers.*.ffn_act",
     "inside-attention": "inside?view=Attention",
     "inside-attention-digit": "inside?view=Attention&model=digits-vit.bit-w1a1&digit=3&query=1,2",
     "inside-residuals": "inside?view=Residuals",
     "inside-signs": "inside?view=Signs",
     "inside-sensitivity": "inside?view=Sensitivity",
+    "robustness": "robustness",
     "tradeoffs": "tradeoffs",
     "tradeoffs-time": "tradeoffs?cost=time",
     "tradeoffs-costs": "tradeoffs?part=Costs&rule=bivit",
@@ -43,8 +44,15 @@ PAGES = {
     "evidence-fails": "evidence?verdict=fails",
     "evidence-beside": "evidence?run=bit/sst2.bibert/0&beside=bit/sst2.bit-w1a1/0",
 }
+STEPS = {
+    f"tour-{number:02d}": f"{step.page}?{urlencode(step.values | {'tour': number, 'big': 'true'})}".removeprefix(
+        "answers"
+    )
+    for number, step in enumerate(tour.steps(), start=1)
+}
 #: Of a laptop's window, a projector's picture, and a phone's screen.
-SIZES = {"": (1440, 1300), "-projector": (1280, 720), "-phone": (390, 844)}
+SIZES = {"": (1440, 900), "-projector": (1280, 720), "-phone": (390, 844)}
+LONGEST = 6000
 
 
 def settled(page: Page) -> None:
@@ -56,12 +64,20 @@ def settled(page: Page) -> None:
     page.wait_for_timeout(700)
 
 
+def whole(page: Page, width: int, height: int) -> None:
+    """Make the window as long as the page."""
+    long = page.locator("[data-testid=stMain]").evaluate("each => each.scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(max(long, height), LONGEST)})
+    page.wait_for_timeout(500)
+
+
 def main(wanted: list[str]) -> None:
     """Take all pictures, or those whose names are given."""
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("screenshots need chromium on the PATH")
     FOLDER.mkdir(exist_ok=True)
+    known, taken = PAGES | STEPS, 0
     with launch.serving() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
@@ -69,13 +85,19 @@ def main(wanted: list[str]) -> None:
         for scheme, (size, (width, height)) in product(("light", "dark"), SIZES.items()):
             context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
             page = context.new_page()
-            for name in wanted or PAGES:
-                page.goto(f"{address}/{PAGES[name]}")
+            for name in wanted or known:
+                if name in STEPS and size != "-projector":
+                    continue
+                page.set_viewport_size({"width": width, "height": height})
+                page.goto(f"{address}/{known[name]}")
                 settled(page)
+                if name not in STEPS:
+                    whole(page, width, height)
                 page.screenshot(path=FOLDER / f"{name}-{scheme}{size}.png")
+                taken += 1
             context.close()
         browser.close()
-    print(f"{len(wanted or PAGES)} pages, light and dark, at {len(SIZES)} sizes, in {FOLDER}")
+    print(f"{taken} pictures in {FOLDER}")
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def bit_words(
     panels = [
         ("activation", a + _ZERO, a),
         ("weight row", w + _ZERO, w),
-        (f"{name}: light adds 1, dark subtracts 1", _effect(a, w, signed), result),
+        (f"{name}: light +1, dark −1", _effect(a, w, signed), result),
     ]
     height = -(-len(a) // word)
     cell = 15 if height <= 12 else 10
@@ -164,6 +164,7 @@ def bit_words(
         vertical_spacing=min(0.12, 26 / (3 * grid + 52)),
         subplot_titles=[title for title, *_ in panels],
     )
+    figure.update_annotations(x=0, xanchor="left")
     for row, (_, cells, bits) in enumerate(panels, start=1):
         words, counted = _folded(cells, word), _folded(bits, word)
         figure.add_heatmap(

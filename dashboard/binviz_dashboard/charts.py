@@ -9,8 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from binviz.plots import theme
-from binviz_dashboard import state
+from binviz.plots import narrow, theme
+from binviz_dashboard import state, style
 
 #: Plotly's own buttons stay hidden; those of the bar press them.
 CONFIG = theme.CONFIG | {"scrollZoom": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
@@ -54,6 +54,8 @@ def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None =
     """
     meta = figure.layout.meta
     options = CONFIG["toImageButtonOptions"] | {"filename": f"binviz-{key}"}
+    if style.narrow():
+        figure = narrow.narrowed(figure)
     if state.visit().shown.get("big"):
         figure = _enlarged(figure)
     if st.context.theme.type == "dark":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from binviz.errors import UserError
 
 APP = Path(__file__).with_name("app.py")
 SERVED = Path(__file__).with_name("served.py")
-
+#: Nobody but this machine reaches it.
+HERE = "localhost"
 
 #: Given as options, because those go before a user's own files and environment.
 SETTINGS = {
@@ -24,7 +26,6 @@ SETTINGS = {
     "client.toolbarMode": "viewer",
     # Collecting torch's and transformers' objects after every run takes longer than drawing the page.
     "runner.postScriptGC": "false",
-    "server.address": "localhost",
     "server.fileWatcherType": "none",
     # In MB; binviz.data.validate refuses arrays above 32 with a sentence of its own.
     "server.maxUploadSize": "33",
@@ -33,35 +34,35 @@ SETTINGS = {
 }
 
 
-def arguments(port: int | None = None, browser: bool = True) -> list[str]:
+def arguments(port: int | None = None, browser: bool = True, address: str = HERE) -> list[str]:
     """What follows `streamlit` on the command line.
 
     >>> arguments(port=8600)[-1], arguments(browser=False)[-1]
     ('--server.port=8600', '--server.headless=true')
     """
-    chosen = {"server.headless": str(not browser).lower()} | (
+    chosen = {"server.address": address, "server.headless": str(not browser).lower()} | (
         {} if port is None else {"server.port": str(port)}
     )
     return ["run", str(SERVED), *(f"--{name}={value}" for name, value in (SETTINGS | chosen).items())]
 
 
-def run(port: int | None = None, browser: bool = True) -> None:
-    """Serve the dashboard on localhost until interrupted.
+def run(port: int | None = None, browser: bool = True, address: str = HERE) -> None:
+    """Serve the dashboard until interrupted, by default to nobody but this machine.
 
     Args:
         port: where to listen; by default the first free one from 8501.
         browser: open a window.
+        address: of this machine, at which to listen; all who reach it may look and compute. 0.0.0.0 is every one.
 
     Raises:
-        UserError: the port is taken or no port.
+        UserError: the port is taken or no port, or the address is none of this machine's.
     """
     from streamlit.web.cli import main
 
-    if port is not None:
-        _check_free(port)
+    _check_free(port, address)
     print("Loading the models; the first time, kernels are compiled, which takes a minute.", flush=True)
     warm()
-    main(arguments(port, browser), prog_name="streamlit", standalone_mode=False)
+    main(arguments(port, browser, address), prog_name="streamlit", standalone_mode=False)
 
 
 def warm() -> None:
@@ -75,29 +76,37 @@ def warm() -> None:
     cache.questions()
 
 
-def _check_free(port: int) -> None:
-    if not 1024 <= port <= 65535:
+def _check_free(port: int | None, address: str) -> None:
+    if port is not None and not 1024 <= port <= 65535:
         raise UserError(f"port {port} cannot be used; choose one from 1024 to 65535")
     with socket.socket() as trial:
         if sys.platform != "win32":  # there it would let two programs have one port
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind(("localhost", port))
+            trial.bind((address, port or 0))
         except OSError as error:
-            raise UserError(f"port {port} is taken; choose another one, or none to have it chosen") from error
+            if error.errno == errno.EADDRINUSE:
+                raise UserError(
+                    f"port {port} is taken; choose another one, or none to have it chosen"
+                ) from error
+            raise UserError(
+                f"{address!r} is no address of this machine; leave it out, or try 0.0.0.0"
+            ) from error
 
 
 @contextmanager
-def serving(seconds: float = 240) -> Iterator[str]:
+def serving(seconds: float = 240, port: int | None = None) -> Iterator[str]:
     """The address of a dashboard in a process of its own, stopped at the end; for tests and screenshots.
 
     Args:
         seconds: how long it may take to answer.
+        port: where it listens; by default a free one.
     """
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    address, deadline = f"http://localhost:{port}", time.monotonic() + seconds
+    if port is None:
+        with socket.socket() as free:
+            free.bind((HERE, 0))
+            port = free.getsockname()[1]
+    address, deadline = f"http://{HERE}:{port}", time.monotonic() + seconds
     command = [sys.executable, "-m", "binviz_dashboard", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from binviz.errors import UserError
-from binviz_dashboard import state, style
+from binviz_dashboard import state, style, tour
 
 #: What a page may say in its glossary: word -> its meaning, for somebody who has never heard of it.
 WORDS = {
@@ -40,18 +40,24 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
         try_this: one thing to do here; a link in Markdown, mostly.
         words: of `WORDS`, explained on the page.
     """
+    guide = st.container()
     with st.container(horizontal=True, vertical_alignment="center", key=f"{state.OURS}-head"):
         title = st.empty()
         if words:
             with st.popover("Words", type="tertiary", key=f"{state.OURS}-words"):
                 for word in words:
                     st.markdown(f"**{word}**: {WORDS[word]}")
+        tour_wanted = st.button("Tour", type="tertiary", key=f"{state.OURS}-tour")
         big = state.tick("Projector", "big")
     _ask(title, question, style.NEW if state.visit().moved else style.USED, big)
     if not big:
         st.caption(f"Try: {try_this}")
     reported = st.container()
     try:
+        with guide:
+            tour.show(big)
+        if tour_wanted:
+            tour.go(1, big)
         with st.container(key=f"{state.OURS}-body"):
             with st.expander("Settings") if big else nullcontext():
                 controls = st.container(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit
+import streamlit as st
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +16,8 @@ from binviz_dashboard.state import OURS
 
 #: How far a page is: it is seen for the first time, and not all of it is there; it was sent; it has been used.
 NEW, SENT, USED = STAGES = ("new", "sent", "used")
+#: Pixels up to which a window is narrow; Streamlit's columns stand under one another up to there.
+NARROW = 640
 _STAGE, _BODY, _BIG = f"st-key-{OURS}-stage", f".st-key-{OURS}-body", "html:has([class*=-in-a-hall])"
 
 
@@ -46,6 +48,38 @@ BIG = f"""
 {_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) {{flex-direction: column}}
 {_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) > .stColumn {{width: 100%; flex: none}}
 """
+#: Boxes that hold whole sentences.
+LONG = ":is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-key-beside)"
+#: On a phone a question has the whole width, its buttons stand below it, and two numbers stand side by side.
+SMALL = f"""
+@media (max-width: {NARROW}px) {{
+    .stApp.stApp .stExpander .katex-display {{font-size: 0.8em; overflow-x: auto}}
+    .st-key-{OURS}-head > :first-child {{flex: 1 1 100%}}
+    .st-key-{OURS}-controls > {LONG} {{flex: 1 1 100% !important}}
+    .st-key-{OURS}-controls > * {{max-width: 100% !important}}
+    .stMainBlockContainer h3 {{font-size: 1.5rem}}
+    .stMainBlockContainer .stHorizontalBlock {{gap: 1rem}}
+    [data-testid=stButtonGroup] :is([role=radiogroup], [role=group]) {{flex-wrap: wrap}}
+    [data-testid=stMetricValue] {{font-size: 1.7rem}}
+    .stHorizontalBlock > .stColumn:has([data-testid=stMetric]):not(:has(.stPlotlyChart, .katex)) {{
+        flex: 1 1 calc(50% - 1rem); min-width: calc(50% - 1rem)
+    }}
+}}
+"""
+#: The panel of the tour stays at the lower edge, and what it talks about, in a frame, above it: see tour.py.
+TOUR = f"""
+.st-key-{OURS}-tour-panel.st-key-{OURS}-tour-panel {{
+    position: fixed; left: 0; right: 0; bottom: 0; z-index: 50; width: auto; padding: 0.6rem 1rem;
+    border-top: 3px solid #D55E00; background: light-dark(#ffffff, #171614)
+}}
+.stApp:has(.st-key-{OURS}-tour-panel) .stMainBlockContainer.stMainBlockContainer {{padding-bottom: 14rem}}
+"""
+#: What has the focus shows it, also where Streamlit leaves it to a shade of colour.
+FOCUS = """
+:is(button, a, summary, [role=tab], [role=radio], [tabindex="0"]):focus-visible {
+    outline: 3px solid #0072B2; outline-color: light-dark(#0072B2, #56B4E9); outline-offset: 2px
+}
+"""
 #: Streamlit begins with a narrow column in the middle, whatever layout a page asks for.
 SHEET = f"""
 .stMainBlockContainer.stMainBlockContainer {{max-width: none; padding: 4.5rem 1rem 3rem}}
@@ -54,13 +88,23 @@ SHEET = f"""
 }}
 .stPlotlyChart .modebar-container {{width: 0 !important; height: 0 !important; overflow: hidden}}
 [data-testid=stButtonGroup] button {{min-height: 2.5rem}}
-[data-testid=stCaptionContainer] {{color: inherit; opacity: 0.78}}
+.stApp [data-testid=stCaptionContainer] {{opacity: 1; color: light-dark(#595c66, #b4b9c4)}}
+.stApp [data-testid=stCaptionContainer] :is(p, li) {{color: inherit}}
+.st-key-{OURS}-controls > * {{max-width: 26rem}}
+.st-key-{OURS}-controls > {LONG} {{max-width: 44rem; flex-grow: 4 !important}}
+.stApp.stApp .katex-display {{overflow: visible}}
 [class*=st-key-chart-] {{position: relative}}
-[class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
-@media (max-width: 640px) {{
-    .katex-display {{overflow-x: auto}}
-}}
-{APPEARS}{BIG}"""
+[class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
+:is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
+:is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
+{SMALL}{TOUR}{FOCUS}{APPEARS}{BIG}"""
+#: Tells the server before the first picture whether the screen is narrow, where it is asked for in `narrow`.
+SCRIPT = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict'"
+
+
+def narrow() -> bool:
+    """Whether the visitor's window was narrow, as on a phone, when the page was loaded."""
+    return st.context.cookies.get(f"{OURS}-narrow") == "1"
 
 
 class Styled:
@@ -74,8 +118,8 @@ class Styled:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
-        self.page = page.replace("</head>", f"<style>{SHEET}</style></head>", 1)
+        page = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
+        self.page = page.replace("</head>", f"<style>{SHEET}</style><script>{SCRIPT}</script></head>", 1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = False

@@ -3,7 +3,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from binviz_dashboard import speed
+from binviz_dashboard import launch, speed, tour
 from binviz_dashboard.pages import MOVED, PAGES
 from playwright.sync_api import expect
 
@@ -142,6 +142,48 @@ def test_on_a_projector_a_page_and_its_type_are_large(visitor, path):
     assert not visitor.complaints
 
 
+@every_page
+def test_on_a_phone_nothing_is_cut_and_a_question_has_its_whole_width(visitor, path):
+    visitor.page.set_viewport_size({"width": 390, "height": 844})
+    page = visitor.go(path)
+    question = page.locator("h3").first.bounding_box()
+    buttons = page.get_by_role("button", name="Words").bounding_box()
+    assert question["width"] > 300 and buttons["y"] >= question["y"] + question["height"]
+    wide = page.locator("[data-testid=stMain] *:visible").evaluate_all(
+        "all => all.filter(each => each.getBoundingClientRect().right > innerWidth + 1)"
+        ".filter(each => !each.closest('[data-testid=stDataFrame], .katex-display, [data-testid=stCode]'))"
+        ".map(each => each.outerHTML.slice(0, 120))"
+    )
+    assert not wide, "\n".join(wide[:5])
+
+
+def test_on_a_phone_the_panels_of_a_figure_stand_under_one_another(visitor):
+    visitor.page.set_viewport_size({"width": 390, "height": 844})
+    page = visitor.go("inside?view=Attention")
+    panels = page.locator(".st-key-chart-attention .cartesianlayer > .subplot .plot")
+    boxes = [panel.bounding_box() for panel in panels.all()]
+    assert len(boxes) == 3 and len({round(box["x"]) for box in boxes}) == 1
+
+
+def test_the_tour_is_walked_without_a_mouse_and_frames_what_it_talks_about(visitor):
+    page = visitor.go("")
+    page.get_by_role("button", name="Tour").focus()
+    page.keyboard.press("Enter")
+    for number, step in enumerate(tour.steps(), start=1):
+        page.get_by_text(f"{number} of {len(tour.steps())}: {step.title}").wait_for()
+        visitor.settle()
+        assert f"tour={number}" in page.url
+        framed = page.locator(step.selector)
+        assert framed.evaluate("each => getComputedStyle(each).outlineWidth") == "3px", step.title
+        page.wait_for_timeout(600)
+        expect(framed).to_be_in_viewport()
+        if number < len(tour.steps()):
+            page.keyboard.press("PageDown")
+    page.go_back()
+    page.get_by_text(f"{len(tour.steps()) - 1} of {len(tour.steps())}").wait_for()
+    assert not visitor.complaints
+
+
 def test_an_upload_that_cannot_be_used_and_one_that_can(visitor, tmp_path):
     import numpy as np
 
@@ -220,3 +262,34 @@ def test_the_race_is_measured_here_and_stays(visitor):
     expect(figures).to_have_count(2 * (1 - disturbed) + bool(speed.accepted_maps()))
     assert not visitor.complaints
     assert all("localhost" in url for url in visitor.asked if not url.startswith(("data:", "blob:")))
+
+
+def test_a_server_that_is_restarted_finds_two_visitors_as_they_were(chromium):
+    with launch.serving() as address:
+        port = int(urlparse(address).port)
+        visitors = []
+        for path in ("inside?model=digits-vit.bit-w1a1&digit=4", "bits?a=1+-1+1&w=1+1+1"):
+            page = chromium.new_page()
+            page.set_default_timeout(60_000)
+            page.goto(f"{address}/{path}")
+            page.wait_for_selector(".js-plotly-plot .main-svg")
+            visitors.append(page)
+    with launch.serving(port=port):
+        inside, bits = visitors
+        bits.get_by_text("Click a bit").wait_for()
+        for page in visitors:
+            page.wait_for_function(
+                "document.querySelector('[data-testid=stApp]').dataset.testConnectionState === 'CONNECTED'"
+            )
+        number = bits.get_by_label("Activations a", exact=True)
+        assert number.input_value() == "1 -1 1"
+        number.fill("-1 -1 1")
+        number.press("Enter")
+        bits.wait_for_url(lambda url: "a=-1+-1+1" in url)
+        digit = inside.get_by_label("Picture", exact=True)
+        assert digit.input_value() == "4"
+        digit.press("ArrowUp")
+        inside.wait_for_url(lambda url: "digit=5" in url and "digits-vit" in url)
+        for page in visitors:
+            assert not page.locator("[data-testid=stAlert], [data-testid=stException]").count()
+            page.close()

@@ -364,3 +364,13 @@ def test_no_time_is_shown_where_the_machine_was_not_steady(visit, monkeypatch):
     app = visit("answers")
     assert app.table[0].value["time"].tolist() == ["not steady", "not steady"]
     assert not any(re.search(r"\d (ms|times)", each.value) for each in [*app.markdown, *app.caption])
+
+
+@pytest.mark.parametrize(
+    "text", ["Das war kein schlechter Film.", "这部电影一点也不差。", "Good 🙂🙃 film", "Ἀρετή, \u202eשלום"]
+)
+def test_text_in_other_scripts_is_answered_and_stays_in_the_link(visit, text):
+    app = visit("answers", text=text)
+    assert not app.exception and not app.error
+    assert app.text_input(key="text").value == text and app.query_params["text"] == [text]
+    assert metrics(app).keys() == {"Float says", "1-bit says"}

@@ -18,6 +18,7 @@ from binviz_dashboard import (
     state,
     style,
     subject,
+    tour,
 )
 from starlette.responses import PlainTextResponse
 
@@ -33,7 +34,7 @@ THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 @pytest.mark.parametrize(
     "module",
-    [activations, lab, models, priced, product, recorded, speed, state, style, subject],
+    [activations, lab, models, priced, product, recorded, speed, state, style, subject, tour],
     ids=lambda module: module.__name__,
 )
 def test_examples_in_docstrings(module):
@@ -142,6 +143,14 @@ def test_our_style_is_in_the_head_of_every_page_and_nothing_else_is_touched(stat
         assert int(headers[b"content-length"]) == len(body.encode())
     else:
         assert body == "as it was" and headers[b"content-type"].startswith(kind.encode())
+
+
+def test_only_who_is_asked_for_is_let_in(monkeypatch):
+    assert "--server.address=localhost" in launch.arguments()
+    assert "--server.address=0.0.0.0" in launch.arguments(address="0.0.0.0")
+    monkeypatch.setattr(launch, "warm", lambda: pytest.fail("the address was not looked at"))
+    with pytest.raises(UserError, match="no address of this machine"):
+        launch.run(address="192.0.2.1")
 
 
 @pytest.mark.parametrize("port", [80, 70_000])

@@ -12,6 +12,7 @@ import pytest
 
 from binviz import analysis, plots
 from binviz.bench import records
+from binviz.plots.narrow import narrowed, panels
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=5000)
@@ -442,6 +443,20 @@ def test_a_projector_gets_larger_text_and_no_smaller_plot():
         assert large.layout.template == small.layout.template
 
 
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+def test_on_a_phone_few_panels_stand_side_by_side_and_each_is_as_high_as_before(make):
+    wide = make()
+    narrow = narrowed(wide)
+    before, after = panels(wide), panels(narrow)
+    tops = [panel.top for panel in after]
+    alike = {round(panel.right - panel.left, 2) for panel in before}
+    assert len(after) == len(before) and (len(alike) > 1 or max(map(tops.count, tops), default=0) <= 2)
+    for old, new in zip(before, after, strict=True):
+        areas = [each.layout.height - each.layout.margin.t - each.layout.margin.b for each in (wide, narrow)]
+        assert (new.top - new.bottom) * areas[1] == pytest.approx((old.top - old.bottom) * areas[0], abs=2)
+    assert wide.layout.height == make().layout.height
+
+
 def test_describe_replaces_only_what_is_given():
     figure = plots.describe(FIGURES["curves"](), code="figure = None")
     assert figure.layout.meta["code"] == "figure = None"
@@ -515,6 +530,7 @@ def test_notebooks_cannot_upload_and_others_do_not_wait_for_notebooks():
 import importlib, sys
 from binviz import plots
 from binviz.bench import records
+from binviz.plots.narrow import narrowed, panels
 assert "nbformat" not in sys.modules
 import IPython, plotly.io
 importlib.reload(plots.theme)

@@ -46,7 +46,7 @@ def costs_of_both(timed: Timed) -> pd.DataFrame:
         found = models.recorded(entry.name)
         rows.append(
             {
-                "": "float" if entry.recipe == "float" else "1-bit",
+                "network": "float" if entry.recipe == "float" else "1-bit",
                 "file": models.size(entry.bytes),
                 "time": f"{1000 * took.median:.1f} ms" if timed.steady else "not steady",
                 "recorded": f"{found.name} {found.shown}" if found else "nothing",
@@ -93,7 +93,7 @@ with page.frame(
         charts.show(plots.describe(figure, code=models.code_of_answers(subject, example)), "answers")
     with right:
         st.markdown("**What they cost**")
-        st.table(costs_of_both(timed).set_index(""), border="horizontal")
+        st.table(costs_of_both(timed).set_index("network"), border="horizontal")
         st.caption(f"{timed.in_words()} Measured at {timed.at}, in turns, on one thread of this machine.")
         st.button("Measure again", key="again")
     st.markdown("**All bundled models of this task**")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from binviz_dashboard import attribution_tab, inputs, inside_parts, left_out_parts, margins_tab, page, signs_parts, state
+from binviz_dashboard import (
+    attribution_tab,
+    inputs,
+    inside_parts,
+    left_out_parts,
+    margins_tab,
+    page,
+    signs_parts,
+    state,
+)
 
 VIEWS = {
     "Errors": inside_parts.errors,
