@@ -1,4 +1,4 @@
-"""Inside: errors, distributions, attention and what it leaves out, attribution, margins, signs, sensitivity of a subject."""
+"""Inside: errors, distributions, attention, what it leaves out, attribution, margins, signs and sensitivity."""
 
 from __future__ import annotations
 
