@@ -22,13 +22,14 @@ from binviz.analysis.attribution import (
 from binviz.analysis.capture import Captured, capture, names
 from binviz.analysis.causes import CAUSES, causes
 from binviz.analysis.errors import errors
-from binviz.analysis.margins import Margin, Readout, margins, read_out, turning_flips
+from binviz.analysis.margins import Margin, Readout, margins, read_out
 from binviz.analysis.measures import MEASURES, Measure
 from binviz.analysis.readers import readers
 from binviz.analysis.residual_polynomial import Polynomial, Polynomials, residual_polynomial
 from binviz.analysis.scan import scan
 from binviz.analysis.sensitivity import sensitivity
 from binviz.analysis.streaming import Summary, stream
+from binviz.analysis.turning import turning_flips
 
 __all__ = [
     "CAUSES",

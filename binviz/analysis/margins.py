@@ -12,8 +12,7 @@ score with n flips in all. How exact that is depends on what follows, the layer'
   and the spread $\sigma$ couples the rows. A tangent in its place that is never above gives a number that is *needed*
   for sure; the flips found so, tried on the readout itself, one that is *enough*. Mostly the two are equal.
 
-In a layer further below flips go through the rest of the network, and nothing is proven: `turning_flips` ranks the
-weights by the score's surrogate gradient, flips the first n, and runs the network. That n is enough, fewer may do.
+In a layer further below flips go through the rest of the network: see `binviz.analysis.turning`.
 """
 
 from __future__ import annotations
@@ -28,17 +27,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from binviz.analysis.attribution import log_odds
-from binviz.analysis.capture import arguments, capture
-from binviz.analysis.shadow import shadow
+from binviz.analysis.capture import capture
 from binviz.analysis.sites import layout_for_reading
-from binviz.binarizers import Code
 from binviz.errors import UserError
 from binviz.layers import BinaryLinear
-from binviz.layers.base import BinaryProduct
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -186,100 +181,6 @@ def read_out(model: nn.Module, inputs: Any) -> Readout:
             f"what follows the last binary layer of {type(model).__name__} is not known; no bit is counted"
         )
     return found
-
-
-def turning_flips(
-    model: nn.Module, inputs: Any, tell: Callable[[int, int, str], object] | None = None
-) -> pd.DataFrame:
-    """For each binary layer, how many flips of its weights were found to change the answer, the rest left as it is.
-
-    Args:
-        model: a classifier of one example; it is not touched.
-        inputs: as in `capture`.
-        tell: called before each layer with its number, how many there are, and its path; may raise.
-
-    Returns:
-        One row for each binary linear and convolution of one basis. Columns: layer, its path; weights, how many;
-        enough, flips that change the answer, nan where following the gradient found none; fewer may do.
-
-    Raises:
-        UserError: no such layer.
-
-    >>> from binviz import binarize_
-    >>> _ = torch.manual_seed(0)
-    >>> network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
-    >>> _ = binarize_(network, "xnor")
-    >>> turning_flips(network, (torch.randn(1, 4),)).columns.tolist()
-    ['layer', 'weights', 'enough']
-    """
-    import pandas as pd
-
-    paths = [
-        path
-        for path, module in model.named_modules()
-        if isinstance(module, BinaryProduct) and module.weight_binarizer.basis_count == 1
-    ]
-    if not paths:
-        raise UserError("this model has no binary layer of one basis")
-    rows = []
-    for number, path in enumerate(paths):
-        if tell is not None:
-            tell(number, len(paths), path)
-        enough, weights = _greedy(model, inputs, path)
-        rows.append({"layer": path, "weights": weights, "enough": float("nan") if enough is None else enough})
-    return pd.DataFrame(rows)
-
-
-class _Codes(nn.Module):
-    """In the place of a layer's weight binarizer: codes that are given."""
-
-    basis_count = 1
-
-    def __init__(self, code: Code) -> None:
-        super().__init__()
-        self.code = code
-
-    def bases(self, w: Tensor) -> tuple[Code, ...]:
-        return (self.code,)
-
-
-def _greedy(model: nn.Module, inputs: Any, path: str) -> tuple[int | None, int]:
-    """How many flips of one layer's weights, in the order of the gradient, change the answer; and its weights."""
-    twin = shadow(model).eval()
-    layer: Any = twin.get_submodule(path)
-    with torch.no_grad():
-        own = layer.weight_binarizer.bases(layer.weight)[0]
-    args, kwargs = arguments(inputs, twin)
-
-    def logits(q: Tensor) -> Tensor:
-        layer.weight_binarizer = _Codes(Code(q, own.scale, own.shift))
-        output = twin(*args, **kwargs)
-        return getattr(output, "logits", output)[0]
-
-    q = own.q.detach().clone().requires_grad_()
-    before = logits(q)
-    answer = int(before.argmax())
-    (slope,) = torch.autograd.grad(log_odds(before, answer), q)
-    falls = (q.detach() * slope).flatten()  # a flip lowers the score by twice this, to first order
-    order = falls.argsort(descending=True, stable=True)
-    most = int((falls > 0).sum())
-
-    @torch.no_grad()
-    def turns(n: int) -> bool:
-        other = own.q.clone().flatten()
-        other[order[:n]] *= -1
-        return int(logits(other.view_as(own.q)).argmax()) != answer
-
-    low, high = 0, 1
-    while high < most and not turns(high):
-        low, high = high, 2 * high
-    high = min(high, most)
-    if not most or not turns(high):
-        return None, q.numel()
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if turns(middle) else (middle, high)
-    return high, q.numel()
 
 
 def _ending(model: nn.Module, layout: Any) -> tuple[str, str, str, list[nn.Module], Any, nn.Linear]:
