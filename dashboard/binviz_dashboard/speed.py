@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from threading import Lock
 from typing import Any, NamedTuple
@@ -52,6 +52,10 @@ DISTURBED = (
 )
 
 _turn = Lock()
+
+
+class Busy(UserError):
+    """Another visitor measures."""
 
 
 class Arithmetic(NamedTuple):
@@ -213,14 +217,19 @@ def _shape(contest: roofline.Contest) -> tuple[int, int]:
     return contest.inputs, contest.outputs
 
 
-def pair(floats: nn.Module, bits: nn.Module, example: Example) -> Timed:
-    """A float model and a packed one on an example, in turns; waits a little for another visitor's measurement.
+def pair(floats: nn.Module, bits: nn.Module, example: Example, locks: Sequence[Lock] = ()) -> Timed | None:
+    """A float model and a packed one on an example, in turns; None while another visitor measures for long.
 
-    Raises:
-        UserError: another visitor measures for long.
+    Args:
+        locks: to hold meanwhile; taken when it is this visitor's turn, so that nobody waits for who waits.
     """
-    with turn(wait=10):
-        return measure_pair(floats, bits, example.inputs)
+    try:
+        with turn(wait=2), ExitStack() as held:
+            for lock in locks:
+                held.enter_context(lock)
+            return measure_pair(floats, bits, example.inputs)
+    except Busy:
+        return None
 
 
 @contextmanager
@@ -231,10 +240,10 @@ def turn(wait: float = 0) -> Iterator[None]:
         wait: seconds for which one may wait for it.
 
     Raises:
-        UserError: another visitor measures; two at once would measure each other.
+        Busy: another visitor measures; two at once would measure each other.
     """
     if not _turn.acquire(timeout=wait):
-        raise UserError("somebody else is measuring on this machine; try again when they are done")
+        raise Busy("somebody else is measuring on this machine; try again when they are done")
     try:
         yield
     finally:

@@ -1,3 +1,4 @@
+from threading import Lock
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,6 +55,10 @@ def test_who_measures_while_another_does_waits_and_is_then_refused(monkeypatch):
     assert speed.pair(None, None, example) == (None, None, {})
     with speed.turn(), pytest.raises(UserError, match="somebody else"), speed.turn(wait=0.01):
         pass
+    locks = Lock(), Lock()
+    with speed.turn():
+        assert speed.pair(None, None, example, locks) is None
+    assert not any(lock.locked() for lock in locks)
 
 
 ANSWERS = {

@@ -366,6 +366,13 @@ def test_no_time_is_shown_where_the_machine_was_not_steady(visit, monkeypatch):
     assert not any(re.search(r"\d (ms|times)", each.value) for each in [*app.markdown, *app.caption])
 
 
+def test_a_page_goes_on_while_somebody_else_measures(visit):
+    with speed.turn():
+        app = visit("answers")
+    assert not app.exception and not app.error and metrics(app)
+    assert app.table[0].value["time"].tolist() == ["not measured", "not measured"]
+
+
 @pytest.mark.parametrize(
     "text", ["Das war kein schlechter Film.", "这部电影一点也不差。", "Good 🙂🙃 film", "Ἀρετή, \u202eשלום"]
 )

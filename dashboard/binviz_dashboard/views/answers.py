@@ -39,16 +39,19 @@ def question(example: Example) -> None:
         st.warning(missed, icon=":material/help:")
 
 
-def costs_of_both(timed: Timed) -> pd.DataFrame:
+def costs_of_both(timed: Timed | None) -> pd.DataFrame:
     """Size, recorded score and time of both models, a row each."""
     rows = []
-    for entry, took in zip((subject.teacher, subject.binary), (timed.floats, timed.bits), strict=True):
+    for entry, kind in ((subject.teacher, "floats"), (subject.binary, "bits")):
+        took = "not measured"
+        if timed:
+            took = f"{1000 * getattr(timed, kind).median:.1f} ms" if timed.steady else "not steady"
         found = models.recorded(entry.name)
         rows.append(
             {
                 "network": "float" if entry.recipe == "float" else "1-bit",
                 "file": models.size(entry.bytes),
-                "time": f"{1000 * took.median:.1f} ms" if timed.steady else "not steady",
+                "time": took,
                 "recorded": f"{found.name} {found.shown}" if found else "nothing",
                 "chance": found.beside.removeprefix("chance is ") if found and found.beside else "",
             }
@@ -68,8 +71,7 @@ with page.frame(
     answers = [cache.answer(each, example.key, example) for each in subject.pair]
     classes, sizes = subject.task.labels, (subject.teacher.bytes, subject.binary.bytes)
     floats, bits = cache.model(subject.teacher.name), cache.packed(subject.name)
-    with floats.lock, bits.lock:
-        timed = speed.pair(floats.model, bits.model, example)
+    timed = speed.pair(floats.model, bits.model, example, (floats.lock, bits.lock))
 
     asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
     with asked:
@@ -94,7 +96,11 @@ with page.frame(
     with right:
         st.markdown("**What they cost**")
         st.table(costs_of_both(timed).set_index("network"), border="horizontal")
-        st.caption(f"{timed.in_words()} Measured at {timed.at}, in turns, on one thread of this machine.")
+        st.caption(
+            f"{timed.in_words()} Measured at {timed.at}, in turns, on one thread of this machine."
+            if timed
+            else "Not measured: somebody else measures on this machine just now."
+        )
         st.button("Measure again", key="again")
     st.markdown("**All bundled models of this task**")
     known = [
