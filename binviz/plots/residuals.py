@@ -9,8 +9,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from binviz.plots.figure import builder, describe, log_axis, sized
-from binviz.plots.theme import BINARY, GREY, OPTIMUM, colours
+from binviz.plots.theme import BINARY, CATEGORICAL, GREY, NETWORKS, OPTIMUM
 from binviz.words import percent
+
+#: Of terms, none of which is a network's tensor.
+TERMS = [colour for colour in CATEGORICAL if colour not in (*NETWORKS.values(), OPTIMUM)]
 
 
 @builder
@@ -32,7 +35,7 @@ def residuals(
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.14)
     every = np.concatenate([np.asarray(values, dtype=float) for values in singular_values.values()])
     smallest = 1e-6 * every.max(initial=0)  # below it is what rounding makes of 0
-    for (name, values), colour in zip(singular_values.items(), colours(singular_values), strict=True):
+    for (name, values), colour in zip(singular_values.items(), TERMS, strict=False):
         numbers = np.asarray(values, dtype=float)
         figure.add_scatter(
             x=np.arange(1, len(numbers) + 1),

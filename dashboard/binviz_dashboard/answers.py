@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -14,6 +15,8 @@ from torch import nn
 from binviz.bench.pair import Timed
 from binviz.tasks import Example, Task
 from binviz.words import counted, percent, times
+from binviz_dashboard import models
+from binviz_dashboard.subject import Subject
 
 #: Inputs of one shape that are run at once.
 BATCH = 64
@@ -181,3 +184,23 @@ def every_example(task: Task, model: str, tokenizer: object) -> list[Example]:
     450
     """
     return [task.example(index, model, tokenizer) for index in range(task.example_count())]
+
+
+def costs_of(subject: Subject, timed: Timed | None) -> pd.DataFrame:
+    """Size, recorded score and time of both models, a row each; without times where none were measured."""
+    rows = []
+    for entry, kind in ((subject.teacher, "floats"), (subject.binary, "bits")):
+        took = "not measured"
+        if timed:
+            took = f"{1000 * getattr(timed, kind).median:.1f} ms" if timed.steady else "not steady"
+        found = models.recorded(entry.name)
+        rows.append(
+            {
+                "network": "float" if entry.recipe == "float" else "1-bit",
+                "file": models.size(entry.bytes),
+                "time": took,
+                "recorded": f"{found.name} {found.shown}" if found else "nothing",
+                "chance": found.beside.removeprefix("chance is ") if found and found.beside else "",
+            }
+        )
+    return pd.DataFrame(rows)

@@ -15,13 +15,14 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor, nn
 
-from binviz import analysis, binarize_, costs, plots, recipes
+from binviz import analysis, binarize_, costs, plots, recipes, zoo
 from binviz.binarizers.start import unstarted
 from binviz.convert.table import Conversion
 from binviz.costs import Costs
 from binviz.data import photos, sentences
 from binviz.data.pictures import squared
 from binviz.errors import UserError
+from binviz.evidence import names
 from binviz.saving.card import card
 from binviz.saving.packed import packed_bytes, save_packed
 from binviz.words import percent, times
@@ -29,6 +30,11 @@ from binviz.zoo.outside import Found
 from binviz_dashboard import inside
 from binviz_dashboard.models import size
 
+#: Names of the bundled float models -> as a person calls them.
+BUNDLED = {
+    each.name: f"{names.TASKS.get(each.task, each.task)}, {names.ARCHITECTURES.get(each.arch, each.arch)}"
+    for each in map(zoo.describe, zoo.names("*.float"))
+}
 #: Names of this machine in its own browser.
 HERE = ("localhost", "127.0.0.1", "::1")
 #: Sentences that a text model is measured on, and tokens of the longest.

@@ -61,6 +61,7 @@ def test_models_without_attention_are_not_offered_where_attention_is_looked_at(v
         assert len(offered) == len(subject.subjects(attending=True)) < len(subject.subjects())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "url"),
     [

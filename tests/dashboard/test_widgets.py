@@ -157,7 +157,13 @@ def times_stand_still(monkeypatch):
     monkeypatch.setattr(speed, "measure_pair", lambda *given: timed)
 
 
-@pytest.mark.parametrize("page", PAGES)
+#: Their figures take seconds each.
+LONG = ("inside", "tradeoffs", "robustness")
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.slow] * (page in LONG)) for page in PAGES]
+)
 def test_every_widget_does_what_it_says(page):
     tried, wrong = try_all(page, most=1, thorough=False)
     assert tried and not wrong, "\n".join(wrong)

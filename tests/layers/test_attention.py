@@ -91,7 +91,9 @@ def row(choice, x, alpha):
         return [1.0 if value >= 0 else 0.0 for value in x]
     if choice.binarizer in ("row-threshold", "bivit-attention"):
         fraction = {"row-threshold": 1 / 2, "bivit-attention": 1 / 4}[choice.binarizer]
-        return [1.0 if value >= fraction * max(x) else 0.0 for value in x]
+        ones = [value for value in x if value >= fraction * max(x)]
+        factor = sum(ones) / len(ones) if choice.options.get("scale") else 1.0
+        return [factor if value in ones else 0.0 for value in x]
     assert choice.binarizer == "elastic-unsigned"
     return [alpha * min(max(round(value / alpha), 0), 2 ** choice.options["bits"] - 1) for value in x]
 
@@ -340,6 +342,8 @@ def assert_maps_are_those_that_were_used(model, mask):
         if binary.estimators is None:
             torch.testing.assert_close(product.transpose(1, 2).flatten(2), context)
         scale = binary.attention_binarizer.alpha if hasattr(binary.attention_binarizer, "alpha") else 1.0
+        if binary.attention_binarizer.scale_kind == "per_row":
+            scale = used.amax(-1, keepdim=True)
         levels = {round(x, 9) for x in (used / scale).unique().tolist()}
         assert levels <= {float(level) for level in (*binary.attention_binarizer.levels, 0)}
         if mask is not None:

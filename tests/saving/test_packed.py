@@ -20,6 +20,8 @@ from binviz.saving.packed import packed_bytes, read_metadata, read_tokenizer
 
 BINARY = (BinaryLinear, BinaryConv2d, BinaryEmbedding)
 #: Those on probabilities differ from those on scores in one binarizer; one of them stands for all.
+#: Of all kinds of scales; the others are for `make slow`.
+SHORT = ("bit-w1a1", "bivit-w1a1", "bipft-b", "fda")
 RECIPES = [name for name in recipes.names() if not name.endswith("-threshold") or name == "bnn-threshold"]
 #: BERT in these; the others float and in three very different ones.
 MODELS = {recipe: ["bert"] for recipe in (*RECIPES, None)}
@@ -42,7 +44,9 @@ def header(path):
     return json.loads(data[8 : 8 + length]), data[8 + length :]
 
 
-@pytest.mark.parametrize("recipe", MODELS, ids=str)
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(name, marks=[pytest.mark.slow] * (name not in SHORT)) for name in MODELS], ids=str
+)
 def test_a_packed_file(models, tmp_path, recipe):
     for name in MODELS[recipe]:
         assert_packed_file(models, tmp_path, name, recipe)

@@ -16,6 +16,8 @@ from binviz.errors import UserError
 from binviz.saving import build, folder
 
 #: Those on probabilities differ from those on scores in one binarizer; one of them stands for all.
+#: Of all kinds of scales; the others are for `make slow`.
+SHORT = ("bit-w1a1", "bivit-w1a1", "bipft-b", "fda")
 RECIPES = [name for name in recipes.names() if not name.endswith("-threshold") or name == "bnn-threshold"]
 #: BERT in these; the others float and in three very different ones.
 MODELS = {recipe: ["bert"] for recipe in (*RECIPES, None)}
@@ -37,7 +39,9 @@ def same_state(one, other):
     return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("recipe", MODELS, ids=str)
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(name, marks=[pytest.mark.slow] * (name not in SHORT)) for name in MODELS], ids=str
+)
 def test_round_trip(models, tmp_path, recipe):
     for name, started in [*((name, True) for name in MODELS[recipe]), ("bert", False)]:
         model = binary(models, name, recipe, started=started)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from binviz_dashboard import answers as both
 from binviz_dashboard import cache, charts, inputs, models, own, page, speed, state
 from binviz_dashboard.subject import Subject
 
 from binviz import plots, zoo
-from binviz.bench.pair import Timed
 from binviz.tasks import Example
 from binviz.words import counted, percent
 
@@ -37,26 +35,6 @@ def question(example: Example) -> None:
     tokenizer = cache.tokenizer(subject.name)
     if missed := both.unknown(example, tokenizer and tokenizer.unk_token):
         st.warning(missed, icon=":material/help:")
-
-
-def costs_of_both(timed: Timed | None) -> pd.DataFrame:
-    """Size, recorded score and time of both models, a row each."""
-    rows = []
-    for entry, kind in ((subject.teacher, "floats"), (subject.binary, "bits")):
-        took = "not measured"
-        if timed:
-            took = f"{1000 * getattr(timed, kind).median:.1f} ms" if timed.steady else "not steady"
-        found = models.recorded(entry.name)
-        rows.append(
-            {
-                "network": "float" if entry.recipe == "float" else "1-bit",
-                "file": models.size(entry.bytes),
-                "time": took,
-                "recorded": f"{found.name} {found.shown}" if found else "nothing",
-                "chance": found.beside.removeprefix("chance is ") if found and found.beside else "",
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 with page.frame(
@@ -95,7 +73,7 @@ with page.frame(
         charts.show(plots.describe(figure, code=models.code_of_answers(subject, example)), "answers")
     with right:
         st.markdown("**What they cost**")
-        st.table(costs_of_both(timed).set_index("network"), border="horizontal")
+        st.table(both.costs_of(subject, timed).set_index("network"), border="horizontal")
         st.caption(
             f"{timed.in_words()} Measured at {timed.at}, in turns, on one thread of this machine."
             if timed

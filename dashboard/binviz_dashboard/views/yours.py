@@ -8,16 +8,9 @@ import streamlit as st
 from binviz_dashboard import cache, charts, jobs, models, page, priced, state, yours
 from binviz_dashboard.yours import Measured, Planned
 
-from binviz import zoo
-from binviz.evidence import names
 from binviz.zoo.outside import LONGEST, Found
 
 OWN = "From the hub"
-#: Names of the bundled float models -> as a person calls them.
-BUNDLED = {
-    each.name: f"{names.TASKS.get(each.task, each.task)}, {names.ARCHITECTURES.get(each.arch, each.arch)}"
-    for each in map(zoo.describe, zoo.names("*.float"))
-}
 
 
 def chosen() -> tuple[str, bool]:
@@ -25,7 +18,7 @@ def chosen() -> tuple[str, bool]:
     here = yours.only_here(st.get_option("server.address"), st.context.headers)
     own = f"{OWN}, or a folder" if here else OWN
     state.imply("source", "yours", OWN)
-    name = state.choose("Model", [*BUNDLED, OWN], "yours", words=BUNDLED | {OWN: own})
+    name = state.choose("Model", [*yours.BUNDLED, OWN], "yours", words=yours.BUNDLED | {OWN: own})
     if name != OWN:
         return name, here
     about = "Such as google/bert_uncased_L-2_H-128_A-2" + (", or a folder of this machine." if here else ".")
