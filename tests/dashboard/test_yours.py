@@ -74,6 +74,7 @@ def test_texts_are_read_by_the_models_own_tokenizer():
 
 def test_the_page_converts_a_folder_for_who_sits_here_only(visit, pictures, monkeypatch):
     url = {"yours": "From the hub", "source": str(pictures)}
+    monkeypatch.setattr(yours, "only_here", lambda *given: False)
     app = visit("yours", **url)
     assert "open to others" in app.error[0].value and not app.exception
     monkeypatch.setattr(yours, "only_here", lambda *given: True)
