@@ -146,7 +146,7 @@ def one(entry: Entry) -> None:
         else:
             charts.show(figure, "sides")
         st.caption("Run both sides again, with the next seed:" if entry.seeds else "Run both sides:")
-        st.code("\n".join(entry.commands()), language="bash")
+        st.code("\n".join(entry.commands()), language=None, wrap_lines=True)
     if entry.seeds:
         examples(entry)
 
@@ -174,7 +174,7 @@ def examples(entry: Entry) -> None:
     listed = ", ".join(map(str, those[:LISTED])) + more
     st.caption(f"Their numbers in the held-out split, from 0: {listed or 'none'}.")
     if those and (lines := code(entry, those[:LISTED])):
-        st.code(lines, language="python")
+        st.code(lines, language="python", wrap_lines=True)
 
 
 def names_of(entry: Entry) -> list[str]:

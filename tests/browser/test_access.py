@@ -7,7 +7,7 @@ from binviz_dashboard.pages import PAGES
 pytestmark = pytest.mark.browser
 
 #: Rule of axe -> parts of Streamlit's or plotly's own HTML in which it is broken.
-OTHERS: dict[str, tuple[str, ...]] = {}
+OTHERS = {"color-contrast": ('class="token',)}  # colours of code
 #: What each page shows besides what it opens with.
 TABS = {
     "bits": ("?part=A+row+of+a+model",),

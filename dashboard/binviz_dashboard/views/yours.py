@@ -92,7 +92,7 @@ def show(measured: Measured, name: str) -> None:
             on_click="ignore",
         )
     with st.expander("The card"):
-        st.code(measured.card, language="markdown")
+        st.code(measured.card, language=None, wrap_lines=True)
 
 
 with page.frame(
