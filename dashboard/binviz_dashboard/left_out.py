@@ -8,15 +8,31 @@ from typing import NamedTuple
 
 from torch import nn
 
+from binviz import recipes
 from binviz.adapters import layout_of
 from binviz.analysis import Captured, Polynomial, Polynomials
 from binviz.analysis.residual_polynomial import polynomials_of
 from binviz.errors import UserError
 from binviz.words import percent
+from binviz_dashboard import subject
 from binviz_dashboard.inside import Code
+from binviz_dashboard.subject import Subject
 
 #: What is decomposed -> the rank that BiPFT's published estimators have as a matrix.
 PRODUCTS = {"scores": 2, "context": 1}
+
+
+def subjects() -> dict[str, Subject]:
+    """The bundled pairs with a softmax between scores and codes.
+
+    >>> "digits-vit.bit-w1a1" in subjects(), "digits-vit.bibert" in subjects()
+    (True, False)
+    """
+    return {
+        name: each
+        for name, each in subject.subjects(attending=True).items()
+        if recipes.get(each.binary.recipe).attention_on == "probs"
+    }
 
 
 def every_head(model: nn.Module, seen: Captured) -> list[list[Polynomials]]:

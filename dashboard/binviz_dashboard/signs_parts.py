@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from binviz import plots
+from binviz.errors import UserError
 from binviz_dashboard import cache, charts, jobs, signs, state
 from binviz_dashboard.subject import Subject
 
@@ -35,9 +36,13 @@ def signs_of(controls: DeltaGenerator, subject: Subject) -> None:
 
 def flipped(subject: Subject, where: str, paths: list[str] | None, share: int) -> None:
     """The number at the slider, live, and the curve, once it was measured."""
-    questions = cache.sign_questions(subject.name)
-    before, now = (cache.with_flips(subject.name, tuple(paths or ()), each) for each in (0, share))
     st.markdown(f"**What is left with {share} % of the signs of {where} flipped?**")
+    try:
+        questions = cache.sign_questions(subject.name)
+    except UserError as error:
+        st.info(f"Not counted: {state.plain(str(error))}.", icon=":material/info:")
+        return
+    before, now = (cache.with_flips(subject.name, tuple(paths or ()), each) for each in (0, share))
     st.markdown(now.said(before.scores[0], len(questions.truths)))
 
     def work(tell: jobs.Tell) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from binviz_dashboard import (
     attribution_tab,
     inputs,
     inside_parts,
+    left_out,
     left_out_parts,
     margins_tab,
     page,
@@ -31,7 +32,8 @@ with page.frame(
 ) as controls:
     with controls:
         view = state.choose("View", [*VIEWS, *WHOLE], "view", few=True)
-        subject = inputs.for_subject(attending=view in ("Attention", "Residuals", "Margins"))
+        among = left_out.subjects() if view == "Residuals" else None
+        subject = inputs.for_subject(attending=view in ("Attention", "Margins"), among=among)
         if view in VIEWS:
             example = inputs.for_example(subject)
     if view in WHOLE:
