@@ -53,10 +53,9 @@ def after(found: Found, recipe: str, keep: bool) -> None:
         ceiling=900,
     )
     if measured is None:
-        st.info(
+        st.caption(
             "The weights are read, a copy is converted without training, compared layer by layer, and packed. "
-            f"{models.size(found.bytes)} of weights, .safetensors only; no code of the model's author is run.",
-            icon=":material/timer:",
+            f"{models.size(found.bytes)} of weights, .safetensors only; no code of the model's author is run."
         )
         return
     if measured.question != question:
