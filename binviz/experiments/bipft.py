@@ -64,8 +64,6 @@ MAIN = (
     ),
     _row("early-a.quarter", "bipft-a", A, 3, "a quarter of the steps", share=0.25),
 )
-#: Tasks that are run first, and that robustness is asked of.
-FIRST = ("sst2", "mrpc")
 #: The curve of gain against tokens.
 CURVE = tuple(
     _row(

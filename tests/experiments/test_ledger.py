@@ -92,6 +92,17 @@ def test_a_claim_that_stands_on_one_that_fails_says_nothing():
     assert replace(made[0], fallen=("c is not in the way",)).after == "holds, premise fails"
 
 
+def test_claims_without_a_run_stand_last_under_one_heading():
+    records = {(cell, 0): run(cell, right) for cell, right in (("t.a", 80), ("t.b", 60))}
+    claims = [Claim("a beats b", "asked here", "t.a", "t.b")]
+    claims += [Claim(f"a beats {name}", "asked here", "t.a", f"t.{name}") for name in ("c", "d")]
+    made = [ledger.Entry("own", "t", judge(claim, records), (), None, "", "", 0.0) for claim in claims]
+    lines = ledger.table(made).splitlines()
+    heading = lines.index("Nothing was run for these:")
+    assert [i for i, line in enumerate(lines) if line.startswith("not run")] == [heading + 1, heading + 3]
+    assert lines[-2] == "3 claims: 1 hold, 2 not run."
+
+
 @pytest.fixture
 def read_once(entries, monkeypatch):
     """The command finds the ledger that is there already."""
@@ -105,7 +116,7 @@ def test_the_command_prints_a_list_or_everything(read_once):
     lines = said.output.splitlines()
     assert any("(BiViT, 2211.07091, table 2)" in line for line in lines)
     assert any("would be seen" in line and "theirs +18.1 points" in line for line in lines)
-    assert lines.index("Nothing was run for these:") > 1 and "Holm" in lines[-1]
+    assert "Holm" in lines[-1]
     found = json.loads(CliRunner().invoke(cli.app, ["claims", "--verdict", "weak", "--json"]).output)
     assert found and all(each["verdict"] == "weak" and each["seen"] is not None for each in found)
     assert all(each["commands"][0].startswith("binviz reproduce ") for each in found)
