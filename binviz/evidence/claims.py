@@ -120,9 +120,10 @@ class Finding:
 def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
     """The verdict on a claim.
 
-    holds: the inequality is true beyond noise; with `equal`, it is true of the measured values. weak: within
-    noise, or true of too few seeds where nothing else can be tested. fails: the measured values contradict it; with
-    `equal`, beyond noise. not run: a record is missing, has no such metric or was made on other examples.
+    holds: the inequality is true beyond noise; with `equal`, it is true of the measured values. weak: it is true of
+    the measured values, but within noise, or of too few seeds where nothing else can be tested. fails: the measured
+    values contradict it (`Finding.doubt` says whether beyond noise). not run: a record is missing, has no such metric
+    or was made on other examples.
 
     Args:
         claim: what to judge.
@@ -177,13 +178,9 @@ def _leads(claim: Claim, pairs: Pairs, by: Kind) -> Floats:
 
 def _verdict(claim: Claim, surplus: float, beyond: bool, tested: bool) -> Verdict:
     """What a surplus over the margin means, by whether it is beyond noise; what is not tested does not hold."""
-    if claim.equal:
-        if surplus >= 0:
-            return "holds" if tested else "weak"
-        return "fails" if beyond else "weak"
-    if surplus <= 0:
+    if surplus < 0 or (surplus == 0 and not claim.equal):
         return "fails"
-    return "holds" if beyond and tested else "weak"
+    return "holds" if tested and (beyond or claim.equal) else "weak"
 
 
 def _has(run: Run, claim: Claim, by: Kind) -> bool:

@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | write a sign with two values; derive the best scale and see what one bit loses; see why attention and ReLU outputs need the codes 0 and 1; find a start at which a binarizer answers nothing but zeros; give the sign a gradient that it does not have |
-# | **Minutes** | 20 to read, 1 to run, 30 for the exercises |
+# | **Minutes** | 20 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebook 00; the chain rule; what `loss.backward()` does |
 # | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3.1; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278); BiT [2205.13016](https://arxiv.org/abs/2205.13016) section 3; BiBench [2301.11233](https://arxiv.org/abs/2301.11233) |
 # | **Not reproduced** | no table of these papers: everything here is arithmetic on random numbers, and every formula can be checked by hand |
@@ -22,19 +22,11 @@
 
 # %%
 import numpy as np
-import plotly.graph_objects as go
 import torch
 
 from binviz import check, plots
 
 rng = np.random.default_rng(0)
-
-
-def line_chart(x, curves, x_title, y_title):
-    """One line for each entry of `curves`, a mapping of names to values."""
-    figure = go.Figure([go.Scatter(x=x, y=y, name=name) for name, y in curves.items()])
-    return figure.update_layout(xaxis_title=x_title, yaxis_title=y_title, template="binviz")
-
 
 # %% [markdown]
 # ## 1. The code: two values, and no third one
@@ -133,18 +125,7 @@ shapes = {
     "Laplace": rng.laplace(scale=np.sqrt(0.5), size=100_000),
 }
 lost = {name: 100 * energy_lost(values) for name, values in shapes.items()}
-figure = go.Figure(
-    go.Bar(
-        x=list(lost),
-        y=list(lost.values()),
-        texttemplate="%{y:.1f} %",
-        textposition="outside",
-        marker_color=plots.theme.BINARY,
-    )
-)
-figure.update_layout(
-    yaxis_title="energy lost (%)", xaxis_title="distribution of x", template="binviz", height=340
-)
+plots.bars(list(lost), {"1 bit": list(lost.values())}, "distribution of x (name)", "energy lost (%)", ".1f")
 
 # %% [markdown]
 # For normal numbers it is $1 - 2/\pi = 36.3\,\%$, whatever their size. The heavier the tails, the more is lost, because a
@@ -216,7 +197,7 @@ for name, values in inputs.items():
     at_four = (binarize_unsigned(values, 4 * values.mean()) > 0).mean()
     print(f"{name:18s} {100 * at_four:5.1f} % ones at 4 times the mean")
 
-figure = line_chart(multiples, ones, "start of α (multiples of the mean)", "codes that are 1 (%)")
+figure = plots.lines(multiples, ones, "start of α (multiples of the mean)", "codes that are 1 (%)")
 figure.add_vline(x=4, line_dash="dot", line_color=plots.theme.GREY, annotation_text="BiT's code")
 
 # %% [markdown]
@@ -319,7 +300,7 @@ for _ in range(steps):
     awake.append((code > 0).mean())
     alpha -= 0.02 * alpha_gradient(values, alpha, -2 * (values - code) / len(values))
 
-line_chart(
+plots.lines(
     np.arange(steps),
     {"α": history, "share of codes that are 1": awake},
     "step (number)",
@@ -359,17 +340,14 @@ for name in ["xnor-weight", "bit-weight", "bnn"]:
     binarized = binarizers.get(name, channel_axis=0)(w)
     lost[name] = 100 * ((w - binarized) ** 2).sum().item() / (w**2).sum().item()
 
-figure = go.Figure(
-    go.Bar(
-        x=list(lost),
-        y=list(lost.values()),
-        texttemplate="%{y:,.0f} %",
-        textposition="outside",
-        marker_color=plots.theme.BINARY,
-    )
+figure = plots.bars(
+    list(lost),
+    {"1 bit": list(lost.values())},
+    "binarizer (name)",
+    "squared error (% of the energy, logarithmic)",
+    ",.0f",
 )
-figure.update_layout(xaxis_title="binarizer", template="binviz", height=340)
-figure.update_yaxes(title="squared error (% of the energy, logarithmic)", type="log")
+figure.update_yaxes(type="log", dtick=1)
 
 # %% [markdown]
 # Without a scale every answer is ±1, some 16 times the size of these weights. That need not be fatal: a normalization behind
@@ -384,7 +362,7 @@ figure.update_yaxes(title="squared error (% of the energy, logarithmic)", type="
 # **Predict:** which of these three slopes is the highest at 0, and which of them can be *negative*?
 
 # %%
-x = torch.linspace(-1.6, 1.6, 161)
+x = torch.linspace(-1.6, 1.6, 81)
 outputs, slopes = {}, {}
 for name in ["bnn", "bireal-activation", "fda-activation"]:
     binarizer = binarizers.get(name).eval()

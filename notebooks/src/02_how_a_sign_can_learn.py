@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | turn a step into a smooth curve by adding noise, and find the papers' surrogates in it; count all outcomes of a small net and so know its *exact* gradient; measure the bias and the variance of what training uses instead; watch latent weights move and flip; make a net that cannot move |
-# | **Minutes** | 25 to read, 1 to run, 30 for the exercises |
+# | **Minutes** | 25 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebook 01; expectation and variance of a random number |
 # | **Papers** | Bengio, Léonard, Courville [1308.3432](https://arxiv.org/abs/1308.3432); BNN [1602.02830](https://arxiv.org/abs/1602.02830) sections 1.1 to 1.3; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3.3; FDA [2103.00841](https://arxiv.org/abs/2103.00841) |
 # | **Not reproduced** | no table of these papers. The nets here have up to twelve units or learn 8×8 digits in a second; the first kind is exact arithmetic, the second shows a mechanism |
@@ -22,6 +22,8 @@ from torch.nn import functional as F
 
 from binviz import binarizers, check, plots
 from binviz.playground import latent, stochastic
+
+torch.set_num_threads(1)  # for nets this small a second thread only waits for the first
 
 # %% [markdown]
 # ## 1. Noise makes a step smooth
@@ -159,8 +161,13 @@ print(
 )
 for name in ("slope of the mean", "REINFORCE"):
     guesses = stochastic.estimates(net, input_0, target_0, name)[:, weight].numpy()
-    drawn = rng.choice(guesses, size=3, p=chance / chance.sum())
-    print(f"{name:18s} says", ", ".join(f"{guess:+.3f}" for guess in drawn))
+    p = chance / chance.sum()
+    drawn, mean = rng.choice(guesses, size=3, p=p), (p * guesses).sum()
+    print(
+        f"{name:18s} says",
+        ", ".join(f"{guess:+.3f}" for guess in drawn),
+        f"  (all {len(p)}: mean {mean:+.3f}, standard deviation {((p * (guesses - mean) ** 2).sum()) ** 0.5:.3f})",
+    )
 
 # %% [markdown]
 # ## 3. Two ways to guess from one outcome
@@ -335,7 +342,7 @@ plots.bars(
 # it believes in be *above* +1?
 
 # %%
-x = torch.linspace(-2.5, 2.5, 101)
+x = torch.linspace(-2.5, 2.5, 2001)
 step = (x[1] - x[0]).item()
 believed, slopes = {}, {}
 for name, progress in [("bnn", 0), ("bireal-activation", 0), ("fda-activation", 0), ("fda-activation", 1)]:
@@ -346,9 +353,10 @@ for name, progress in [("bnn", 0), ("bireal-activation", 0), ("fda-activation", 
     label = name if progress == 0 else f"{name}, end of training"
     slopes[label] = given.grad.numpy()
     believed[label] = np.cumsum(slopes[label]) * step - 1
-    print(f"{label:35s} area {slopes[label].sum() * step:.2f}   slope at 0 {slopes[label][50]:.2f}")
+    print(f"{label:35s} area {slopes[label].sum() * step:.2f}   slope at 0 {slopes[label][1000]:.2f}")
 
-plots.curves(x.numpy(), believed, slopes)
+few = slice(None, None, 20)  # 101 of the 2,001 points, for the picture
+plots.curves(x.numpy()[few], *({name: y[few] for name, y in curves.items()} for curves in (believed, slopes)))
 
 # %% [markdown]
 # The two classics have the area 2: they lead from −1 to +1 without a detour. FDA's sum of sines overshoots late in training, as every

@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | multiply bits in six ways, each measured on your machine: a Python loop, NumPy, a compiled loop, interleaved weights, registers filled by hand, and the processor's own limit; find out what becomes of "1/64 of the operations"; read a roofline; count a model's costs under two papers' rules |
-# | **Minutes** | 26 to read, 1 to run, 25 for the exercises |
+# | **Minutes** | 26 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebook 00; what a cache and a register are, roughly |
 # | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 4.1; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278); BiT [2205.13016](https://arxiv.org/abs/2205.13016); Roofline [10.1145/1498765.1498785](https://doi.org/10.1145/1498765.1498785) |
 # | **Not reproduced** | no paper's speed: their machines, shapes and float baselines are others. Every time here is yours |
@@ -14,7 +14,7 @@
 # starts from the slowest way to multiply bits, ends at the fastest that the processor allows, and says at each step where the
 # factor comes from.
 
-# %%
+# %% tags=["timed"]
 import itertools
 
 import binviz_kernels as bits
@@ -36,7 +36,7 @@ bits.set_threads(1)  # one thread everywhere, so that steps can be compared
 # and adds 768 times. We count **one multiplication and one addition as two operations**, for bits as for floats, and compare
 # operations per second: so a slow way may be measured on a small piece of the task.
 
-# %%
+# %% tags=["timed"]
 M, K, N = 128, 768, 768
 rng = np.random.default_rng(0)
 a, w = rng.choice([-1, 1], size=(M, K)).astype(np.int8), rng.choice([-1, 1], size=(N, K)).astype(np.int8)
@@ -85,7 +85,7 @@ def numpy_dots(words_a, words_w, K):
 # %%
 check.ex_3_1(numpy_dots)
 
-# %%
+# %% tags=["timed"]
 words_a, words_w = bits.pack_rows(a > 0).words, bits.pack_rows(w > 0).words
 truth = a.astype(int) @ w.T.astype(int)
 assert np.array_equal(numpy_dots(words_a, words_w, K), truth)
@@ -119,7 +119,7 @@ def ones_of_pairs(x):
 # %%
 check.ex_3_2(ones_of_pairs)
 
-# %%
+# %% tags=["timed"]
 from binviz_kernels.portable import popcount  # the three lines, compiled
 
 
@@ -165,7 +165,7 @@ def arrange(words):
 check.ex_3_3(arrange)
 
 
-# %%
+# %% tags=["timed"]
 @njit
 def panel_dots(words_a, panels, K, N):
     out = np.empty((len(words_a), N), np.int32)
@@ -193,10 +193,11 @@ measure("panels", lambda: panel_dots(words_a, panels, K, N))
 # from the first k to the last: each step loads 4 registers of weights, repeats one word of each row over a register, and does XOR,
 # popcount and an addition, 24 times. Processors with AVX2 have fewer and narrower registers and hold fewer sums.
 #
-# And the limit? Leave out all loads and stores, keep XOR, popcount and addition on registers, and time that. No product of bits
-# can be faster on this processor.
+# And the limit? Leave out all loads and stores, keep XOR, popcount and addition on registers, and time that. Some processors count
+# slowly but look up fast: there a table of all sums of four products takes the place of XOR and popcount, and the faster of the two
+# ways is the limit. No product of bits made like that can be faster on this processor.
 
-# %%
+# %% tags=["timed"]
 packed_a, packed_w = bits.pack_rows(a.astype(np.float32)), bits.pack_weights(w.astype(np.float32))
 out = np.empty((M, N), np.int32)
 assert np.array_equal(bits.xnor_gemm(packed_a, packed_w), truth)
@@ -208,7 +209,7 @@ print(f"the limit: {speed['the limit'] / 1e9:,.2f} · 10⁹ operations per secon
 # %% [markdown]
 # **Predict** before you run the next cell: how many times faster is the last step than the first? Which single step gains most?
 
-# %%
+# %% tags=["timed"]
 names = list(speed)
 gained = ["", *(f"{speed[b] / speed[a]:.3g} times" for a, b in itertools.pairwise(names))]
 figure = go.Figure(
@@ -216,7 +217,10 @@ figure = go.Figure(
 )
 figure.update_xaxes(title="way to multiply bits (in the order above)")
 figure.update_yaxes(title="speed (10<sup>9</sup> operations per second)", type="log", dtick=1)
-figure.update_layout(template="binviz", margin={"l": 80, "b": 70, "t": 30})
+said = "; ".join(f"{name} {speed[name] / 1e9:.3g}" for name in names)
+figure.update_layout(
+    template="binviz", margin_t=30, meta={"alt": f"Speed in 10⁹ operations per second: {said}."}
+)
 print(f"from the loop to the registers: {speed['registers by hand'] / speed['Python loop']:,.0f} times")
 in_turns = products.measure(M, K, N, rounds=15)["share"]
 print(f"share of the limit, both measured in turns: {in_turns['median']:.0%}")
@@ -232,8 +236,8 @@ figure
 # A word of 64 codes takes one XNOR and one popcount where floats take 64 multiplications: that is the papers' 1/64. But a
 # processor does not multiply floats one by one either.
 #
-# - A register that holds 512 bits holds 16 floats of 32 bits. So 64 becomes **32**.
-# - A float instruction multiplies and adds 16 pairs at once. Bits need three instructions: XOR, popcount, addition.
+# - A register holds 32 times as many bits as floats of 32 bits, whatever its width. So 64 becomes **32**.
+# - A float instruction multiplies and adds all pairs of two registers at once. Bits need three instructions: XOR, popcount, addition.
 #
 # ### Exercise 3.4 · what is possible
 # difficulty ●●○○○ · importance ●●●●○ · 4 minutes
@@ -252,11 +256,11 @@ def possible(cycles_bits, cycles_floats):
 check.ex_3_4(possible)
 
 # %% [markdown]
-# On AMD's Zen 4, popcount takes a cycle, XOR and addition take half a cycle each, and the three together were measured at 1.5; a
-# float instruction takes 1, which makes 21. On your machine both limits are measured in turns with a whole layer: `BinaryLinear` as it is
+# On AMD's Zen 4, for example, popcount takes a cycle, XOR and addition take half a cycle each, and the three together were measured at
+# 1.5; a float instruction takes 1, which makes 21. Yours may be another one. So here both limits are measured in turns with a whole layer: `BinaryLinear` as it is
 # used, with float activations packed first, scale and bias after, beside torch's linear layer in three formats.
 
-# %%
+# %% tags=["timed"]
 contest = roofline.measure(M, K, N, rounds=10)
 print(
     f"limits: {contest.limit.high / 1e12:.2f} on bits, {contest.float_limit.high / 1e12:.3f} on float32, in 10¹² per second"
@@ -269,9 +273,10 @@ if roofline.disturbed([contest]):
     print("Something else was running: the limit was not steady. Run this cell again.")
 
 # %% [markdown]
-# Where the ratio to float32 is above what is possible, torch's float32 does not reach its own limit at this shape. bfloat16 and
-# int8 have instructions of their own, faster than float32's, and so the ratio to them is smaller. Which of the three is the honest
-# comparison? That of the format you would otherwise use.
+# Where the ratio to float32 is above what is possible, torch's float32 does not reach its own limit at this shape. The other two
+# depend on the processor. Where it has instructions for bfloat16 or int8, they are faster than float32's and the ratio to them is
+# smaller; where it has none, torch has to work around that, and bfloat16 may well be the slowest of all. Which of the three is the
+# honest comparison? That of the format you would otherwise use, and nobody would use one that is slow here.
 #
 # ## 7. The roofline
 #
@@ -298,7 +303,7 @@ check.ex_3_5(attainable)
 # **Predict:** with one token instead of 128, each weight is used once. Does the 1-bit layer then stand under the slanted part of
 # the roof or under the flat one? And the float32 layer?
 
-# %%
+# %% tags=["timed"]
 kinds = {"binviz": "1-bit", "float32": "float32", "bfloat16": "bfloat16"}
 contests = [contest if rows == M else roofline.measure(rows, K, N, rounds=5) for rows in (1, 8, M, 512)]
 points = [
@@ -332,7 +337,7 @@ plots.roofline(points, limits, roofline.bandwidth(rounds=4))
 # **Predict:** which format wins in the lower left corner, where a layer is narrow and has one row? Does 1 bit lead by more, or by
 # less, as layers grow? And without 1 bit in the race, do 4 bits beat int8?
 
-# %%
+# %% tags=["timed"]
 found = crossover.measure(sizes=(64, 256, 1024), rows=(1, 8, 64, 512), rounds=3)
 for name, why in found["left_out"].items():
     print(f"without {name}: {why}")
@@ -364,7 +369,7 @@ def whole(share, ratio):
 # %%
 check.ex_3_6(whole)
 
-# %%
+# %% tags=["timed"]
 import torch
 
 import binviz
@@ -442,7 +447,8 @@ for rule in ("bert-line", "everything"):
 # |---|---|---|---|
 # | 58 times faster convolutions | XNOR-Net, section 4.1 | the ratios to three formats printed in part 6 | no: a linear layer, another processor, and torch as baseline |
 # | 56 times fewer operations, BERT-base | BiT, BiBERT | 56.2 under their rule, 64.0 under "everything" | yes, it is arithmetic |
-# | 28 to 31 times less memory, BERT-base | BiPFT, BiBERT | 31.1 under their rule; every tensor of the file: part 9 | yes, it is arithmetic |
+# | 31.2 times less memory, BERT-base | BiBERT | 31.1 under its rule, 27.1 with every tensor that binviz stores | yes, it is arithmetic |
+# | 28 times less memory, BERT-base | BiPFT | 27.9 with every float tensor, but one scale for a matrix where binviz has one a row, and without its estimators | nearly: their list of what is counted is not printed |
 #
 # **Next:** the dashboard's page *Bits* takes a product apart, and *Trade-offs* measures it.
 

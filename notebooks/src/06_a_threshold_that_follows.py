@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | see why one threshold cannot serve all rows of attention; find the best threshold of a row by coordinate descent, and BiViT's shortcut to it; find out which scale must follow the threshold, why the forward pass does not see it and why training does; follow the gradient back through a softmax; train a small ViT layer kind after layer kind; learn the scales of a layer's weights |
-# | **Minutes** | 25 to read, 1 to run, 30 for the exercises |
+# | **Minutes** | 25 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebooks 02 and 04 |
 # | **Papers** | BiViT [2211.07091](https://arxiv.org/abs/2211.07091) sections 3.2 to 3.4; BiBERT [2203.06390](https://arxiv.org/abs/2203.06390); BiT [2205.13016](https://arxiv.org/abs/2205.13016) |
 # | **Not reproduced** | BiViT's accuracies, which are Swin and NesT on ImageNet and TinyImageNet. Live here is a ViT for 8x8 digits; experiment `bivit` is a small ViT on CIFAR-10 |

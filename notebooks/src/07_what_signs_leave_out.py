@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | split a head's scores into what codes compute and what they leave out, exactly; see how much of the rest a matrix of low rank could give back; build BiPFT's estimators and learn them; find out why one map cannot serve all heads; count which signs training changed, and flip others by an XOR |
-# | **Minutes** | 20 to read, 1 to run, 25 for the exercises |
+# | **Minutes** | 20 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebooks 03 and 04 |
 # | **Papers** | BiPFT [2312.08937](https://arxiv.org/abs/2312.08937); Eckart and Young 1936 |
 # | **Not reproduced** | BiPFT's GLUE results: its students are BERT-base and see 33,000 million tokens before their task. Live here is a 1-bit student of 6 layers that was never pre-trained in binary form |

@@ -1,5 +1,7 @@
 import ast
 import importlib.util
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -34,11 +36,12 @@ def sources(notebook):
 def test_a_solution_is_cut_from_its_marker_to_the_end_of_the_cell(build, tmp_path):
     script = tmp_path / "09_x.py"
     script.write_text(
-        "# %%\ndef f(x):\n    y = 1\n    # solution\n    z = 2\n    return y + z\n\n# %%\nf(1)\n"
+        "# %%\ndef f(x):\n    y = 1\n    # solution\n    z = 2\n    return y + z\n\n# %%\ncheck.ex_9_1(f)\n"
     )
-    first, second = build.exercises(script).cells
+    first, check, folded = build.exercises(script).cells
     assert first.source == f"def f(x):\n    y = 1\n    {build.STUB}"
-    assert second.source == "f(1)"
+    assert check.source == "check.ex_9_1(f)"
+    assert folded.cell_type == "markdown" and "    y = 1\n    z = 2\n    return y + z\n```" in folded.source
     assert "return y + z" in build.solution(script).cells[0].source
 
 
@@ -74,8 +77,36 @@ def test_every_figure_follows_a_prediction(build, source):
     for cell in nbformat.read(build.solution_path(source), as_version=4).cells:
         if cell.cell_type == "markdown":
             said = cell.source
-        elif build.plotly_outputs([cell]):
+        elif build.figures([cell]):
             assert "**Predict" in said, cell.source
+
+
+@every_notebook
+def test_every_figure_has_a_picture_words_and_room_for_its_axes(build, source):
+    import nbformat
+
+    for output in build.figures(nbformat.read(build.solution_path(source), as_version=4).cells):
+        layout = output.data[build.PLOTLY]["layout"]
+        said = layout["meta"]["alt"]
+        assert len(said) > 20 and output.metadata["image/png"]["alt"] == said
+        assert len(json.dumps(output.data)) <= 40_000, said
+        axes = {name: axis for name, axis in layout.items() if name[:5] in ("xaxis", "yaxis")}
+        for name, axis in axes.items():
+            ours = layout["template"]["layout"][name[:5]]
+            shown = axis.get("visible", True) and axis.get("showticklabels", True)
+            side = layout.get("margin", {}).get("b" if name[0] == "x" else "l", 0)
+            assert not shown or axis.get("automargin", ours.get("automargin")) or side >= 40, (said, name)
+
+
+@every_notebook
+def test_the_card_says_what_was_measured(build, source):
+    import nbformat
+
+    written = source.read_text("utf-8")
+    assert "{run} to run" in written and "{exercises} for the exercises" in written
+    notebook = nbformat.read(build.solution_path(source), as_version=4)
+    assert notebook.metadata[build.SECONDS] > 0
+    assert f"{math.ceil(notebook.metadata[build.SECONDS] / 60)} to run" in notebook.cells[0].source
 
 
 @pytest.mark.slow
@@ -85,7 +116,7 @@ def test_the_solution_runs_and_every_check_is_right(build, source):
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", f"{cell.source}\n{output.text}"
         if "check.ex_" in cell.source:
-            assert "True" in [o.data["text/plain"] for o in cell.outputs if "data" in o], cell.source
+            assert "right." in "".join(o.text for o in cell.outputs if o.get("name") == "stdout"), cell.source
 
 
 @every_notebook
