@@ -13,7 +13,7 @@ TWO         := --disable-plugin-autoload -p xdist -n 2 --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help app lab test slow browser lint format bench notebooks screenshots soak
+.PHONY: help app lab test slow browser lint format bench notebooks book screenshots soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: $(READY) ## measure kernels and models on this machine, and damage files
 
 notebooks: $(READY) ## build and run the notebooks from notebooks/src
 	$(BIN)/python notebooks/build.py
+
+book: $(READY) ## the course, binarizers, recipes, claims and API as pages, in docs/_build/book
+	$(BIN)/python docs/book.py
 
 screenshots: $(READY) ## pictures of every page of the dashboard
 	$(BIN)/python dashboard/screenshots.py
