@@ -1,9 +1,11 @@
-"""Exercises that grade themselves: `check.ex_0_1(my_function)` prints the first wrong value with a hint.
+"""Exercises that check themselves: `check.ex_0_1(my_function)` says what is wrong, and of a known mistake why.
 
-One file for each notebook, `ex_<notebook>_<number>` for each exercise.
+One file for each notebook, `ex_<notebook>_<number>` for each exercise. `check.last` is the case that was wrong last;
+`check.predict` keeps a guess and `check.compare` shows it beside the result; `check.tally` counts what is solved.
 """
 
-from binviz.check.exercise import Case, exercise, tally
+from binviz.check.exercise import Case, Exercise, Verdict, exercise, last
+from binviz.check.marks import compare, predict, tally
 from binviz.check.notebook_00 import ex_0_1, ex_0_2, ex_0_3, ex_0_4
 from binviz.check.notebook_01 import ex_1_1, ex_1_2, ex_1_3, ex_1_4, ex_1_5, ex_1_6, ex_1_7
 from binviz.check.notebook_02 import ex_2_1, ex_2_2, ex_2_3, ex_2_4, ex_2_5, ex_2_6
@@ -12,9 +14,14 @@ from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_
 from binviz.check.notebook_05 import ex_5_1, ex_5_2, ex_5_3, ex_5_4
 from binviz.check.notebook_06 import ex_6_1, ex_6_2, ex_6_3, ex_6_4, ex_6_5
 from binviz.check.notebook_07 import ex_7_1, ex_7_2, ex_7_3, ex_7_4, ex_7_5
+from binviz.check.shown import Word
 
 __all__ = [
     "Case",
+    "Exercise",
+    "Verdict",
+    "Word",
+    "compare",
     "ex_0_1",
     "ex_0_2",
     "ex_0_3",
@@ -59,5 +66,7 @@ __all__ = [
     "ex_7_4",
     "ex_7_5",
     "exercise",
+    "last",
+    "predict",
     "tally",
 ]

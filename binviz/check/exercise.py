@@ -1,137 +1,238 @@
-"""What an exercise is: a generator of cases turned into a function that judges a student's answer.
+"""What an exercise is: cases, hints, and the wrong answers that are known, each with a sentence of its own.
 
->>> @exercise("1 where x >= 0, and sign(0) is +1.")
+>>> @exercise(
+...     idea="A bit has two values, and each float must be one of them.",
+...     step="1 where x >= 0, else 0.",
+...     mistakes={"0 counts as positive here: use >=.": lambda x: x > 0},
+... )
 ... def ex_demo():
 ...     '''The bits of a vector.'''
 ...     yield Case((np.array([-1.0, 0.0, 2.0]),), np.array([0, 1, 1]))
->>> ex_demo(lambda x: x > 0)
-ex_demo: not yet. For the input
-  [-1.  0.  2.]
-position [1] should be 1, and yours is 0.
-Hint: 1 where x >= 0, and sign(0) is +1.
+>>> right = ex_demo(lambda x: x > 0)
+ex_demo: not yet.
+x = np.array([-1.0, 0.0, 2.0])
+your_function(x)  # position [1] should be 1, and yours is 0
+0 counts as positive here: use >=.
+>>> bool(right)
 False
->>> ex_demo(lambda x: x >= 0)
+>>> right = ex_demo(lambda x: abs(x) > 3)
+ex_demo: not yet.
+x = np.array([-1.0, 0.0, 2.0])
+your_function(x)  # position [1] should be 1, and yours is 0
+Hint: A bit has two values, and each float must be one of them.
+>>> right = ex_demo(lambda x: x >= 0)
 ex_demo: right.
+>>> bool(right)
 True
 """
 
 import copy
 import functools
-from collections.abc import Callable, Iterator
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
+from binviz.check import marks
+from binviz.check.answers import fault, same, unusable
+from binviz.check.shown import call_of, pasted
 from binviz.errors import one_line
-
-_results: dict[str, bool] = {}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One question: arguments for the student's function, the right answer, and a hint for this case alone.
+    """One question: arguments for the student's function, and the right answer.
 
-    An answer is a number, an array, or a tuple of them. Without arguments the student hands in a value instead of
-    a function.
+    Args:
+        args: NumPy arrays, numbers and `Word`s, short enough to be read. Without any, the student hands in a value
+            instead of a function.
+        want: a number, an array, or a tuple of them.
+        tolerance: relative and absolute.
     """
 
     args: tuple[Any, ...]
     want: Any
-    hint: str = ""
     tolerance: float = 1e-5
+    hint: str = ""
 
 
-def exercise(hint: str) -> Callable[[Callable[[], Iterator[Case]]], Callable[[Any], bool]]:
-    """Turn a generator of cases into `check(answer) -> bool`, which prints the first wrong value with a hint.
+@dataclass
+class Last:
+    """The case that was wrong last: `check.last.args`, `check.last.answer`, `check.last.want`."""
 
-    An exception of the student's own function is not caught: its trace is the best hint there is, and the
-    `NotImplementedError` of an unsolved exercise stops the notebook there.
+    exercise: str = ""
+    args: tuple[Any, ...] = ()
+    answer: Any = None
+    want: Any = None
 
-    >>> @exercise("add the number to itself")
-    ... def doubled():
-    ...     yield Case((2,), 4)
-    >>> doubled(lambda x: x * x * x)
-    doubled: not yet. For the input
-      2.
-    the value should be 4, and yours is 8.
-    Hint: add the number to itself
-    False
+
+last = Last()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """True or false. A notebook shows nothing of it, since the sentence stands there already."""
+
+    exercise: str
+    right: bool
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+class Unsolved(NotImplementedError):
+    """Stops a notebook at an exercise that is not written yet, with one sentence instead of a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class Exercise:
+    """Called with an answer it prints a verdict; `exercise` makes one of a generator of cases.
+
+    Attributes:
+        name: as in `check.ex_0_1`.
+        about: what is to be found, a line.
+        mistakes: sentences, each with the wrong function (or value) that gets it.
     """
 
-    def decorate(cases: Callable[[], Iterator[Case]]) -> Callable[[Any], bool]:
-        name = cases.__name__
+    def __init__(
+        self, cases: Callable[[], Iterator[Case]], idea: str, step: str, mistakes: Mapping[str, Any]
+    ) -> None:
+        functools.update_wrapper(self, cases)
+        self.name, self.cases, self.mistakes = cases.__name__, cases, dict(mistakes)
+        self.about = (cases.__doc__ or "").partition("\n")[0]
+        self.hints = (
+            f"Hint: {idea}",
+            f"Hint: {step}",
+            "The solution is folded below the exercise: compare it with yours.",
+        )
+        self.given = 0
 
-        @functools.wraps(cases)
-        def check(answer: Any) -> bool:
-            _results[name] = False
-            for case in cases():
-                if case.args and not callable(answer):
-                    print(f"{name}: not yet. Hand in your function, without calling it.")
-                    return False
-                got = answer(*copy.deepcopy(case.args)) if case.args else answer
-                fault = _first_fault(got, case.want, case.tolerance)
-                if fault:
-                    print(f"{name}: not yet. {_shown(case.args)}{fault}\nHint: {case.hint or hint}")
-                    return False
-            _results[name] = True
-            print(f"{name}: right.")
-            return True
+    def __call__(self, answer: Any) -> Verdict:
+        """Print whether an answer is right; if not, its shortest wrong case and what to think of."""
+        cases = list(self.cases())
+        if cases[0].args and not callable(answer):
+            return self._wrong("Hand in your function, without calling it.")
+        outcomes = [_run(answer, case) for case in cases]
+        if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
+            self._verdict(False)
+            raise Unsolved(f"{self.name}: not written yet. {one_line(outcomes[0].error)}")
+        wrong = [(c, o, said) for c, o in zip(cases, outcomes, strict=True) if (said := o.fault(c))]
+        if not wrong:
+            self.given = 0
+            print(f"{self.name}: right.")
+            return self._verdict(True)
+        case, outcome, said = min(wrong, key=lambda found: len(pasted(found[0].args, answer)))
+        last.exercise, last.args, last.answer, last.want = self.name, case.args, outcome.value, case.want
+        shown = (
+            [pasted(case.args, answer), f"{call_of(case.args, answer)}  # {said}"] if case.args else [said]
+        )
+        return self._wrong(*shown, self._advice(cases, outcomes) if outcome.usable(case) else outcome.advice)
 
-        return check
+    def _advice(self, cases: list[Case], outcomes: list["_Outcome"]) -> str:
+        """The sentence of the known mistake that makes the same of every case, or the next hint."""
+        for sentence, mistake in self.mistakes.items():
+            if all(o.same(_run(mistake, c)) for c, o in zip(cases, outcomes, strict=True)):
+                return sentence
+        if outcomes[0].error is not None:
+            return ""  # what it raises says enough
+        self.given += 1
+        return self.hints[min(self.given, len(self.hints)) - 1]
 
-    return decorate
+    def _wrong(self, *said: str) -> Verdict:
+        print("\n".join([f"{self.name}: not yet.", *filter(None, said)]))
+        return self._verdict(False)
+
+    def _verdict(self, right: bool) -> Verdict:
+        marks.tried(self.name, right)
+        return Verdict(self.name, right)
 
 
-def tally() -> dict[str, bool]:
-    """The exercises tried in this session, and whether the last answer was right."""
-    return dict(_results)
+def exercise(
+    idea: str, step: str = "", mistakes: Mapping[str, Any] = {}
+) -> Callable[[Callable[[], Iterator[Case]]], Exercise]:
+    """Turn a generator of cases into a check that is called with a student's answer.
+
+    Args:
+        idea: said after the first wrong answer that is not a known mistake: where to look.
+        step: said after the second one: what to write, short of the whole. The third points to the solution.
+        mistakes: known wrong answers. One that makes the same of every case as the student's gets its sentence, and
+            no hint is used up.
+
+    >>> @exercise("What is a number added to itself?", "Multiply by 2.", {"That is the square.": lambda x: x * x})
+    ... def doubled():
+    ...     yield Case((3,), 6)
+    >>> right = doubled(lambda x: x**2)
+    doubled: not yet.
+    x = 3
+    your_function(x)  # should be 6, and yours is 9
+    That is the square.
+    >>> right = doubled(lambda x: x + 1)
+    doubled: not yet.
+    x = 3
+    your_function(x)  # should be 6, and yours is 4
+    Hint: What is a number added to itself?
+    """
+    return lambda cases: Exercise(cases, idea, step, mistakes)
 
 
-def _first_fault(got: Any, want: Any, tolerance: float) -> str:
-    """What is wrong first, as a sentence; empty when nothing is."""
-    if got is None:
-        return "you return nothing: is a `return` missing?"
-    if isinstance(want, tuple):
-        if not isinstance(got, tuple) or len(got) != len(want):
-            return f"{len(want)} values are wanted, separated by commas."
-        faults = (_first_fault(g, w, tolerance) for g, w in zip(got, want, strict=True))
-        return next((f"In value {i}: {fault}" for i, fault in enumerate(faults) if fault), "")
-    try:
-        got_array, want_array = _numbers(got), _numbers(want)
-    except Exception:  # an array of another library, of objects, or of nothing that is there
-        return f"numbers are wanted, and yours is {_called(got)}."
-    if got_array.shape != want_array.shape:
-        return f"the shape should be {want_array.shape}, and yours is {got_array.shape}."
-    wrong = np.argwhere(~np.isclose(got_array, want_array, rtol=tolerance, atol=tolerance))
-    if not len(wrong):
+@dataclass(frozen=True)
+class _Outcome:
+    """What an answer makes of a case: a value or an error, and whether an argument is another one afterwards."""
+
+    value: Any = None
+    error: Exception | None = None
+    changed: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do about an answer that is not usable, where that is not plain."""
+        if self.changed:
+            return f"Work on a copy, {self.changed} = {self.changed}.copy(): cells below use the same array."
         return ""
-    where = tuple(int(i) for i in wrong[0])
-    place = f"position {list(where)}" if where else "the value"
-    return f"{place} should be {want_array[where]:.6g}, and yours is {got_array[where]:.6g}."
+
+    def usable(self, case: Case) -> bool:
+        """Whether it keeps to the contract, so that advice on its values makes sense."""
+        return self.error is not None or not (self.changed or unusable(self.value, case.want))
+
+    def fault(self, case: Case) -> str:
+        """What is wrong, as the end of a line; empty when nothing is."""
+        if self.error is not None:
+            return f"raises {type(self.error).__name__}: {one_line(self.error, 160)}{_line_of(self.error)}"
+        if self.changed:
+            return f"changes its argument {self.changed}"
+        return unusable(self.value, case.want) or fault(self.value, case.want, case.tolerance)
+
+    def same(self, other: "_Outcome") -> bool:
+        if self.error is not None or other.error is not None:
+            return type(self.error) is type(other.error)
+        return self.changed == other.changed and same(self.value, other.value)
 
 
-def _numbers(value: Any) -> np.ndarray:
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufO":
-        raise TypeError("complex numbers, dates and texts are no numbers here")
-    return array.astype(np.float64)
-
-
-def _called(value: Any) -> str:
-    """A value in a line."""
+def _run(answer: Any, case: Case) -> _Outcome:
+    """Call an answer with copies of the arguments."""
+    if not case.args:
+        return _Outcome(answer)
+    args = copy.deepcopy(case.args)
     try:
-        return one_line(repr(value), longest=80)
-    except Exception:
-        return f"of the type {type(value).__name__}"
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = answer(*args)
+    except Exception as error:
+        return _Outcome(error=error)
+    names = pasted(case.args, answer).partition(" = ")[0].split(", ")
+    changed = (n for n, a, b in zip(names, args, case.args, strict=True) if not np.array_equal(a, b))
+    return _Outcome(value, changed=next(changed, ""))
 
 
-def _shown(args: tuple[Any, ...]) -> str:
-    """The inputs of a case, each on its own lines; long ones are shortened by NumPy."""
-    if not args:
-        return ""
-    arrays = (np.array2string(_numbers(a), precision=4, threshold=24, prefix="  ") for a in args)
-    return f"For the input{'s' if len(args) > 1 else ''}\n  " + "\n  ".join(arrays) + "\n"
+def _line_of(error: Exception) -> str:
+    """The student's own line that raised it."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__)[1:] if f.line]
+    return f", in the line: {one_line(frames[0].line, 100)}" if frames else ""
