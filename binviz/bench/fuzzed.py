@@ -279,12 +279,14 @@ class Answers:
         return type(self.answer).__name__
 
     def read(self) -> Wrong:
+        from binviz import check
+
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
             right = self.exercise((lambda *given: self.answer) if self.function else self.answer)
         text = said.getvalue()
         if (
-            right not in (True, False)
+            not isinstance(right, check.Verdict)
             or not text
             or not text.replace("\n", "").isprintable()
             or len(text) > 5000

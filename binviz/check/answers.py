@@ -30,7 +30,7 @@ def unusable(got: Any, want: Any) -> str:
             (f"value {i} {said}" for i, (g, w) in enumerate(parts, 1) if (said := unusable(g, w))), ""
         )
     kind, wanted = type(got), np.asarray(want)
-    if kind is not np.ndarray and (wanted.ndim or not issubclass(kind, _NUMBERS)):
+    if kind is not np.ndarray and not issubclass(kind, _NUMBERS):
         return f"should be {'an array of NumPy' if wanted.ndim else 'a number'}, and yours is {_called(got)}"
     try:
         _floats(got)

@@ -56,7 +56,6 @@ class Case:
     args: tuple[Any, ...]
     want: Any
     tolerance: float = 1e-5
-    hint: str = ""
 
 
 @dataclass
@@ -123,7 +122,7 @@ class Exercise:
         outcomes = [_run(answer, case) for case in cases]
         if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
             self._verdict(False)
-            raise Unsolved(f"{self.name}: not written yet. {one_line(outcomes[0].error)}")
+            raise Unsolved(f"{self.name}: not written yet. Write your code here, in the cell above.")
         wrong = [(c, o, said) for c, o in zip(cases, outcomes, strict=True) if (said := o.fault(c))]
         if not wrong:
             self.given = 0
@@ -156,7 +155,7 @@ class Exercise:
 
 
 def exercise(
-    idea: str, step: str = "", mistakes: Mapping[str, Any] = {}
+    idea: str, step: str, mistakes: Mapping[str, Any]
 ) -> Callable[[Callable[[], Iterator[Case]]], Exercise]:
     """Turn a generator of cases into a check that is called with a student's answer.
 
