@@ -110,7 +110,7 @@ class Exercise:
         self.hints = (
             f"Hint: {idea}",
             f"Hint: {step}",
-            "The solution is folded below the exercise: compare it with yours.",
+            "The solution is folded below: compare it with yours.",
         )
         self.given = 0
 

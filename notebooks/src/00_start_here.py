@@ -24,8 +24,15 @@
 # | [06](06_a_threshold_that_follows.ipynb) | how can attention's threshold follow each row? |
 # | [07](07_what_signs_leave_out.ipynb) | what do signs leave out, and how much do they hold? |
 #
-# Cells that say `raise NotImplementedError` are yours to write. The check below each one prints the first value that is
-# wrong, with a hint. Complete solutions are in the folder `solutions`.
+# Cells that say `raise NotImplementedError` are yours to write. The check below each one runs your function. Where it is wrong, it
+# prints a short case that you can paste into a cell, and what to think of. `check.last` holds that case. After three hints there is the
+# solution, folded below the check; the executed notebooks are in the folder `solutions`.
+#
+# **One rule for all exercises:** your functions get NumPy arrays and numbers, return NumPy arrays and numbers, and leave their
+# arguments as they are, because cells further down use them. So no tensors, no lists for arrays, nothing changed in place.
+#
+# Before a figure you are asked to **predict** it. Some guesses are kept: write yours where it says `check.predict`, and a later cell
+# prints it beside the result.
 
 # %%
 import numpy as np
@@ -72,6 +79,8 @@ check.ex_0_1(dot_from_matches)
 #
 # ### Exercise 0.2 · bits of floats
 # difficulty ●○○○○ · importance ●●●●○ · 2 minutes
+#
+# `x` is a float vector. Among its values are 0.0 and -0.0, which floats have beside it. What are their bits?
 
 
 # %%
@@ -97,6 +106,7 @@ def to_word(signs):
 word_a, word_b = to_word(a), to_word(b)
 for label, word in [("a", word_a), ("b", word_b), ("a XOR b", word_a ^ word_b)]:
     print(f"{label:8s} {word:08b}   ones: {word.bit_count()}")
+print("matches to dot product:", dot_from_matches(len(a) - (word_a ^ word_b).bit_count(), len(a)))
 
 # %% [markdown]
 # (The first value stands on the right, because it is the lowest bit.) XOR is 1 where the two differ, so its ones are the
@@ -167,6 +177,12 @@ print("by floats:", by_floats[0, :6])
 print("by bits:  ", by_bits[0, :6])
 print("equal everywhere:", np.array_equal(by_bits, by_floats))
 
+# The first of them with your functions, word by word; then with codes 0 and 1 on the left, as for attention
+words_a, words_w = ([int(word) for word in bits.pack_rows(x).words[0]] for x in (activations, weights))
+print("by you:   ", sum(word_dot(a, w, 64) for a, w in zip(words_a, words_w, strict=True)), end="")
+print(", with 0 and 1:", sum(and_dot(a, w) for a, w in zip(words_a, words_w, strict=True)), end="")
+print(", by floats:", (activations[0] >= 0) @ signs(weights)[0])
+
 # %% [markdown]
 # ## 4. A whole model, twice
 #
@@ -174,6 +190,9 @@ print("equal everywhere:", np.array_equal(by_bits, by_floats))
 # which was trained from it. Each is one file.
 #
 # **Predict:** one bit instead of 32. How many times smaller is the file?
+
+# %%
+check.predict("00.4 size", None)  # instead of None: how many times
 
 # %%
 import binviz
@@ -194,9 +213,8 @@ float32, float16, one_bit = [
     zoo.describe(names["float"]).float_bytes,
     *(zoo.describe(name).bytes for name in names.values()),
 ]
-print(
-    f"than float32 in memory: {float32 / one_bit:.1f} times smaller; than the file of float16: {float16 / one_bit:.1f}"
-)
+check.compare("00.4 size", f"{float32 / one_bit:.1f} times smaller than float32 in memory")
+print(f"and {float16 / one_bit:.1f} times smaller than the file of float16")
 
 # %% [markdown]
 # What is in the 1-bit file? A safetensors file says the type of each tensor.
@@ -230,14 +248,23 @@ answers = {}
 for label, name in names.items():
     with torch.inference_mode():
         answers[label] = binviz.load(name)(pixel_values=torch.from_numpy(images)).logits.argmax(-1).numpy()
-    print(f"{label:5s} right on {100 * (answers[label] == labels).mean():.1f} % of {len(labels)} pictures")
 disagree = np.flatnonzero(answers["float"] != answers["1-bit"])
 print("they disagree on", len(disagree))
 
 # %% [markdown]
-# **Predict** the answers to these pictures yourself: on each of them the two models disagree. Who is right more often?
+# Who is right more often where they disagree, the float model or its twin? And on what share of these pictures?
 
 # %%
+check.predict("00.4 right", None)  # instead of None: for instance "float, on 70 %"
+
+# %% [markdown]
+# **Predict** the answers to these pictures yourself: on each of them the two models disagree.
+
+# %%
+right = {label: answer[disagree] == labels[disagree] for label, answer in answers.items()}
+check.compare("00.4 right", {f"{label} right on": f"{r.mean():.0%}" for label, r in right.items()})
+for label, answer in answers.items():
+    print(f"{label:5s} right on {100 * (answer == labels).mean():.1f} % of all {len(labels)} pictures")
 shown = disagree[:8]
 titles = [f"float {answers['float'][i]}, 1-bit {answers['1-bit'][i]} ({labels[i]})" for i in shown]
 plots.pictures([images[i, 0] for i in shown], titles, columns=4)
@@ -293,6 +320,9 @@ for label, name in pair.items():
 # - The empty bits of the last word are the trap: they must not count.
 # - A weight matrix becomes 32 times smaller. A model does not quite, because part of it stays float.
 # - The 1-bit twin gives mostly the same answers, not all of them.
+#
+# `check.tally()` in a cell of your own says what you have solved, in this notebook and all others. It is kept in the file
+# `binviz-tally.json` beside them.
 #
 # **Next:** [notebook 01](01_what_a_binarizer_does.ipynb): what a bit loses, and how a step can have a gradient.
 

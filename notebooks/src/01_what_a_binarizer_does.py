@@ -124,6 +124,10 @@ shapes = {
     "normal": rng.normal(size=100_000),
     "Laplace": rng.laplace(scale=np.sqrt(0.5), size=100_000),
 }
+for name, values in shapes.items():
+    print(
+        f"{name:10s} best scale {best_scale(values):.3f}, where the standard deviation is {values.std():.3f}"
+    )
 lost = {name: 100 * energy_lost(values) for name, values in shapes.items()}
 plots.bars(list(lost), {"1 bit": list(lost.values())}, "distribution of x (name)", "energy lost (%)", ".1f")
 
@@ -152,14 +156,13 @@ check.ex_1_4(binarize_rows)
 # ## 3. Values that cannot be negative
 #
 # A ReLU output and an attention probability are never below 0, so their sign is +1 everywhere: a bit that is always 1
-# says nothing. The codes here are **0 and 1**. With $q = x/\alpha$, BiT uses
-#
-# $$x_B = \alpha \cdot \operatorname{round}\!\left(\operatorname{clip}(q, 0, 1)\right),$$
-#
-# which is $\alpha$ where $x$ is above $\alpha/2$, and 0 elsewhere. So the scale is also the **switch**.
+# says nothing. The codes here are **0 and 1**, and the values are 0 and $\alpha$. BiT rounds: every input goes to the nearer of the two.
 #
 # ### Exercise 1.5 · the switch
 # difficulty ●●○○○ · importance ●●●●○ · 4 minutes
+#
+# Return 0 or $\alpha$ for each value of `x`. Where does it switch from one to the other? An input exactly in the middle goes to 0, as
+# `np.round(0.5)` does. And what about inputs far above $\alpha$?
 
 
 # %%
@@ -172,6 +175,9 @@ def binarize_unsigned(x, alpha):
 check.ex_1_5(binarize_unsigned)
 
 # %% [markdown]
+# With $q = x/\alpha$ this is $x_B = \alpha \cdot \operatorname{round}\!\left(\operatorname{clip}(q, 0, 1)\right)$. The scale is also the **switch**: it
+# says how large a 1 is, and who becomes one.
+#
 # Where should $\alpha$ start? BiT's official code takes **4 times the mean** of the first batch, so the switch is at twice
 # the mean. Three inputs that a transformer may meet:
 #
@@ -246,8 +252,9 @@ print("gradient of the surrogate:", t.grad)
 # ### Exercise 1.6 · Bi-Real's triangle
 # difficulty ●●○○○ · importance ●●●●○ · 5 minutes
 #
-# A value *near* 0 is more likely to change its sign than one at 0.9. Bi-Real Net therefore uses the slope
-# $2 - 2|x|$ inside ±1, and 0 outside. Write the backward pass: `x` is the input, `grad` the gradient from above.
+# A value *near* 0 is more likely to change its sign than one at 0.9. Bi-Real Net's slope is therefore a triangle: highest at 0, it
+# falls in straight lines to 0 at ±1, and stays 0 outside. The function that it belongs to still has to rise by 2, from −1 to +1: how
+# high is the triangle? Write the backward pass: `x` is the input, `grad` the gradient from above.
 
 
 # %%
@@ -266,10 +273,10 @@ check.ex_1_6(triangle_backward)
 # In BiT, $\alpha$ is learned. The rounding is taken as if it were the identity ($d\operatorname{round}(u)/du := 1$), so
 # with $q = x/\alpha$ the product rule gives, for one value,
 #
-# $$\frac{\partial x_B}{\partial \alpha} = \begin{cases} 0 & q < 0 \\ \operatorname{round}(q) - q & 0 \le q \le 1 \\ 1 & q > 1\end{cases}$$
+# $$\frac{\partial x_B}{\partial \alpha} = \begin{cases} 0 & q < 0 \\ \;? & 0 \le q \le 1 \\ 1 & q > 1\end{cases}$$
 #
-# Derive the middle line ($x_B = \alpha\operatorname{round}(x/\alpha)$), then return the gradient to $\alpha$: the sum over
-# all values of slope times `grad`.
+# Why 0, and why 1? Derive the middle line ($x_B = \alpha\operatorname{round}(x/\alpha)$ has $\alpha$ twice), then return the gradient
+# to $\alpha$: the sum over all values of slope times `grad`.
 
 
 # %%
@@ -339,6 +346,7 @@ lost = {}
 for name in ["xnor-weight", "bit-weight", "bnn"]:
     binarized = binarizers.get(name, channel_axis=0)(w)
     lost[name] = 100 * ((w - binarized) ** 2).sum().item() / (w**2).sum().item()
+    print(f"{name:11s} the same as your binarize_rows: {np.allclose(binarized, binarize_rows(w.numpy()))}")
 
 figure = plots.bars(
     list(lost),
@@ -371,6 +379,10 @@ for name in ["bnn", "bireal-activation", "fda-activation"]:
     output = binarizer(inputs_)
     output.sum().backward()
     outputs[name], slopes[name] = output.detach().numpy(), inputs_.grad.numpy()
+yours = triangle_backward(x.numpy(), np.ones(len(x)))
+print(
+    "bireal-activation's slope is your triangle:", np.allclose(slopes["bireal-activation"], yours, atol=1e-6)
+)
 
 plots.curves(x.numpy(), outputs, slopes)
 

@@ -105,6 +105,8 @@ for (name, mean), slope in zip(means.items(), slopes, strict=True):
     believed = np.cumsum(slope) * (x[1] - x[0]).item()
     gap = np.abs(mean - mean[48] - believed + believed[48]).max()
     print(f"{name:38s} area under the slope seen as a curve: at most {gap:.3f} from the measured mean")
+gap = np.abs(means["uniform noise, bnn"] - mean_of_noisy_sign(x.numpy())).max()
+print(f"{'uniform noise, your exercise 2.1':38s} at most {gap:.3f} from the measured mean")
 
 plots.curves(x.numpy(), means, dict(zip(means, slopes, strict=True)))
 
@@ -120,12 +122,13 @@ plots.curves(x.numpy(), means, dict(zip(means, slopes, strict=True)))
 # Take units that really draw their sign, with the probability of exercise 2.2. With $n$ of them there are $2^n$ outcomes, and
 # for small $n$ we can try them all. The expected loss is then a plain sum, and its gradient is **exact**:
 #
-# $$\mathcal L = \sum_b P(b)\,(y(b) - t)^2, \qquad P(b) = \prod_i \frac{1 + b_i \tanh a_i}{2}$$
+# $$\mathcal L = \sum_b P(b)\,(y(b) - t)^2$$
 #
 # ### Exercise 2.3 · the probability of an outcome
 # difficulty ●●○○○ · importance ●●●○○ · 4 minutes
 #
-# `codes` has one outcome in each row, `means` holds $\tanh a_i$ of each unit. Return the probability of each row.
+# `codes` has one outcome in each row, `means` holds the mean $\tanh a_i$ of each unit. The units draw independently. What is the
+# probability of each row? (Which probability of +1 has a unit whose mean is 0, and which one whose mean is 1?)
 
 
 # %%
@@ -199,6 +202,27 @@ def reinforce(drives, codes, loss, baseline):
 check.ex_2_4(reinforce)
 
 # %% [markdown]
+# Is it right on average? The net of section 2 can be counted: 64 outcomes, your guess for each. (A weight behind input $x$ gets $x$ times the
+# gradient to its drive.)
+
+# %%
+codes = stochastic.codes_of(net)
+drives = stochastic.drives(net, input_0, codes)
+losses = (drives[1][:, 0] - target_0).square().numpy()
+unit, place = divmod(weight, 4)  # three inputs and a bias
+for baseline in (0.0, losses.mean()):
+    guesses = [
+        reinforce(a, b, loss, baseline)[unit] * input_0[place].item()
+        for a, b, loss in zip(drives[0].numpy(), codes[0].numpy(), losses, strict=True)
+    ]
+    mean = (p * guesses).sum()
+    print(
+        f"baseline {baseline:.2f}: mean {mean:+.3f}, standard deviation {(p * (guesses - mean) ** 2).sum() ** 0.5:.3f}"
+    )
+
+# %% [markdown]
+# The mean is the exact gradient, with or without a baseline. What the baseline changes is the scatter.
+#
 # **Straight-through** lets the loss's own derivative $\partial \ell / \partial b$ pass, times a slope. Where the loss is linear in each $b_i$ and
 # the slope is that of the mean, this is right on average, too. A squared error is not linear. The smallest case shows it: one
 # unit, and $\ell = (b - t)^2$.
@@ -222,6 +246,14 @@ def bias(a, t):
 
 # %%
 check.ex_2_5(bias)
+
+# %%
+a, t = np.array([-1.0, 0.25, 1.0, 2.0]), 0.8
+slope = 1 - np.tanh(a) ** 2
+b = np.where(rng.random((200_000, 4)) < 1 / (1 + np.exp(-2 * a)), 1, -1)
+print("drive             ", a)
+print("bias, drawn       ", ((2 * (b - t) * slope).mean(axis=0) + 2 * t * slope).round(2))
+print("bias, by your rule", bias(a, t).round(2))
 
 # %% [markdown]
 # Gradient *descent* with this bias pushes $a$ towards 0, that is, towards indecision, whatever the target. Not always a harm, but not what
@@ -451,6 +483,10 @@ cases = {
     "large start, no dead zone": latent.Settings(spread=3.0, weight="bit-weight"),
 }
 told = {label: list(latent.train(settings, snapshots=30)) for label, settings in cases.items()}
+for value in (0.07, 3.0):
+    print(
+        f"a latent weight of {value} flips after {steps_to_flip(value, 0.01):.0f} steps of 0.01, if all agree"
+    )
 for label, snapshots in told.items():
     print(
         f"{label:27s} latent weights beyond ±1: {snapshots[-1].outside:4.0%}   accuracy {snapshots[-1].accuracy:.1%}"

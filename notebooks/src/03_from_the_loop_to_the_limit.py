@@ -35,6 +35,9 @@ bits.set_threads(1)  # one thread everywhere, so that steps can be compared
 # A linear layer of BERT-base: 128 tokens of 768 values meet 768 rows of weights. Each of the 128 · 768 dot products multiplies
 # and adds 768 times. We count **one multiplication and one addition as two operations**, for bits as for floats, and compare
 # operations per second: so a slow way may be measured on a small piece of the task.
+#
+# After the loop come NumPy, a compiled loop, panels, and registers filled by hand. **Predict** now: which of these four steps gains most,
+# and how many times faster than the loop is the last one?
 
 # %% tags=["timed"]
 M, K, N = 128, 768, 768
@@ -59,6 +62,7 @@ def loop(x, y):
 
 x, y = a[0].tolist(), w[0].tolist()
 measure("Python loop", lambda: loop(x, y), dots=1)
+check.predict("03.1", None)  # instead of None: for instance "panels, 1,000 times"
 
 # %% [markdown]
 # ## 2. NumPy on words
@@ -119,8 +123,19 @@ def ones_of_pairs(x):
 # %%
 check.ex_3_2(ones_of_pairs)
 
+
 # %% tags=["timed"]
-from binviz_kernels.portable import popcount  # the three lines, compiled
+def ones(x):
+    """Your line first, then fours, then eights, then the sum of all eight bytes in the top one."""
+    x = ones_of_pairs(x)
+    x = (x & 0x3333_3333_3333_3333) + ((x >> 2) & 0x3333_3333_3333_3333)
+    x = (x + (x >> 4)) & 0x0F0F_0F0F_0F0F_0F0F
+    return (x * 0x0101_0101_0101_0101) >> 56
+
+
+assert np.array_equal(ones(words_a), np.bitwise_count(words_a))
+
+from binviz_kernels.portable import popcount  # the same lines, compiled
 
 
 @njit
@@ -204,14 +219,14 @@ assert np.array_equal(bits.xnor_gemm(packed_a, packed_w), truth)
 measure("registers by hand", lambda: bits.xnor_gemm(packed_a, packed_w, out))
 
 speed["the limit"] = max(limit.best(limit.measure(rounds=10)))
-print(f"the limit: {speed['the limit'] / 1e9:,.2f} · 10⁹ operations per second")
 
 # %% [markdown]
-# **Predict** before you run the next cell: how many times faster is the last step than the first? Which single step gains most?
+# **Predict:** which share of the limit do the registers by hand reach? (Your guess of section 1 is printed beside the result.)
 
 # %% tags=["timed"]
 names = list(speed)
-gained = ["", *(f"{speed[b] / speed[a]:.3g} times" for a, b in itertools.pairwise(names))]
+steps = {b: speed[b] / speed[a] for a, b in itertools.pairwise(names)}
+gained = ["", *(f"{gain:.3g} times" for gain in steps.values())]
 figure = go.Figure(
     go.Bar(x=names, y=[speed[name] / 1e9 for name in names], text=gained, textposition="outside")
 )
@@ -221,7 +236,8 @@ said = "; ".join(f"{name} {speed[name] / 1e9:.3g}" for name in names)
 figure.update_layout(
     template="binviz", margin_t=30, meta={"alt": f"Speed in 10⁹ operations per second: {said}."}
 )
-print(f"from the loop to the registers: {speed['registers by hand'] / speed['Python loop']:,.0f} times")
+whole_way = speed["registers by hand"] / speed["Python loop"]
+check.compare("03.1", f"{max(steps, key=steps.get)}; from the loop to the registers {whole_way:,.0f} times")
 in_turns = products.measure(M, K, N, rounds=15)["share"]
 print(f"share of the limit, both measured in turns: {in_turns['median']:.0%}")
 if in_turns["high"] - in_turns["low"] > 0.1 * in_turns["median"]:
@@ -265,7 +281,8 @@ contest = roofline.measure(M, K, N, rounds=10)
 print(
     f"limits: {contest.limit.high / 1e12:.2f} on bits, {contest.float_limit.high / 1e12:.3f} on float32, in 10¹² per second"
 )
-print(f"possible on this core: {contest.limit.high / contest.float_limit.high:.1f} times")
+per_register = 2 * 512 / contest.limit.high, 2 * 16 / contest.float_limit.high  # in seconds instead of cycles
+print(f"possible on this core: {possible(*per_register):.1f} times")
 for name, ratio in contest.ratio.items():
     print(f"torch {name:9s} {1e6 * contest.seconds[name].median:8.1f} µs, {ratio.median:5.1f} times ours")
 print(f"binviz          {1e6 * contest.seconds['binviz'].median:8.1f} µs")
@@ -321,7 +338,14 @@ limits = {
     "1-bit": max(c.limit.high for c in contests),
     "float32": max(c.float_limit.high for c in contests),
 }
-plots.roofline(points, limits, roofline.bandwidth(rounds=4))
+bandwidth = roofline.bandwidth(rounds=4)
+for c in contests:
+    moved = roofline.bytes_moved("binviz", c.rows, K, N)
+    roof = attainable(c.operations, moved, limits["1-bit"], bandwidth)
+    print(
+        f"1 bit, {c.rows:3d} tokens: {c.operations / c.seconds['binviz'].median / roof:.0%} of what is attainable"
+    )
+plots.roofline(points, limits, bandwidth)
 
 # %% [markdown]
 # The numbers beside the points are tokens. Bits have a higher roof *and* stand further to the right, because their weights take

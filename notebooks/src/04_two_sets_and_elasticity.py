@@ -127,6 +127,12 @@ best = {"probabilities": [], "ReLU outputs": []}
 for kind, tensors in (("probabilities", probs), ("ReLU outputs", relus)):
     for low, high in ((-1, 1), (0, 1)):
         best[kind].append([least_lost(tensor[::3], low, high) for tensor in tensors])
+print("layer 4, by your functions, with thresholds that nobody tuned:")
+for kind, tensor, threshold in (("probabilities", probs[4], 0.05), ("ReLU outputs", relus[4], 1.0)):
+    ones = lost_with_zero_and_one(tensor, threshold)
+    print(
+        f"  {kind:13s} −1 and +1 lose {lost_with_signs(tensor):.0%}, 0 and 1 above {threshold} lose {ones:.0%}"
+    )
 
 plots.bars(
     [f"layer {i}" for i in layers],
@@ -421,7 +427,8 @@ for label, chosen in {"shortest": order[:10], "longest": order[-10:]}.items():
 # difficulty ●●●○○ · importance ●●●○○ · 6 minutes
 #
 # `x` is (tokens, channels), `beta` (channels), `grad` (tokens, channels) the gradient of the loss to $x_B$. As for α, rounding counts as the
-# identity, so the slope of $x_B$ to β is 1 where $0 \le (x + \beta)/\alpha \le 1$, else 0. Return the gradient to `beta`.
+# identity. Where does β move $x_B$ then, where not, and with which slope? (At both ends of that window it still does.) Return the gradient
+# to `beta`.
 
 
 # %%
@@ -460,6 +467,13 @@ def learn(shift, rate=0.02, steps=60):
         optimizer.step()
     return lost
 
+
+elastic = binarizers.get("elastic-unsigned", features=relu.shape[1], learn_shift=True, grad_scale=False)
+elastic.initialize(relu)
+above = torch.randn(relu.shape, generator=torch.Generator().manual_seed(0))
+elastic(relu).backward(above)
+yours = beta_gradient(relu.numpy(), elastic.alpha.item(), elastic.beta.detach().numpy(), above.numpy())
+print("the library's gradient to β is yours:", np.allclose(elastic.beta.grad, yours, atol=1e-3))
 
 scale_alone = learn(shift=False)
 plots.lines(

@@ -235,6 +235,16 @@ def learn(layer, rank, steps=150, rate=0.01):
     return 100 * shared, 100 * (shared + more.item())
 
 
+h, estimators = (
+    torch.as_tensor(seen["layers.0.q_in"][:1]),
+    LowRankEstimators(seen["layers.0.q_in"].shape[-1], 1),
+)
+with torch.no_grad():
+    four = [part(h)[0].numpy() for part in (estimators.q_main, estimators.q_residual)]
+    four += [part(h)[0].numpy() for part in (estimators.k_main, estimators.k_residual)]
+    added = estimators.scores(h)[0, 0].numpy()
+print("what the library adds is your E:", np.allclose(added, estimate(*four), atol=1e-5))
+
 one, eight = ([learn(layer, rank) for layer in range(LAYERS)] for rank in (1, 8))
 plots.bars(
     [f"layer {i}" for i in range(LAYERS)],

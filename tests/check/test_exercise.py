@@ -86,7 +86,7 @@ def test_hints_come_one_after_the_other_and_a_known_mistake_uses_none_up(ex_sign
         ex_sign(answer)
         said.append(capsys.readouterr().out.splitlines()[-1])
     known, idea, step, solution = "np.sign(0) is 0.", "Hint: Two values.", "Hint: Compare with 0.", said[4]
-    assert "solution is folded below" in solution
+    assert "solution is folded below:" in solution
     assert said == [known, idea, known, step, solution, solution, "ex_sign: right.", idea]
 
 
