@@ -210,7 +210,7 @@ for cell in experiment.cells:
         print(f"{cell.row:22s} {cell.why}")
 
 # %% [markdown]
-# Each of them was run on both tasks, and none of the results is printed yet. Which are the best and the worst row on SST-2, beside float? And
+# No result is printed yet. Which are the best and the worst row on SST-2, beside float? And
 # is one step better, or two with as many steps altogether?
 
 # %%
