@@ -262,7 +262,7 @@ check.predict("00.4 right", None)  # instead of None: for instance "float, on 70
 
 # %%
 right = {label: answer[disagree] == labels[disagree] for label, answer in answers.items()}
-check.compare("00.4 right", {f"{label} right on": f"{r.mean():.0%}" for label, r in right.items()})
+check.compare("00.4 right", {label: f"right on {r.mean():.0%}" for label, r in right.items()})
 for label, answer in answers.items():
     print(f"{label:5s} right on {100 * (answer == labels).mean():.1f} % of all {len(labels)} pictures")
 shown = disagree[:8]

@@ -323,6 +323,7 @@ found = [
     )
     for begins in asked
 ]
+words = {-1: "fails", 0: "weak", 1: "holds"}
 for f in found:
     said = f"{f.verdict}, {f.doubt}" if f.doubt else f.verdict
     print(f"{said:20s} {f.claim.text}")
@@ -330,7 +331,7 @@ for f in found:
         f"{'':20s} {100 * f.difference:+.1f} points, p {f.p:.2g}, {f.seeds} seeds; {100 * f.seen:.1f} would be seen"
     )
     b, c, p = paired(*(runs.each_example(records[(cell, 0)]) for cell in (f.claim.better, f.claim.worse)))
-    print(f"{'':20s} by your rule, seed 0 alone: {b} against {c}, p {p:.2g}, {verdict(b, c, p):+d}")
+    print(f"{'':20s} by your rule, seed 0 alone: {b} against {c}, p {p:.2g}, {words[verdict(b, c, p)]}")
 
 figure = go.Figure()
 for f in found:
