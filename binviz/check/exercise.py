@@ -121,7 +121,6 @@ class Exercise:
             return self._wrong("Hand in your function, without calling it.")
         outcomes = [_run(answer, case) for case in cases]
         if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
-            self._verdict(False)
             raise Unsolved(f"{self.name}: not written yet. Write your code here, in the cell above.")
         wrong = [(c, o, said) for c, o in zip(cases, outcomes, strict=True) if (said := o.fault(c))]
         if not wrong:
@@ -133,15 +132,18 @@ class Exercise:
         shown = (
             [pasted(case.args, answer), f"{call_of(case.args, answer)}  # {said}"] if case.args else [said]
         )
-        return self._wrong(*shown, self._advice(cases, outcomes) if outcome.usable(case) else outcome.advice)
+        usable = outcome.error is None and not (outcome.changed or unusable(outcome.value, case.want))
+        known = self._known(cases, outcomes)
+        return self._wrong(*shown, known or (self._hint() if usable else outcome.advice))
 
-    def _advice(self, cases: list[Case], outcomes: list["_Outcome"]) -> str:
-        """The sentence of the known mistake that makes the same of every case, or the next hint."""
+    def _known(self, cases: list[Case], outcomes: list["_Outcome"]) -> str:
+        """The sentence of the known mistake that makes the same of every case; empty if there is none."""
         for sentence, mistake in self.mistakes.items():
             if all(o.same(_run(mistake, c)) for c, o in zip(cases, outcomes, strict=True)):
                 return sentence
-        if outcomes[0].error is not None:
-            return ""  # what it raises says enough
+        return ""
+
+    def _hint(self) -> str:
         self.given += 1
         return self.hints[min(self.given, len(self.hints)) - 1]
 
@@ -196,10 +198,6 @@ class _Outcome:
         if self.changed:
             return f"Work on a copy, {self.changed} = {self.changed}.copy(): cells below use the same array."
         return ""
-
-    def usable(self, case: Case) -> bool:
-        """Whether it keeps to the contract, so that advice on its values makes sense."""
-        return self.error is not None or not (self.changed or unusable(self.value, case.want))
 
     def fault(self, case: Case) -> str:
         """What is wrong, as the end of a line; empty when nothing is."""

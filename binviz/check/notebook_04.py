@@ -156,7 +156,7 @@ def ex_4_4() -> Iterator[Case]:
 
 @exercise(
     idea="A step moves it by today's rate, and the rates are a triangle, `rate` high and `steps` long.",
-    step="The area of that triangle. (Check: 80 steps at 0.02 led from 2.0 to about 1.2.)",
+    step="The area of that triangle. (Check: 80 steps at 0.02 led from 2.00 to 1.15.)",
     mistakes={
         "At a constant rate, yes. But it falls to 0: on average it is half.": lambda rate, steps: (
             rate * steps
