@@ -342,9 +342,7 @@ bandwidth = roofline.bandwidth(rounds=4)
 for c in contests:
     moved = roofline.bytes_moved("binviz", c.rows, K, N)
     roof = attainable(c.operations, moved, limits["1-bit"], bandwidth)
-    print(
-        f"1 bit, {c.rows:3d} tokens: {c.operations / c.seconds['binviz'].median / roof:.0%} of what is attainable"
-    )
+    print(f"1 bit, {c.rows:3d} tokens: {c.operations / c.seconds['binviz'].median / roof:.0%} of the roof")
 plots.roofline(points, limits, bandwidth)
 
 # %% [markdown]
