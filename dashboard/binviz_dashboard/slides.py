@@ -38,7 +38,7 @@ def _digits() -> tuple[nn.Module, nn.Module, Any]:
     """A float network for digits, its 1-bit twin, and a digit."""
     pair = subject.of(DIGITS)
     floats, binaries = map(zoo.load, pair.pair)
-    return floats.eval(), binaries.eval(), pair.task.example(3)
+    return floats.eval(), binaries.eval(), pair.task.example(3, "", None)
 
 
 def bits() -> go.Figure:
