@@ -21,6 +21,6 @@ def test_a_link_of_a_document_shows_what_it_says(visit, link):
     assert asked and (page or "answers") in PAGES
     app = visit(page or "answers", **asked)
     assert not app.exception and not app.error and not app.warning
-    assert {key: app.query_params[key][0] for key in asked if key in app.query_params} == {
-        key: value for key, value in asked.items() if key in app.query_params
-    }
+    # a value that is a page's own first choice leaves the address
+    shown = {key: "".join(app.query_params[key]) for key in asked if key in app.query_params}
+    assert shown == {key: asked[key] for key in shown}
