@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -260,6 +260,21 @@ def claims(
         typer.echo(json.dumps([entry.to_dict() for entry in entries], indent=1, ensure_ascii=False))
     else:
         typer.echo(printable(ledger.table(entries)))
+
+
+@app.command()
+def figures(
+    out: Annotated[Path, typer.Option(help="Folder for them.")] = Path("figures"),
+    form: Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the files.")] = "svg",
+    theme: Annotated[
+        Literal["light", "dark"], typer.Option(help="Of the slides; their ground shows through.")
+    ] = "light",
+) -> None:
+    """Draw the figures of a lecture for slides, from bundled models and records (needs kaleido and a Chrome)."""
+    from binviz_dashboard import slides
+
+    for path in slides.write(out, form, theme):
+        typer.echo(str(path))
 
 
 @app.command()

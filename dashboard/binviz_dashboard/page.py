@@ -10,22 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from binviz.errors import UserError
 from binviz_dashboard import state, style, tour
-
-#: What a page may say in its glossary: word -> its meaning, for somebody who has never heard of it.
-WORDS = {
-    "activation": "a number that one layer of a network hands to the next",
-    "binarizer": "maps numbers to two values, such as −1 and +1, which fit into one bit",
-    "code": "the small integer that a binarizer gives, before any scale: −1 or +1, or 0 or 1",
-    "flip": "the sign of a latent weight changes, and with it the bit",
-    "latent weight": "the float weight that training moves; only its sign is used",
-    "mass": "the share of a row of attention's probabilities that lies on some of its keys",
-    "packed": "weights and activations as bits in machine words, and products by counting bits",
-    "recipe": "which binarizer stands where in a network, and what stays float",
-    "scale": "the number by which codes are multiplied, so that they are as large as what they stand for",
-    "surrogate": "the slope that training uses in place of the binarizer's own, which is zero nearly everywhere",
-    "teacher": "the float network that a 1-bit network was made from and learned from",
-    "threshold": "where a binarizer changes from one code to the other",
-}
+from binviz_dashboard.glossary import WORDS
 
 
 @contextmanager
@@ -38,7 +23,7 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
     Args:
         question: that the page answers.
         try_this: one thing to do here; a link in Markdown, mostly.
-        words: of `WORDS`, explained on the page.
+        words: of the glossary, explained on the page.
     """
     guide = st.container()
     with st.container(horizontal=True, vertical_alignment="center", key=f"{state.OURS}-head"):

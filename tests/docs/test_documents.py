@@ -11,13 +11,17 @@ import pytest
 from binviz.bench import records
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
-def test_their_python_runs():
-    """In one process, since that takes most of the time; each document by itself."""
+@pytest.mark.parametrize(
+    "names",
+    [["README.md", "CONTRIBUTING.md"], pytest.param(["docs/add-your-paper.md"], marks=pytest.mark.slow)],
+)
+def test_their_python_runs(names):
+    """In one process, since that takes most of the time; each document by itself. The longer one trains."""
     programs = []
-    for name in DOCUMENTS:
+    for name in names:
         text = (ROOT / name).read_text(encoding="utf-8")
         blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
         assert blocks, name
@@ -37,7 +41,8 @@ def test_their_python_runs():
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+    here = (ROOT / name).parent
+    assert [link for link in links if "://" not in link and not (here / link).exists()] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
