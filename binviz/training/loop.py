@@ -273,8 +273,9 @@ def fit(
         if resume is not None:
             checkpoint.save(resume, learners, optimizer.optimizer, state())
 
-    quiet = not accelerator.is_main_process
-    bar = tqdm(total=config.steps, initial=step, desc=label, disable=quiet, mininterval=1.0)
+    # Left out on the main process, `disable` is what the variable TQDM_DISABLE says.
+    quiet: dict[str, Any] = {} if accelerator.is_main_process else {"disable": True}
+    bar = tqdm(total=config.steps, initial=step, desc=label, mininterval=1.0, **quiet)
     with bar, held_interrupts() as interrupts, last_logits(model) as logits:
         while step < config.steps:
             _follow_schedules(binarizers, optimizer, peaks, step, config)
