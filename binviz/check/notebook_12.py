@@ -80,9 +80,9 @@ def ex_12_2() -> Iterator[Case]:
         yield Case((rows, inputs, scales), 8 * rows * words + 4 * scales)
 
 
-def _leads(differ: int, first: int, step: int, level: float = 0.05, two: float = 1) -> int:
+def _leads(differ: int, first: int, step: int, two: float = 1) -> int:
     found = range(first, differ + 1, step)
-    seen = (lead for lead in found if two * binomtest((differ + lead) // 2, differ).pvalue < level)
+    seen = (lead for lead in found if two * binomtest((differ + lead + 1) // 2, differ).pvalue < 0.05)
     return next(seen, 0)
 
 

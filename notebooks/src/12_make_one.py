@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will** | find out which parts of a network had better stay float; write a binarizer of your own and register it; turn a float ViT into a 1-bit one with `binarize_` and read what became of each layer; write down a claim, train both sides of it, and judge it; pack your model and compare it with itself; exchange the optimizer |
-# | **Minutes** | 20 to read, 1 to run, 25 for the exercises |
+# | **Minutes** | 20 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebooks 02, 04 and 05 |
 # | **Papers** | BNN [1602.02830](https://arxiv.org/abs/1602.02830) section 1.3; XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3; ReActNet [2003.03488](https://arxiv.org/abs/2003.03488) |
 # | **Not reproduced** | no paper's number. 300 steps on 8×8 digits with one seed show that a mechanism works, not how good a method is |
@@ -387,11 +387,7 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # | comparison | other steps, data or start | the same | and five seeds |
 # | verdict | "better by x points" | with p and interval | and says what it does not show |
 # | model | accuracy alone | and bytes, counted | and packed, with answers compared |
-
-# %%
-check.tally()
-
-# %% [markdown]
+#
 # ## Four questions
 #
 # **Why does the first layer stay float, if its weights are so few?**
