@@ -50,7 +50,7 @@ def _sign(x: float) -> float:
 
 
 @exercise(
-    idea="The integral of a slope is a difference of the function with that slope. Which one has the slope 1 in [-1, 1]?",
+    idea="The integral of a slope is a difference of its function. Which function has the slope 1 in [-1, 1]?",
     step="It is np.clip: the gradients add up to clip(x) - clip(r). Compare that with what the sign does.",
     mistakes={
         "The gradients add up to something, too: subtract it from what the sign did.": lambda r, x: (
