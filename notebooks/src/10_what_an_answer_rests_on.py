@@ -95,6 +95,10 @@ check.ex_10_1(without_each)
 
 
 # %%
+check.predict("10.1", None)  # instead of None: two correlations, {"float": ..., "1-bit": ...}
+
+
+# %%
 def absence(model, picture, target):
     """What each pixel is worth: the score less the score without it, (64,)."""
     others = torch.from_numpy(without_each(picture[0].numpy(), 0.0))[:, None]
@@ -124,7 +128,7 @@ found = {
 }
 steps = np.arange(-0.5, 1.01, 0.25)
 shown = {network: 100 * np.histogram(each, steps)[0] / len(each) for network, each in found.items()}
-print("mean correlation:", ", ".join(f"{network} {np.mean(each):.2f}" for network, each in found.items()))
+check.compare("10.1", {network: f"{np.mean(each):.2f}" for network, each in found.items()})
 ranges = [f"{low:.2f} to {low + 0.25:.2f}" for low in steps[:-1]]
 plots.bars(ranges, shown, "correlation with absence (no unit)", "digits (%)", ".0f")
 

@@ -255,6 +255,9 @@ print("\nclaimed:", claim.inequality)
 # **Predict:** do both learn? And by the end, is there a gap between their losses?
 
 # %%
+check.predict("12.6", None)  # instead of None: right answers in percent, {"bnn-threshold": ..., "mine": ...}
+
+# %%
 problem = tasks.get("digits").problem(None, batch_size=32, seed=0)
 SETTINGS = {"batch_size": 32, "weight_decay": 0.05, "scale_lr": 1e-3}
 
@@ -301,8 +304,7 @@ def record(name):
 
 found = judge(claim, {(name, 0): record(name) for name in right})
 ahead, behind = (int((right[a] & ~right[b]).sum()) for a, b in (list(right)[::-1], list(right)))
-for name, each in right.items():
-    print(f"{name:14s}{100 * each.float().mean():5.1f} % right")
+check.compare("12.6", {name: f"{100 * each.float().mean():.1f} %" for name, each in right.items()})
 print(f"mine is ahead on {ahead} digits, behind on {behind}; a lead of", end=" ")
 print(f"{smallest_lead(ahead + behind)} of these {ahead + behind} would have been enough")
 print(
@@ -420,7 +422,7 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 #
 # **Next:** notebook 09 asks what all this saves, and by whose count; notebook 10 what the model you made looks at. In the dashboard (`make app`):
 # [the same recipe, trained for longer, and what its queries look like](http://localhost:8501/inside?model=digits-vit.bnn-threshold&view=Distributions&tensor=layers.*.q),
-# [the surrogates beside each other](http://localhost:8501/binarizers?binarizer=bnn).
+# [the surrogates beside each other](http://localhost:8501/binarizers?binarizer=bireal-activation&beside-it=bnn).
 #
 # ## References
 #
