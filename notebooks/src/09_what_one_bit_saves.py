@@ -242,7 +242,7 @@ shown = {name: [np.nan if v is None else v for v in values] for name, values in 
 plots.bars(kinds, shown, "against what", "times faster, or fewer (factor)", ".1f")
 
 # %% [markdown]
-# A third to a half of the count, against the slowest competitor, and a tenth against int8. No mistake was made: a processor multiplies floats many at once as well, and a "one" of 64 products is three instructions. The count is a property of the network; the time is one of network, code and machine. Both are worth printing. One does not stand for the other.
+# A third to a half of the count, against the slowest competitor, and a tenth against int8. No mistake was made: a processor multiplies floats many at once as well, and a "one" of 64 products is an XOR, a count and an addition. The count is a property of the network; the time is one of network, code and machine. Both are worth printing. One does not stand for the other.
 #
 # ## 8. What you pay, what you get
 #
@@ -330,7 +330,7 @@ for line, value in form.items():
 #
 # **The count says 56, the clock says 18. Who is wrong?**
 # <details><summary>Answer</summary>
-# Nobody. The count assumes that a machine does one float product or 64 of bits at a time; real ones do many floats at once, and several instructions for 64 bits.
+# Nobody. The count assumes that a machine does one float product or 64 of bits at a time; real ones do many floats at once, and for bits an XOR, a count and an addition.
 # </details>
 #
 # ## Summary

@@ -203,7 +203,7 @@ for name, (rows, *others) in (matrices | {"layers.0.fc2": (64, 128)}).items():
     print(f"{name:45s}{4 * rows * inputs:7,} bytes in float, {ratio:4.1f} times less in bits")
 
 # %% [markdown]
-# One parameter in 27 is a float, and these few are more than half of the bytes. And the first layer would hardly shrink: with four inputs a row, its words are nearly empty, and its scales weigh as much. So it has the most to lose and the least to
+# One parameter in 27 is a float, and these few are more than half of the bytes. And the first layer would hardly shrink: with four inputs a row, its words are nearly empty, and its scales come on top. So it has the most to lose and the least to
 # gain. (Words could be shared between rows; no kernel would thank you.)
 #
 # ## 5. First the claim
@@ -249,7 +249,7 @@ print("\nclaimed:", claim.inequality)
 #
 # ## 6. Train
 #
-# 300 steps of 32 digits, AdamW, the rate rising for 30 steps and then falling to zero: `fit` is the loop behind all of binviz's models, and one page long. Both start from the float model's weights and see the same batches. It takes a quarter of
+# 300 steps of 32 digits, AdamW, the rate rising for 30 steps and then falling to zero: `fit` is the loop behind all of binviz's models, and made to be read. Both start from the float model's weights and see the same batches. It takes a quarter of
 # a minute each, more on a busy machine.
 #
 # **Predict:** do both learn? And by the end, is there a gap between their losses?
@@ -376,7 +376,7 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # Hardly any sign changed, and yet the loss fell nearly as fast! What learned there are the floats: first layer, norms, biases, head. A loss that falls does not show that bits learn; watch the flips.
 #
 # One warning goes with Adam: weight decay pulls latent weights to zero, where a small step flips them. In a float network decay keeps weights small; here it makes signs restless. (Helwegen and others take the next step and throw the latent weight away: their optimizer
-# *Bop* flips a sign when a running mean of its gradient says so long enough.)
+# *Bop* flips a sign when a running mean of its gradient says so strongly enough.)
 #
 # ## Your report
 #
