@@ -14,6 +14,9 @@ from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_
 from binviz.check.notebook_05 import ex_5_1, ex_5_2, ex_5_3, ex_5_4
 from binviz.check.notebook_06 import ex_6_1, ex_6_2, ex_6_3, ex_6_4, ex_6_5
 from binviz.check.notebook_07 import ex_7_1, ex_7_2, ex_7_3, ex_7_4, ex_7_5
+from binviz.check.notebook_09 import ex_9_1, ex_9_2, ex_9_3
+from binviz.check.notebook_10 import ex_10_1, ex_10_2, ex_10_3
+from binviz.check.notebook_12 import ex_12_1, ex_12_2, ex_12_3
 from binviz.check.shown import Word
 
 __all__ = [
@@ -65,6 +68,15 @@ __all__ = [
     "ex_7_3",
     "ex_7_4",
     "ex_7_5",
+    "ex_9_1",
+    "ex_9_2",
+    "ex_9_3",
+    "ex_10_1",
+    "ex_10_2",
+    "ex_10_3",
+    "ex_12_1",
+    "ex_12_2",
+    "ex_12_3",
     "exercise",
     "last",
     "predict",

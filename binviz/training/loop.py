@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -273,7 +274,8 @@ def fit(
         if resume is not None:
             checkpoint.save(resume, learners, optimizer.optimizer, state())
 
-    quiet = not accelerator.is_main_process
+    # In a notebook tqdm does not look at its own variable.
+    quiet = not accelerator.is_main_process or "TQDM_DISABLE" in os.environ
     bar = tqdm(total=config.steps, initial=step, desc=label, disable=quiet, mininterval=1.0)
     with bar, held_interrupts() as interrupts, last_logits(model) as logits:
         while step < config.steps:

@@ -1,0 +1,115 @@
+"""The exercises of notebook 12: a window that follows its row, bytes of a packed matrix, what a test can see."""
+
+from collections.abc import Iterator
+from math import comb
+
+import numpy as np
+from scipy.stats import binomtest
+
+from binviz.check.exercise import Case, exercise
+
+
+def _half(x: np.ndarray) -> np.ndarray:
+    return 2 * np.abs(x).mean(axis=-1, keepdims=True)
+
+
+@exercise(
+    idea="How high is a rectangle of area 2 that reaches from -a to a? And how far does it reach in this row?",
+    step="With a = twice the mean of |x| over the last axis: 1/a where |x| <= a, else 0; no division where a is 0.",
+    mistakes={
+        "The area grows with the window: a slope of 1 from -a to a has the area 2a. Make it 2.": (
+            lambda x: (np.abs(x) <= _half(x)) * 1.0
+        ),
+        "The window reaches from -a to a, so it is 2a wide: this area is 1.": lambda x: (
+            (np.abs(x) <= _half(x)) / np.maximum(2 * _half(x), 1e-30)
+        ),
+        "Each row has a size of its own: take the mean over the last axis and keep it.": lambda x: (
+            (np.abs(x) <= 2 * np.abs(x).mean()) / (2 * np.abs(x).mean())
+        ),
+        "It reaches to twice the mean size, not to the mean size.": lambda x: (
+            (np.abs(x) <= _half(x) / 2) / np.maximum(_half(x) / 2, 1e-30)
+        ),
+        "A row of zeros divides by 0 here. Its slope is 0.": lambda x: (np.abs(x) <= _half(x)) / _half(x),
+        "That row of zeros passes everything, times a huge number. Its slope is 0.": lambda x: (
+            (np.abs(x) <= _half(x)) / np.maximum(_half(x), 1e-8)
+        ),
+        "The size of a number is |x|: large negative ones lie outside as well.": lambda x: (
+            (x <= _half(x)) / np.where(_half(x) > 0, _half(x), np.inf)
+        ),
+    },
+)
+def ex_12_1() -> Iterator[Case]:
+    """A surrogate of area 2 for each row, constant as far as twice the row's mean size."""
+    yield Case((np.array([1.0, -1.0, 4.0]),), np.array([0.25, 0.25, 0.25]))
+    yield Case((np.array([1.0, -1.0, -7.0]),), np.array([1, 1, 0]) / 6)
+    yield Case((np.array([[0.0, 0.0, 0.0], [0.5, -0.5, 0.0]]),), np.array([[0.0] * 3, [1.5] * 3]))
+    x = np.array([[9.0, 0.1, -0.1, 0.2], [0.01, -0.09, 0.02, 0.0]])
+    sizes = [sum(map(abs, row)) / 4 for row in x.tolist()]
+    want = [[1 / (2 * s) if abs(v) <= 2 * s else 0 for v in row] for row, s in zip(x, sizes, strict=True)]
+    yield Case((x,), np.array(want))
+
+
+@exercise(
+    idea="A word holds 64 bits and no row shares one with the next. How many words does a row of 65 need?",
+    step="The inputs over 64, rounded up, are the words of a row: 8 bytes each. Then 4 bytes for each scale.",
+    mistakes={
+        "Bits are packed into words of 64 row by row: a row's last word is full or not, it takes 8 bytes.": (
+            lambda rows, inputs, scales: rows * inputs / 8 + 4 * scales
+        ),
+        "Each row begins a new word: round up for a row, not for the whole matrix.": (
+            lambda rows, inputs, scales: -(-rows * inputs // 64) * 8 + 4 * scales
+        ),
+        "The scales are missing: they are floats of 4 bytes.": (
+            lambda rows, inputs, scales: rows * -(-inputs // 64) * 8
+        ),
+        "Rounded down, the last inputs of a row are lost: round up.": (
+            lambda rows, inputs, scales: rows * (inputs // 64) * 8 + 4 * scales
+        ),
+        "A full last word needs no further one: 64 inputs are one word.": (
+            lambda rows, inputs, scales: rows * (inputs // 64 + 1) * 8 + 4 * scales
+        ),
+        "A word is 8 bytes; you count words, or bits.": (
+            lambda rows, inputs, scales: rows * -(-inputs // 64) + 4 * scales
+        ),
+    },
+)
+def ex_12_2() -> Iterator[Case]:
+    """Bytes of a packed matrix: whole words for each row, and its scales."""
+    for rows, inputs, scales in ((2, 64, 1), (3, 65, 3), (1, 4, 1), (10, 128, 0), (64, 127, 64)):
+        words = len(range(0, inputs, 64))
+        yield Case((rows, inputs, scales), 8 * rows * words + 4 * scales)
+
+
+def _leads(differ: int, first: int, step: int, two: float = 1) -> int:
+    found = range(first, differ + 1, step)
+    seen = (lead for lead in found if two * binomtest((differ + lead + 1) // 2, differ).pvalue < 0.05)
+    return next(seen, 0)
+
+
+@exercise(
+    idea="If one is ahead on b of the examples and behind on c, then b + c = differ. Which leads b - c are possible?",
+    step="A lead has the parity of `differ`. From the smallest: b = (differ + lead) / 2 gives p.",
+    mistakes={
+        "The lead is b - c. With b + c fixed, b = (differ + lead) / 2; you return b.": lambda differ: (
+            (differ + lead) // 2 if (lead := _leads(differ, differ % 2, 2)) else 0
+        ),
+        "Two-sided: a lead of the other one would have surprised as much. This is half of p.": lambda differ: (
+            _leads(differ, differ % 2, 2, two=0.5)
+        ),
+        "b and c are whole numbers: with an even `differ` the lead is even, with an odd one odd.": lambda differ: (
+            _leads(differ, 1, 1)
+        ),
+        "Even if all of so few speak for one side, p is not below .05. Return 0 then.": lambda differ: (
+            _leads(differ, differ % 2, 2) or differ
+        ),
+    },
+)
+def ex_12_3() -> Iterator[Case]:
+    """The smallest lead that McNemar's exact test calls more than chance, among examples on which two models differ."""
+    for differ in (6, 5, 10, 25, 100):
+        leads = [
+            2 * b - differ
+            for b in range(differ + 1)
+            if 2 * b > differ and 40 * sum(comb(differ, i) for i in range(b, differ + 1)) < 2**differ
+        ]
+        yield Case((differ,), min(leads, default=0))
