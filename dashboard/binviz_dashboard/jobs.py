@@ -102,6 +102,7 @@ def offer(label: str, key: str, question: Any, work: Callable[[Tell], Any], ceil
         ceiling: seconds that it may take.
     """
     mine: dict[str, Job] = state.visit().jobs
+    key = state.own(key)
     last = mine.get(f"{key} last")
     if last is None or last.done.is_set():
         if last is not None and last.error is None:
