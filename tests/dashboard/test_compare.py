@@ -42,9 +42,6 @@ def test_both_are_drawn_with_one_set_of_widgets_and_on_the_same_scales(visit):
 
 def test_a_choice_moves_both_and_the_second_follows_to_the_next_page(visit):
     app = visit("inside", model=ONE, second=OTHER, measure="cosine")
-    said = [
-        text for text in (caption.value for caption in app.markdown) if "teacher, before and after" in text
-    ]
     app.selectbox(key="place").set_value("layers.1.ffn_act").run()
     assert sum("layers.1.ffn_act: teacher" in text.value for text in app.markdown) == 2
     app.switch_page("views/answers.py").run()
