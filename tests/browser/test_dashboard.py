@@ -181,12 +181,22 @@ def test_the_tour_is_walked_without_a_mouse_and_frames_what_it_talks_about(visit
         expect(framed).to_be_in_viewport()
         if number < len(tour.steps()):
             page.keyboard.press("PageDown")
-    for number, step in reversed(list(enumerate(tour.steps()[-4:-1], start=len(tour.steps()) - 3))):
-        page.go_back()
-        page.get_by_text(f"{number} of {len(tour.steps())}: {step.title}").wait_for()
+    assert not visitor.complaints
+
+
+def test_back_and_forward_lead_over_the_pages_of_the_tour(visitor):
+    last = len(tour.steps())
+    page = visitor.go(f"tradeoffs?part=Speed&tour={last - 1}")
+    page.keyboard.press("PageDown")
+    for number, then in ((last, page.go_back), (last - 1, page.go_forward), (last, None)):
+        step = tour.steps()[number - 1]
+        page.get_by_text(f"{number} of {last}: {step.title}").wait_for()
+        page.wait_for_timeout(500)
         visitor.settle()
         assert urlparse(page.url).path == f"/{step.page}"
         assert not page.get_by_text("From the link").count()
+        if then:
+            then()
     assert not visitor.complaints
 
 
