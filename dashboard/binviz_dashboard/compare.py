@@ -52,5 +52,4 @@ def show(first: Subject, second: Subject | None, draw: Callable[[Subject], objec
             try:
                 draw(second)
             except UserError as error:
-                line = str(error)
-                st.info(state.plain(line[:1].upper() + line[1:]), icon=":material/info:")
+                st.info(state.plain(state.sentence(str(error))), icon=":material/info:")

@@ -108,7 +108,7 @@ def offer(label: str, key: str, question: Any, work: Callable[[Tell], Any], ceil
         if last is not None and last.error is None:
             mine[key] = last
         elif last is not None and last.error != STOPPED:
-            st.error(state.plain(f"{last.error[:1].upper()}{last.error[1:]}"), icon=":material/error:")
+            st.error(state.plain(state.sentence(last.error)), icon=":material/error:")
         if st.button(label, key=key):
             mine[f"{key} last"] = last = Job(question, work, ceiling, _here())
             Thread(target=last.run, daemon=True, name=f"binviz {key}").start()

@@ -37,7 +37,8 @@ class Visit:
     given: those of the URL that no widget has taken yet. fresh: the URL is to be read, so a widget that it does not
     name has its default. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
     defaults: those left out of the URL. usual: key -> the default when it was last shown. said: see `say`. refused:
-    lines about values that could not be used. jobs: key -> work of the visitor's, see `jobs`. twice: see `again`.
+    lines about values that could not be used. jobs: key -> work of the visitor's, see `jobs`. twice: see `again`. sent:
+    ids of the widgets whose values the browser brought to a session that did not know it.
     """
 
     page: str | None = None
@@ -53,6 +54,7 @@ class Visit:
     refused: list[str] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
     twice: bool = False
+    sent: tuple[str, ...] = ()
 
 
 def visit() -> Visit:
@@ -70,6 +72,9 @@ def arrive(page: str) -> None:
     seen.moved = moved = page != seen.page
     context = get_script_run_ctx()
     returned = context is not None and context.is_history_navigation
+    # After a restart of the server a browser is silent until a click, with which it sends what all its widgets show
+    met = context is None or seen.page is not None
+    seen.sent = () if met else tuple(context.session_state._state._new_widget_state)
     # A click that comes before the browser has heard of the last URL sends the one before it: the click counts.
     if moved or (url != seen.written and not touched):
         # Without values a page's name shows what follows from page to page, an entry of the history the defaults
@@ -243,6 +248,15 @@ def carry(key: str, default: V, read: Callable[[str], V]) -> V:
     return _end(key, st.session_state[key], default)
 
 
+def sentence(line: str) -> str:
+    """The line of an error as a sentence; a name in front, of a model or a folder, stays as it is.
+
+    >>> sentence("port 80 is taken"), sentence("google/bert is none")
+    ('Port 80 is taken', 'google/bert is none')
+    """
+    return line[:1].upper() + line[1:] if line.partition(" ")[0].isalpha() else line
+
+
 @contextmanager
 def again() -> Iterator[None]:
     """Around a view that is drawn once more, of another model: a widget that the page has stays one, with one value.
@@ -302,7 +316,9 @@ def _begin(key: str, default: Any, read: Callable[[str], Any], mend: Callable[[A
     if key.startswith(OURS):
         raise ValueError(f"{key!r} begins as the frame's own keys do")
     seen, chosen = visit(), st.session_state
-    if key in seen.given:
+    if any(ident.endswith(f"-{key}") for ident in seen.sent):
+        seen.given.pop(key, None)
+    elif key in seen.given:
         text = seen.given.pop(key)
         try:
             chosen[key] = read(text)

@@ -298,12 +298,17 @@ def test_a_server_that_is_restarted_finds_two_visitors_as_they_were(chromium):
                 "document.querySelector('[data-testid=stApp]').dataset.testConnectionState === 'CONNECTED'"
             )
             page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        box = bits.get_by_role("combobox", name="Codes of a")
+        box.click()
+        bits.get_by_role("option", name="0 and 1 (AND)").click()  # the first click after it counts
+        bits.wait_for_url(lambda url: "codes=" in url)
         for anew in (False, True):
             if anew:
                 for page in visitors:
                     page.reload()
                     page.wait_for_selector(".js-plotly-plot .main-svg")
             assert bits.get_by_label("Activations a", exact=True).input_value() == "1 -1 1"
+            assert box.input_value() == "0 and 1 (AND)"
             assert inside.get_by_label("Picture", exact=True).input_value() == "4"
         for page in visitors:
             assert not page.locator("[data-testid=stAlert], [data-testid=stException]").count()

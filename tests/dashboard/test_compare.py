@@ -44,6 +44,7 @@ def test_a_choice_moves_both_and_the_second_follows_to_the_next_page(visit):
     app = visit("inside", model=ONE, second=OTHER, measure="cosine")
     app.selectbox(key="place").set_value("layers.1.ffn_act").run()
     assert sum("layers.1.ffn_act: teacher" in text.value for text in app.markdown) == 2
+    app.query_params.clear()  # as a click on a page's name does
     app.switch_page("views/answers.py").run()
     assert app.selectbox(key="second").value == OTHER
     assert {"answers", "answers-2", "sizes"} == set(figures(app))
