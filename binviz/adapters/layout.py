@@ -100,4 +100,9 @@ def has(model: nn.Module, *paths: str) -> bool:
 
 def paths_with(model: nn.Module, *needed: str) -> list[str]:
     """Paths of the submodules under which all `needed` paths exist, in module order."""
-    return [path for path, module in model.named_modules() if has(module, *needed)]
+    known = {path for path, _ in model.named_modules(remove_duplicate=False)}
+    return [
+        path
+        for path, _ in model.named_modules()
+        if all(f"{path}.{each}".lstrip(".") in known for each in needed)
+    ]

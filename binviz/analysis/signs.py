@@ -170,8 +170,8 @@ def random_flips(model: nn.Module, share: float, seed: int = 0, paths: Sequence[
 def _drawn(layer: PackedLayer, share: float, seed: Sequence[int]) -> Words:
     rows, K = len(layer.bits), math.prod(layer.shape[1:])
     flips = np.zeros(rows * K, bool)
-    order = np.random.default_rng(seed).permutation(len(flips))
-    flips[order[: round(share * len(flips))]] = True
+    if count := round(share * len(flips)):
+        flips[np.random.default_rng(seed).permutation(len(flips))[:count]] = True
     return pack_rows(flips.reshape(rows, K)).words
 
 

@@ -24,6 +24,7 @@ from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.patches import ones_entropy, patch_attention
 from binviz.plots.residuals import residuals
 from binviz.plots.robustness import robustness
+from binviz.plots.scales import same_scales
 from binviz.plots.signs import flips
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import (
@@ -82,6 +83,7 @@ __all__ = [
     "residuals",
     "robustness",
     "roofline",
+    "same_scales",
     "scale_sweep",
     "sensitivity",
     "threshold_sweep",

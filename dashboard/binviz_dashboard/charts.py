@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from binviz import plots
 from binviz.plots import narrow, theme
 from binviz_dashboard import state, style
 
@@ -44,6 +48,35 @@ _PRESS = st.components.v2.component(
 )
 
 
+class _Waiting(NamedTuple):
+    """A figure that is drawn when its like is known: of what name, and where."""
+
+    name: str
+    key: str
+    figure: go.Figure
+    clicked: Callable[[Any], None] | None
+    place: DeltaGenerator
+
+
+_waiting: ContextVar[list[_Waiting] | None] = ContextVar("waiting", default=None)
+
+
+@contextmanager
+def same_scales() -> Iterator[None]:
+    """Around a view that is drawn twice: its figures are drawn at the end, two of a name on the same scales."""
+    token = _waiting.set([])
+    try:
+        yield
+        waiting = _waiting.get() or []
+    finally:
+        _waiting.reset(token)
+    for name in dict.fromkeys(each.name for each in waiting):
+        alike = [each for each in waiting if each.name == name]
+        for each, figure in zip(alike, plots.same_scales([each.figure for each in alike]), strict=True):
+            with each.place:
+                _draw(figure, each.key, each.clicked)
+
+
 def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None = None) -> None:
     """Draw a figure of `binviz.plots` with its bar: enlarge, picture, figure, description, code.
 
@@ -52,6 +85,14 @@ def show(figure: go.Figure, key: str, *, clicked: Callable[[Any], None] | None =
         key: unique on the page.
         clicked: called before the next run of the page with the `customdata` of the point that the visitor clicked.
     """
+    waiting = _waiting.get()
+    if waiting is None:
+        _draw(figure, state.own(key), clicked)
+    else:
+        waiting.append(_Waiting(key, state.own(key), figure, clicked, st.container()))
+
+
+def _draw(figure: go.Figure, key: str, clicked: Callable[[Any], None] | None) -> None:
     meta = figure.layout.meta
     options = CONFIG["toImageButtonOptions"] | {"filename": f"binviz-{key}"}
     if style.narrow():

@@ -17,17 +17,16 @@ FIRST_TEXT = "Not once did I look at my watch."
 LONGEST_TEXT = 2000
 
 
-def for_subject(attending: bool = False, among: Mapping[str, Subject] | None = None) -> Subject:
+def for_subject(among: Mapping[str, Subject] | None = None) -> Subject:
     """A 1-bit model with its teacher.
 
     Args:
-        attending: offer only those with attention.
         among: offer these; None for all.
 
     Raises:
         UserError: none are bundled.
     """
-    known = subject.subjects(attending) if among is None else among
+    known = subject.subjects() if among is None else among
     if not known:
         raise UserError("this installation holds no models; install binviz again")
     words = {name: each.title for name, each in known.items()}

@@ -102,12 +102,13 @@ def offer(label: str, key: str, question: Any, work: Callable[[Tell], Any], ceil
         ceiling: seconds that it may take.
     """
     mine: dict[str, Job] = state.visit().jobs
+    key = state.own(key)
     last = mine.get(f"{key} last")
     if last is None or last.done.is_set():
         if last is not None and last.error is None:
             mine[key] = last
         elif last is not None and last.error != STOPPED:
-            st.error(state.plain(f"{last.error[:1].upper()}{last.error[1:]}"), icon=":material/error:")
+            st.error(state.plain(state.sentence(last.error)), icon=":material/error:")
         if st.button(label, key=key):
             mine[f"{key} last"] = last = Job(question, work, ceiling, _here())
             Thread(target=last.run, daemon=True, name=f"binviz {key}").start()

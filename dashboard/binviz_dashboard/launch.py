@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -66,7 +67,10 @@ def run(port: int | None = None, browser: bool = True, address: str = HERE) -> N
 
 
 def warm() -> None:
-    """What the first visitor would wait for: imports, the default models, their answers to the first question."""
+    """What the first visitor would wait for: imports, the default models, their answers to the first question.
+
+    What networks cost is counted beside the first visits.
+    """
     from binviz_dashboard import cache, subject
 
     for first in list(subject.subjects().values())[:1]:
@@ -74,6 +78,7 @@ def warm() -> None:
         for name in first.pair:
             cache.answer(name, example.key, example)
     cache.questions()
+    Thread(target=cache.count_ahead, daemon=True, name="binviz counts").start()
 
 
 def _check_free(port: int | None, address: str) -> None:

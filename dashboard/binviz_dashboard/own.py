@@ -14,6 +14,8 @@ from binviz_dashboard import state
 
 BUNDLED, FILE, CAMERA = "bundled ones", "my own file", "my camera"
 SOURCES = [BUNDLED, FILE, CAMERA]
+#: Source -> key of its widget.
+KEYS = {FILE: "photo", CAMERA: "camera"}
 
 
 def picture(task: Task, source: str) -> Example:
@@ -26,12 +28,14 @@ def picture(task: Task, source: str) -> Example:
     Raises:
         UserError: it is no picture, or too large.
     """
-    if source == FILE:
+    if state.visit().twice:
+        given = st.session_state[KEYS[source]]
+    elif source == FILE:
         given = st.file_uploader(
-            "A picture, up to 16 MiB", type=["png", "jpg", "jpeg", "webp", "gif", "bmp"], key="photo"
+            "A picture, up to 16 MiB", type=["png", "jpg", "jpeg", "webp", "gif", "bmp"], key=KEYS[source]
         )
     else:
-        given = st.camera_input("A photograph", key="camera")
+        given = st.camera_input("A photograph", key=KEYS[source])
     if given is None:
         what = "Choose a file." if source == FILE else "Take a photograph."
         st.info(f"{what} {about(task)}", icon=":material/photo_camera:")

@@ -51,8 +51,7 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
             yield controls
     except UserError as error:
         state.hold()
-        line = str(error)
-        st.error(state.plain(line[:1].upper() + line[1:]), icon=":material/error:")
+        st.error(state.plain(state.sentence(str(error))), icon=":material/error:")
         st.stop()
     finally:
         if state.visit().moved:

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from binviz import zoo
-from binviz.analysis.signs import Flips, changed_signs, packed_layers, random_flips, scores_of_flips
+from binviz.analysis.signs import Flips, changed_signs, flipped, packed_layers, random_flips, scores_of_flips
 from binviz.errors import UserError
 from binviz.packed import pack
 from binviz.words import counted, percent
@@ -26,8 +25,6 @@ from binviz_dashboard.subject import Subject
 
 #: Shares of signs that a curve is measured at, and draws of each.
 SHARES, DRAWS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5), 5
-#: Draws behind the number on the slider.
-FEW = 3
 EVERYWHERE = "all layers"
 
 
@@ -83,44 +80,39 @@ def right(model: nn.Module, questions: Asked) -> float:
 
 
 class Flipped(NamedTuple):
-    """What is left with some signs flipped.
+    """What is left with some signs flipped, in one draw.
 
-    scores: shares of right answers, one a draw. flips: how many. bytes: of the layers' words. micros: that the
+    score: share of right answers. flips: how many. bytes: of the layers' words. micros: that the
     XOR of one patch takes.
     """
 
-    scores: list[float]
+    score: float
     flips: int
     bytes: int
     micros: float
 
     def said(self, before: float, examples: int) -> str:
         """In a sentence."""
-        low, high = percent(min(self.scores)), percent(max(self.scores))
         return (
             f"{percent(before)} of {counted(examples, 'example')} are right with the model's own signs, "
-            f"{percent(float(np.mean(self.scores)))} with {counted(self.flips, 'flip')}"
-            + (f" ({low} to {high} in {len(self.scores)} draws)" if low != high else "")
-            + f". The patch is an XOR of {self.bytes / 1000:,.1f} kB of words, which took {self.micros:,.0f} µs here, "
+            f"{percent(self.score)} with {counted(self.flips, 'flip')}, drawn once. "
+            f"The patch is an XOR of {self.bytes / 1000:,.1f} kB of words, which took {self.micros:,.0f} µs here, "
             "and as many to undo."
         )
 
 
 def flip(model: nn.Module, questions: Asked, share: float, paths: list[str] | None) -> Flipped:
-    """Flip a share of the signs of layers, a few draws, and ask all examples.
+    """Flip a share of the signs of layers and ask all examples.
 
     Args:
         model: of `pack`, with fused=False; afterwards as it was.
         questions: asked. share: 0 to 1. paths: of the layers, None for all.
     """
-    table = scores_of_flips(model, lambda each: right(each, questions), [share], FEW, paths)
     patch = random_flips(model, share, 0, paths)
-    return Flipped(
-        table["score"].tolist(),
-        patch.count,
-        sum(words.nbytes for words in patch.words.values()),
-        microseconds(patch, model),
-    )
+    with flipped(model, patch):
+        score = right(model, questions)
+    size = sum(words.nbytes for words in patch.words.values())
+    return Flipped(score, patch.count, size, microseconds(patch, model))
 
 
 def microseconds(patch: Flips, model: nn.Module) -> float:

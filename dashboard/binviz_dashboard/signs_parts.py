@@ -43,7 +43,7 @@ def flipped(subject: Subject, where: str, paths: list[str] | None, share: int) -
         st.info(f"Not counted: {state.plain(str(error))}.", icon=":material/info:")
         return
     before, now = (cache.with_flips(subject.name, tuple(paths or ()), each) for each in (0, share))
-    st.markdown(now.said(before.scores[0], len(questions.truths)))
+    st.markdown(now.said(before.score, len(questions.truths)))
 
     def work(tell: jobs.Tell) -> pd.DataFrame:
         return signs.curve(subject, questions, paths, tell)
@@ -56,7 +56,7 @@ def flipped(subject: Subject, where: str, paths: list[str] | None, share: int) -
         return
     mark = None
     if measured.question == question:
-        mark = (float(share), 100 * sum(now.scores) / len(now.scores))
+        mark = (float(share), 100 * now.score)
     else:
         st.info(f"Below is {measured.question}. Measure again for {question}.", icon=":material/history:")
     figure = plots.flips(*signs.arguments(measured.answer), signs.chance(questions), mark)

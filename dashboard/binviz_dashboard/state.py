@@ -9,12 +9,14 @@ reported once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from binviz.errors import one_line
 
@@ -33,10 +35,10 @@ class Visit:
 
     page: its path. moved: the last run was of another. written: the URL's values as they were last written.
     given: those of the URL that no widget has taken yet. fresh: the URL is to be read, so a widget that it does not
-    name has its default. landed: the page was reached by its name. passing: the visitor is back there, on the way to
-    the page before. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
+    name has its default. kept: key -> the last value, on any page. shown: key -> value of the widgets of this run.
     defaults: those left out of the URL. usual: key -> the default when it was last shown. said: see `say`. refused:
-    lines about values that could not be used. jobs: key -> work of the visitor's, see `jobs`.
+    lines about values that could not be used. jobs: key -> work of the visitor's, see `jobs`. twice: see `again`. sent:
+    ids of the widgets whose values the browser brought to a session that did not know it.
     """
 
     page: str | None = None
@@ -44,8 +46,6 @@ class Visit:
     written: dict[str, str] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
     fresh: bool = False
-    landed: bool = False
-    passing: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
     defaults: set[str] = field(default_factory=set)
@@ -53,6 +53,8 @@ class Visit:
     said: str = ""
     refused: list[str] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
+    twice: bool = False
+    sent: tuple[str, ...] = ()
 
 
 def visit() -> Visit:
@@ -68,16 +70,15 @@ def arrive(page: str) -> None:
     seen, url = visit(), dict(st.query_params)
     touched = any(key in st.session_state and st.session_state[key] != seen.shown[key] for key in seen.shown)
     seen.moved = moved = page != seen.page
-    # A click on a page's name leaves an entry without values in the browser's history. Who comes back to it sees
-    # what followed to that page, and the URL is left as it is, or there would be no way back beyond it.
-    if moved:
-        seen.landed = not url
-    seen.passing = not moved and seen.landed and not url and bool(seen.written) and not touched
+    context = get_script_run_ctx()
+    returned = context is not None and context.is_history_navigation
+    # After a restart of the server a browser is silent until a click, with which it sends what all its widgets show
+    met = context is None or seen.page is not None
+    seen.sent = () if met else tuple(context.session_state._state._new_widget_state)
     # A click that comes before the browser has heard of the last URL sends the one before it: the click counts.
-    if seen.passing:
-        seen.given, seen.fresh = {}, False
-    elif moved or (url != seen.written and not touched):
-        seen.given, seen.fresh = url, bool(url) or not moved
+    if moved or (url != seen.written and not touched):
+        # Without values a page's name shows what follows from page to page, an entry of the history the defaults
+        seen.given, seen.fresh = url, bool(url) or not moved or returned
     else:
         seen.fresh = False
     seen.page, seen.shown, seen.defaults, seen.refused = page, {}, set(), []
@@ -98,7 +99,7 @@ def hold() -> None:
     seen = visit()
     texts = {key: _text(value) for key, value in seen.shown.items() if key not in seen.defaults}
     seen.written = seen.given | texts
-    if not seen.passing and dict(st.query_params) != seen.written:
+    if dict(st.query_params) != seen.written:
         st.query_params.from_dict(seen.written)
 
 
@@ -173,6 +174,9 @@ def choose(
             raise ValueError
         return text
 
+    if _known(key):
+        value = visit().shown[key]
+        return value if value in options else options[0]
     _begin(key, options[0], read, lambda value: value if value in options else options[0])
     named = (lambda option: words.get(option, option)) if words else str
     if few:
@@ -188,6 +192,8 @@ def number(
     label: str, low: N, high: N, default: N, key: str, *, step: N | None = None, about: str | None = None
 ) -> N:
     """A number within bounds; both ends are allowed."""
+    if _known(key):
+        return _within(key, low, high, default)
     _begin(key, default, _reader(low, high), lambda value: min(max(type(low)(value), low), high))
     value = st.number_input(label, low, high, key=key, step=step, help=about)
     return _end(key, value, default)
@@ -195,6 +201,8 @@ def number(
 
 def slide(label: str, low: N, high: N, default: N, key: str, *, step: N, about: str | None = None) -> N:
     """A number within bounds, on a slider."""
+    if _known(key):
+        return _within(key, low, high, default)
     _begin(key, default, _reader(low, high), lambda value: min(max(type(low)(value), low), high))
     return _end(key, st.slider(label, low, high, key=key, step=step, help=about), default)
 
@@ -205,6 +213,8 @@ def tick(label: str, key: str, default: bool = False, *, about: str | None = Non
     def read(text: str) -> bool:
         return {"true": True, "false": False}[text.lower()]
 
+    if _known(key):
+        return bool(visit().shown[key])
     _begin(key, default, read, bool)
     return _end(key, st.toggle(label, key=key, help=about), default)
 
@@ -219,6 +229,8 @@ def write(
             raise ValueError
         return text
 
+    if _known(key):
+        return str(visit().shown[key])[:longest]
     _begin(key, default, read, lambda value: str(value)[:longest])
     ask = st.text_area if lines else st.text_input
     return _end(key, ask(label, key=key, max_chars=longest, help=about), default)
@@ -234,6 +246,40 @@ def carry(key: str, default: V, read: Callable[[str], V]) -> V:
     """
     _begin(key, default, read, lambda value: read(_text(value)))
     return _end(key, st.session_state[key], default)
+
+
+def sentence(line: str) -> str:
+    """The line of an error as a sentence; a name in front, of a model or a folder, stays as it is.
+
+    >>> sentence("port 80 is taken"), sentence("google/bert is none")
+    ('Port 80 is taken', 'google/bert is none')
+    """
+    return line[:1].upper() + line[1:] if line.partition(" ")[0].isalpha() else line
+
+
+@contextmanager
+def again() -> Iterator[None]:
+    """Around a view that is drawn once more, of another model: a widget that the page has stays one, with one value.
+
+    Where the other model has no such value its own default stands in.
+    """
+    seen = visit()
+    seen.twice = True
+    try:
+        yield
+    finally:
+        seen.twice = False
+
+
+def own(key: str) -> str:
+    """The key, made another one in a view that is drawn once more."""
+    return f"{key}-2" if visit().twice else key
+
+
+def _known(key: str) -> bool:
+    """Whether a widget stands on the page already, for the view that is drawn once more."""
+    seen = visit()
+    return seen.twice and key in seen.shown
 
 
 def first(default: str, options: Sequence[str]) -> list[str]:
@@ -254,6 +300,12 @@ def plain(text: object) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", one_line(text))
 
 
+def _within(key: str, low: N, high: N, default: N) -> N:
+    """The number of a widget that is on the page, or the own default where it stands at its."""
+    seen = visit()
+    return default if key in seen.defaults else min(max(type(low)(seen.shown[key]), low), high)
+
+
 def _begin(key: str, default: Any, read: Callable[[str], Any], mend: Callable[[Any], Any]) -> None:
     """Before a widget: its value, from the URL, or from what the visitor chose last, or the default.
 
@@ -264,7 +316,9 @@ def _begin(key: str, default: Any, read: Callable[[str], Any], mend: Callable[[A
     if key.startswith(OURS):
         raise ValueError(f"{key!r} begins as the frame's own keys do")
     seen, chosen = visit(), st.session_state
-    if key in seen.given:
+    if any(ident.endswith(f"-{key}") for ident in seen.sent):
+        seen.given.pop(key, None)
+    elif key in seen.given:
         text = seen.given.pop(key)
         try:
             chosen[key] = read(text)

@@ -74,6 +74,11 @@ TOUR = f"""
 }}
 .stApp:has(.st-key-{OURS}-tour-panel) .stMainBlockContainer.stMainBlockContainer {{padding-bottom: 14rem}}
 """
+#: Of two models side by side each has one column, in which its figures stand under one another, as wide as alone.
+PAIR = f"""
+.st-key-{OURS}-pair .stColumn .stHorizontalBlock:has(> .stColumn .stPlotlyChart) {{flex-direction: column}}
+.st-key-{OURS}-pair .stColumn .stHorizontalBlock:has(> .stColumn .stPlotlyChart) > .stColumn {{width: 100%; flex: none}}
+"""
 #: What has the focus shows it, also where Streamlit leaves it to a shade of colour.
 FOCUS = """
 :is(button, a, summary, [role=tab], [role=radio], [tabindex="0"]):focus-visible {
@@ -97,9 +102,24 @@ SHEET = f"""
 [class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
-{SMALL}{TOUR}{FOCUS}{APPEARS}{BIG}"""
+{SMALL}{PAIR}{TOUR}{FOCUS}{APPEARS}{BIG}"""
 #: Tells the server before the first picture whether the screen is narrow, where it is asked for in `narrow`.
-SCRIPT = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict'"
+WIDTH = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict';"
+#: One act of the visitor makes one entry of the browser's history. Streamlit makes one whenever a URL is written:
+#: also of the page that is left, with the values of the next one, and for values that follow to a page.
+ENTRIES = """
+{
+    let acted = false;
+    for (const act of ["pointerdown", "keydown", "click"]) addEventListener(act, () => acted = true, true);
+    addEventListener("popstate", () => acted = false);
+    const push = history.pushState;
+    history.pushState = function (...entry) {
+        if (acted) push.apply(this, entry); else this.replaceState(...entry);
+        acted = false;
+    };
+}
+"""
+SCRIPT = WIDTH + ENTRIES
 
 
 def narrow() -> bool:

@@ -94,9 +94,11 @@ def plan(found: Found, recipe: str, tokens: int) -> Planned:
 
 def most_tokens(found: Found) -> int | None:
     """The longest text that a model takes, at most 512; None where it reads none."""
-    if "vocab_size" not in found.config or "image_size" in found.config:
+    written = found.config.keys() & {"vocab_size", "image_size"}
+    config: Any = found.config if written else vars(found.skeleton().config)  # a file may leave out defaults
+    if "vocab_size" not in config or "image_size" in config:
         return None
-    return min(int(found.config.get("max_position_embeddings") or 512), 512)
+    return min(int(config.get("max_position_embeddings") or 512), 512)
 
 
 def table(conversion: Conversion) -> pd.DataFrame:

@@ -64,13 +64,22 @@ def test_a_model_from_the_url_follows_to_the_next_page_and_its_url_and_back_agai
     page.wait_for_url(lambda url: "/inside?" in url and "model=" in url)
     visitor.settle()
     assert parse_qs(urlparse(page.url).query) == {"model": ["digits-vit.bit-w1a1"], "digit": ["4"]}
-    for where in ("/inside", "/"):  # first to the click on the page's name, then to the page before
-        page.go_back()
+    page.get_by_role("link", name="Bits").click()
+    page.get_by_text("Click a bit").wait_for()
+    visitor.settle()
+    # One entry of the history for each of the three, however often a URL was written
+    for way, where in (
+        (page.go_back, "/inside"),
+        (page.go_back, "/"),
+        (page.go_forward, "/inside"),
+        (page.go_forward, "/bits"),
+    ):
+        way()
         page.wait_for_function("where => location.pathname == where", arg=where)
         page.wait_for_timeout(500)
         visitor.settle()
-        assert page.get_by_label("Picture", exact=True).input_value() == "4"
-    assert page.get_by_text("Do a float network").count()
+        if where != "/bits":
+            assert page.get_by_label("Picture", exact=True).input_value() == "4"
     assert not visitor.complaints
 
 
@@ -175,6 +184,22 @@ def test_the_tour_is_walked_without_a_mouse_and_frames_what_it_talks_about(visit
     assert not visitor.complaints
 
 
+def test_back_and_forward_lead_over_the_pages_of_the_tour(visitor):
+    last = len(tour.steps())
+    page = visitor.go(f"tradeoffs?part=Speed&tour={last - 1}")
+    page.keyboard.press("PageDown")
+    for number, then in ((last, page.go_back), (last - 1, page.go_forward), (last, None)):
+        step = tour.steps()[number - 1]
+        page.get_by_text(f"{number} of {last}: {step.title}").wait_for()
+        page.wait_for_timeout(500)
+        visitor.settle()
+        assert urlparse(page.url).path == f"/{step.page}"
+        assert not page.get_by_text("From the link").count()
+        if then:
+            then()
+    assert not visitor.complaints
+
+
 def test_an_upload_that_cannot_be_used_and_one_that_can(visitor, tmp_path):
     import numpy as np
 
@@ -273,12 +298,17 @@ def test_a_server_that_is_restarted_finds_two_visitors_as_they_were(chromium):
                 "document.querySelector('[data-testid=stApp]').dataset.testConnectionState === 'CONNECTED'"
             )
             page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        box = bits.get_by_role("combobox", name="Codes of a")
+        box.click()
+        bits.get_by_role("option", name="0 and 1 (AND)").click()  # the first click after it counts
+        bits.wait_for_url(lambda url: "codes=" in url)
         for anew in (False, True):
             if anew:
                 for page in visitors:
                     page.reload()
                     page.wait_for_selector(".js-plotly-plot .main-svg")
             assert bits.get_by_label("Activations a", exact=True).input_value() == "1 -1 1"
+            assert box.input_value() == "0 and 1 (AND)"
             assert inside.get_by_label("Picture", exact=True).input_value() == "4"
         for page in visitors:
             assert not page.locator("[data-testid=stAlert], [data-testid=stException]").count()

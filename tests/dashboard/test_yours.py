@@ -11,7 +11,7 @@ import binviz
 from binviz import zoo
 from binviz.errors import UserError
 from binviz.saving import load_packed
-from binviz.zoo.outside import look
+from binviz.zoo.outside import Found, look
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +102,8 @@ def test_every_bundled_float_model_can_be_planned(visit):
     for name in zoo.names("*.float"):
         app = visit("yours", yours=name)
         assert not app.exception and not app.error, name
+
+
+def test_a_configuration_that_leaves_out_its_defaults_is_still_one_of_a_text_model():
+    found = Found("short", "folder", 4, {"architectures": ["BertModel"], "model_type": "bert"})
+    assert yours.most_tokens(found) == 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 from binviz_dashboard import answers as both
-from binviz_dashboard import cache, charts, inputs, models, own, page, speed, state
+from binviz_dashboard import cache, charts, compare, inputs, models, own, page, speed, state
 from binviz_dashboard.subject import Subject
 
 from binviz import plots, zoo
@@ -20,7 +20,7 @@ def to_the_next(subject: Subject) -> None:
         inputs.show(subject, found)
 
 
-def question(example: Example) -> None:
+def question(subject: Subject, example: Example) -> None:
     """What both are asked, large."""
     if example.picture is None:
         st.markdown(f"### {state.plain(example.key)}")
@@ -37,23 +37,17 @@ def question(example: Example) -> None:
         st.warning(missed, icon=":material/help:")
 
 
-with page.frame(
-    "Do a float network and its 1-bit twin say the same?",
-    "write a sentence of your own in which one small word turns the meaning round.",
-    ("teacher", "packed"),
-) as controls:
-    with controls:
-        subject = inputs.for_subject()
-        example = inputs.for_example(subject)
-        pressed = st.button("Find one where they differ", key="differ", on_click=to_the_next, args=(subject,))
-    answers = [cache.answer(each, example.key, example) for each in subject.pair]
-    classes, sizes = subject.task.labels, (subject.teacher.bytes, subject.binary.bytes)
-    floats, bits = cache.model(subject.teacher.name), cache.packed(subject.name)
+def draw(of: Subject) -> None:
+    """What a model and its partner say, how sure they are, and what they cost."""
+    example = asked_first if of == subject else inputs.for_example(of)
+    answers = [cache.answer(each, example.key, example) for each in of.pair]
+    classes, sizes = of.task.labels, (of.teacher.bytes, of.binary.bytes)
+    floats, bits = cache.model(of.teacher.name), cache.packed(of.name)
     timed = speed.pair(floats.model, bits.model, example, (floats.lock, bits.lock))
 
     asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
     with asked:
-        question(example)
+        question(of, example)
     for column, title, answer in zip(columns, ("Float", "1-bit"), answers, strict=True):
         best = int(np.argmax(answer))
         column.metric(
@@ -64,22 +58,35 @@ with page.frame(
             delta_color="off",
         )
     st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
-    if pressed:
-        st.info(cache.compared(subject.name).in_words(subject.task.about_examples))
+    if pressed and of == subject:
+        st.info(cache.compared(of.name).in_words(of.task.about_examples))
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**How sure they are**")
         figure = plots.answers(classes, *answers)
-        charts.show(plots.describe(figure, code=models.code_of_answers(subject, example)), "answers")
+        charts.show(plots.describe(figure, code=models.code_of_answers(of, example)), "answers")
     with right:
         st.markdown("**What they cost**")
-        st.table(both.costs_of(subject, timed).set_index("network"), border="horizontal")
+        st.table(both.costs_of(of, timed).set_index("network"), border="horizontal")
         st.caption(
             f"{timed.in_words()} Measured at {timed.at}, in turns, on one thread of this machine."
             if timed
             else "Not measured: somebody else measures on this machine just now."
         )
-        st.button("Measure again", key="again")
+        st.button("Measure again", key=state.own("again"))
+
+
+with page.frame(
+    "Do a float network and its 1-bit twin say the same?",
+    "write a sentence of your own in which one small word turns the meaning round.",
+    ("teacher", "packed"),
+) as controls:
+    with controls:
+        subject = inputs.for_subject()
+        second = compare.ask(subject)
+        asked_first = inputs.for_example(subject)
+        pressed = st.button("Find one where they differ", key="differ", on_click=to_the_next, args=(subject,))
+    compare.show(subject, second, draw)
     st.markdown("**All bundled models of this task**")
     known = [
         entry
@@ -91,7 +98,7 @@ with page.frame(
         [entry.bytes / 1e6 for entry in known],
         [100 * entry.metrics["accuracy"] for entry in known],
         [entry.recipe != "float" for entry in known],
-        subject.pair,
+        [*subject.pair, *([second.name] if second else [])],
     )
     charts.show(figure, "sizes")
     st.caption(

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 from binviz_dashboard import cache, charts, inputs, page, product, state
+from binviz_dashboard import subject as subjects
 from streamlit.delta_generator import DeltaGenerator
 
 from binviz import plots
@@ -58,7 +59,7 @@ def turn(step: product.Step, bit: Sequence[Any]) -> None:
 def row_of_a_model(controls: DeltaGenerator) -> None:
     """One activation and one weight row inside a bundled model."""
     with controls:
-        subject = inputs.for_subject(attending=True)
+        subject = inputs.for_subject(among=subjects.subjects(attending=True))
         example, name = inputs.for_example(subject), subject.name
         places = cache.places(name)
         layer = state.choose("Linear layer", list(places), "linear")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binviz_dashboard import (
     attribution_tab,
+    compare,
     inputs,
     inside_parts,
     left_out,
@@ -13,6 +14,8 @@ from binviz_dashboard import (
     signs_parts,
     state,
 )
+from binviz_dashboard import subject as subjects
+from binviz_dashboard.subject import Subject
 
 VIEWS = {
     "Errors": inside_parts.errors,
@@ -25,6 +28,17 @@ VIEWS = {
 #: These look at no example.
 WHOLE = {"Signs": signs_parts.signs_of, "Sensitivity": inside_parts.sensitivity}
 
+
+def draw(of: Subject) -> None:
+    """The chosen view of a model."""
+    if view in WHOLE:
+        WHOLE[view](controls, of)
+    else:
+        with controls:
+            example = inputs.for_example(of)
+        VIEWS[view](controls, of, example)
+
+
 with page.frame(
     "What does binarization do inside a network?",
     "the layer in which the most is lost, and why.",
@@ -32,11 +46,8 @@ with page.frame(
 ) as controls:
     with controls:
         view = state.choose("View", [*VIEWS, *WHOLE], "view", few=True)
-        among = left_out.subjects() if view == "Residuals" else None
-        subject = inputs.for_subject(attending=view in ("Attention", "Margins"), among=among)
-        if view in VIEWS:
-            example = inputs.for_example(subject)
-    if view in WHOLE:
-        WHOLE[view](controls, subject)
-    else:
-        VIEWS[view](controls, subject, example)
+        attending = view in ("Attention", "Margins")
+        among = left_out.subjects() if view == "Residuals" else subjects.subjects(attending)
+        subject = inputs.for_subject(among=among)
+        second = compare.ask(subject, among)
+    compare.show(subject, second, draw)

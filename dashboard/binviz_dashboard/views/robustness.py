@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from binviz_dashboard import cache, charts, inputs, jobs, own, page, robust, state
+from binviz_dashboard import cache, charts, compare, inputs, jobs, own, page, robust, state
 from binviz_dashboard.subject import Subject
 
 from binviz import plots
@@ -44,7 +44,7 @@ def gallery(subject: Subject, example: Example, severity: int) -> None:
     said = f"The right answer is {example.truth}. " if example.truth is not None else ""
     st.markdown(f"**One picture under all of them at severity {severity}**")
     st.caption(f"{said}{robust.still_right(found, labels, example.truth)}")
-    with st.container(horizontal=True, gap="small", key="gallery"):
+    with st.container(horizontal=True, gap="small", key=state.own("gallery")):
         for each in found:
             answers = {"float": labels[each.floats], "1-bit": labels[each.bits]}
             with st.container(width=104, gap=None):
@@ -57,6 +57,23 @@ def gallery(subject: Subject, example: Example, severity: int) -> None:
                 st.caption(f"**{each.title}**  \n" + "  \n".join(marks))
 
 
+def draw(of: Subject) -> None:
+    """What is on record or was measured of a model and its partner, and one picture followed."""
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        live = cache.measured_robustness().get(of.name)
+        pair = live or robust.recorded(of)
+        if pair is None:
+            st.info(f"Nothing is on record of {of.title}: measure it here.")
+        else:
+            show(of, pair, live is not None, severity)
+        measure(of)
+    with right:
+        with controls:
+            example = inputs.for_example(of)
+        gallery(of, example, severity)
+
+
 with page.frame(
     "What is left of an answer in fog, blur and noise?",
     "contrast at severity 2: which of the two loses more?",
@@ -64,17 +81,6 @@ with page.frame(
 ) as controls:
     with controls:
         subject = inputs.for_subject(among=robust.subjects())
+        second = compare.ask(subject, robust.subjects())
         severity = state.slide("Severity", 1, 5, 3, "severity", step=1)
-    left, right = st.columns([1.15, 1], gap="large")
-    with left:
-        live = cache.measured_robustness().get(subject.name)
-        pair = live or robust.recorded(subject)
-        if pair is None:
-            st.info(f"Nothing is on record of {subject.title}: measure it here.")
-        else:
-            show(subject, pair, live is not None, severity)
-        measure(subject)
-    with right:
-        with controls:
-            example = inputs.for_example(subject)
-        gallery(subject, example, severity)
+    compare.show(subject, second, draw)
