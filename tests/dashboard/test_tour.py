@@ -22,7 +22,7 @@ def keys(app):
         "button",
     )
     widgets = {widget.key for kind in kinds for widget in app.get(kind)}
-    return widgets | {f"chart-{chart.key}" for chart in app.get("plotly_chart")} | {"plane"}
+    return widgets | {f"chart-{chart.key}" for chart in app.get("plotly_chart")} | set(tour.PLACES)
 
 
 def framed(app):

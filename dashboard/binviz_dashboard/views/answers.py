@@ -51,19 +51,20 @@ with page.frame(
     floats, bits = cache.model(subject.teacher.name), cache.packed(subject.name)
     timed = speed.pair(floats.model, bits.model, example, (floats.lock, bits.lock))
 
-    asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
-    with asked:
-        question(example)
-    for column, title, answer in zip(columns, ("Float", "1-bit"), answers, strict=True):
-        best = int(np.argmax(answer))
-        column.metric(
-            f"{title} says",
-            classes[best],
-            f"{percent(answer[best])} sure",
-            delta_arrow="off",
-            delta_color="off",
-        )
-    st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
+    with st.container(key="both"):
+        asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
+        with asked:
+            question(example)
+        for column, title, answer in zip(columns, ("Float", "1-bit"), answers, strict=True):
+            best = int(np.argmax(answer))
+            column.metric(
+                f"{title} says",
+                classes[best],
+                f"{percent(answer[best])} sure",
+                delta_arrow="off",
+                delta_color="off",
+            )
+        st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
     if pressed:
         st.info(cache.compared(subject.name).in_words(subject.task.about_examples))
     left, right = st.columns(2, gap="large")
