@@ -89,7 +89,9 @@ def main(wanted: list[str]) -> None:
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         for scheme, (size, (width, height)) in product(("light", "dark"), SIZES.items()):
-            context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
+            context = browser.new_context(
+                color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": height}
+            )
             context.set_default_timeout(PATIENCE)
             page = context.new_page()
             for name in wanted or known:

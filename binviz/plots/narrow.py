@@ -1,4 +1,7 @@
-"""Figures on a phone: panels that stand side by side stand under one another, and long labels wrap."""
+"""Figures with little room: on a phone panels side by side stand under one another, and long labels wrap.
+
+On a projector titles wrap beside panels that are lower than they are long.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from binviz.plots.theme import SIZE
 
 #: Pixels that a phone has for a figure, and that a letter of an axis's title takes on average.
 WIDTH, LETTER = 350, 8.2
+#: Width of a letter, of the size of its type.
+LETTER_SHARE = 0.52
 #: Letters of a line of a tick's name.
 NAME = 16
 #: Share of the width between two panels side by side.
@@ -60,6 +65,29 @@ def narrowed(figure: go.Figure) -> go.Figure:
     new = go.Figure(figure)
     _stack(new)
     _wrap(new)
+    return new
+
+
+def wrapped(figure: go.Figure) -> go.Figure:
+    """A copy in which no title of a vertical axis is longer than its panel is high: it has lines, and smaller type.
+
+    Args:
+        figure: of `binviz.plots`, with a height.
+
+    >>> low = go.Figure(go.Scatter(y=[1]), {"yaxis_title_text": "slope (output per input)", "height": 240})
+    >>> wrapped(low.update_layout(template="binviz", margin={"l": 60, "t": 40, "b": 10})).layout.yaxis.title.text
+    'slope (output per<br>input)'
+    """
+    new, more = go.Figure(figure), 0.0
+    size = 1.2 * (new.layout.font.size or SIZE)
+    for panel in panels(new):
+        title, room = new.layout[panel.y].title, (panel.top - panel.bottom) * _area(new)
+        if title.text and LETTER_SHARE * size * len(title.text) > room:
+            lines = wrap(title.text, max(1, int(room / (LETTER_SHARE * size))), break_long_words=False)
+            title.text = "<br>".join(lines)
+            title.font.size = min(size, room / (LETTER_SHARE * max(map(len, lines))))
+            more = max(more, 1.3 * title.font.size * (len(lines) - 1))
+    new.layout.margin.l += round(more)
     return new
 
 

@@ -119,4 +119,4 @@ def _enlarged(figure: go.Figure) -> go.Figure:
     """A copy with larger type, as tall as a screen allows."""
     tallest = ABOVE_PANEL if state.visit().shown.get("tour") else TALLEST
     height = min(tallest, GROWTH * (figure.layout.height or 400))
-    return theme.scaled(figure, GROWTH).update_layout(height=height)
+    return narrow.wrapped(theme.scaled(figure, GROWTH).update_layout(height=height))

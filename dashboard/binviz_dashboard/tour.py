@@ -22,7 +22,7 @@ FIELDS = {"title", "text", "link", "show"}
 #: Keys of what may be framed that is no figure and no widget.
 PLACES = ("both", "plane")
 
-#: Brings what is framed into sight, once for every step, when it is drawn.
+#: Brings what is framed into sight, once for every step, when it is drawn: all of it, or its upper end.
 _LOOK = st.components.v2.component(
     "binviz.look",
     js="""
@@ -33,7 +33,12 @@ _LOOK = st.components.v2.component(
         const look = (tries) => {
             const app = document.querySelector("[data-testid=stApp]"), found = document.querySelector(data.show);
             if (found && app.dataset.testScriptState === "notRunning") {
-                found.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
+                const grown = new ResizeObserver(() => found.scrollIntoView({
+                    block: found.offsetHeight > innerHeight / 1.5 ? "start" : "center",
+                    behavior: still ? "auto" : "smooth",
+                }));
+                grown.observe(found);
+                setTimeout(() => grown.disconnect(), 3000);
             } else if (tries && window.binvizStep === data.step) {
                 setTimeout(look, 250, tries - 1);
             }
