@@ -85,6 +85,7 @@ def wrapped(figure: go.Figure) -> go.Figure:
         if title.text and LETTER_SHARE * size * len(title.text) > room:
             lines = wrap(title.text, max(1, int(room / (LETTER_SHARE * size))), break_long_words=False)
             title.text = "<br>".join(lines)
+            title.standoff = 6  # else plotly.js makes room for one line
             title.font.size = min(size, room / (LETTER_SHARE * max(map(len, lines))))
             more = max(more, 1.3 * title.font.size * (len(lines) - 1))
     new.layout.margin.l += round(more)

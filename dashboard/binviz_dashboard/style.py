@@ -47,7 +47,7 @@ APPEARS = f"""
 BIG = f"""
 {_BIG} {{font-size: 21px !important}}
 {_BIG} .stMainBlockContainer.stMainBlockContainer {{padding: 4rem 1rem 2rem}}
-{_BIG} [data-testid=stMetricValue] {{font-size: 1.7rem}}
+{_BIG} .stHorizontalBlock:has({_FORMULA}) [data-testid=stMetricValue] {{font-size: 1.7rem}}
 {_BIG} .stHorizontalBlock:has({_FIGURE}):not(:has({_FORMULA})) {{flex-direction: column}}
 {_BIG} .stHorizontalBlock:has({_FIGURE}):not(:has({_FORMULA})) > .stColumn {{width: 100%; flex: none}}
 """

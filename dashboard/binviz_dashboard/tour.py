@@ -37,7 +37,7 @@ _LOOK = st.components.v2.component(
                     block: found.offsetHeight > innerHeight / 1.5 ? "start" : "center",
                     behavior: still ? "auto" : "smooth",
                 }));
-                grown.observe(found);
+                [found, document.querySelector(".stMainBlockContainer")].forEach((each) => grown.observe(each));
                 setTimeout(() => grown.disconnect(), 3000);
             } else if (tries && window.binvizStep === data.step) {
                 setTimeout(look, 250, tries - 1);
