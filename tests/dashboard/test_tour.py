@@ -51,6 +51,16 @@ def test_a_step_is_as_the_tour_says_whatever_was_chosen_before_and_a_projector_s
     assert app.text_input(key="a").value != "1 1" and app.toggle(key="big").value
 
 
+@pytest.mark.parametrize(("show", "opened"), [("a", True), ("chart-steps", False)])
+def test_on_a_projector_settings_are_open_where_a_widget_among_them_is_framed(
+    visit, monkeypatch, show, opened
+):
+    step = tour.read(STEP.replace("chart-steps", show))
+    monkeypatch.setattr(tour, "steps", lambda: step)
+    app = visit("bits", tour="1", big="true")
+    assert [each.proto.expanded for each in app.expander if each.label == "Settings"] == [opened]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, len(tour.steps()) + 1))
 def test_every_step_shows_what_it_frames_and_the_page_has_nothing_to_complain_of(visit, number):
