@@ -115,7 +115,7 @@ def _stack(new: go.Figure) -> None:
         x: dict[str, Any] = {"domain": [left, left + wide], "showticklabels": True}
         y: dict[str, Any] = {"domain": [max(0.0, top - high / total), top], "showticklabels": left == 0}
         if columns == 1:
-            y["title"] = {"text": title}
+            y["title"] = {"text": new.layout[panel.y].title.text or title}
         elif index < len(old) - columns:
             x["title"] = {"text": None}
         new.layout[panel.x].update(x)

@@ -470,6 +470,8 @@ def test_on_a_phone_few_panels_stand_side_by_side_and_each_is_as_high_as_before(
     for old, new in zip(before, after, strict=True):
         areas = [each.layout.height - each.layout.margin.t - each.layout.margin.b for each in (wide, narrow)]
         assert (new.top - new.bottom) * areas[1] == pytest.approx((old.top - old.bottom) * areas[0], abs=2)
+        if len({panel.left for panel in after}) == 1 and (said := wide.layout[old.y].title.text):
+            assert narrow.layout[new.y].title.text == said
     assert wide.layout.height == make().layout.height
 
 
