@@ -157,6 +157,12 @@ def _wrap(new: go.Figure) -> None:
         if trace.texttemplate and trace.text is not None:
             most = max(len(str(text)) for row in trace.text for text in row)
             trace.textfont.size = max(8, min(SIZE, room / len(trace.z[0]) / (0.6 * most)))
+    for trace in new.select_traces({"type": "bar"}):
+        if trace.text is not None and trace.orientation != "h":
+            left, right = new.layout[(trace.xaxis or "x").replace("x", "xaxis", 1)].domain or (0, 1)
+            most = max((len(str(text)) for text in trace.text), default=1)
+            wide = room * (right - left) / max(1, len(trace.text))
+            trace.textfont.size = max(8, min(SIZE, wide / (0.6 * most)))
     for panel in panels(new):
         axis, share = new.layout[panel.x], panel.right - panel.left
         if axis.title.text and panel.bottom < 0.01:
@@ -164,8 +170,9 @@ def _wrap(new: go.Figure) -> None:
             axis.title.text, more = "<br>".join(lines), max(more, len(lines) - 1)
     for note in new.layout.annotations:
         if note.xref == "paper" and note.yref == "paper" and note.xanchor == "center" and note.text:
-            parts = note.text.split("<br>")
-            note.text = "<br>".join("<br>".join(wrap(part, int(room / LETTER * 1.2))) for part in parts)
+            parts, middle = note.text.split("<br>"), margin.l + room / 2
+            free = 2 * min(middle, WIDTH - middle) if np.isclose(note.x, 0.5) else room
+            note.text = "<br>".join("<br>".join(wrap(part, int(free / LETTER * 1.2))) for part in parts)
     margin.b += LINE * more
     new.layout.height += LINE * more
 
