@@ -32,7 +32,10 @@ PAGES = {
     "inside-distributions": "inside?view=Distributions&tensor=layers.*.ffn_act",
     "inside-attention": "inside?view=Attention",
     "inside-attention-digit": "inside?view=Attention&model=digits-vit.bit-w1a1&digit=3&query=1,2",
+    "inside-attention-photo": "inside?view=Attention&model=cifar10-vit.bit-w1a1",
     "inside-residuals": "inside?view=Residuals",
+    "inside-attribution": "inside?view=Attribution",
+    "inside-margins": "inside?view=Margins",
     "inside-signs": "inside?view=Signs",
     "inside-sensitivity": "inside?view=Sensitivity",
     "robustness": "robustness",
@@ -42,6 +45,7 @@ PAGES = {
     "tradeoffs-speed": "tradeoffs?part=Speed",
     "evidence": "evidence",
     "evidence-fails": "evidence?verdict=fails",
+    "yours": "yours",
     "evidence-beside": "evidence?run=bit/sst2.bibert/0&beside=bit/sst2.bit-w1a1/0",
 }
 STEPS = {
@@ -53,6 +57,8 @@ STEPS = {
 #: Of a laptop's window, a projector's picture, and a phone's screen.
 SIZES = {"": (1440, 900), "-projector": (1280, 720), "-phone": (390, 844)}
 LONGEST = 6000
+#: In milliseconds, for a page that computes for the first time.
+PATIENCE = 300_000
 
 
 def settled(page: Page) -> None:
@@ -83,7 +89,10 @@ def main(wanted: list[str]) -> None:
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         for scheme, (size, (width, height)) in product(("light", "dark"), SIZES.items()):
-            context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
+            context = browser.new_context(
+                color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": height}
+            )
+            context.set_default_timeout(PATIENCE)
             page = context.new_page()
             for name in wanted or known:
                 if name in STEPS and size != "-projector":

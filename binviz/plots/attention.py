@@ -29,6 +29,7 @@ def attention(
     codes: Sequence[Sequence[int]] | None = None,
     agreement: float | None = None,
     mass_kept: float | None = None,
+    across: int | None = None,
 ) -> go.Figure:
     """One head's map three times: the teacher's, the 1-bit network's before its binarizer, and its codes.
 
@@ -41,6 +42,8 @@ def attention(
         codes: (n, n), {0, 1}, {-1, +1} or more levels; None where attention stays float.
         agreement: of `before` with `teacher`, as `binviz.analysis.steps` gives it.
         mass_kept: share of `before` on the ones, in [0, 1], from there too.
+        across: patches in a row of the picture, behind the class token; where there is no room for all names, the
+            first of each row has its own. None for tokens.
 
     >>> before = [[0.6, 0.4], [0.5, 0.5]]
     >>> figure = attention(["the", "cat"], [[0.9, 0.1], [0.5, 0.5]], before, [[1, 0], [1, 1]], 0.5, 0.8)
@@ -64,13 +67,21 @@ def attention(
         rows=1, cols=len(titles), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=titles
     )
     figure.update_annotations(font_size=SIZE)
-    grid = {"x": names, "y": names, "xgap": 1, "ygap": 1}
+    fit = LINE_OF_MAP * len(names) <= TALLEST_MAP
+    gap = 1 if fit else 0
+    grid = {"x": names, "y": names, "xgap": gap, "ygap": gap}
     add_maps(figure, weights, None if codes is None else bits, "query %{y}, key %{x}<br>", 1, grid)
-    figure.update_xaxes(title="key (token)", tickangle=-60, type="category")
+    unit = "token" if across is None else "patch"
+    figure.update_xaxes(title=f"key ({unit})", tickangle=-60, type="category")
     figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_yaxes(title="query (token)", row=1, col=1)
+    figure.update_yaxes(title=f"query ({unit})", row=1, col=1)
+    if not fit:
+        step = across or -(-LINE_OF_MAP * len(names) // TALLEST_MAP)
+        some = names[1 if across else 0 :: step]
+        figure.update_xaxes(tickvals=some, ticktext=some)
+        figure.update_yaxes(tickvals=some, ticktext=some)
     frames(figure)
-    sized(figure, 120 + max(LINE_OF_MAP * len(labels), 250), top=56, right=90)
+    sized(figure, 120 + min(max(LINE_OF_MAP * len(names), 250), TALLEST_MAP), top=56, right=90)
     figure.update_layout(showlegend=False)
     return describe(figure, alt=". ".join(said) + ".")
 
@@ -106,8 +117,8 @@ def add_maps(
         )
 
 
-#: Pixels of a row of a map: a name fits, so that none is left out.
-LINE_OF_MAP = 18
+#: Pixels of a row of a map, so that a name fits, and of a map, so that a screen holds it; then some names are left out.
+LINE_OF_MAP, TALLEST_MAP = 18, 450
 
 
 def frames(figure: go.Figure) -> None:

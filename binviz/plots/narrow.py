@@ -1,4 +1,7 @@
-"""Figures on a phone: panels that stand side by side stand under one another, and long labels wrap."""
+"""Figures with little room: on a phone panels side by side stand under one another, and long labels wrap.
+
+On a projector titles wrap beside panels that are lower than they are long.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from binviz.plots.theme import SIZE
 
 #: Pixels that a phone has for a figure, and that a letter of an axis's title takes on average.
 WIDTH, LETTER = 350, 8.2
+#: Width of a letter, of the size of its type.
+LETTER_SHARE = 0.52
 #: Letters of a line of a tick's name.
 NAME = 16
 #: Share of the width between two panels side by side.
@@ -63,6 +68,30 @@ def narrowed(figure: go.Figure) -> go.Figure:
     return new
 
 
+def wrapped(figure: go.Figure) -> go.Figure:
+    """A copy in which no title of a vertical axis is longer than its panel is high: it has lines, and smaller type.
+
+    Args:
+        figure: of `binviz.plots`, with a height.
+
+    >>> low = go.Figure(go.Scatter(y=[1]), {"yaxis_title_text": "slope (output per input)", "height": 240})
+    >>> wrapped(low.update_layout(template="binviz", margin={"l": 60, "t": 40, "b": 10})).layout.yaxis.title.text
+    'slope (output per<br>input)'
+    """
+    new, more = go.Figure(figure), 0.0
+    size = 1.2 * (new.layout.font.size or SIZE)
+    for panel in panels(new):
+        title, room = new.layout[panel.y].title, (panel.top - panel.bottom) * _area(new)
+        if title.text and LETTER_SHARE * size * len(title.text) > room:
+            lines = wrap(title.text, max(1, int(room / (LETTER_SHARE * size))), break_long_words=False)
+            title.text = "<br>".join(lines)
+            title.standoff = 6  # else plotly.js makes room for one line
+            title.font.size = min(size, room / (LETTER_SHARE * max(map(len, lines))))
+            more = max(more, 1.3 * title.font.size * (len(lines) - 1))
+    new.layout.margin.l += round(more)
+    return new
+
+
 def _stack(new: go.Figure) -> None:
     """Panels of one row become one column, those of several rows two, where all are as large."""
     old = panels(new)
@@ -86,7 +115,7 @@ def _stack(new: go.Figure) -> None:
         x: dict[str, Any] = {"domain": [left, left + wide], "showticklabels": True}
         y: dict[str, Any] = {"domain": [max(0.0, top - high / total), top], "showticklabels": left == 0}
         if columns == 1:
-            y["title"] = {"text": title}
+            y["title"] = {"text": new.layout[panel.y].title.text or title}
         elif index < len(old) - columns:
             x["title"] = {"text": None}
         new.layout[panel.x].update(x)
@@ -128,6 +157,12 @@ def _wrap(new: go.Figure) -> None:
         if trace.texttemplate and trace.text is not None:
             most = max(len(str(text)) for row in trace.text for text in row)
             trace.textfont.size = max(8, min(SIZE, room / len(trace.z[0]) / (0.6 * most)))
+    for trace in new.select_traces({"type": "bar"}):
+        if trace.text is not None and trace.orientation != "h":
+            left, right = new.layout[(trace.xaxis or "x").replace("x", "xaxis", 1)].domain or (0, 1)
+            most = max((len(str(text)) for text in trace.text), default=1)
+            wide = room * (right - left) / max(1, len(trace.text))
+            trace.textfont.size = max(8, min(SIZE, wide / (0.6 * most)))
     for panel in panels(new):
         axis, share = new.layout[panel.x], panel.right - panel.left
         if axis.title.text and panel.bottom < 0.01:
@@ -135,8 +170,9 @@ def _wrap(new: go.Figure) -> None:
             axis.title.text, more = "<br>".join(lines), max(more, len(lines) - 1)
     for note in new.layout.annotations:
         if note.xref == "paper" and note.yref == "paper" and note.xanchor == "center" and note.text:
-            parts = note.text.split("<br>")
-            note.text = "<br>".join("<br>".join(wrap(part, int(room / LETTER * 1.2))) for part in parts)
+            parts, middle = note.text.split("<br>"), margin.l + room / 2
+            free = 2 * min(middle, WIDTH - middle) if np.isclose(note.x, 0.5) else room
+            note.text = "<br>".join("<br>".join(wrap(part, int(free / LETTER * 1.2))) for part in parts)
     margin.b += LINE * more
     new.layout.height += LINE * more
 

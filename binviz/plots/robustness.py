@@ -18,7 +18,10 @@ COLUMNS = 3
 
 @builder
 def robustness(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], chance: float, severity: int | None = None
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    chance: float,
+    severity: int | None = None,
+    columns: int = COLUMNS,
 ) -> go.Figure:
     """Accuracy against the severity of a corruption, a panel for each. A click gives (corruption, severity).
 
@@ -26,6 +29,7 @@ def robustness(
         curves: corruption -> "float" and "1-bit" -> accuracy in percent at severity 0, the clean pictures, 1, 2, ...
         chance: accuracy in percent of an answer that is always the same, a line in each panel.
         severity: with a line in each panel.
+        columns: how many panels stand side by side.
 
     >>> figure = robustness({"fog": {"float": [98, 60], "1-bit": [92, 40]}, "frost": {"float": [98, 90]}}, 10)
     >>> figure.data[0].customdata
@@ -33,20 +37,20 @@ def robustness(
     >>> figure.layout.meta["alt"].split(". ")[1]
     'fog: float from 98.0 % to 60.0 %, 1-bit from 92.0 % to 40.0 %'
     """
-    rows = -(-len(curves) // COLUMNS)
+    rows = -(-len(curves) // columns)
     figure = make_subplots(
         rows=rows,
-        cols=COLUMNS,
+        cols=columns,
         shared_xaxes=True,
         shared_yaxes=True,
         subplot_titles=list(curves),
         horizontal_spacing=0.04,
         vertical_spacing=0.24 / rows,
     )
-    figure.update_annotations(font_size=SIZE, yshift=-2)
+    figure.update_annotations(font_size=SIZE, yshift=2)
     said = []
     for place, (name, lines) in enumerate(curves.items()):
-        row, column = divmod(place, COLUMNS)
+        row, column = divmod(place, columns)
         told = []
         for network, values in lines.items():
             numbers = np.asarray(values, dtype=float)
@@ -79,7 +83,7 @@ def robustness(
     most = max(len(values) for lines in curves.values() for values in lines.values()) - 1
     figure.update_xaxes(range=[-0.3, most + 0.3], dtick=1, tickangle=0)
     figure.update_yaxes(range=[0, 103], tickvals=[0, 50, 100])
-    figure.update_xaxes(title="severity (0 = clean)", row=rows, col=2)
+    figure.update_xaxes(title="severity (0 = clean)", row=rows, col=(columns + 1) // 2)
     figure.update_yaxes(title="accuracy (%)", row=(rows + 1) // 2, col=1)
     sized(figure, 96 + 108 * rows, left=66, top=64)
     figure.update_layout(legend_y=1 + 34 / (108 * rows))

@@ -81,7 +81,7 @@ def roofline(points: Sequence[Point], limits: Mapping[str, float], bandwidth: fl
             text=[point.label for point in chosen],
             name=kind,
             mode="lines+markers+text",
-            textposition="bottom center",
+            textposition=["bottom center"] * (len(chosen) - 1) + ["middle right"],
             textfont={"size": 11},
             line={"color": _COLOURS.get(kind, CATEGORICAL[index]), "width": 1},
             marker={"size": 9, "symbol": _SYMBOLS[index % len(_SYMBOLS)]},

@@ -37,6 +37,8 @@ ZERO, ONE = "#4C6299", "#FEE838"
 ADDED, SUBTRACTED = "#8FD9C0", "#A84600"
 #: Of the type in a figure, in pixels; ticks and legends have this size, titles of axes 1.2 times it.
 SIZE = 14
+#: Template -> colour of its type.
+TEXT = {"binviz": "#767676", "binviz_dark": "#d8d8d8"}
 #: Names by which a network goes in legends -> its colour.
 NETWORKS = {
     "float": FLOAT,
@@ -170,7 +172,7 @@ def _template(text: str, grid: str) -> go.layout.Template:
     )
 
 
-pio.templates["binviz"] = _template(text="#767676", grid="rgba(128,128,128,0.28)")
-pio.templates["binviz_dark"] = _template(text="#d8d8d8", grid="rgba(200,200,200,0.28)")
+pio.templates["binviz"] = _template(TEXT["binviz"], grid="rgba(128,128,128,0.28)")
+pio.templates["binviz_dark"] = _template(TEXT["binviz_dark"], grid="rgba(200,200,200,0.28)")
 if "IPython" in sys.modules:  # elsewhere nobody shows figures so, and asking for `renderers` takes a second
     pio.renderers["plotly_mimetype"].config = CONFIG

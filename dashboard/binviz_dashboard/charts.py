@@ -18,7 +18,8 @@ from binviz_dashboard import state, style
 
 #: Plotly's own buttons stay hidden; those of the bar press them.
 CONFIG = theme.CONFIG | {"scrollZoom": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
-GROWTH, TALLEST = 1.4, 760
+#: On a projector type grows so many times, and a figure has at most so many pixels; fewer above the tour's panel.
+GROWTH, TALLEST, ABOVE_PANEL = 1.4, 620, 460
 
 #: Buttons that press plotly's hidden ones, which know how to save a picture and to fill the window.
 _PRESS = st.components.v2.component(
@@ -157,5 +158,6 @@ def _clicked(key: str, then: Callable[[Any], None]) -> None:
 
 def _enlarged(figure: go.Figure) -> go.Figure:
     """A copy with larger type, as tall as a screen allows."""
-    height = min(TALLEST, GROWTH * (figure.layout.height or 400))
-    return theme.scaled(figure, GROWTH).update_layout(height=height)
+    tallest = ABOVE_PANEL if state.visit().shown.get("tour") else TALLEST
+    height = min(tallest, GROWTH * (figure.layout.height or 400))
+    return narrow.wrapped(theme.scaled(figure, GROWTH).update_layout(height=height))

@@ -322,7 +322,8 @@ def code_of_head(code: Code, labels: Sequence[str], layer: int, head: int, reads
         + f"teacher, student = floats.map({layer}, {head}), binaries.map({layer}, {head})\n"
         + f"agreement, kept = (float(each[{layer}, {head}]) for each in analysis.steps(floats, binaries))\n"
         + f"labels = {list(labels)}\n"
-        + "figure = plots.attention(labels, teacher.probs, student.probs, student.codes, agreement, kept)\n"
+        + "figure = plots.attention(labels, teacher.probs, student.probs, student.codes, agreement, kept, "
+        + f"across={across(len(labels), reads_text)})\n"
     )
 
 
@@ -331,6 +332,15 @@ def of_attention(code: Code, reads_text: bool) -> str:
     words = ", tokenizer" if reads_text else ""
     made = code(f"analysis.attention({{model}}, inputs{words})")
     return made.replace("import torch\n", "import torch\nfrom binviz_dashboard import inside\n", 1)
+
+
+def across(positions: int, reads_text: bool) -> int | None:
+    """How many patches stand in a row of the picture, behind the class token; None of a text.
+
+    >>> across(65, False), across(65, True)
+    (8, None)
+    """
+    return None if reads_text else round((positions - 1) ** 0.5)
 
 
 class Patches(NamedTuple):

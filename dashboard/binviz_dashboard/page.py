@@ -40,11 +40,11 @@ def frame(question: str, try_this: str, words: tuple[str, ...] = ()) -> Iterator
     reported = st.container()
     try:
         with guide:
-            tour.show(big)
+            opened = tour.show(big)
         if tour_wanted:
             tour.go(1, big)
         with st.container(key=f"{state.OURS}-body"):
-            with st.expander("Settings") if big else nullcontext():
+            with st.expander("Settings", expanded=opened) if big else nullcontext():
                 controls = st.container(
                     horizontal=True, vertical_alignment="bottom", key=f"{state.OURS}-controls"
                 )

@@ -281,7 +281,7 @@ def numbers(met: Met) -> dict[str, str]:
     """What the page shows in large."""
     return {
         "Ones of a XOR w" if met.signed else "Ones of a AND w": str(met.counted),
-        "Dot product of the codes": str(met.dot),
+        "Dot product": str(met.dot),
         "From the bits": f"{met.output:.6g}",
         "The model says": f"{met.models:.6g}",
     }

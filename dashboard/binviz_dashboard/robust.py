@@ -63,7 +63,7 @@ def curves(pair: Pair) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def code_of_curves(of: Subject, live: bool, severity: int) -> str:
+def code_of_curves(of: Subject, live: bool, severity: int, columns: int) -> str:
     """Python that draws them."""
     names = ", ".join(map(repr, of.pair))
     made = (
@@ -76,7 +76,7 @@ def code_of_curves(of: Subject, live: bool, severity: int) -> str:
         "import binviz\nfrom binviz import plots, tasks\nfrom binviz.evidence.robustness import records\n"
         "from binviz.experiments.robustness import measure\nfrom binviz_dashboard import robust\n\n"
         f"{made}pair = robust.Pair(*(found[name] for name in ({names})))\n"
-        f"figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, {severity})\n"
+        f"figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, {severity}, {columns})\n"
     )
 
 

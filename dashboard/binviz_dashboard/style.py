@@ -12,6 +12,7 @@ import streamlit as st
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from binviz.plots.theme import TEXT
 from binviz_dashboard.state import OURS
 
 #: How far a page is: it is seen for the first time, and not all of it is there; it was sent; it has been used.
@@ -19,6 +20,7 @@ NEW, SENT, USED = STAGES = ("new", "sent", "used")
 #: Pixels up to which a window is narrow; Streamlit's columns stand under one another up to there.
 NARROW = 640
 _STAGE, _BODY, _BIG = f"st-key-{OURS}-stage", f".st-key-{OURS}-body", "html:has([class*=-in-a-hall])"
+_FIGURE, _FORMULA = "> .stColumn .stPlotlyChart", "> .stColumn .katex-display"
 
 
 def stage(which: str, big: bool) -> str:
@@ -41,12 +43,13 @@ APPEARS = f"""
 .stApp:has([class*={_STAGE}-sent]):has([data-testid=stSkeleton]) {_BODY} {{visibility: hidden}}
 {_BODY} :is(.stSpinner, .stAlert, .stException) {{visibility: visible}}
 """
-#: In a hall type grows, and a figure takes most of a screen.
+#: In a hall type grows, and a figure takes most of a screen; beside it stays a formula, which says the same.
 BIG = f"""
 {_BIG} {{font-size: 21px !important}}
 {_BIG} .stMainBlockContainer.stMainBlockContainer {{padding: 4rem 1rem 2rem}}
-{_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) {{flex-direction: column}}
-{_BIG} .stHorizontalBlock:has(> .stColumn .stPlotlyChart) > .stColumn {{width: 100%; flex: none}}
+{_BIG} .stHorizontalBlock:has({_FORMULA}) [data-testid=stMetricValue] {{font-size: 1.7rem}}
+{_BIG} .stHorizontalBlock:has({_FIGURE}):not(:has({_FORMULA})) {{flex-direction: column}}
+{_BIG} .stHorizontalBlock:has({_FIGURE}):not(:has({_FORMULA})) > .stColumn {{width: 100%; flex: none}}
 """
 #: Boxes that hold whole sentences.
 LONG = ":is(.st-key-sentence, .st-key-text, .st-key-question, .st-key-run, .st-key-beside)"
@@ -79,6 +82,12 @@ PAIR = f"""
 .st-key-{OURS}-pair .stColumn .stHorizontalBlock:has(> .stColumn .stPlotlyChart) {{flex-direction: column}}
 .st-key-{OURS}-pair .stColumn .stHorizontalBlock:has(> .stColumn .stPlotlyChart) > .stColumn {{width: 100%; flex: none}}
 """
+#: Type of a figure, but what lies on its colours, follows the page's theme at once; the figure itself at the next run.
+TYPE = f"""
+.js-plotly-plot .main-svg text:not(.heatmap-label *, .bartext-inside, .hoverlayer *) {{
+    fill: light-dark({TEXT["binviz"]}, {TEXT["binviz_dark"]}) !important
+}}
+"""
 #: What has the focus shows it, also where Streamlit leaves it to a shade of colour.
 FOCUS = """
 :is(button, a, summary, [role=tab], [role=radio], [tabindex="0"]):focus-visible {
@@ -95,14 +104,18 @@ SHEET = f"""
 [data-testid=stButtonGroup] button {{min-height: 2.5rem}}
 .stApp [data-testid=stCaptionContainer] {{opacity: 1; color: light-dark(#595c66, #b4b9c4)}}
 .stApp [data-testid=stCaptionContainer] :is(p, li) {{color: inherit}}
-.st-key-{OURS}-controls > * {{max-width: 26rem}}
-.st-key-{OURS}-controls > {LONG} {{max-width: 44rem; flex-grow: 4 !important}}
+.st-key-{OURS}-controls.st-key-{OURS}-controls > :not(:has([data-testid=stButtonGroup])) {{max-width: 26rem}}
+.st-key-{OURS}-controls.st-key-{OURS}-controls > {LONG} {{max-width: 44rem; flex-grow: 4 !important}}
 .stApp.stApp .katex-display {{overflow: visible}}
 [class*=st-key-chart-] {{position: relative}}
 [class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
 :is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
 {SMALL}{PAIR}{TOUR}{FOCUS}{APPEARS}{BIG}"""
+"""
+.stApp.stApp :is([data-testid=stMetricLabel], [data-testid=stMetricValue]),
+.stApp.stApp :is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
+{SMALL}{TOUR}{TYPE}{FOCUS}{APPEARS}{BIG}"""
 #: Tells the server before the first picture whether the screen is narrow, where it is asked for in `narrow`.
 WIDTH = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict';"
 #: One act of the visitor makes one entry of the browser's history. Streamlit makes one whenever a URL is written:

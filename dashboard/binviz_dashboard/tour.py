@@ -19,8 +19,10 @@ from binviz_dashboard.pages import PAGES
 
 FILE = Path(__file__).with_name("tour.toml")
 FIELDS = {"title", "text", "link", "show"}
+#: Keys of what may be framed that is no figure and no widget.
+PLACES = ("both", "plane")
 
-#: Brings what is framed into sight, once for every step, when it is drawn.
+#: Brings what is framed into sight, once for every step, when it is drawn: all of it, or its upper end.
 _LOOK = st.components.v2.component(
     "binviz.look",
     js="""
@@ -31,7 +33,12 @@ _LOOK = st.components.v2.component(
         const look = (tries) => {
             const app = document.querySelector("[data-testid=stApp]"), found = document.querySelector(data.show);
             if (found && app.dataset.testScriptState === "notRunning") {
-                found.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
+                const grown = new ResizeObserver(() => found.scrollIntoView({
+                    block: found.offsetHeight > innerHeight / 1.5 ? "start" : "center",
+                    behavior: still ? "auto" : "smooth",
+                }));
+                [found, document.querySelector(".stMainBlockContainer")].forEach((each) => grown.observe(each));
+                setTimeout(() => grown.disconnect(), 3000);
             } else if (tries && window.binvizStep === data.step) {
                 setTimeout(look, 250, tries - 1);
             }
@@ -110,25 +117,31 @@ def go(number: int, big: bool) -> None:
     st.switch_page(f"views/{step.page}.py", query_params=values)
 
 
-def show(big: bool) -> None:
-    """The panel of the step that the URL names; nothing for a visitor who is not on the tour."""
+def show(big: bool) -> bool:
+    """The panel of the step that the URL names; nothing for a visitor who is not on the tour.
+
+    Returns:
+        Whether the step frames a widget, which then has to be seen.
+    """
     number = state.carry("tour", 0, _number)
     if not number:
-        return
+        return False
     step, last = steps()[number - 1], len(steps())
-    frame = "outline: 3px solid #D55E00; outline-offset: 5px; scroll-margin: 4rem 0 9rem"
+    frame = "outline: 3px solid #D55E00; outline-offset: 5px; scroll-margin: 4rem 0 8rem"
     st.html(f"<style>{step.selector} {{{frame}}}</style>")
-    with st.container(key=f"{state.OURS}-tour-panel", gap="small"):
-        st.markdown(f"**{number} of {last}: {step.title}**  \n{step.text}")
-        with st.container(horizontal=True, gap="small"):
+    with st.container(key=f"{state.OURS}-tour-panel", gap=None):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(f"**{number} of {last}: {step.title}**", width="stretch")
             back = st.button("Back", key=f"{state.OURS}-back", shortcut="PageUp", disabled=number == 1)
             onward = st.button("Next", key=f"{state.OURS}-next", shortcut="PageDown", disabled=number == last)
             again = st.button("Again", key=f"{state.OURS}-again", help="Show the step as it was")
             st.button("Leave", key=f"{state.OURS}-leave", on_click=state.put, args=("tour", 0))
+        st.markdown(step.text)
     _LOOK(data={"step": number, "show": step.selector}, key=f"{state.OURS}-look")
     for pressed, to in ((back, number - 1), (again, number), (onward, number + 1)):
         if pressed:
             go(to, big)
+    return not step.show.startswith(("chart-", *PLACES))
 
 
 def _number(text: str) -> int:

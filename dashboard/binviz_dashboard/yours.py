@@ -118,11 +118,11 @@ def table(conversion: Conversion) -> pd.DataFrame:
     )
 
 
-def in_words(planned: Planned) -> str:
-    """What becomes of the model, in sentences."""
+def in_words(planned: Planned, recipe: str) -> str:
+    """What becomes of the model by that recipe, in sentences."""
     done = planned.conversion
     said = (
-        f"Of its numbers {done.bits:,} become 1-bit weights, and {done.floats:,} stay float "
+        f"By {recipe} {done.bits:,} of its numbers become 1-bit weights, and {done.floats:,} stay float "
         f"({percent(done.bits / max(done.bits + done.floats, 1))} are binary). The packed file has "
         f"{size(planned.bytes)}, 1/{times(planned.float_bytes / planned.bytes)} of the "
         f"{size(planned.float_bytes)} that float32 takes."

@@ -115,7 +115,7 @@ def test_attention_in_words_and_figures():
     assert "Its threshold lies between" in said and "A one counts as" in said
     labels = activations.labels(student, example)
     figure = plots.attention(
-        labels, teacher.map(2, 1).probs, one.probs, one.codes, steps.agreement[2, 1], steps.mass_kept[2, 1]
+        labels, teacher.map(2, 1).probs, one.probs, one.codes, steps.agreement[2, 1], steps.mass_kept[2, 1], 4
     )
     same(figure, inside.code_of_head(code, labels, 2, 1, reads_text=False))
     for which in inside.VIEWS:

@@ -41,7 +41,7 @@ def test_curves_are_the_records():
     assert f"to {100 * known[VIT].mean:.1f} %" in said and "of 75 places" in said
     assert "Recorded on" in robust.about(pair, live=False) and "±4.6" in robust.about(pair, live=False)
     made = {}
-    exec(robust.code_of_curves(of, live=False, severity=3), made)
+    exec(robust.code_of_curves(of, live=False, severity=3, columns=5), made)
     assert made["figure"].layout.meta["alt"] == figure.layout.meta["alt"]
 
 

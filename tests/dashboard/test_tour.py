@@ -22,7 +22,7 @@ def keys(app):
         "button",
     )
     widgets = {widget.key for kind in kinds for widget in app.get(kind)}
-    return widgets | {f"chart-{chart.key}" for chart in app.get("plotly_chart")} | {"plane"}
+    return widgets | {f"chart-{chart.key}" for chart in app.get("plotly_chart")} | set(tour.PLACES)
 
 
 def framed(app):
@@ -49,6 +49,16 @@ def test_a_step_is_as_the_tour_says_whatever_was_chosen_before_and_a_projector_s
     app = visit("bits", tour="4", a="1 1", w="1 1", big="true")
     app.button(key="binviz-again").click().run()
     assert app.text_input(key="a").value != "1 1" and app.toggle(key="big").value
+
+
+@pytest.mark.parametrize(("show", "opened"), [("a", True), ("chart-steps", False)])
+def test_on_a_projector_settings_are_open_where_a_widget_among_them_is_framed(
+    visit, monkeypatch, show, opened
+):
+    step = tour.read(STEP.replace("chart-steps", show))
+    monkeypatch.setattr(tour, "steps", lambda: step)
+    app = visit("bits", tour="1", big="true")
+    assert [each.proto.expanded for each in app.expander if each.label == "Settings"] == [opened]
 
 
 @pytest.mark.slow

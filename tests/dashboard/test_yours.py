@@ -42,7 +42,7 @@ def test_a_plan_without_weights_is_what_conversion_with_them_gives(pictures, tmp
     assert planned.float_bytes == 4 * sum(parameter.numel() for parameter in model.parameters())
     table = binviz.binarize_(model, "bibert")
     assert planned.conversion.rows == table.rows
-    assert str(table.bits) in yours.in_words(planned).replace(",", "")
+    assert str(table.bits) in yours.in_words(planned, "bibert").replace(",", "")
     size = binviz.save_packed(model, tmp_path / "a.safetensors")
     assert 0 < size - planned.bytes < 20_000  # the header
     assert list(yours.table(table)["layer"]) == [row.name for row in table.rows]

@@ -331,6 +331,22 @@ def test_names_of_networks_have_their_colours_in_any_order():
     assert colours["bnn"] not in (plots.theme.BINARY, plots.theme.FLOAT)
 
 
+@pytest.mark.parametrize(
+    ("labels", "across", "named"),
+    [
+        (["class", *(f"{at // 8},{at % 8}" for at in range(64))], 8, [f"{row},0" for row in range(8)]),
+        ([f"{at} piece" for at in range(48)], None, [f"{at} piece" for at in range(0, 48, 2)]),
+        (["class", "0,0", "0,1", "1,0", "1,1"], 2, None),
+    ],
+)
+def test_attention_of_long_inputs_fits_a_screen_and_names_rows_of_patches(labels, across, named):
+    same = np.eye(len(labels))
+    figure = plots.attention(labels, same, same, across=across)
+    assert figure.layout.height < 720
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert axis.ticktext == (None if named is None else tuple(named))
+
+
 def stored_figures():
     """Those of the executed notebooks."""
     for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb")):
@@ -454,6 +470,8 @@ def test_on_a_phone_few_panels_stand_side_by_side_and_each_is_as_high_as_before(
     for old, new in zip(before, after, strict=True):
         areas = [each.layout.height - each.layout.margin.t - each.layout.margin.b for each in (wide, narrow)]
         assert (new.top - new.bottom) * areas[1] == pytest.approx((old.top - old.bottom) * areas[0], abs=2)
+        if len({panel.left for panel in after}) == 1 and (said := wide.layout[old.y].title.text):
+            assert narrow.layout[new.y].title.text == said
     assert wide.layout.height == make().layout.height
 
 

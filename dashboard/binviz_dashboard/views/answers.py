@@ -45,19 +45,20 @@ def draw(of: Subject) -> None:
     floats, bits = cache.model(of.teacher.name), cache.packed(of.name)
     timed = speed.pair(floats.model, bits.model, example, (floats.lock, bits.lock))
 
-    asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
-    with asked:
-        question(of, example)
-    for column, title, answer in zip(columns, ("Float", "1-bit"), answers, strict=True):
-        best = int(np.argmax(answer))
-        column.metric(
-            f"{title} says",
-            classes[best],
-            f"{percent(answer[best])} sure",
-            delta_arrow="off",
-            delta_color="off",
-        )
-    st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
+    with st.container(key="both" if of == subject else None):
+        asked, *columns = st.columns([2, 1, 1], gap="large", border=True)
+        with asked:
+            question(of, example)
+        for column, title, answer in zip(columns, ("Float", "1-bit"), answers, strict=True):
+            best = int(np.argmax(answer))
+            column.metric(
+                f"{title} says",
+                classes[best],
+                f"{percent(answer[best])} sure",
+                delta_arrow="off",
+                delta_color="off",
+            )
+        st.markdown(f"**{both.verdict(classes, *answers, example.truth, sizes, timed)}**")
     if pressed and of == subject:
         st.info(cache.compared(of.name).in_words(of.task.about_examples))
     left, right = st.columns(2, gap="large")

@@ -77,8 +77,9 @@ def row_of_a_model(controls: DeltaGenerator) -> None:
         charts.show(plots.describe(figure, code=code), "words")
     with counted:
         st.latex(product.row_in_words(met))
-        for label, value in product.numbers(met).items():
-            st.metric(label, value)
+        places = [column for _ in range(2) for column in st.columns(2)]
+        for column, (label, value) in zip(places, product.numbers(met).items(), strict=True):
+            column.metric(label, value)
     st.caption(product.verdict(met))
 
 

@@ -31,8 +31,9 @@ def measure(subject: Subject) -> None:
 def show(subject: Subject, pair: robust.Pair, live: bool, severity: int) -> None:
     """What corruption costs both, in words and curve by curve."""
     st.markdown(robust.in_words(pair))
-    figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, severity)
-    code = robust.code_of_curves(subject, live, severity)
+    columns = 5 if state.visit().shown.get("big") else 3
+    figure = plots.robustness(robust.curves(pair), 100 * pair.floats.chance, severity, columns)
+    code = robust.code_of_curves(subject, live, severity, columns)
     charts.show(plots.describe(figure, code=code), "robustness", clicked=to_severity)
     st.caption(robust.about(pair, live))
 

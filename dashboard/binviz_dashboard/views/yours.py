@@ -27,9 +27,9 @@ def chosen() -> tuple[str, bool]:
     ).strip(), here
 
 
-def before(found: Found, planned: Planned) -> None:
+def before(planned: Planned, recipe: str) -> None:
     """What is known without the weights."""
-    st.markdown(yours.in_words(planned))
+    st.markdown(yours.in_words(planned, recipe))
     for column, what in zip(st.columns(2, gap="large"), ("operations", "memory"), strict=True):
         with column:
             st.markdown(f"**{what.capitalize()} of each layer**")
@@ -114,5 +114,5 @@ with page.frame(
         with controls:
             tokens = state.number("Tokens", 1, longest, min(128, longest), "tokens") if longest else 0
         planned = cache.planned(found.source, here, recipe, tokens)
-        before(found, planned)
+        before(planned, recipe)
         after(found, recipe, here)
