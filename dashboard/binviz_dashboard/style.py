@@ -109,13 +109,9 @@ SHEET = f"""
 .stApp.stApp .katex-display {{overflow: visible}}
 [class*=st-key-chart-] {{position: relative}}
 [class*=st-key-bar-][class*=st-key-bar-] {{position: absolute; top: -0.5rem; right: 0; z-index: 5; width: auto}}
-:is([data-testid=stMetricLabel], [data-testid=stMetricValue]):is(div, label),
-:is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
-{SMALL}{PAIR}{TOUR}{FOCUS}{APPEARS}{BIG}"""
-"""
 .stApp.stApp :is([data-testid=stMetricLabel], [data-testid=stMetricValue]),
 .stApp.stApp :is([data-testid=stMetricLabel], [data-testid=stMetricValue]) * {{white-space: normal; overflow: visible}}
-{SMALL}{TOUR}{TYPE}{FOCUS}{APPEARS}{BIG}"""
+{SMALL}{PAIR}{TOUR}{TYPE}{FOCUS}{APPEARS}{BIG}"""
 #: Tells the server before the first picture whether the screen is narrow, where it is asked for in `narrow`.
 WIDTH = f"document.cookie = '{OURS}-narrow=' + Number(innerWidth <= {NARROW}) + '; path=/; SameSite=Strict';"
 #: One act of the visitor makes one entry of the browser's history. Streamlit makes one whenever a URL is written:
