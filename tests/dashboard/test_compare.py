@@ -40,6 +40,7 @@ def test_both_are_drawn_with_one_set_of_widgets_and_on_the_same_scales(visit):
     assert again == both
 
 
+@pytest.mark.slow
 def test_a_choice_moves_both_and_the_second_follows_to_the_next_page(visit):
     app = visit("inside", model=ONE, second=OTHER, measure="cosine")
     app.selectbox(key="place").set_value("layers.1.ffn_act").run()
