@@ -23,6 +23,9 @@
 # | [05](05_many_teachers.ipynb) | one step from float to one bit, or several? |
 # | [06](06_a_threshold_that_follows.ipynb) | how can attention's threshold follow each row? |
 # | [07](07_what_signs_leave_out.ipynb) | what do signs leave out, and how much do they hold? |
+# | [09](09_what_one_bit_saves.ipynb) | what does one bit save, and by whose count? |
+# | [10](10_what_an_answer_rests_on.ipynb) | what does an answer rest on, and what breaks it? |
+# | [12](12_make_one.ipynb) | the lab: a binarizer, a model and a verdict of your own |
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one runs your function. Where it is wrong, it
 # prints a short case that you can paste into a cell, and what to think of. `check.last` holds that case. After three hints there is the
@@ -313,6 +316,23 @@ for label, name in pair.items():
 # too, and shows where in the model the two part.
 
 # %% [markdown]
+# ## Three questions
+#
+# **Two words of 64 bits hold 50 values each. Somebody counts matches by XNOR and gets 14 too many. Where do they come from?**
+# <details><summary>Answer</summary>
+# From the 14 places that are not used. Both words hold 0 there, which XNOR takes for agreement. `n - 2 * popcount(a ^ b)` cannot make this mistake: equal padding adds nothing to an XOR.
+# </details>
+#
+# **A weight matrix became 32 times smaller, the file of the model 4 times. Which of the two is the lie?**
+# <details><summary>Answer</summary>
+# Neither. One is about what became bits, the other about everything that was stored, against a file that was half as large already. Ask what is above and what is below the fraction line.
+# </details>
+#
+# **The 1-bit twin is right on 91 of 100 pictures, its float model on 98. Does it get the 98 right, less 7?**
+# <details><summary>Answer</summary>
+# Not exactly. Some pictures it gets right on which the float model fails. That is why two models are compared picture by picture, as in notebook 05.
+# </details>
+#
 # ## Summary
 #
 # - With entries −1 and +1 a dot product is `n − 2 · popcount(a XOR b)`; with 0 and 1 on one side it is
@@ -325,6 +345,7 @@ for label, name in pair.items():
 # `binviz-tally.json` beside them.
 #
 # **Next:** [notebook 01](01_what_a_binarizer_does.ipynb): what a bit loses, and how a step can have a gradient.
+# In the dashboard (`make app`): [the same two models and a sentence of yours](http://localhost:8501/), [a dot product bit by bit](http://localhost:8501/bits).
 
 # %% [markdown]
 # ## References

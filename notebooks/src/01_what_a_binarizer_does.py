@@ -411,6 +411,23 @@ class Bell(binarizers.Binarizer):
 binarizers.check_binarizer(Bell, derivative=lambda x: math.exp(-(x**2)))
 
 # %% [markdown]
+# ## Three questions
+#
+# **You double all weights of a matrix. What happens to the share of its energy that a sign with the best scale loses?**
+# <details><summary>Answer</summary>
+# Nothing. The best scale doubles with them, and the share has no unit. It depends on the shape of the distribution alone.
+# </details>
+#
+# **A binarizer of attention answers 0 for every input, and its loss does not fall. Name two looks that tell you more than the loss.**
+# <details><summary>Answer</summary>
+# The share of codes that are 1 (none), and the gradient that reaches α (not zero: it can wake up). Then the start: is the switch above every value?
+# </details>
+#
+# **The triangle of Bi-Real is 2 at zero, the clipped identity is 1. Does a network with the triangle train twice as fast?**
+# <details><summary>Answer</summary>
+# No. Both have the area 2: what is given to inputs near zero is taken from the others. And an optimizer such as Adam undoes a common factor anyway.
+# </details>
+#
 # ## Summary
 #
 # - A binarizer is a code, a scale and a surrogate. The code has two values; the sign of 0 is one of them.
@@ -427,6 +444,7 @@ binarizers.check_binarizer(Bell, derivative=lambda x: math.exp(-(x**2)))
 # | a start at 4 times the mean suits non-negative inputs | BiT's official code | 22 % ones on ReLU, 12 % on softmax, 0 % on uniform inputs | random inputs, not BERT's |
 #
 # **Next:** [notebook 02](02_how_a_sign_can_learn.ipynb): why a sign can learn at all, and what its latent weights do meanwhile.
+# In the dashboard: [the scale of a sign](http://localhost:8501/binarizers?kind=weight&binarizer=xnor-weight&input=normal), [two surrogates beside each other](http://localhost:8501/binarizers?kind=activation&binarizer=bnn&beside-it=bireal-activation).
 
 # %% [markdown]
 # ## References

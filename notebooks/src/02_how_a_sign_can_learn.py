@@ -509,6 +509,23 @@ plots.lines(
 # BiT's learned scale, the topic of [notebook 04](04_two_sets_and_elasticity.ipynb), keep it inside.
 
 # %% [markdown]
+# ## Three questions
+#
+# **Why does nobody train with REINFORCE, which has no bias at all?**
+# <details><summary>Answer</summary>
+# A step takes one guess. Its error is bias² + variance, and with many units the variance is many times the gradient itself.
+# </details>
+#
+# **A latent weight of a trained network is 0.8, another one 0.01. What does the network compute with them, and what will the next step change?**
+# <details><summary>Answer</summary>
+# The same, +1, with both. The next step may flip the second one, and cannot flip the first.
+# </details>
+#
+# **Somebody multiplies all latent weights by 100 before training, since signs do not change. What goes wrong?**
+# <details><summary>Answer</summary>
+# Forward nothing. Backward all lie beyond the window, so they get no gradient; and without a window each would need a hundred times as many pushes to flip.
+# </details>
+#
 # ## Summary
 #
 # - The mean of a noisy sign is smooth. A surrogate is, up to a factor of 2, the density of that noise: uniform for BNN's, a
@@ -527,6 +544,7 @@ plots.lines(
 # | latent weights beyond ±1 should be put back | BNN, section 1.3 | with a large start it helped much, with a small one next to nothing lies out there | one small net, one seed |
 #
 # **Next:** [notebook 03](03_from_the_loop_to_the_limit.ipynb) makes the bits run; notebook 04 asks which two values, and how large.
+# In the dashboard: [watch both networks learn, and drag the surrogate](http://localhost:8501/playground), [latent weights and flips](http://localhost:8501/playground?part=On+digits).
 
 # %% [markdown]
 # ## References

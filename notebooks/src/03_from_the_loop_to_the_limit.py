@@ -454,6 +454,23 @@ for rule in ("bert-line", "everything"):
 # added. The papers' 56 comes from a remainder of 0.217 % of the float operations, for softmax and the like: no paper says what it is
 # made of, it follows from their printed 0.4 GFLOPs.
 #
+# ## Three questions
+#
+# **A kernel reaches 95 % of its limit and the layer with it 50 %. Where is the other half?**
+# <details><summary>Answer</summary>
+# In packing the activations, in scale and bias, and in memory: what is no XOR and no popcount. The limit is one of the product alone.
+# </details>
+#
+# **With one row instead of 128 the 1-bit layer is hardly faster than float32. Are bits useless there?**
+# <details><summary>Answer</summary>
+# No, but arithmetic is not what limits it. The weights are read once, so bytes count; and on a small layer the call itself takes longest.
+# </details>
+#
+# **A paper counts 1/64 of the operations and measures 7 times the speed. Which steps lie between the two?**
+# <details><summary>Answer</summary>
+# Registers hold 32 times as many bits as floats, not 64; bits need three instructions where floats need one; and what stays float does not get faster at all (Amdahl).
+# </details>
+#
 # ## Summary
 #
 # - From a Python loop to full registers a product of bits becomes many thousand times faster, and most of that has nothing to
@@ -472,7 +489,8 @@ for rule in ("bert-line", "everything"):
 # | 31.2 times less memory, BERT-base | BiBERT | 31.1 under its rule, 27.1 with every tensor that binviz stores | yes, it is arithmetic |
 # | 28 times less memory, BERT-base | BiPFT | 27.9 with every float tensor, but one scale for a matrix where binviz has one a row, and without its estimators | nearly: their list of what is counted is not printed |
 #
-# **Next:** the dashboard's page *Bits* takes a product apart, and *Trade-offs* measures it.
+# **Next:** [notebook 04](04_two_sets_and_elasticity.ipynb) asks which two values, and how large.
+# In the dashboard: [a row of a model, as words](http://localhost:8501/bits?part=A+row+of+a+model), [who is fastest where](http://localhost:8501/tradeoffs?part=Speed).
 
 # %% [markdown]
 # ## References

@@ -500,6 +500,23 @@ for role in ("intermediate", "output"):
 # about training, and an experiment: `sst2.bit-w1a1.fixed` freezes α and β where they start. [Notebook 05](05_many_teachers.ipynb) shows
 # its verdict beside those of the other claims.
 #
+# ## Three questions
+#
+# **Why is 4 times the mean a good start behind a ReLU, and a lottery for attention?**
+# <details><summary>Answer</summary>
+# Behind a ReLU the mean says how large the values are. Of a softmax it says how long the longest sentence of the batch is, and nothing else.
+# </details>
+#
+# **Two values of α: one describes the probabilities best, the other attention's output. Which one do you start from, and why?**
+# <details><summary>Answer</summary>
+# From the one that the output wants. Nobody reads the probabilities; what goes on is their product with the values, and a row without a 1 passes nothing on.
+# </details>
+#
+# **α can move by 0.05 in a whole training. What do you check before you start it?**
+# <details><summary>Answer</summary>
+# Where it starts, on data as mixed as those to come: share of ones, empty rows. What the start gets wrong, training will not repair.
+# </details>
+#
 # ## Summary
 #
 # - Attention and ReLU outputs are mostly nothing and rarely much. With ±α one bit loses most of their energy; with 0 and 1 it keeps
@@ -518,6 +535,7 @@ for role in ("intermediate", "output"):
 # | learned scales and shifts beat fixed ones | BiT | α yes, β a little, for the error behind one layer; for accuracy see notebook 05 | one layer, 60 steps |
 #
 # **Next:** [notebook 05](05_many_teachers.ipynb): one step from float to 1 bit, or several?
+# In the dashboard: [attention before and after](http://localhost:8501/inside?view=Attention), [what a layer's inputs look like](http://localhost:8501/inside?view=Distributions).
 
 # %% [markdown]
 # ## References

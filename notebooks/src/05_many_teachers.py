@@ -432,6 +432,23 @@ plots.lines(sizes, wide, "width of the ViT (units, logarithmic)", "accuracy (% o
 # To run what is missing, or all of it on your machine: `binviz reproduce bit --cell 'sst2.*'`. What is recorded is skipped; a run that was
 # interrupted goes on.
 #
+# ## Three questions
+#
+# **Two students, same teacher, 80.1 and 79.4 %, 872 sentences. What else do you need to know?**
+# <details><summary>Answer</summary>
+# On how many sentences only one of the two is right. From that come p, an interval, and the smallest lead that would have been seen. And how many seeds.
+# </details>
+#
+# **One claim in twenty *holds* at 5 %, nineteen fail. Is that one a finding?**
+# <details><summary>Answer</summary>
+# It is what chance would do. Over many claims the level is corrected (Holm): the smallest p has to be below 5 % divided by their number.
+# </details>
+#
+# **Two steps lose against one at 800 steps. May one say that the paper is wrong?**
+# <details><summary>Answer</summary>
+# No: the paper trains for many epochs on a larger model. One may say that at this budget the second step does not pay, which is what was measured.
+# </details>
+#
 # ## Summary
 #
 # - A student learns from its teacher's probabilities; with a single logit that loss is silent.
@@ -450,6 +467,7 @@ plots.lines(sizes, wide, "width of the ViT (units, logarithmic)", "accuracy (% o
 # | BiT is better than BiBERT | BiT, results | the verdict in section 5 | the same |
 #
 # **Next:** [notebook 06](06_a_threshold_that_follows.ipynb): a threshold that follows each row of attention.
+# In the dashboard: [all claims](http://localhost:8501/evidence).
 
 # %% [markdown]
 # ## References

@@ -687,6 +687,8 @@ for claim in experiment.claims:
 # | the factor can be dropped | BiViT, section 3.2 | forward yes, behind a sign; backward it is missed: 14 points on CIFAR-10 (section 10, `with-v`), and in a live run | small ViT, 1,000 steps, one seed; digits, 120 steps |
 # | the gradient should go through the softmax | BiViT, table 5 | its direction differs from BiBERT's; accuracy in section 10 | CIFAR-10, small ViT |
 # | attention first, learned scales, β hardly matters | BiViT, tables 6 to 8 | the verdicts in section 10 | the same |
+#
+# **Next:** [notebook 07](07_what_signs_leave_out.ipynb): what do signs leave out, and can some of it be given back? In the dashboard: [the threshold on a row](http://localhost:8501/binarizers?kind=attention&binarizer=bivit-attention), [attention on a digit](http://localhost:8501/inside?model=digits-vit.bivit-w1a1&view=Attention).
 
 # %% [markdown]
 # ## References

@@ -408,6 +408,8 @@ for claim in experiment.claims:
 # | its terms can be estimated at low rank | BiPFT, method | of each head in deep layers; by one map for all heads hardly | no: a student that never learned with them |
 # | estimators cost little | BiPFT, method | counted in section 5 | the same sizes |
 # | binary pre-training helps, and estimators add to it | BiPFT, results | the verdicts in section 8 | no: 6 layers, 5.1 million tokens |
+#
+# **Next:** [notebook 09](09_what_one_bit_saves.ipynb): what all this saves, and by whose count; or [make one](12_make_one.ipynb) yourself. In the dashboard: [the four terms](http://localhost:8501/inside?view=Residuals), [flip signs](http://localhost:8501/inside?view=Signs).
 
 # %% [markdown]
 # ## References
