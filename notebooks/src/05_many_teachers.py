@@ -309,14 +309,14 @@ check.ex_5_4(verdict)
 # **Predict** for each: holds, weak or fails? The dots are differences in accuracy, with intervals of 95 %.
 
 # %%
-asked = (
-    "Two sets",
-    "{0, 1} for attention alone",
-    "Elastic functions",
-    "ReLU",
-    "BiT's recipe",
-    "Two steps are better than one, with as many",
-)
+asked = {  # how a claim begins, and what it is called in the figure
+    "Two sets": "two sets, not one",
+    "{0, 1} for attention alone": "{0, 1} for attention alone",
+    "Elastic functions": "elastic, not fixed",
+    "ReLU": "ReLU, not GELU",
+    "BiT's recipe": "BiT's recipe, not BiBERT's",
+    "Two steps are better than one, with as many": "two steps, not one",
+}
 found = [
     claims.judge(
         next(c for c in experiment.claims if c.better.startswith("sst2.") and c.text.startswith(begins)),
@@ -335,16 +335,16 @@ for f in found:
     print(f"{'':20s} by your rule, seed 0 alone: {b} against {c}, p {p:.2g}, {words[verdict(b, c, p)]}")
 
 figure = go.Figure()
-for f in found:
+for f, name in zip(found, asked.values(), strict=True):
     figure.add_scatter(
         x=[100 * f.difference],
-        y=[f.claim.text.partition(",")[0]],
+        y=[name],
         error_x={"array": [100 * (f.high - f.difference)], "arrayminus": [100 * (f.difference - f.low)]},
         mode="markers",
         marker={"size": 12, "color": {"holds": plots.theme.GREEN}.get(f.verdict, plots.theme.GREY)},
     )
 figure.add_vline(x=0, line_dash="dot", line_color=plots.theme.GREY)
-figure.update_xaxes(title="first minus second (percentage points of accuracy on SST-2)")
+figure.update_xaxes(title="gain in accuracy (percentage points)")
 figure.update_yaxes(autorange="reversed", title=None)
 figure.update_layout(
     template="binviz",
