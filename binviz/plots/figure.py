@@ -166,6 +166,8 @@ def axis_from_chance(
 
 #: Pixels of a letter, on average, and of a line, at the template's size.
 LETTER, LINE = 7.5, 18
+#: Annotations of this name name a point; where there is little room they are left out.
+POINT = "point"
 
 
 def longest(labels: Sequence[str]) -> int:

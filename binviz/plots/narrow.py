@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import LINE, longest, named_ticks
+from binviz.plots.figure import LINE, POINT, longest, named_ticks
 from binviz.plots.theme import SIZE
 
 #: Pixels that a phone has for a figure, and that a letter of an axis's title takes on average.
@@ -51,7 +51,8 @@ def panels(figure: go.Figure) -> list[Panel]:
 
 
 def narrowed(figure: go.Figure) -> go.Figure:
-    """A copy for a phone. A panel keeps its height, its heading and its ticks, and the figure grows.
+    """A copy for a phone. A panel keeps its height, its heading and its ticks, and the figure grows; points lose their
+    names, which hover and the description keep.
 
     Args:
         figure: of `binviz.plots`, with a height.
@@ -63,6 +64,7 @@ def narrowed(figure: go.Figure) -> go.Figure:
     ([(0.0, 1.0), (0.0, 1.0), (0.0, 1.0)], True)
     """
     new = go.Figure(figure)
+    new.layout.annotations = [note for note in new.layout.annotations if note.name != POINT]
     _stack(new)
     _wrap(new)
     return new

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from binviz.plots.figure import axis_from_chance, builder, describe, log_axis, sized
+from binviz.plots.figure import POINT, axis_from_chance, builder, describe, log_axis, sized
 from binviz.plots.theme import GREY, NETWORKS
 from binviz.words import counted
 
@@ -198,6 +198,7 @@ def _names(
             continue
         written.append(box)
         yield {
+            "name": POINT,
             "x": at,
             "y": point.value,
             "text": "<br>".join(lines),

@@ -12,6 +12,7 @@ import pytest
 
 from binviz import analysis, plots
 from binviz.bench import records
+from binviz.plots.figure import POINT
 from binviz.plots.narrow import narrowed, panels
 
 RNG = np.random.default_rng(0)
@@ -473,6 +474,7 @@ def test_on_a_phone_few_panels_stand_side_by_side_and_each_is_as_high_as_before(
         if len({panel.left for panel in after}) == 1 and (said := wide.layout[old.y].title.text):
             assert narrow.layout[new.y].title.text == said
     assert wide.layout.height == make().layout.height
+    assert [note for note in narrow.layout.annotations if note.name == POINT] == []
 
 
 def test_describe_replaces_only_what_is_given():

@@ -41,10 +41,10 @@ def course(shown: dict[str, Run]) -> None:
     for place, (name, run) in zip(st.columns(2, gap="large"), shown.items(), strict=False):
         with place:
             st.markdown(f"**{name}**")
-            why = run.config.get("why", "")
+            why = run.config.get("why", "").rstrip(".")
             said = " · ".join(f"{label} {value}" for label, value in recorded.numbers(run).items())
             st.markdown(said)
-            st.caption(f"{why[:1].upper()}{why[1:]} {recorded.has(run)}")
+            st.caption(f"{why[:1].upper()}{why[1:]}. {recorded.has(run)}" if why else recorded.has(run))
             if model := recorded.model_of(run):
                 st.markdown(f"[See this model answer]({state.address('answers', model=model)})")
     with_loss = {name: run for name, run in shown.items() if run.curves.get("loss")}
