@@ -1,7 +1,7 @@
 """binviz: binarized transformers that can be seen, trained and run on bits.
 
-model = binviz.load("sst2-minilm.bit-w1a1")        # a bundled model, or a folder that `save` wrote
-table = binviz.binarize_(model, "bit-w1a1")        # any BERT-family, ViT, DeiT, Swin, OPT or LLaMA model
+model = binviz.load("sst2-minilm.float")           # a bundled model, or a folder that `save` wrote
+table = binviz.binarize_(model, "bit-w1a1")        # encoders, decoders, convolutional networks
 fast = binviz.pack(model)                          # the same call on bits
 seen = binviz.capture(model, inputs)               # every activation by name
 """

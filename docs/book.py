@@ -44,6 +44,7 @@ import sys
 sys.path.insert(0, {here!r})
 from mathml import setup
 project, author, html_title = "binviz", "The binviz authors", "binviz: one bit per number"
+copyright = "The binviz authors; text CC BY 4.0"
 extensions = ["myst_nb"]
 html_theme = "furo"
 nb_execution_mode = "off"
@@ -83,7 +84,8 @@ def of_binarizer(name: str) -> str:
     module = inspect.getmodule(kind)
     assert module is not None
     x = X.clone().unsqueeze(1).requires_grad_()
-    binarizer = binarizers.get(name, features=1 if binarizers.get(name).channel_axis else len(X)).eval()
+    features = len(X) if binarizers.get(name).channel_axis == 0 else 1
+    binarizer = binarizers.get(name, features=features).eval()
     value = binarizer(x)
     value.sum().backward()
     assert x.grad is not None
@@ -164,8 +166,7 @@ def write(source: Path) -> None:
         shutil.copy(notebook, source / "course")
     for name in binarizers.names():
         (source / "binarizers" / f"{name}.md").write_text(of_binarizer(name), "utf-8")
-    written = [name for name in WRITTEN if (HERE / f"{name}.md").exists()]
-    for name in written:
+    for name in WRITTEN:
         text = (HERE / f"{name}.md").read_text("utf-8")
         text = re.sub(r"\]\(\.\./notebooks/(?:solutions/)?(\w+\.ipynb)", r"](course/\1", text)
         text = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)  # other files are not in the book
@@ -177,7 +178,7 @@ def write(source: Path) -> None:
         f"# binviz\n\n{said}\n\n<a href='api/binviz.html'>The API</a>, from the docstrings.\n",
         toc("Course", [f"course/{notebook.stem}" for notebook in COURSE]),
         toc("Binarizers", [f"binarizers/{name}" for name in binarizers.names()]),
-        toc("Reference", ["recipes", "claims", *written]),
+        toc("Reference", ["recipes", "claims", *WRITTEN]),
     ]
     (source / "index.md").write_text("\n".join(index), "utf-8")
 

@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 HEAD = """\
 # Glossary
 
-The words of this field as the notebooks and the dashboard use them, each with the place that shows it. What stands in
-`code` is a page of the dashboard, behind the address at which `make app` serves it. The page is written by
+The words of this field as the notebooks and the dashboard use them, each with the place that shows it. What is set
+in `this type` is a page of the dashboard, behind the address at which `make app` serves it. The page is written by
 `python docs/glossary.py`, from the words that the dashboard's pages explain.
 
 """
@@ -42,8 +42,9 @@ def line(entry: Entry) -> str:
 
 def glossary() -> str:
     """The page: every word, in the order of the alphabet."""
-    return HEAD + "".join(line(entry) for entry in sorted(ENTRIES, key=lambda entry: entry.word.lower()))
+    lines = [line(entry) for entry in sorted(ENTRIES, key=lambda entry: entry.word.lower())]
+    return (HEAD + "".join(lines)).rstrip() + "\n"
 
 
 if __name__ == "__main__":
-    (HERE / "glossary.md").write_text(glossary().rstrip() + "\n", "utf-8")
+    (HERE / "glossary.md").write_text(glossary(), "utf-8")

@@ -30,6 +30,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -116,14 +117,15 @@ def exercises(source: Path, seconds: int | None = None) -> nbformat.NotebookNode
 
 
 def execute(notebook: nbformat.NotebookNode, timeout: int = 600) -> nbformat.NotebookNode:
-    """Run a notebook in place, offline and in the folder of the exercises."""
+    """Run a notebook in place, offline and in a folder of its own: marks of who learns here stay as they are."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     metadata = copy.deepcopy(notebook.metadata)
     client = NotebookClient(
         notebook, timeout=timeout, kernel_name="python3", record_timing=False, coalesce_streams=True
     )
     client.extra_arguments = ["--log-level=ERROR"]
-    client.execute(cwd=str(HERE))
+    with tempfile.TemporaryDirectory() as folder:
+        client.execute(cwd=folder)
     notebook.metadata = metadata
     return notebook
 

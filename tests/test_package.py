@@ -1,12 +1,15 @@
 """What `import binviz` gives, and what it costs."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import binviz
 
+README = Path(__file__).parents[1] / "README.md"
 NAMES = [
     "UserError",
     "binarize_",
@@ -73,6 +76,17 @@ def test_the_version_is_said():
     said = CliRunner().invoke(cli.app, ["--version"])
     assert (said.exit_code, said.stdout) == (0, f"binviz {binviz.__version__}\n")
     assert binviz.__version__[0].isdigit() or binviz.__version__ == "unknown"
+
+
+def test_the_readme_names_every_command():
+    from binviz import cli
+
+    (row,) = (
+        line for line in README.read_text("utf-8").splitlines() if line.startswith("| `binviz` (command)")
+    )
+    names = {each.name or each.callback.__name__ for each in cli.app.registered_commands}
+    names |= {each.name for each in cli.app.registered_groups}
+    assert {name.removeprefix("binviz ") for name in re.findall(r"`([a-z ]+)`", row)} - {"binviz"} == names
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ import numpy as np
 
 from binviz.check import marks
 from binviz.check.answers import fault, same, unusable
-from binviz.check.shown import call_of, pasted
+from binviz.check.shown import call_of, names_of, pasted
 from binviz.errors import one_line
 
 
@@ -47,8 +47,7 @@ class Case:
     """One question: arguments for the student's function, and the right answer.
 
     Args:
-        args: NumPy arrays, numbers and `Word`s, short enough to be read. Without any, the student hands in a value
-            instead of a function.
+        args: NumPy arrays, numbers and `Word`s, short enough to be read; at least one.
         want: a number, an array, or a tuple of them.
         tolerance: relative and absolute.
     """
@@ -117,7 +116,7 @@ class Exercise:
     def __call__(self, answer: Any) -> Verdict:
         """Print whether an answer is right; if not, its shortest wrong case and what to think of."""
         cases = list(self.cases())
-        if cases[0].args and not callable(answer):
+        if not callable(answer):
             return self._wrong("Hand in your function, without calling it.")
         outcomes = [_run(answer, case) for case in cases]
         if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
@@ -129,9 +128,7 @@ class Exercise:
             return self._verdict(True)
         case, outcome, said = min(wrong, key=lambda found: len(pasted(found[0].args, answer)))
         last.exercise, last.args, last.answer, last.want = self.name, case.args, outcome.value, case.want
-        shown = (
-            [pasted(case.args, answer), f"{call_of(case.args, answer)}  # {said}"] if case.args else [said]
-        )
+        shown = pasted(case.args, answer), f"{call_of(case.args, answer)}  # {said}"
         usable = outcome.error is None and not (outcome.changed or unusable(outcome.value, case.want))
         known = self._known(cases, outcomes)
         return self._wrong(*shown, known or (self._hint() if usable else outcome.advice))
@@ -215,8 +212,6 @@ class _Outcome:
 
 def _run(answer: Any, case: Case) -> _Outcome:
     """Call an answer with copies of the arguments."""
-    if not case.args:
-        return _Outcome(answer)
     args = copy.deepcopy(case.args)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -224,7 +219,7 @@ def _run(answer: Any, case: Case) -> _Outcome:
             value = answer(*args)
     except Exception as error:
         return _Outcome(error=error)
-    names = pasted(case.args, answer).partition(" = ")[0].split(", ")
+    names = names_of(case.args, answer)
     changed = (n for n, a, b in zip(names, args, case.args, strict=True) if not np.array_equal(a, b))
     return _Outcome(value, changed=next(changed, ""))
 

@@ -5,16 +5,16 @@ The file, `binviz-tally.json`, is written only where a notebook runs, in the fol
 
 import contextlib
 import csv
+import io
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from binviz.errors import UserError, one_line
+from binviz.files import replace_files
 
 FILE = "binviz-tally.json"
 _kept: dict[str, dict[str, Any]] = {"exercises": {}, "guesses": {}}
@@ -25,7 +25,7 @@ def tried(exercise: str, right: bool) -> None:
     kept = _read()
     before = kept["exercises"].get(exercise, {"right": False, "tries": 0})
     kept["exercises"][exercise] = {"right": before["right"] or right, "tries": before["tries"] + 1}
-    _write(kept)
+    _write()
 
 
 def predict(place: str, guess: Any) -> None:
@@ -48,7 +48,7 @@ def predict(place: str, guess: Any) -> None:
     else:
         kept["guesses"][place] = _plain(guess)
         print(f"{place}: kept.")
-    _write(kept)
+    _write()
 
 
 def compare(place: str, result: Any) -> None:
@@ -71,7 +71,7 @@ def tally(to: str | Path | None = None) -> None:
         to: a file to write, too: `.json` has exercises and guesses, `.csv` one line for each exercise.
 
     Raises:
-        UserError: another kind of file.
+        UserError: another kind of file, or one that cannot be written.
     """
     from binviz import check
 
@@ -84,14 +84,15 @@ def tally(to: str | Path | None = None) -> None:
     if to is None:
         return
     if Path(to).suffix == ".json":
-        _replace(Path(to), json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        _replace(Path(to), _json())
     elif Path(to).suffix == ".csv":
-        with Path(to).open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["exercise", "about", "right", "tries"])
-            for name in names:
-                own = kept["exercises"].get(name, {"right": False, "tries": 0})
-                rows.writerow([name, getattr(check, name).about, int(own["right"]), own["tries"]])
+        text = io.StringIO()
+        rows = csv.writer(text)
+        rows.writerow(["exercise", "about", "right", "tries"])
+        for name in names:
+            own = kept["exercises"].get(name, {"right": False, "tries": 0})
+            rows.writerow([name, getattr(check, name).about, int(own["right"]), own["tries"]])
+        _replace(Path(to), text.getvalue())
     else:
         raise UserError(f"cannot write {to}: name a file that ends in .json or .csv")
 
@@ -107,32 +108,28 @@ def _read() -> dict[str, dict[str, Any]]:
     if file is not None:
         try:
             found = json.loads(file.read_text("utf-8"))
-            _kept.update({part: dict(found[part]) for part in _kept})
-        except (OSError, ValueError, KeyError, TypeError):
+            marks = {name: mark for name, mark in found["exercises"].items() if {"right", "tries"} == {*mark}}
+            _kept.update(exercises=marks, guesses=dict(found["guesses"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass  # none yet, or damaged: what this kernel knows is what there is
     return _kept
 
 
-def _write(kept: dict[str, dict[str, Any]]) -> None:
-    _kept.update(kept)
+def _write() -> None:
     file = _file()
     if file is not None:
         with contextlib.suppress(
-            OSError
+            UserError
         ):  # where a folder cannot be written, marks last as long as the kernel
-            _replace(file, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+            _replace(file, _json())
+
+
+def _json() -> str:
+    return json.dumps(_kept, indent=1, ensure_ascii=False) + "\n"
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as part:
-            part.write(text)
-        Path(name).replace(file)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    replace_files({file: lambda place: place.write_text(text, "utf-8", newline="")})
 
 
 def _plain(value: Any) -> Any:

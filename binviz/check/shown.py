@@ -43,16 +43,17 @@ def pasted(args: tuple[Any, ...], function: Any) -> str:
     >>> pasted((Word(5), 3), lambda word, n: 0)
     'word, n = 0b101, 3'
     """
-    return f"{', '.join(_names(args, function))} = {', '.join(map(literal, args))}" if args else ""
+    return f"{', '.join(names_of(args, function))} = {', '.join(map(literal, args))}"
 
 
 def call_of(args: tuple[Any, ...], function: Any) -> str:
     """The line that calls it."""
     name = str(getattr(function, "__name__", ""))
-    return f"{name if name.isidentifier() else 'your_function'}({', '.join(_names(args, function))})"
+    return f"{name if name.isidentifier() else 'your_function'}({', '.join(names_of(args, function))})"
 
 
-def _names(args: tuple[Any, ...], function: Any) -> list[str]:
+def names_of(args: tuple[Any, ...], function: Any) -> list[str]:
+    """What the student's function calls its arguments."""
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):

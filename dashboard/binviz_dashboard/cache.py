@@ -7,7 +7,7 @@ What is kept here is shared by all sessions and never changed, so it is handed o
 from __future__ import annotations
 
 import time
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, NamedTuple
 
 import binviz_kernels
@@ -273,13 +273,18 @@ def networks() -> list[Row]:
     return tradeoffs.rows()
 
 
-def count_ahead() -> None:
-    """Count every network of `networks`, with rests in which visitors have their turn; `paid` finds it done."""
+def count_ahead(stop: Event) -> None:
+    """Count every network of `networks`, with rests in which visitors have their turn; `paid` finds it done.
+
+    Args:
+        stop: set when nobody needs them any more.
+    """
     for row in networks():
         if row.counted is not None:
             began = time.thread_time()
             tradeoffs.count(*row.counted)
-            time.sleep(REST * (time.thread_time() - began))
+            if stop.wait(REST * (time.thread_time() - began)):
+                return
 
 
 @st.cache_resource(max_entries=128, show_spinner="Counting operations and bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -78,7 +79,14 @@ def warm() -> None:
         for name in first.pair:
             cache.answer(name, example.key, example)
     cache.questions()
-    Thread(target=cache.count_ahead, daemon=True, name="binviz counts").start()
+    stop = Event()
+    counting = Thread(target=cache.count_ahead, args=(stop,), daemon=True, name="binviz counts")
+    counting.start()
+
+    @atexit.register
+    def end() -> None:  # a thread inside torch when the interpreter goes would abort the process
+        stop.set()
+        counting.join(timeout=10)
 
 
 def _check_free(port: int | None, address: str) -> None:

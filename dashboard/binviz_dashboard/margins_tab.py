@@ -44,7 +44,7 @@ def every_layer(subject: Subject, example: Example, away: bits_away.Away) -> Non
             zoo.load(subject.name), example.inputs, lambda done, total, path: tell(done / total, path)
         )
 
-    measured = jobs.offer("Measure it here", "flips", question, work, ceiling=300)
+    measured = jobs.offer("Measure it here", "turning-flips", question, work, ceiling=300)
     if measured is None:
         st.info(
             "The weights that the gradient blames most are flipped, and the network is run: how many turn its answer?",

@@ -49,7 +49,7 @@ def flipped(subject: Subject, where: str, paths: list[str] | None, share: int) -
         return signs.curve(subject, questions, paths, tell)
 
     question = f"{subject.title}, {where}"
-    measured = jobs.offer("Measure all shares", "flips", question, work, ceiling=600)
+    measured = jobs.offer("Measure all shares", "flipped-shares", question, work, ceiling=600)
     if measured is None:
         draws = f"{signs.DRAWS} draws of each share up to {100 * signs.SHARES[-1]:.0f} %"
         st.info(f"{question}: {draws}, and all examples asked each time.", icon=":material/timer:")

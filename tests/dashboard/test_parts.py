@@ -365,3 +365,12 @@ def test_a_race_is_judged_by_the_best_limit_that_was_seen():
     assert speed.times(race)["torch float32"][1] == "20 times ours"
     assert "50 %" in speed.times(race)["1-bit layer, packing included"][1]
     assert "a machine" in speed.explanation(race)
+
+
+def test_no_two_jobs_have_one_key():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "jobs.offer":
+                found.append(node.args[1].value)
+    assert len(found) == len(set(found)) > 5

@@ -29,6 +29,9 @@ def test_the_book_has_every_page_and_needs_no_server(book):
         page = pages[f"binarizers/{name}.html"]
         assert page.count("<tr") == 1 + 9 and f"/{name}.svg" in page
     assert [name for name in recipes.names() if name not in pages["recipes.html"]] == []
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} - {name[:-5] for name in pages} == {
+        "binarizers"
+    }
     assert "would be seen" in pages["claims.html"]
     assert "binarize_" in pages["api/binviz.html"] and "xnor_gemm" in pages["api/binviz_kernels.html"]
     for name, page in pages.items():

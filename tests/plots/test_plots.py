@@ -549,8 +549,6 @@ def test_notebooks_cannot_upload_and_others_do_not_wait_for_notebooks():
     script = """
 import importlib, sys
 from binviz import plots
-from binviz.bench import records
-from binviz.plots.narrow import narrowed, panels
 assert "nbformat" not in sys.modules
 import IPython, plotly.io
 importlib.reload(plots.theme)
