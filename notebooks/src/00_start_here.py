@@ -28,7 +28,7 @@
 # | [12](12_make_one.ipynb) | the lab: a binarizer, a model and a verdict of your own |
 #
 # (There is no 08 and no 11 yet. The lab needs nothing of 09 and 10, and may come before them.) New words are explained where they first come
-# up; the file `docs/glossary.md` has them all.
+# up; the file `docs/glossary.md` lists the main ones.
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one runs your function. Where it is wrong, it
 # prints a short case that you can paste into a cell, and what to think of. `check.last` holds that case. If the hints do not help, the

@@ -7,7 +7,7 @@
 # | **Minutes** | 25 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebook 01; expectation and variance of a random number |
 # | **Papers** | Bengio, Léonard, Courville [1308.3432](https://arxiv.org/abs/1308.3432); BNN [1602.02830](https://arxiv.org/abs/1602.02830) sections 1.1 to 1.3; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3.3; FDA [2103.00841](https://arxiv.org/abs/2103.00841) |
-# | **Not reproduced** | no table of these papers. The nets here have up to twelve units or learn 8×8 digits in a second; the first kind is exact arithmetic, the second shows a mechanism |
+# | **Not reproduced** | no table of these papers. The nets here have up to twelve units or learn 8×8 digits in seconds; the first kind is exact arithmetic, the second shows a mechanism |
 # | **Runs on** | a laptop's CPU, offline |
 #
 # Notebook 01 ended with a lie: *forward* uses the sign, *backward* the slope of another function. Why does that work? How
@@ -128,8 +128,7 @@ plots.curves(x.numpy(), means, dict(zip(means, slopes, strict=True)))
 # difficulty ●●○○○ · importance ●●●○○ · 4 minutes
 #
 # `codes` is (outcomes, units), `means` (units,) holds the mean $\tanh a_i$ of each unit, where $a_i$ is its *drive*: what it hands to its sign.
-# The units draw independently. What is the
-# probability of each row? (Which probability of +1 has a unit whose mean is 0, and which one whose mean is 1?)
+# The units draw independently. What is the probability of each row? (Which probability of +1 has a unit whose mean is 0, and which one whose mean is 1?)
 
 
 # %%

@@ -241,7 +241,7 @@ for cell, label in (("sst2.float+bit-w1a1.short-first-batch", 6), ("sst2.float+b
 #
 # ## 4. Which α is right?
 #
-# The paper takes the α that makes the squared error $\|x - x_B\|^2$ smallest. But nobody looks at the probabilities. What goes on is
+# The paper asks for the α that makes the squared error $\|x - x_B\|^2$ smallest. But nobody looks at the probabilities. What goes on is
 # attention's *output*, their product with the values $V$, the vectors that the tokens hand over. So there are two errors, and the empty rows.
 #
 # **Predict:** for layer 4, which of the two errors wants the larger α?

@@ -200,7 +200,7 @@ plots.lines(budgets, curves, "optimisation steps altogether (number)", "accuracy
 # ## 4. The same question on real tasks
 #
 # Experiment `bit` asks it on two tasks of GLUE, a collection of tasks on English text: sentiment (SST-2) and paraphrase (MRPC: do two sentences say the
-# same?). It has a BERT of 6 layers, and takes away the parts of BiT one at a time. Each of its *cells* is one task learned in one way;
+# same?). It has a BERT of 6 layers, and takes away the parts of BiT one at a time. A *recipe* says which binarizer stands where. Each *cell* of the experiment is one task learned in one way;
 # `binviz reproduce bit` runs them, and each run leaves a record. This notebook reads the records:
 
 # %%
@@ -410,9 +410,9 @@ plots.bars(list(pieces), accuracies, "length of the sentence (word pieces)", "ac
 #
 # - **Length.** Joining half of the training phrases in pairs, which the teacher can label, helps the 2-bit student (`sst2.bit-w1a2.joined`) and not the
 #   1-bit one (`sst2.bit-w1a1.joined`).
-# - **Budget.** The paper's students train for many epochs; those here take a few hundred steps each. A second stage can only pay off when the first one
+# - **Budget.** The paper's students train for many epochs (passes over all examples); those here take a few hundred steps each. A second stage can only pay off when the first one
 #   does not eat what the second needs. Cells `…two-step-long` and `…long` ask the same with three times the steps.
-# - **Seeds.** Few seeds a cell: McNemar's test knows the noise of the *examples*, not that of the training.
+# - **Seeds.** One to three seeds a cell: McNemar's test knows the noise of the *examples*, not that of the training.
 # - **Size.** The model here has 384 units, the paper's 768. What would twice as many do? There is no such pre-trained model of the same kind, but the
 #   digits are cheap: a small ViT in several widths, each with a 1-bit student of its own (`binviz train images --width 32`).
 #

@@ -170,7 +170,7 @@ plots.lines(range(13), stops, "steps (number)", "rows that change no more (%)")
 # ### Exercise 6.2 · the quarter rule
 # difficulty ●●○○○ · importance ●●●●● · 4 minutes
 #
-# `rows` has any shape; a row is the last axis. Return the codes: 1 where a value is at least `beta` times its row's maximum, else 0.
+# `rows` has any shape; a row is the last axis. Return the codes of that threshold, 0 and 1, in the same shape; a value exactly at the threshold is a 1.
 #
 # <details><summary>Then think</summary>
 # When is this the code of coordinate descent? There the threshold is half of v, and v the mean of the values with a 1. So it is the same threshold where
@@ -297,7 +297,7 @@ plots.bars(places, series, "kind of rows and layer (number)", "energy of the out
 # ### Exercise 6.3 · each row by its ones
 # difficulty ●●○○○ · importance ●●●●● · 4 minutes
 #
-# Divide each row of `codes` (any shape, the last axis is the row) by its number of ones, so that it adds up to 1. A row without a 1 stays zero.
+# `codes` has any shape; a row is the last axis. Scale each row so that it adds up to 1. A row without a 1 stays zero.
 
 
 # %%

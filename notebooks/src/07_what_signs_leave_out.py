@@ -261,7 +261,7 @@ plots.bars(
 
 # %% [markdown]
 # A matrix of rank 2 *of its own* would take half of a head's residual in the first two layers and more in all others. But one map for all twelve heads, even of any rank and free, leaves more than four fifths:
-# heads differ in what their codes leave out, and what is common to them is little. The learned ones leave nine tenths and more, and with r = 8 they do no better: on sentences not
+# heads differ in what their codes leave out, and what is common to them is little. The learned ones leave about nine tenths or more, and with r = 8 they do no better: on sentences not
 # seen more numbers are no help.
 #
 # So does the paper fail? No: its estimators are not made to hit residuals, they learn with the whole network, by its loss, and whatever helps that is right. But what they are good for is then *not* shown
@@ -328,7 +328,7 @@ plots.bars(list(shares), {"changed": list(shares.values())}, "student (name)", "
 #
 # ## 7. Signs flipped at random
 #
-# A patch of flips is words again, with a 1 for each sign that is to change. Applied by XOR it takes microseconds, and applied once more it is undone.
+# A patch of flips is words again, with a 1 for each sign that is to change. Applied by XOR it takes next to no time, and applied once more it is undone.
 #
 # **Predict:** `digits-vit.bit-w1a1` loses how much accuracy if 1 %, 5 %, 20 % of its signs are flipped at random? (Its training changed some too, and gained by it.)
 
