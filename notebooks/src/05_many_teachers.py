@@ -44,8 +44,7 @@ torch.set_num_threads(1)  # for nets this small a second thread only waits for t
 # difficulty ●●○○○ · importance ●●●●● · 5 minutes
 #
 # `student` and `teacher` are arrays of logits (what a network puts out before the softmax), (examples, classes). Return the cross-entropy, one number,
-# without the hidden states. Who weighs, and whose
-# logarithm is it?
+# without the hidden states. Who weighs, and whose logarithm is it?
 #
 # <details><summary>Then think</summary>
 # Regression has a single logit, (examples, 1). What does this loss say then? Users of the official code could not reproduce its
@@ -267,8 +266,7 @@ print("\n".join(sorted({f"source: {row.source}" for row in papers.glue() if not 
 # difficulty ●●●○○ · importance ●●●●○ · 6 minutes
 #
 # `first` and `second` say for each example whether that model is right (boolean). Return three numbers, $b$, $c$ and the two-sided p-value of a fair coin: how
-# likely it divides the tosses at least as unevenly. (`binomtest` of
-# SciPy is imported, and has a `pvalue`. How many tosses are there, and how many heads? And what should p be if no example distinguishes the two?)
+# likely it divides the tosses at least as unevenly. (`binomtest` of SciPy is imported, and has a `pvalue`. How many tosses are there, and how many heads? And what should p be if no example distinguishes the two?)
 
 
 # %%

@@ -310,7 +310,7 @@ def by_its_ones(codes):
 check.ex_6_3(by_its_ones)
 
 # %% [markdown]
-# A popcount gives that number, and needs no float. The best factor of a row is a little more: $v$, the mean of the probabilities under the ones.
+# What each row is divided by is its number of ones: a popcount gives it, and needs no float. The best factor of a row is a little more: $v$, the mean of the probabilities under the ones.
 #
 # **Predict** the same figure with it. Whom does it help most?
 
