@@ -10,8 +10,8 @@
 # | **Not reproduced** | no accuracy of any paper: the models here are small. They show the mechanism |
 # | **Runs on** | a laptop's CPU, offline |
 #
-# A **binarized** network stores each weight as one bit and computes with bits. Everything else in this course is about
-# two questions: *how does it compute*, and *how can it learn at all*.
+# A **binarized** network stores nearly all of its weights as one bit each, and computes with bits. Everything else in this course is
+# about two questions: *how does it compute*, and *how can it learn at all*.
 #
 # | notebook | question |
 # |---|---|
@@ -27,9 +27,12 @@
 # | [10](10_what_an_answer_rests_on.ipynb) | what does an answer rest on, and what breaks it? |
 # | [12](12_make_one.ipynb) | the lab: a binarizer, a model and a verdict of your own |
 #
+# (There is no 08 and no 11 yet. The lab needs nothing of 09 and 10, and may come before them.) New words are explained where they first come
+# up; the file `docs/glossary.md` lists the main ones.
+#
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one runs your function. Where it is wrong, it
-# prints a short case that you can paste into a cell, and what to think of. `check.last` holds that case. After three hints there is the
-# solution, folded below the check; the executed notebooks are in the folder `solutions`.
+# prints a short case that you can paste into a cell, and what to think of. `check.last` holds that case. If the hints do not help, the
+# solution is folded below the check; the executed notebooks are in the folder `solutions`.
 #
 # **One rule for all exercises:** your functions get NumPy arrays and numbers, return NumPy arrays and numbers, and leave their
 # arguments as they are, because cells further down use them. So no tensors, no lists for arrays, nothing changed in place.
@@ -83,7 +86,8 @@ check.ex_0_1(dot_from_matches)
 # ### Exercise 0.2 · bits of floats
 # difficulty ●○○○○ · importance ●●●●○ · 2 minutes
 #
-# `x` is a float vector. Among its values are 0.0 and -0.0, which floats have beside it. What are their bits?
+# `x` is a float vector. Among its values are 0.0 and -0.0 (floats have two zeros, which are equal). Return an array of the same length: the bit
+# of each value, 1 or 0.
 
 
 # %%
@@ -132,13 +136,14 @@ def word_dot(word_a, word_b, n):
 check.ex_0_3(word_dot)
 
 # %% [markdown]
-# Not everything in a transformer has two signs. An attention probability is never negative, so its bits mean **0 and 1**,
-# not −1 and +1. A 0 contributes nothing, and AND picks the weights that count.
+# The networks of this course are mostly **transformers**: each place of a text or picture (a *token*) takes from the other places what it needs. How
+# much from whom is a row of probabilities; that is **attention**. A probability is never negative, so its bits mean **0 and 1**, not −1 and +1.
+# A 0 contributes nothing, and AND picks the numbers that count.
 #
 # ### Exercise 0.4 · ones and zeros against signs
 # difficulty ●●●○○ · importance ●●●○○ · 5 minutes
 #
-# `word_a` holds values 0 and 1, `word_b` holds −1 and +1 (bit 1 for +1). Their dot product?
+# `word_a` holds values 0 and 1, `word_b` holds −1 and +1 (bit 1 for +1). Unused bits are 0 in both. Return their dot product, a whole number.
 #
 # <details><summary>A first step</summary>
 # Among the places where <code>word_a</code> is 1: how many have a +1 beside them, and how many a −1?
@@ -157,7 +162,7 @@ check.ex_0_4(and_dot)
 # %% [markdown]
 # ## 3. A whole layer
 #
-# A linear layer of BERT-base takes 768 values to 768: 589,824 weights. `binviz_kernels` packs its rows into 64-bit words
+# BERT-base is a transformer that reads text. One of its linear layers takes 768 values to 768: 589,824 weights. `binviz_kernels` packs its rows into 64-bit words
 # and does what you have just written, on all words of all rows, with the widest instructions that this CPU has. The
 # result is not close to the float product of the signs, it is **the same**, because both are sums of whole numbers.
 
@@ -189,8 +194,9 @@ print(", by floats:", (activations[0] >= 0) @ signs(weights)[0])
 # %% [markdown]
 # ## 4. A whole model, twice
 #
-# binviz brings two small vision transformers that read handwritten digits of 8×8 pixels: a float one, and its 1-bit twin,
-# which was trained from it. Each is one file.
+# binviz brings two small vision transformers (ViT: the tokens are patches of a picture) that read handwritten digits of 8×8 pixels: a float
+# one, and its 1-bit twin, which was trained from it by the method of the paper BiT. The twin's name ends in `w1a1`: weights of 1 bit, and
+# *activations*, the numbers that one layer hands to the next, of 1 bit. Each model is one file.
 #
 # **Predict:** one bit instead of 32. How many times smaller is the file?
 
@@ -208,8 +214,8 @@ for label, name in names.items():
     print(f"{label:5s}  in memory as float32: {entry.float_bytes:9,d} bytes   file: {entry.bytes:9,d} bytes")
 
 # %% [markdown]
-# How many times smaller is that? In memory, as float32, the model is one number; the float model's *file* is half of it, since it
-# holds float16 (two bytes a number are enough to give the same answers); and neither ratio is 32.
+# Smaller than what? As float32 numbers in memory both models would take the same bytes. The float model's *file* takes about half of them,
+# since it holds float16 (two bytes a number are enough here). So there are two ratios, and neither is 32.
 
 # %%
 float32, float16, one_bit = [
@@ -236,10 +242,12 @@ for kind, size in stored.most_common():
     print(f"{kind:8s} {size:8,d} bytes  {size / entry.bytes:4.0%}")
 
 # %% [markdown]
-# The bits stand in words of 64 (`uint64`). The rest is float: the first and the last layer, positions, biases, normalizations,
-# scales. And there is a header, which says what each tensor is. In a model this small these parts weigh more than the bits;
+# The bits stand in words of 64 (`uint64`). The rest is float: the first and the last layer, positions (which say where in the picture a
+# patch lies), biases, normalizations (layers that bring numbers to mean 0 and size 1), scales. And there is a header, which says what each tensor is. In a model this small these parts weigh more than the bits;
 # in BERT-base, whose layers are wide, they weigh little. So "32 times smaller" is true of a weight matrix, and of a model
 # it is a limit.
+#
+# (In the next cell, `logits` are the ten numbers that a model puts out for a picture, one for each digit. The largest one is its answer.)
 #
 # **Predict:** on 450 pictures that neither model has seen, on how many do the two disagree?
 
@@ -274,14 +282,16 @@ plots.pictures([images[i, 0] for i in shown], titles, columns=4)
 
 # %% [markdown]
 # (In brackets: the label.) Where they disagree it is mostly the 1-bit model that is wrong, and still it reads most digits with
-# one bit for each weight and one for each value that a layer multiplies. How much is lost depends on the task, on the size of
+# one bit for each weight and one for each value that it is multiplied by, in all layers but the first and the last. How much is lost depends on the task, on the size of
 # the model and above all on how it was trained. That is what the other notebooks are about.
 
 # %% [markdown]
 # ## 5. A sentence of your own
 #
-# The other pair reads film reviews: a BERT with 6 layers, 384 wide, fine-tuned to tell praise from blame. Here the layers are
-# wide enough that the file shrinks to a small part of float32.
+# The other pair reads film reviews: a BERT with 6 layers, 384 wide, that had read much text and was then trained (*fine-tuned*) to tell praise
+# from blame on SST-2, a collection of sentences from reviews. A part of these was kept out of training: the *validation set*. Its accuracies
+# below are *recorded*: they come from the runs that made the models. Here the layers are wide enough that the file shrinks to a small part of
+# float32.
 #
 # **Predict:** on which of these sentences will the 1-bit model fail? Add some of your own.
 

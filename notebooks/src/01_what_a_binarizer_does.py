@@ -36,8 +36,9 @@ rng = np.random.default_rng(0)
 # ### Exercise 1.1 · a sign for machines with two values
 # difficulty ●○○○○ · importance ●●●●○ · 2 minutes
 #
-# `np.sign` and `torch.sign` give 0 for 0. Exact zeros are common in a network (after a ReLU, in padding, in a fresh
-# bias), and a bit cannot hold a third value.
+# `np.sign` and `torch.sign` give 0 for 0. Exact zeros are common in a network (after a ReLU, which turns what is negative into 0; in padding,
+# which fills up short sentences; in a fresh bias), and a bit cannot hold a third value. Return −1.0 or +1.0 for each value of `x`, which may
+# have any shape.
 
 
 # %%
@@ -71,7 +72,7 @@ print(f"mean of |x| {np.abs(x).mean():.3f}, median {np.median(np.abs(x)):.3f}, l
 plots.error_curve(plots.Sweep(alphas, errors, alphas[at], errors[at]), of="scale")
 
 # %% [markdown]
-# A parabola, so both errors are equal: at twice the optimum nothing is better than answering 0.
+# A parabola, so both errors are equal: a scale of twice the optimum is no better than answering 0 everywhere.
 #
 # Expand the square. Since $x_i \operatorname{sign}(x_i) = |x_i|$ and $\operatorname{sign}(x_i)^2 = 1$,
 #
@@ -80,7 +81,7 @@ plots.error_curve(plots.Sweep(alphas, errors, alphas[at], errors[at]), of="scale
 # ### Exercise 1.2 · the best scale
 # difficulty ●●○○○ · importance ●●●●● · 4 minutes
 #
-# Set $J'(\alpha) = 0$.
+# Set $J'(\alpha) = 0$. Return the best α, one number for all values of `x`, whatever its shape.
 
 
 # %%
@@ -114,8 +115,8 @@ def energy_lost(x):
 check.ex_1_3(energy_lost)
 
 # %% [markdown]
-# **Predict:** the three sets of numbers below have the same standard deviation. Uniform numbers have no outliers, the
-# Laplace distribution has many. Which one does a bit describe best?
+# **Predict:** the sets of numbers below have (nearly) the same standard deviation: two points, −1 and +1; uniform numbers, which have no
+# outliers; normal ones; and the Laplace distribution, which has many outliers. How much does a bit lose of each?
 
 # %%
 shapes = {
@@ -132,15 +133,16 @@ lost = {name: 100 * energy_lost(values) for name, values in shapes.items()}
 plots.bars(list(lost), {"1 bit": list(lost.values())}, "distribution of x (name)", "energy lost (%)", ".1f")
 
 # %% [markdown]
-# For normal numbers it is $1 - 2/\pi = 36.3\,\%$, whatever their size. The heavier the tails, the more is lost, because a
-# few large values raise the scale for everybody. That is why outliers in activations are the enemy of low bits.
+# For normal numbers it is $1 - 2/\pi = 36.3\,\%$, whatever their size (a sample is a little off). The heavier the tails, the more is lost: most
+# values are then smaller than the scale and a few are many times larger, and one size fits neither. That is why outliers in activations are the
+# enemy of low bits.
 #
-# One remedy for weights is a scale *per row*, that is, per output of the layer. It costs one float for 768 bits.
+# One remedy for weights is a scale *per row*, that is, per output of the layer. In BERT-base it costs one float for 768 bits.
 #
 # ### Exercise 1.4 · a scale for each row
 # difficulty ●●○○○ · importance ●●●○○ · 4 minutes
 #
-# Return the binarized matrix: signs times the best scale of each row. Use your `sign`.
+# `w` is (outputs, inputs). Return the binarized matrix, of the same shape: signs times the best scale of each row. Use your `sign`.
 
 
 # %%
@@ -182,7 +184,7 @@ check.ex_1_5(binarize_unsigned)
 # the mean. Three inputs that a transformer may meet:
 #
 # - `ReLU`: normal numbers, negative ones set to 0
-# - `softmax`: attention rows over 128 tokens of normal scores
+# - `softmax`: rows of attention over 128 tokens. A softmax turns scores, here normal ones, into probabilities that add up to 1
 # - `uniform`: numbers spread evenly between 0 and 1
 #
 # **Predict:** what share of the codes is 1 when the start is 4 times the mean? For one of the three it is zero. Which?
@@ -208,7 +210,7 @@ figure.add_vline(x=4, line_dash="dot", line_color=plots.theme.GREY, annotation_t
 
 # %% [markdown]
 # Uniform numbers have their mean at ½. Twice that is 1, and no number is above it: the binarizer answers 0 for every input.
-# It is **dead**, and so is the layer behind it. A rule that is good for the inputs it was made for can be fatal for others.
+# It is **dead**: the layer behind it gets nothing but zeros. A rule that is good for the inputs it was made for can be fatal for others.
 #
 # Dead for ever? That depends on the gradients, and these come next.
 #
@@ -223,7 +225,7 @@ print("gradient of torch.sign:", t.grad)
 
 # %% [markdown]
 # With zeros, no weight in front of a sign ever learns. The way out is a small lie: *forward* uses the sign, *backward*
-# uses the derivative of something smoother. That replacement is the **surrogate**. The oldest one, the clipped
+# uses the derivative of something smoother. That replacement is the **surrogate**. BNN's, the clipped
 # straight-through estimator, pretends that the sign was the function $\operatorname{clip}(x, -1, 1)$:
 
 
@@ -247,7 +249,7 @@ SignClipped.apply(t).sum().backward()
 print("gradient of the surrogate:", t.grad)
 
 # %% [markdown]
-# The values beyond ±1 get nothing: they are far from the switch, and pushing them further is useless.
+# The values beyond ±1 get nothing: they are far from the switch, and a small push would not change their sign.
 #
 # ### Exercise 1.6 · Bi-Real's triangle
 # difficulty ●●○○○ · importance ●●●●○ · 5 minutes
@@ -335,7 +337,7 @@ code = elastic.encode(torch.tensor(inputs["uniform"], dtype=torch.float32))
 print(f"\nα starts at {elastic.alpha.item():.3f}, ones: {int(code.q.sum())} of {code.q.numel()}")
 
 # %% [markdown]
-# Weights have no fixed place on the number line, so their binarizers bring a scale along. A matrix in which some rows are
+# Weights may be of any size, so most of their binarizers bring a scale along. A matrix in which some rows are
 # larger than others, as in every trained layer:
 #
 # **Predict:** `bit-weight` has one scale for the whole matrix, `xnor-weight` one for each row, `bnn` none at all. Which order?
@@ -358,14 +360,15 @@ figure = plots.bars(
 figure.update_yaxes(type="log", dtick=1)
 
 # %% [markdown]
-# Without a scale every answer is ±1, some 16 times the size of these weights. That need not be fatal: a normalization behind
-# the layer can undo one common factor. It cannot undo a factor for each row, and it is float arithmetic that has to be there.
+# Without a scale every answer is ±1, some 16 times the standard deviation of these weights. That need not be fatal: a normalization behind
+# the layer can undo one common factor. A layer norm, which brings all outputs of a token to one size together, cannot undo a factor for each
+# row; a batch norm, which treats every output by itself, can (notebook 09). And a normalization is float arithmetic that has to be there.
 #
 # Now the surrogates. The library's own backward pass draws them:
 #
 # - `bnn`: clipped identity, as in section 4
 # - `bireal-activation`: the triangle of exercise 1.6
-# - `fda-activation`: the sign as a sum of sines, cut off after a few terms; here as it is at the end of training
+# - `fda-activation`: the sign as a sum of sines, cut off after a few terms (FDA, a paper of notebook 02); here as it is at the end of training
 #
 # **Predict:** which of these three slopes is the highest at 0, and which of them can be *negative*?
 
@@ -387,12 +390,12 @@ print(
 plots.curves(x.numpy(), outputs, slopes)
 
 # %% [markdown]
-# All three have the same forward curve; only what training believes differs. The sum of sines is the steepest at 0, and late in
-# training it is negative for inputs beyond 0.83: there the gradient points the wrong way. Whether that harms is a
+# All three have the same forward curve; only what training believes differs. The slope of the sum of sines is the highest at 0, and late in
+# training it is negative for inputs between 0.83 and 1, and between −1 and −0.83: there the gradient points the wrong way. Whether that harms is a
 # question for experiments, not for a curve.
 #
-# A binarizer of your own is a few lines, and `check_binarizer` tells whether it keeps what layers and packing rely on. Change
-# the sign to `torch.sign` and run it again: the check for exact zeros says what is wrong.
+# A binarizer of your own is a few lines, and `check_binarizer` tells whether it keeps what layers and packing rely on (it returns the names of
+# what it looked at). Change `binarizers.sign` to `torch.sign` and run it again: the check for exact zeros says what is wrong.
 
 
 # %%

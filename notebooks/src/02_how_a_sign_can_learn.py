@@ -7,7 +7,7 @@
 # | **Minutes** | 25 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebook 01; expectation and variance of a random number |
 # | **Papers** | Bengio, Léonard, Courville [1308.3432](https://arxiv.org/abs/1308.3432); BNN [1602.02830](https://arxiv.org/abs/1602.02830) sections 1.1 to 1.3; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3.3; FDA [2103.00841](https://arxiv.org/abs/2103.00841) |
-# | **Not reproduced** | no table of these papers. The nets here have up to twelve units or learn 8×8 digits in a second; the first kind is exact arithmetic, the second shows a mechanism |
+# | **Not reproduced** | no table of these papers. The nets here have up to twelve units or learn 8×8 digits in seconds; the first kind is exact arithmetic, the second shows a mechanism |
 # | **Runs on** | a laptop's CPU, offline |
 #
 # Notebook 01 ended with a lie: *forward* uses the sign, *backward* the slope of another function. Why does that work? How
@@ -78,7 +78,7 @@ check.ex_2_2(mean_and_slope)
 # Now the other way round. Every surrogate that is symmetric, nowhere negative and has the area 2 is twice the density of *some*
 # noise.
 #
-# **Predict:** below, the slopes come from the library's backward passes, and the curves above are means of 2,000 noisy signs.
+# **Predict:** in the figure, the slopes come from the library's backward passes, and the curves over them are means of 2,000 noisy signs.
 # Uniform noise belongs to `bnn`. Which noise belongs to the triangle of Bi-Real Net: a narrower uniform one, the sum of two
 # uniform ones, or a normal one? And which to the plain identity, whose slope is 1 everywhere?
 
@@ -127,8 +127,8 @@ plots.curves(x.numpy(), means, dict(zip(means, slopes, strict=True)))
 # ### Exercise 2.3 · the probability of an outcome
 # difficulty ●●○○○ · importance ●●●○○ · 4 minutes
 #
-# `codes` has one outcome in each row, `means` holds the mean $\tanh a_i$ of each unit. The units draw independently. What is the
-# probability of each row? (Which probability of +1 has a unit whose mean is 0, and which one whose mean is 1?)
+# `codes` is (outcomes, units), `means` (units,) holds the mean $\tanh a_i$ of each unit, where $a_i$ is its *drive*: what it hands to its sign.
+# The units draw independently. What is the probability of each row? (Which probability of +1 has a unit whose mean is 0, and which one whose mean is 1?)
 
 
 # %%
@@ -143,7 +143,7 @@ check.ex_2_3(probabilities)
 # %% [markdown]
 # `binviz.playground.stochastic` does it for a net: three inputs of ±1, six stochastic units, one answer. The task is parity,
 # $t = x_1 x_2 x_3$, which no linear function can do. We look at the gradient of one weight: exact, and as three single
-# outcomes would have it.
+# outcomes would have it, in two ways that section 3 explains.
 
 # %%
 inputs = stochastic.outcomes(3)
@@ -188,7 +188,7 @@ for name in ("slope of the mean", "REINFORCE"):
 # the drives?
 #
 # <details><summary>A first step</summary>
-# The derivative of log σ(2ab) to a is 2b·(1 − σ(2ab)). Try b = 1 and b = −1: both are b − tanh a.
+# The derivative of log σ(2ab) to a is 2b·(1 − σ(2ab)). Write it with tanh a, once for b = 1 and once for b = −1.
 # </details>
 
 
@@ -257,7 +257,8 @@ print("bias, by your rule", bias(a, t).round(2))
 
 # %% [markdown]
 # Gradient *descent* with this bias pushes $a$ towards 0, that is, towards indecision, whatever the target. Not always a harm, but not what
-# was asked for.
+# was asked for. (At −1 and +1 the loss agrees with a straight line, whose slope would have no bias. Straight-through takes the slope of the curve
+# between them.)
 #
 # In our net we can count bias and variance of every guess, over all outcomes: no number below is sampled. Whoever averages the
 # guesses of $N$ outcomes has the squared error $\text{bias}^2 + \text{variance}/N$.
@@ -278,7 +279,7 @@ plots.lines(
 )
 
 # %% [markdown]
-# REINFORCE is right on average and useless at $N = 1$: its error is many times the gradient itself. The straight-through guesses
+# REINFORCE is right on average and worth little at $N = 1$: its error is many times the gradient itself. The straight-through guesses
 # are off by a fixed amount, and much better where it counts, since training takes *one* guess a step. The slope that belongs to
 # the units' own noise has the least bias, the identity, which belongs to none, has the most.
 #
@@ -361,7 +362,7 @@ plots.bars(
 )
 
 # %% [markdown]
-# With few units REINFORCE nearly keeps up. More units help the biased guess, and they help the layer that never learns. They hardly help
+# In our run (one seed) REINFORCE nearly keeps up with few units. More units help the biased guess, and they help the layer that never learns. They hardly help
 # REINFORCE, until it does little better than not learning at all. Networks have not 256 units but millions. *That* is why everybody
 # accepts the lie.
 #
@@ -392,8 +393,8 @@ plots.curves(x.numpy()[few], *({name: y[few] for name, y in curves.items()} for 
 
 # %% [markdown]
 # The two classics have the area 2: they lead from −1 to +1 without a detour. FDA's sum of sines overshoots late in training, as every
-# such sum does at a step. The steeper the slope at 0, the fewer inputs get any gradient. There is a choice between *many move a
-# little* and *few move a lot*, and no surrogate escapes it.
+# such sum does at a step. With the area given, a slope that is higher at 0 leaves less for the inputs farther away. There is a choice between
+# *many move a little* and *few move a lot*, and no surrogate escapes it.
 #
 # ## 5. Latent weights and flips
 #
@@ -403,8 +404,8 @@ plots.curves(x.numpy()[few], *({name: y[few] for name, y in curves.items()} for 
 # ### Exercise 2.6 · how long until it flips?
 # difficulty ●●○○○ · importance ●●●●○ · 5 minutes
 #
-# Every step moves a latent weight by `step` (positive) towards the other sign. After how many steps has the binary weight flipped?
-# Mind that the sign of 0 is +1.
+# Every step moves a latent weight by `step` (positive) towards the other sign; both are single numbers. After how many steps has the binary
+# weight flipped? Mind that the sign of 0 is +1.
 
 
 # %%
@@ -501,8 +502,8 @@ plots.lines(
 
 # %% [markdown]
 # Two things go wrong at once. Beyond ±1 there is no gradient. And even where there is one, a latent weight at 3 needs hundreds of
-# pushes of 0.01 (exercise 2.6): *inertia*. That is why removing the dead zone helps, and bringing the weights back helps more. It
-# also means that the learning rate of a binary net has no meaning by itself, only in comparison with the size of its
+# pushes of 0.01 (exercise 2.6): *inertia*. To remove the dead zone mends only the first, and by the end of our run that was worth nothing. To
+# bring the weights back mends both. It also means that the learning rate of a binary net has no meaning by itself, only in comparison with the size of its
 # latent weights.
 #
 # The same holds for activations: what lies beyond the window sends no gradient to the layers in front of it. Normalizations and
@@ -511,7 +512,7 @@ plots.lines(
 # %% [markdown]
 # ## Three questions
 #
-# **Why does nobody train with REINFORCE, which has no bias at all?**
+# **Why does hardly anybody train large networks of signs with REINFORCE, which has no bias at all?**
 # <details><summary>Answer</summary>
 # A step takes one guess. Its error is bias² + variance, and with many units the variance is many times the gradient itself.
 # </details>
@@ -523,7 +524,7 @@ plots.lines(
 #
 # **Somebody multiplies all latent weights by 100 before training, since signs do not change. What goes wrong?**
 # <details><summary>Answer</summary>
-# Forward nothing. Backward all lie beyond the window, so they get no gradient; and without a window each would need a hundred times as many pushes to flip.
+# Forward nothing. Backward nearly all lie beyond the window, so they get no gradient; and without a window each would need a hundred times as many pushes to flip.
 # </details>
 #
 # ## Summary
@@ -541,7 +542,7 @@ plots.lines(
 # |---|---|---|---|
 # | the straight-through estimator is biased | 1308.3432 | counted: its bias is above zero with every slope | exact, on a net of six units |
 # | its low variance makes up for that | 1308.3432 | yes, more so with more units | digits instead of MNIST, one hidden layer |
-# | latent weights beyond ±1 should be put back | BNN, section 1.3 | with a large start it helped much, with a small one next to nothing lies out there | one small net, one seed |
+# | latent weights beyond ±1 should be put back | BNN, section 1.3 | with a large start it helped, by some four points; with a small one next to nothing lies out there | one small net, one seed |
 #
 # **Next:** [notebook 03](03_from_the_loop_to_the_limit.ipynb) makes the bits run; notebook 04 asks which two values, and how large.
 # In the dashboard: [watch both networks learn, and drag the surrogate](http://localhost:8501/playground), [latent weights and flips](http://localhost:8501/playground?part=On+digits).

@@ -11,7 +11,7 @@
 # | **Runs on** | a laptop's CPU, offline; close what else is running |
 #
 # Papers say that a 1-bit network needs 1/64 of the operations. The code that came with them multiplies floats. This notebook
-# starts from the slowest way to multiply bits, ends at the fastest that the processor allows, and says at each step where the
+# starts from the slowest way to multiply bits, ends near the fastest that the processor allows, and says at each step where the
 # factor comes from.
 
 # %% tags=["timed"]
@@ -72,7 +72,8 @@ check.predict("03.1", None)  # instead of None: for instance "panels, 1,000 time
 # ### Exercise 3.1 · all dot products at once
 # difficulty ●●○○○ · importance ●●●●● · 5 minutes
 #
-# `words_a` is (M, W) and `words_w` is (N, W), both uint64. Return the (M, N) dot products of their K codes, without a loop.
+# `words_a` is (M, W) and `words_w` is (N, W), both uint64; bits beyond the K codes of a row are 0. Return the (M, N) dot products, whole
+# numbers that may be negative, without a loop.
 #
 # <details><summary>A first step</summary>
 # <code>words_a[:, None, :] ^ words_w[None, :, :]</code> has the shape (M, N, W).
@@ -101,14 +102,15 @@ measure("NumPy", lambda: numpy_dots(words_a, words_w, K), rounds=3)
 #
 # ## 3. A compiled loop
 #
-# Numba compiles Python to machine code. It has no `bitwise_count`, but a count can be written with arithmetic, on all bits of
+# Numba compiles Python to machine code. We do not ask it for a count of bits: one can be written with arithmetic, on all bits of
 # the word at once: first the ones of each *pair* of bits, then of each four, then of each eight. LLVM, the compiler underneath,
-# recognises these lines and puts the processor's own instruction in their place.
+# recognises these lines and puts the processor's own instruction in their place, if there is one.
 #
 # ### Exercise 3.2 · ones of pairs
 # difficulty ●●●○○ · importance ●●○○○ · 5 minutes
 #
-# The first line. `x` is an integer; the result holds, in the place of each pair of bits, the number of its ones (0, 1 or 2).
+# The first line. `x` is an integer (and later an array of uint64, so use operators only); the result holds, in the place of each pair of bits,
+# the number of its ones (0, 1 or 2).
 
 
 # %%
@@ -156,8 +158,8 @@ measure("compiled loop", lambda: compiled_dots(words_a, words_w, K))
 # %% [markdown]
 # ## 4. Panels: neighbours side by side
 #
-# A register of 512 bits holds words of several rows. In the loop above it would hold several words of *one* row, whose counts
-# must then be added across the register, which is slow. Better: let each lane of the register belong to another output. Then all
+# A vector register holds several words: two, four or eight, by its width. In the loop above these would be words of *one* row, whose counts
+# must then be added across the register, which is slow. Better: let each *lane* of the register, the place of one number, belong to another output. Then all
 # additions go straight down, and the sum of an output never leaves its lane. For that, word k of neighbouring outputs must lie
 # side by side in memory, in **panels** of 64 outputs.
 #
@@ -204,9 +206,9 @@ measure("panels", lambda: panel_dots(words_a, panels, K, N))
 # ## 5. Registers filled by hand
 #
 # The sums above still travel between registers and memory, at every k. `binviz_kernels` writes the innermost loop in LLVM's own
-# language instead (read `binviz_kernels/sums.py`; it is short). With AVX-512 the sums of 6 rows times 64 outputs stay in 24 registers
+# language instead (read `binviz_kernels/sums.py`; it is short). With AVX-512, instructions on registers of 512 bits, the sums of 6 rows times 64 outputs stay in 24 registers
 # from the first k to the last: each step loads 4 registers of weights, repeats one word of each row over a register, and does XOR,
-# popcount and an addition, 24 times. Processors with AVX2 have fewer and narrower registers and hold fewer sums.
+# popcount and an addition, 24 times. With AVX2 registers are fewer and narrower, 256 bits, and hold fewer sums.
 #
 # And the limit? Leave out all loads and stores, keep XOR, popcount and addition on registers, and time that. Some processors count
 # slowly but look up fast: there a table of all sums of four products takes the place of XOR and popcount, and the faster of the two
@@ -272,9 +274,9 @@ def possible(cycles_bits, cycles_floats):
 check.ex_3_4(possible)
 
 # %% [markdown]
-# On AMD's Zen 4, for example, popcount takes a cycle, XOR and addition take half a cycle each, and the three together were measured at
-# 1.5; a float instruction takes 1, which makes 21. Yours may be another one. So here both limits are measured in turns with a whole layer: `BinaryLinear` as it is
-# used, with float activations packed first, scale and bias after, beside torch's linear layer in three formats.
+# If the three instructions together took 1.5 cycles, for example, and a float instruction 1, that would make 21. What they take depends on the processor. So
+# here both limits are measured in turns with a whole layer: `BinaryLinear` as it is used, with float activations packed first, scale and bias after, beside
+# torch's linear layer in three formats: float32, bfloat16 (floats of 16 bits) and int8 (whole numbers of 8 bits).
 
 # %% tags=["timed"]
 contest = roofline.measure(M, K, N, rounds=10)
@@ -348,7 +350,7 @@ plots.roofline(points, limits, bandwidth)
 # %% [markdown]
 # The numbers beside the points are tokens. Bits have a higher roof *and* stand further to the right, because their weights take
 # fewer bytes; activations come and go as floats in both. The slanted line is memory beyond the caches: a small layer that stays in a
-# cache may lie above it. At one token the call from Python takes longer than the product itself.
+# cache may lie above it. At one token the call from Python may take longer than the product itself.
 #
 # ### Who is fastest where
 #
@@ -374,7 +376,8 @@ plots.crossover([plots.Size(**cell) for cell in found["cells"]])
 #
 # ## 8. A whole model
 #
-# Not everything in a transformer is a product of codes: embeddings, softmax, normalizations and additions stay.
+# Not everything in a transformer is a product of codes: embeddings (the table with a vector for each word), softmax, normalizations and
+# additions stay.
 #
 # ### Exercise 3.6 · Amdahl's law
 # difficulty ●●○○○ · importance ●●●●● · 3 minutes
@@ -426,13 +429,14 @@ print(f"linear layers take {share:.0%} of the float model's time;", end=" ")
 print(f"were they 64 times faster and nothing else, it would be {whole(share, 64):.1f} times")
 
 # %% [markdown]
-# So the last factor is lost to everything that is not a product. A packed engine wins it back by doing these parts better too: by
-# leaving out what a threshold can replace, and by doing a layer in one call.
+# By Amdahl's law most of a factor of 64 is lost to what is not a product. Where the measured factor is larger than that law allows, the packed
+# model does the other parts better, too: it leaves out what a threshold can replace (notebook 09), and does a layer in one call.
 #
 # ## 9. What papers count
 #
-# Operations and bytes are counted on paper, and every paper has its rule. binviz prints the rule beside each figure. First one model,
-# layer by layer, counted by what binviz runs and stores:
+# Operations and bytes are counted on paper, and every paper has its rule. binviz prints the rule beside each figure. (A *MAC* is a multiplication
+# with its addition, by some rules one operation and by others two. *Provenance* says whether a number was counted or fitted to a paper's.) First
+# one model, layer by layer, counted by what binviz runs and stores:
 
 # %%
 counted = costs.of(binviz.load("digits-vit.bit-w1a1"), rule="everything")
@@ -456,14 +460,14 @@ for rule in ("bert-line", "everything"):
 #
 # ## Three questions
 #
-# **A kernel reaches 95 % of its limit and the layer with it 50 %. Where is the other half?**
+# **A kernel (the compiled product of bits) reaches 95 % of its limit and the layer with it 50 %. Where is the other half?**
 # <details><summary>Answer</summary>
 # In packing the activations, in scale and bias, and in memory: what is no XOR and no popcount. The limit is one of the product alone.
 # </details>
 #
-# **With one row instead of 128 the 1-bit layer is hardly faster than float32. Are bits useless there?**
+# **Where a layer is narrow and has one row, 1 bit leads float32 by little or not at all. Are bits useless there?**
 # <details><summary>Answer</summary>
-# No, but arithmetic is not what limits it. The weights are read once, so bytes count; and on a small layer the call itself takes longest.
+# No, but arithmetic is not what limits it. On a small layer the call itself takes longest; on one that no cache holds each weight is read for one product, so bytes count, and bits need fewer.
 # </details>
 #
 # **A paper counts 1/64 of the operations and measures 7 times the speed. Which steps lie between the two?**
@@ -473,8 +477,8 @@ for rule in ("bert-line", "everything"):
 #
 # ## Summary
 #
-# - From a Python loop to full registers a product of bits becomes many thousand times faster, and most of that has nothing to
-#   do with bits: compiling, keeping sums in registers, and laying data out as the registers want it.
+# - From a Python loop to full registers a product of bits becomes many thousand times faster. Much of that a good product of floats gains as
+#   well: compiling, keeping sums in registers, and laying data out as the registers want it.
 # - XOR, popcount and addition on registers are a limit that can be measured. A good kernel comes close to it.
 # - "1/64 of the operations" counts a word as one. Between two good kernels it becomes 32 for the width of registers, less
 #   because bits need more instructions, and less again in a whole model.
@@ -484,10 +488,10 @@ for rule in ("bert-line", "everything"):
 #
 # | claim | where | here | same setting? |
 # |---|---|---|---|
-# | 58 times faster convolutions | XNOR-Net, section 4.1 | the ratios to three formats printed in part 6 | no: a linear layer, another processor, and torch as baseline |
+# | 58 times faster convolutions | XNOR-Net, section 4.1 | the ratios to three formats printed in section 6 | no: a linear layer, another processor, and torch as baseline |
 # | 56 times fewer operations, BERT-base | BiT, BiBERT | 56.2 under their rule, 64.0 under "everything" | yes, it is arithmetic |
 # | 31.2 times less memory, BERT-base | BiBERT | 31.1 under its rule, 27.1 with every tensor that binviz stores | yes, it is arithmetic |
-# | 28 times less memory, BERT-base | BiPFT | 27.9 with every float tensor, but one scale for a matrix where binviz has one a row, and without its estimators | nearly: their list of what is counted is not printed |
+# | 28 times less memory, BERT-base | BiPFT | 27.9 (notebook 09) with every float tensor, but one scale for a matrix where binviz has one a row, and without its estimators, small float parts (notebook 07) | nearly: their list of what is counted is not printed |
 #
 # **Next:** [notebook 04](04_two_sets_and_elasticity.ipynb) asks which two values, and how large.
 # In the dashboard: [a row of a model, as words](http://localhost:8501/bits?part=A+row+of+a+model), [who is fastest where](http://localhost:8501/tradeoffs?part=Speed).

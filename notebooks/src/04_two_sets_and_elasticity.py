@@ -11,7 +11,9 @@
 # | **Runs on** | a laptop's CPU, offline |
 #
 # Notebook 01 did this on random numbers. Here are real ones: `sst2-minilm.float`, a BERT of 6 layers that tells praise from blame,
-# and sixty sentences. It is the teacher of the bundled 1-bit model, whose training starts from these very activations.
+# and sixty sentences (the shorter ones filled up with *padding*). It is the *teacher* of the bundled 1-bit model: that one began with its weights and
+# learned from its answers. Each layer has twelve attentions side by side, its *heads*, and behind them a *feed-forward part*: two linear layers
+# with a bend between them.
 
 # %%
 import numpy as np
@@ -41,8 +43,8 @@ print(
 print(f"ReLU outputs: {relus[0].shape[0]:,} tokens, {relus[0].shape[1]:,} values each")
 
 # %% [markdown]
-# (The teacher itself has GELU in its feed-forward part. BiT replaces that by ReLU, so that the output is never negative; `relus` is
-# what ReLU makes of the teacher's own values.)
+# (The teacher's bend is GELU, which is like ReLU but dips a little below zero. BiT replaces it by ReLU, so that the output is never negative;
+# `relus` is what ReLU makes of the teacher's own values.)
 #
 # ## 1. Much of nothing, and a few that count
 #
@@ -148,7 +150,8 @@ plots.bars(
 
 # %% [markdown]
 # With ±α most of the energy is gone, everywhere, and a threshold does not help: whatever is not +α is −α, and nothing is 0. With 0 and 1
-# the same single bit keeps more than half of it. That is the case for two sets.
+# and a good threshold the same single bit keeps more than half of it. (The gain is largest in layers 1 and 2 for probabilities, in the last ones
+# for ReLU.) That is the case for two sets.
 #
 # ## 3. What the start of α depends on
 #
@@ -172,13 +175,13 @@ check.ex_4_3(start_of_alpha)
 
 # %% [markdown]
 # So the start says nothing about the sentences or the model! It depends on how long the longest sentence of the first batch
-# happens to be. If the first batch is of short sentences, the switch is high, and it stays there for all that follow.
+# happens to be. If the first batch is of short sentences, the switch is high, and from there training begins.
 #
 # ### Exercise 4.4 · tokens that see nothing
 # difficulty ●●○○○ · importance ●●●●○ · 4 minutes
 #
-# A row of attention without a single 1 passes nothing on: for that token the head's output is zero. Return the share of such rows in
-# `rows`, an array of rows of probabilities.
+# A row of attention without a single 1 passes nothing on: for that token the head's output is zero. Return the share (0 to 1) of such rows in
+# `rows`, an array of any shape whose last axis is a row of probabilities.
 
 
 # %%
@@ -221,7 +224,8 @@ plots.lines(
 # With two tokens the switch is at 1 and nothing is ever above it: **dead**. With six, nearly half of all rows are empty.
 #
 # This has happened to us. The first 1-bit model for these sentences was trained on batches of similar length, and the first one held
-# 32 sentences of at most six tokens. When the start was taken from 256 sentences of mixed length instead, whose longest has 50:
+# 32 sentences of at most six tokens. When the start was taken from 256 sentences of mixed length instead, whose longest has 50, this came of it
+# (a *seed* fixes whatever is random in a run):
 
 # %%
 for cell, label in (("sst2.float+bit-w1a1.short-first-batch", 6), ("sst2.float+bit-w1a1", 50)):
@@ -237,8 +241,8 @@ for cell, label in (("sst2.float+bit-w1a1.short-first-batch", 6), ("sst2.float+b
 #
 # ## 4. Which α is right?
 #
-# The paper takes the α that makes the squared error $\|x - x_B\|^2$ smallest. But nobody looks at the probabilities. What goes on is
-# attention's *output*, their product with the values $V$. So there are two errors, and the empty rows.
+# The paper asks for the α that makes the squared error $\|x - x_B\|^2$ smallest. But nobody looks at the probabilities. What goes on is
+# attention's *output*, their product with the values $V$, the vectors that the tokens hand over. So there are two errors, and the empty rows.
 #
 # **Predict:** for layer 4, which of the two errors wants the larger α?
 
@@ -284,7 +288,7 @@ figure
 # %% [markdown]
 # They disagree by several times. The squared error of the probabilities is ruled by the few large ones; it prefers a high switch, and
 # does not mind the empty rows. Attention's output needs the many small ones, too: their sum is an average over the
-# sentence, and without them the token is left with nothing. 4/50 is close to what the output wants; 4/6 is close to what the
+# sentence, and without them the token is left with nothing. 4/50 is close to what the output wants; 4/6 lies on the side of what the
 # squared error wants, and that was the bad start.
 #
 # **Predict** the same for all layers, and beside it what the bundled 1-bit model has *learned*. To which of the two will that be closer?
@@ -307,14 +311,15 @@ plots.bars(
 )
 
 # %% [markdown]
-# In the first layers attention's output wants a large α, too; further up it wants less and less. The learned values are small everywhere:
+# In the first layers attention's output wants a large α, too; further up it wants much less. The learned values are small everywhere:
 # far below both in the first layers, near what the output wants in the last ones. Have they been learned, or have they just stayed
 # near 4/50 = 0.08, where they began? That is the next question.
 #
 # ## 5. Elastic: α learns
 #
 # The gradient of α is that of exercise 1.7. A dead binarizer has one, too. Let us learn α on real attention, so that its output is near
-# the float one: $\|A_B V - A V\|^2$, with Adam and the library's binarizer.
+# the float one: $\|A_B V - A V\|^2$, with Adam and the library's binarizer. (Of layer 4 again, but on the shorter sentences alone, up to 25 tokens,
+# so what the output wants is not quite the α of section 4.)
 #
 # **Predict:** three starts, one of them dead. How many arrive, and where?
 
@@ -391,9 +396,8 @@ for cell in ("sst2.bit-w1a1", "sst2.bit-w1a1.scale-lr-10", "sst2.bit-w1a1.optima
 # %% [markdown]
 # So both answers hold: α moves, and it cannot go far. In a short training a scale ends close to where it starts, so the start decides.
 #
-# Neither of the two ways out that are printed last was one. Scales that learn faster go too far, some below zero. And the start of least squared error, half of the
-# official one for signed codes, makes queries and keys small, so that all probabilities of a sentence come out nearly equal, 1 / length. Then the code says nothing but how long the
-# sentence is: a short one gets ones everywhere, a long one zeros.
+# Neither of the two remedies that are printed last was one (with one seed). Scales that learn faster go too far, some below zero. And the start of least squared error, half of
+# the official one for signed codes, makes queries and keys small, from whose products the probabilities come. So these come out nearly equal in a sentence, 1 / length each.
 #
 # **Predict:** our sixty sentences, shortest first. α starts from all of them at once. What share of attention's codes is 1 in the shortest ten, and in the longest ten?
 
@@ -416,11 +420,11 @@ for label, chosen in {"shortest": order[:10], "longest": order[-10:]}.items():
     )
 
 # %% [markdown]
-# The error of one tensor is not the error of the network.
+# The code says nothing any more but how long the sentence is. The error of one tensor is not the error of the network.
 #
 # ## 6. The shift β
 #
-# In front of the linear layers BiT also learns a shift: $x + \beta$ instead of $x$, one β for each channel. On {0, 1} it moves the switch of that
+# In front of the linear layers BiT also learns a shift: $x + \beta$ instead of $x$, one β for each channel (each entry of the layer's input). On {0, 1} it moves the switch of that
 # channel.
 #
 # ### Exercise 4.6 · the gradient of β
@@ -497,7 +501,7 @@ for role in ("intermediate", "output"):
 
 # %% [markdown]
 # The shifts have stayed near the zero that they started from: a small part of α. Whether elasticity is worth points of accuracy is a claim
-# about training, and an experiment: `sst2.bit-w1a1.fixed` freezes α and β where they start. [Notebook 05](05_many_teachers.ipynb) shows
+# about training, and an experiment: the recorded run `sst2.bit-w1a1.fixed` freezes α and β where they start. [Notebook 05](05_many_teachers.ipynb) shows
 # its verdict beside those of the other claims.
 #
 # ## Three questions
@@ -519,8 +523,8 @@ for role in ("intermediate", "output"):
 #
 # ## Summary
 #
-# - Attention and ReLU outputs are mostly nothing and rarely much. With ±α one bit loses most of their energy; with 0 and 1 it keeps
-#   more than half.
+# - Probabilities of attention are mostly next to nothing and rarely much. With ±α one bit loses most of their energy and of that of ReLU outputs;
+#   with 0 and 1 and a good threshold it keeps more than half.
 # - α is size and switch at once. BiT's start of 4 times the mean is 4/T for attention: it depends on the length of the first batch
 #   alone. Too short a batch empties rows or kills the binarizer.
 # - The least squared error of the probabilities is not the least error of attention's output, and not the best start.

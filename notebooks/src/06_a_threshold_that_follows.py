@@ -14,7 +14,8 @@
 # the one idea of this notebook. The rest is what follows from it, and one thing that the paper leaves out.
 #
 # We look at rows of two kinds: words attend to words (`sst2-minilm.float`, sixty sentences), and patches of a picture to patches
-# (`digits-vit.float`, 450 handwritten digits that it was not trained on, 16 patches and a class token each).
+# (`digits-vit.float`, 450 handwritten digits that it was not trained on, 16 patches each and a *class token*, an extra place in which the answer is
+# collected). A row has one probability for each of its *keys*, the places that it may look at; before the softmax these are *scores*.
 
 # %%
 import copy
@@ -65,7 +66,7 @@ for kind, found in probs.items():
 # %% [markdown]
 # ## 1. Peaked rows and flat rows
 #
-# How many keys does a row look at? With the entropy $H = -\sum_i a_i \ln a_i$ the answer is $e^H$: a row that is even over n keys and zero
+# How many keys does a row look at? With the *entropy*, which says how evenly it is spread, $H = -\sum_i a_i \ln a_i$ the answer is $e^H$: a row that is even over n keys and zero
 # elsewhere has $e^H = n$, and a row that is between has a number between. And its *energy*, $\sum_i a_i^2$, is what a squared error counts.
 #
 # **Predict:** which share of the rows looks at fewer than four keys, and which share of all energy do these rows have? Is it the
@@ -105,8 +106,8 @@ plots.bars(names, series, "keys that a row looks at (number)", "share (%)", ".0f
 # ### Exercise 6.1 · one step
 # difficulty ●●○○○ · importance ●●●●● · 6 minutes
 #
-# `row` holds the probabilities of one row, `ones` (boolean) says where its code is 1 today. Return the best factor for that code, and the new
-# code for that factor. A value that is equally near to both becomes a 1.
+# `row` holds the probabilities of one row, `ones` (boolean) says where its code is 1 today. Return the best factor for that code and, after a comma, the
+# new code for that factor (boolean). A value that is equally near to both becomes a 1.
 #
 # <details><summary>A first step</summary>
 # What is the one number that is nearest to several numbers? And where is the middle between 0 and v?
@@ -159,7 +160,7 @@ plots.lines(range(13), stops, "steps (number)", "rows that change no more (%)")
 # %% [markdown]
 # Five steps are enough for most rows, not for all. And about one row in five stops too early: descent from a full code ends at the first
 # code that neither step can better, and with few values and a long tail there can be several. Exact would be a sort; that is
-# exercise 4's `least_lost`, row by row.
+# `least_lost` of notebook 04, row by row.
 #
 # ## 3. A quarter of the maximum
 #
@@ -169,7 +170,7 @@ plots.lines(range(13), stops, "steps (number)", "rows that change no more (%)")
 # ### Exercise 6.2 · the quarter rule
 # difficulty ●●○○○ · importance ●●●●● · 4 minutes
 #
-# `rows` has any shape; a row is the last axis. Return the codes: 1 where a value is at least `beta` times its row's maximum, else 0.
+# `rows` has any shape; a row is the last axis. Return the codes of that threshold, 0 and 1, in the same shape; a value exactly at the threshold is a 1.
 #
 # <details><summary>Then think</summary>
 # When is this the code of coordinate descent? There the threshold is half of v, and v the mean of the values with a 1. So it is the same threshold where
@@ -190,7 +191,7 @@ check.ex_6_2(quarter)
 # %% [markdown]
 # A row is never empty: its maximum is at least β times itself, whatever the model does. BiT's switch cannot promise that.
 #
-# How much does the shortcut cost? The paper's table 1 gives the mean squared error over the entries of Swin-T's maps (windows of 49 keys). `binviz.experiments.rows`
+# How much does the shortcut cost? The paper's table 1 gives the mean squared error over the entries of the maps (all rows of a head together) of Swin-T, a vision transformer whose rows have 49 keys. `binviz.experiments.rows`
 # measures the same; here on the digits, whose rows have 17 keys. BiBERT's code is 1 where a *score* is not negative.
 #
 # **Predict:** the three errors, as multiples of the best one. And what happens to the error if the factor v is left out, as BiViT does?
@@ -222,7 +223,7 @@ for kind, found in probs.items():
 
 # %% [markdown]
 # A quarter costs little, in the paper and here, though its code is often another one. That is the good part of the table. The last line is the odd one: without $v$ the error
-# is hundreds of times larger, as if little or nothing had been gained over BiBERT. And it is this last line that BiViT uses! Keep that in mind.
+# is hundreds or thousands of times larger, and on the digits no smaller than BiBERT's. And it is this last line that BiViT uses! Keep that in mind.
 #
 # ## 4. What the threshold follows
 #
@@ -296,7 +297,7 @@ plots.bars(places, series, "kind of rows and layer (number)", "energy of the out
 # ### Exercise 6.3 · each row by its ones
 # difficulty ●●○○○ · importance ●●●●● · 4 minutes
 #
-# Divide each row of `codes` (any shape, the last axis is the row) by its number of ones, so that it adds up to 1. A row without a 1 stays zero.
+# `codes` has any shape; a row is the last axis. Scale each row so that it adds up to 1. A row without a 1 stays zero.
 
 
 # %%
@@ -309,7 +310,7 @@ def by_its_ones(codes):
 check.ex_6_3(by_its_ones)
 
 # %% [markdown]
-# A popcount gives that number, and needs no float. The best factor of a row is a little more: $v$, the mean of the probabilities under the ones.
+# What each row is divided by is its number of ones: a popcount gives it, and needs no float. The best factor of a row is a little more: $v$, the mean of the probabilities under the ones.
 #
 # **Predict** the same figure with it. Whom does it help most?
 
@@ -344,7 +345,7 @@ plots.bars(
 # Now the rule that follows is the nearest, but for the last layers of the reader, where BiT's start divided by its ones is level with it. With $v$ it is
 # mostly a little better still. In the library that is an option: `binarizers.get("bivit-attention", scale=True)`.
 #
-# Why does BiViT get away without? Look at what comes next. Attention's output enters a linear layer, the output projection, and *is binarized there by its sign*.
+# Why does BiViT get away without? Look at what comes next. Attention's output enters a linear layer, the *output projection*, and *is binarized there by its sign*.
 # With $v > 0$, $\operatorname{sign}(v x) = \operatorname{sign}(x)$. So the factor of a row is lost anyway: forward, it costs nothing to leave it out. The
 # table of quantization errors is right, and its last line says nothing about this network. (Where the next layer's switch is not at 0, as with
 # BiT's learned shifts, or where that layer is float, it does.) And backward?
@@ -415,7 +416,7 @@ plots.lines(
 
 # %% [markdown]
 # The softmax hands on little, and least where a row is sure of itself (its probability cannot grow) or quite undecided (each score is one of many). BiBERT's window hands
-# on half or more. But more is not right: the two hardly point in the same direction. The first is the gradient of the float
+# on about half, or more. But more is not right: the two hardly point in the same direction. The first is the gradient of the float
 # attention at this place; of the second a large part asks for what no change of scores can give, a larger sum. Which of them trains better
 # is a question for training: `bivit-w1a1.to-scores` against `bivit-w1a1`, in section 10.
 #
@@ -444,7 +445,7 @@ plots.bars(
 )
 
 # %% [markdown]
-# A window of $|x| < 1$ holds a single integer, 0, and this model has learned to have hardly any. BiViT's code blocks the gradient at exactly 1, so nearly nothing of it
+# A window of $|x| < 1$ holds a single integer, 0, and in this model hardly any entry is 0. BiViT's official code blocks the gradient at exactly 1, so nearly nothing of it
 # reaches queries, keys and values: its attention stands still. If the window includes its edge, more does. And with $v$ no entry can be beyond 1 at all: it is a sum of signs
 # with weights that add up to 1 at most. The scale that the forward pass never sees is what keeps the gradient alive!
 #
@@ -530,7 +531,7 @@ for name, start in {
 
 # %% [markdown]
 # In our run neither order beats all at once: each stage has half the steps, as in notebook 05. And look at the half-way numbers. The feed-forward part
-# alone costs the viewer a few points, attention alone tens of them: here *it* is the hard part, and to begin with it is to begin with what is hardest. (One seed, 120
+# alone costs the viewer some nine points, attention alone more than thirty: here *it* is the hard part, and to begin with it is to begin with what is hardest. (One seed, 120
 # steps and 450 digits: a difference of a few points is noise. The recorded answer is in section 10.)
 #
 # ## 9. Scales of weights that learn
@@ -612,7 +613,7 @@ figure.update_yaxes(type="log", rangemode="normal")
 #
 # ## 10. The claims
 #
-# Experiment `bivit` asks all this of a ViT with two convolutions in front, on CIFAR-10: with equal budgets, and claims that were written before the runs. The next cell reads what is recorded; what is not, it
+# Experiment `bivit` asks all this of a ViT with two convolutions in front, on CIFAR-10 (small photographs of ten kinds of things): with equal budgets, and claims that were written before the runs. The next cell reads what is recorded; what is not, it
 # says so. Beside it stands the difference that was *published*, in another setting each.
 #
 # **Predict** for each: holds, weak or fails?
@@ -650,7 +651,10 @@ for claim in experiment.claims:
     )
 
 # %% [markdown]
-# (*Published* is in points of top-1: Swin-T or NesT-T on TinyImageNet, tables 2 and 5 to 8, as printed. Without a number, the paper does not ask. The rule of the verdicts is that of notebook 05; `binviz reproduce bivit --list` says
+# Several verdicts go the other way than the paper's numbers. BiViT is behind BiT and BiBERT here, and the factor that it drops is worth as many points as it lacks against BiT. And
+# learned weight scales, which helped each layer in section 9, cost accuracy: what is good for the output of one layer need not be good for the network. (One seed or two a row.)
+#
+# (*Published* is in points of accuracy: Swin-T or NesT-T, two vision transformers, on TinyImageNet, tables 2 and 5 to 8, as printed. Without a number, the paper does not ask. The rule of the verdicts is that of notebook 05; `binviz reproduce bivit --list` says
 # what each run could have seen, and without `--list` runs what is missing.)
 #
 # ## Three questions
@@ -677,7 +681,7 @@ for claim in experiment.claims:
 # - Then rows have very different numbers of ones. With one factor for all of them the *output* gets worse; divided by its ones, each row is right again.
 # - Behind a sign the factor is invisible forward. Backward it decides how much gradient gets inside the window.
 # - Through the softmax comes little gradient, in the right direction; past it comes much, in another.
-# - A learned weight scale gives back what the inputs' signs have lost.
+# - A learned weight scale gives back the size that the inputs' signs have lost, layer by layer. In the network that did not raise accuracy.
 #
 # **Claims and what we saw**
 #

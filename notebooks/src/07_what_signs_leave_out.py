@@ -7,7 +7,7 @@
 # | **Minutes** | 20 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebooks 03 and 04 |
 # | **Papers** | BiPFT [2312.08937](https://arxiv.org/abs/2312.08937); Eckart and Young 1936 |
-# | **Not reproduced** | BiPFT's GLUE results: its students are BERT-base and see 33,000 million tokens before their task. Live here is a 1-bit student of 6 layers that was never pre-trained in binary form |
+# | **Not reproduced** | BiPFT's GLUE results: its students are BERT-base and are *pre-trained* in binary form: they read 33,000 million tokens of plain text before their task. Live here is a 1-bit student of 6 layers that never did |
 # | **Runs on** | a laptop's CPU, offline |
 #
 # A 1-bit layer of attention multiplies codes. What does it not compute? **BiPFT** writes that down as a polynomial, and adds small float
@@ -38,7 +38,7 @@ LAYERS, HEADS = student.config.num_hidden_layers, student.config.num_attention_h
 # %% [markdown]
 # ## 1. A product in four terms
 #
-# Queries are floats, $Q$. The layer multiplies their codes times a scale instead, $Q_b$: the *main part*. What is left is the *residual*, $Q_r = Q - Q_b$. The same for
+# The scores of attention are products: of each token's *query* with every token's *key*, both d numbers long in each head. Queries are floats, $Q$. The layer multiplies their codes times a scale instead, $Q_b$: the *main part*. What is left is the *residual*, $Q_r = Q - Q_b$. The same for
 # keys. Then the float scores of a head are, exactly,
 #
 # $$\frac{QK^\top}{\sqrt d} = \frac{Q_bK_b^\top + Q_bK_r^\top + Q_rK_b^\top + Q_rK_r^\top}{\sqrt d}$$
@@ -62,7 +62,7 @@ def four_terms(q, q_b, k, k_b):
 check.ex_7_1(four_terms)
 
 # %% [markdown]
-# Now one head of the student, as it reads our first sentence, and then all of its heads. The *energy* of a matrix is the sum of its squares.
+# Now one head of the student, as it reads our first sentence, and then all of its heads over six sentences. The *energy* of a matrix is the sum of its squares.
 #
 # **Predict:** which of the four terms has most energy beside the float scores? And do the four add up to 100 %?
 
@@ -90,7 +90,7 @@ plots.bars(
 
 # %% [markdown]
 # They do not add up to 100 % at all. What the codes compute has several times the energy of the float scores: a query that is nearly 0 in most features becomes ±α in all of them. The
-# other terms have energies of the same order, *and point the other way*: they cancel what is too much. So energies of terms say how large a correction is, not what it is worth.
+# other terms are large, too, *and together they point the other way*: they cancel what is too much. So energies of terms say how large a correction is, not what it is worth.
 #
 # ## 2. Is the rest of low rank?
 #
@@ -100,7 +100,7 @@ plots.bars(
 # ### Exercise 7.2 · what the best matrix of a rank leaves
 # difficulty ●●○○○ · importance ●●●●○ · 5 minutes
 #
-# Return the share of the energy of `matrix` that the best matrix of rank 0, 1, 2, ... leaves, up to its full rank. (`np.linalg.svd(matrix, compute_uv=False)` gives the
+# Return the share of the energy of `matrix` that the best matrix of rank 0, 1, 2, ... leaves, up to its full rank: an array that begins with 1 and ends with 0. (`np.linalg.svd(matrix, compute_uv=False)` gives the
 # singular values.)
 
 
@@ -145,7 +145,7 @@ plots.lines(
 )
 
 # %% [markdown]
-# A matrix of random numbers is the measure here: of that size, rank 2 takes more than a third of it already. The first layers' residuals are not much better. Deeper ones are: in the
+# A matrix of random numbers is the measure here: of that size, rank 2 takes more than a third of it already. Of the first layers' residuals it takes half. Deeper ones are better: in the
 # last, two of about twenty singular values hold three quarters. So "low rank" is true of some layers, and a matter of degree.
 #
 # ## 3. Estimators
@@ -201,7 +201,7 @@ check.ex_7_4(best_shared)
 
 # %% [markdown]
 # Now let estimators learn. The student here has none, so we give it some, layer by layer: on forty of the sentences they see $h$ and are to hit the residuals of all heads.
-# (A map's distance to all of them is its distance to their mean, and what no shared map can help; so that is what they learn.) Nothing else moves. Then we ask about the twenty other sentences.
+# (The squared distance of one map to all residuals is that to their mean, twelve times, and a rest that no shared map can help. So the mean is what they learn.) Nothing else moves. Then we ask about the twenty other sentences.
 #
 # **Predict:** what does the best shared map leave, what do the learned estimators leave with r = 1, and with r = 8?
 
@@ -260,11 +260,11 @@ plots.bars(
 )
 
 # %% [markdown]
-# Far from it! A matrix of rank 2 *of its own* would take most of a head's residual in every layer but the first two. But one map for all twelve heads, even of any rank and free, leaves more than four fifths:
-# heads differ in what their codes leave out, and what is common to them is little. The learned ones leave nearly all of that as well, and with r = 8 they do no better: they learn
-# forty sentences by heart.
+# A matrix of rank 2 *of its own* would take half of a head's residual in the first two layers and more in all others. But one map for all twelve heads, even of any rank and free, leaves more than four fifths:
+# heads differ in what their codes leave out, and what is common to them is little. The learned ones leave about nine tenths or more, and with r = 8 they do no better: on sentences not
+# seen more numbers are no help.
 #
-# So does the paper fail? No: its estimators do not hit residuals at all, they learn with the whole network, by its loss, and whatever helps that is right. But what they are good for is then *not* shown
+# So does the paper fail? No: its estimators are not made to hit residuals, they learn with the whole network, by its loss, and whatever helps that is right. But what they are good for is then *not* shown
 # by the polynomial. (And the students there were pre-trained with them; here everything else stood still.)
 #
 # ## 5. Is it worth it?
@@ -287,7 +287,7 @@ print(
 # ## 6. Signs that never changed
 #
 # So much for what signs leave out. What do they hold? Every 1-bit student here started as its float teacher, with the same weights, and learned from there. A packed layer is words of 64
-# signs, so the signs that learning changed are an XOR away (notebook 03).
+# signs, so the signs that learning changed are an XOR away (notebook 00).
 #
 # ### Exercise 7.5 · signs that differ
 # difficulty ●○○○○ · importance ●●●●○ · 3 minutes
@@ -328,7 +328,7 @@ plots.bars(list(shares), {"changed": list(shares.values())}, "student (name)", "
 #
 # ## 7. Signs flipped at random
 #
-# A patch of flips is words again, with a 1 for each sign that is to change. Applied by XOR it takes microseconds, and applied once more it is undone.
+# A patch of flips is words again, with a 1 for each sign that is to change. Applied by XOR it takes next to no time, and applied once more it is undone.
 #
 # **Predict:** `digits-vit.bit-w1a1` loses how much accuracy if 1 %, 5 %, 20 % of its signs are flipped at random? (Its training changed some too, and gained by it.)
 
@@ -355,13 +355,13 @@ plots.flips(
 )
 
 # %% [markdown]
-# One sign of a hundred costs two or three points, one of twenty less than ten, one of ten twenty; at a third the student guesses. So single signs hold little, and all together everything. And training changed
-# two of five *without* loss: which signs are flipped matters more than how many.
+# One sign of a hundred costs two or three points, one of twenty less than ten, one of ten twenty; at 30 % the student does little more than guess. So single signs hold little, and all together everything. And training changed
+# two of five, and gained by it: which signs are flipped matters more than how many.
 #
 # ## 8. The claims
 #
 # BiPFT claims more than that estimators help: a model that was *pre-trained* in binary form learns its tasks better than one that becomes binary for them. Experiment `bipft` asks that of a small
-# encoder, with claims and expected verdicts that were written before any run. The next cell reads what is recorded; what is not, it says so.
+# encoder, with claims and expected verdicts that were written before any run. The next cell reads what is recorded. Where it says *not run*, the question is open.
 
 # %%
 experiment = registry.get("bipft")
@@ -393,8 +393,8 @@ for claim in experiment.claims:
 #
 # ## Summary
 #
-# - Float scores are four terms, exactly. The codes compute one; the other three are as large, and cancel much of it.
-# - Deep layers' residuals have few large singular values, the first layers' hardly fewer than noise.
+# - Float scores are four terms, exactly. The codes compute one, which is too large; the other three together cancel most of it.
+# - Deep layers' residuals have few large singular values, the first layers' only somewhat fewer than noise.
 # - One map for all heads cannot hit them: their mean is small. Estimators have to help otherwise, by the network's own loss.
 # - Estimators of rank 1 cost next to no memory and a twentieth of the counted products.
 # - A reader of sentences became a 1-bit model by changing one sign of twenty; small students for digits changed two of five.
@@ -407,7 +407,7 @@ for claim in experiment.claims:
 # | binarization's residual is a polynomial of four terms | BiPFT, method | yes, exactly | the same |
 # | its terms can be estimated at low rank | BiPFT, method | of each head in deep layers; by one map for all heads hardly | no: a student that never learned with them |
 # | estimators cost little | BiPFT, method | counted in section 5 | the same sizes |
-# | binary pre-training helps, and estimators add to it | BiPFT, results | the verdicts in section 8 | no: 6 layers, 5.1 million tokens |
+# | binary pre-training helps, and estimators add to it | BiPFT, results | the verdicts in section 8; open where they say *not run* | no: 6 layers, 5.1 million tokens |
 #
 # **Next:** [notebook 09](09_what_one_bit_saves.ipynb): what all this saves, and by whose count; or [make one](12_make_one.ipynb) yourself. In the dashboard: [the four terms](http://localhost:8501/inside?view=Residuals), [flip signs](http://localhost:8501/inside?view=Signs).
 

@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | **You will** | count one network by seven rules; derive XNOR-Net's 62 and the 56 of binary BERTs, and see what each hangs on; state one model's size in four true ways; recompute an average that made a headline; fold a batch norm into a comparison; put counted beside measured; fill in a form for a model of your own |
+# | **You will** | count one network by seven rules; derive XNOR-Net's 62 and the 56 of binary BERTs, and see what each hangs on; state one model's size in five true ways; recompute an average that made a headline; fold a batch norm into a comparison; put counted beside measured; fill in a form for a model of your own |
 # | **Minutes** | 25 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebooks 03 and 05 |
 # | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3.2; BiBERT [2203.06390](https://arxiv.org/abs/2203.06390); BiT [2205.13016](https://arxiv.org/abs/2205.13016) table 1; BiPFT [2312.08937](https://arxiv.org/abs/2312.08937); BiViT [2211.07091](https://arxiv.org/abs/2211.07091) tables 3 and 4; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3 |
@@ -12,6 +12,9 @@
 #
 # "58 times faster, 32 times smaller, 10.4 points below." Each such number is a quotient, and each has a denominator that somebody chose. The idea to follow: **a factor is a rule with a denominator.** None of what you will see here is a
 # lie. But ask for the rule.
+#
+# Words of the next output: a *MAC* is a multiplication with its addition. Some papers count it as one operation (OP), others as two (FLOPs). *Fitted* is what was
+# chosen so that a paper's printed figure comes out; section 3 says how.
 
 # %%
 import numpy as np
@@ -55,7 +58,7 @@ plots.bars(list(by_rule), factors, "rule of counting (name)", "times less than f
 # ### Exercise 9.1 · the speed-up that is left
 # difficulty ●●○○○ · importance ●●●●● · 4 minutes
 #
-# How many times fewer operations are that than in the float layer, which has no scales? (`products` is a multiple of 64 here.)
+# How many times fewer operations are that for each number than in the float layer, which has no scales? (`products` is a multiple of 64 here.)
 
 
 # %%
@@ -90,7 +93,7 @@ plots.lines(sums, curves, "products of one number (number)", "fewer operations (
 # ### Exercise 9.2 · the remainder
 # difficulty ●●○○○ · importance ●●●●○ · 4 minutes
 #
-# A network costs `whole`. A part of it stays float, all the rest becomes `ways` times cheaper, and then the network costs `quoted`. Return the part that stays.
+# A network costs `whole`. A part of it stays float, all the rest becomes `ways` times cheaper, and then the network costs `quoted`. Return the part that stays, in the unit of `whole`.
 
 
 # %%
@@ -121,10 +124,10 @@ plots.lines(
 )
 
 # %% [markdown]
-# That is Amdahl's law, and it is steep at the start: *one and a half percent* of float work halve the gain. Two of a thousand are the difference between 64 and 56. So whoever reports 56 and whoever reports 64 disagree about softmax, norms and GELU, which nobody multiplies out in a table. (The rule `bert-line` has that
+# That is Amdahl's law (notebook 03), and it is steep at the start: *1.6 %* of float work halve the gain. Two of a thousand are the difference between 64 and 56. So whoever reports 56 and whoever reports 64 disagree about softmax, norms and GELU, which nobody multiplies out in a table. (The rule `bert-line` has that
 # remainder as a fitted number and says so.)
 #
-# ## 4. Four sizes of one model
+# ## 4. Five sizes of one model
 #
 # `digits-vit.bit-w1a1`: how many times smaller is it than its float teacher?
 #
@@ -153,7 +156,7 @@ print(f"the header of the packed file: {(entry.bytes - every) / entry.bytes:.0%}
 #
 # ## 5. Two averages
 #
-# BiT's headline: 73.5 on GLUE, 10.4 points below BERT's 83.9. `binviz.evidence.papers` holds the table, column by column.
+# BiT's headline: 73.5 on average over GLUE's tasks (notebook 05), 10.4 points below BERT's 83.9. `binviz.evidence.papers` holds the table, column by column.
 
 # %%
 published = {(row.model, row.augmentation): row for row in papers.glue() if row.bits[2] in (1, 32)}
@@ -181,7 +184,8 @@ for rule in papers.RULES:
 # ### Exercise 9.3 · a norm becomes a comparison
 # difficulty ●●●○○ · importance ●●●●● · 6 minutes
 #
-# Return the number t at which the sign changes, and whether it is +1 for the *larger* z (True) or for the smaller ones (False). All arguments are single numbers; `gamma` is not 0.
+# Return the number t at which the sign changes, and whether it is +1 for the *larger* z (True) or for the smaller ones (False). All arguments are single numbers: `mean` is μ, `sd` is σ, `scale` is s. The
+# last two are positive; `gamma` is not 0.
 
 
 # %%
@@ -246,7 +250,8 @@ plots.bars(kinds, shown, "against what", "times faster, or fewer (factor)", ".1f
 #
 # ## 8. What you pay, what you get
 #
-# A factor alone says nothing about accuracy, and an accuracy alone nothing about cost. A figure has room for both, and shows which networks *nothing beats*.
+# A factor alone says nothing about accuracy, and an accuracy alone nothing about cost. A figure has room for both, and shows which networks *nothing beats*: no other one is at least as small and as often right, and in one of the two
+# ahead. A line joins them.
 #
 # **Predict:** of all networks for digits, float and 1-bit, which are on that line? Does the float ViT belong to it?
 
@@ -263,7 +268,7 @@ print("nothing beats:", "; ".join(best))
 plots.tradeoff(points, "memory", tradeoffs.unit("memory", "everything"), "accuracy", "%", 100 * 46 / 450)
 
 # %% [markdown]
-# A convolutional network of plain signs beats them all, float ones too: as right as any, and the smallest. "The 1-bit ViT is 12 times smaller than its float teacher" is true; but whoever wants small for digits takes another architecture. Compare with what the
+# A convolutional network (CNN) of plain signs beats them all, float ones too: as often right as any, and the smallest. "The 1-bit ViT is 12 times smaller than its float teacher" is true; but whoever wants small for digits takes another architecture. Compare with what the
 # reader could do *instead*, not with what the method started from.
 #
 # ## 9. The best of three
@@ -288,7 +293,7 @@ for cell in cells:
 print(f"\nthe best instead of the mean: {np.mean(gains):+.1f} points on average, for nothing")
 
 # %% [markdown]
-# More than a point for a choice. And a paper that takes the best for its own row and copies the others' has made a claim of that size without any idea at all.
+# More than a point on average for a choice of one seed in three. And a paper that takes the best for its own row and copies the others' has made a claim of that size without any idea at all.
 #
 # ## 10. A form
 #
@@ -343,7 +348,7 @@ for line, value in form.items():
 # ## Summary
 #
 # - One network, seven rules: 56 to 64 times fewer operations, 27 to 31 times fewer bytes.
-# - 62.27 is of one layer. One and a half percent of float work halve a factor of 64.
+# - 62.27 is of one layer. 1.6 % of float work halve a factor of 64.
 # - A size needs two names: of what, against what.
 # - Averages of two kinds have no difference. Recompute them.
 # - A batch norm before a sign is one comparison; shortcuts and layer norms stay floats.
@@ -359,7 +364,7 @@ for line, value in form.items():
 # | 10.4 points below float on GLUE | BiT, table 1 | 9.8 or 10.2 by one rule of averaging | their numbers |
 # | 58 times faster | XNOR-Net, abstract | 18 and 27 times, a whole BERT on today's processors | no: one layer, another machine, without memory access |
 #
-# **Next:** notebook 10 asks what a 1-bit network looks at; notebook 12 makes one. In the dashboard (`make app`):
+# **Next:** notebook 10 asks what an answer of a 1-bit network rests on; notebook 12 makes one. In the dashboard (`make app`):
 # [this network by another rule](http://localhost:8501/tradeoffs?part=Costs&network=BERT-base&recipe=bit-w1a1&rule=bert-line),
 # [accuracy against memory, every task](http://localhost:8501/tradeoffs?task=digits&cost=memory&rule=everything).
 #

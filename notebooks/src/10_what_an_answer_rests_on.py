@@ -43,7 +43,7 @@ with torch.inference_mode():
 # %% [markdown]
 # ## 1. Which pixels?
 #
-# The score of an answer is its log-odds, $\log p/(1-p)$. Which pixels made it? Two ways to ask:
+# The score of an answer is its log-odds, $\log (p/(1-p))$, where p is the probability that the network gives it. Which pixels made it? Two ways to ask:
 #
 # - **gradients**: how much would the score change if this pixel changed a little?
 # - **absence**: how much *does* it change if this pixel is taken away?
@@ -67,7 +67,7 @@ for network, found in maps.items():
 plots.pixel_attribution(example.picture, maps["float"].values, maps["1-bit"].values)
 
 # %% [markdown]
-# The float map adds up to the score, as the theory says. The other one is pale, and does not add up: half of the score is not accounted for. Before we ask why, ask whether it is right about *which* pixels.
+# The float map adds up to the score, as the theory says. The other one is pale, and does not add up: more than half of the score is not accounted for. Before we ask why, ask whether it is right about *which* pixels.
 #
 # ### Exercise 10.1 · without one pixel
 # difficulty ●●○○○ · importance ●●●●○ · 5 minutes
@@ -133,7 +133,7 @@ ranges = [f"{low:.2f} to {low + 0.25:.2f}" for low in steps[:-1]]
 plots.bars(ranges, shown, "correlation with absence (no unit)", "digits (%)", ".0f")
 
 # %% [markdown]
-# The gradient of the float network says most of what happens. That of its twin says next to nothing! Same architecture, same data, trained by that very gradient.
+# The gradient of the float network says much of what happens. That of its twin says little. Same architecture, same data, trained by that very gradient.
 #
 # ## 2. How deep is a gradient true?
 #
@@ -181,7 +181,7 @@ plots.lines(
 # %% [markdown]
 # The literature calls it **gradient mismatch**, and there it is: true at the end, worse with each block below, and at the picture little is left. (That is why deep binary networks want shortcuts: a gradient that goes around a block stays what it was.)
 #
-# And the two networks are each other's opposite. A derivative describes *small* moves; the float network obeys. In its twin the gradient is better for *large* ones. Notebook 02 says why: a surrogate is the slope of a mean over noise as wide as its window. It knows
+# And the two networks are each other's opposite. A derivative describes *small* moves; the float network obeys. In its twin, as long as a block of steps lies behind, the gradient is better for *large* ones. Notebook 02 says why: a surrogate is the slope of a mean over noise as wide as its window. It knows
 # nothing of the single steps, and a small move sees single steps only.
 #
 # So average! If the surrogate belongs to the noisy network, then perhaps a gradient that is a mean over noisy pictures (*SmoothGrad*) is nearer to the truth.
@@ -220,7 +220,7 @@ plots.lines(
 # ### Exercise 10.2 · what is missing
 # difficulty ●●●○○ · importance ●●●●● · 6 minutes
 #
-# One sign, forward +1 where $x \ge 0$ and else −1; backward the slope 1 where $|x| \le 1$, and else 0. Integrated gradients, with infinitely many steps, on the way from `r` to `x`: how much of the true difference is missing? (True difference less the sum of the gradients. All are single numbers.)
+# One sign, forward +1 where $x \ge 0$ and else −1; backward the slope 1 where $|x| \le 1$, and else 0. Integrated gradients, with infinitely many steps, on the way from `r` to `x`: how much of the true difference is missing? (The true difference, less the sum of the gradients, each times its piece of the way. All are single numbers.)
 
 
 # %%
@@ -256,7 +256,7 @@ for network, model in twins.items():
 plots.lines(counts, left, "steps of the integral (number)", "missing, of the score's difference (%)", log="x")
 
 # %% [markdown]
-# Of the float network it goes to zero, as it must: there it was only the sum that was too coarse. Of its twin about half stays missing for ever. It is the distance between the network that runs and the one whose gradient you have, and no computing time helps.
+# Of the float network it goes to zero, as it must: there it was only the sum that was too coarse. Of its twin half or more stays missing, with however many steps. It is the distance between the network that runs and the one whose gradient you have, and no computing time helps.
 #
 # ## 4. One grey level
 #
@@ -290,7 +290,7 @@ with torch.inference_mode():
 plots.bars([f"layer {i}" for i in range(4)], flipped, "layer (number)", "codes that flip (%)", ".1f")
 
 # %% [markdown]
-# One step of one pixel in the first layer touches one code of a thousand. Each layer multiplies it; in the last one every fifth code of attention is another one. That is no small change any more, it is chaos in the strict sense: differences grow from layer to layer. And the answers? About nine in ten stay. What carries an
+# One step of one pixel touches one or two of a thousand codes that enter the first layer. The layers multiply that; in the last one every fifth code of attention is another one. That is no small change any more: small differences grow from layer to layer, as in what is called chaos. And the answers? About nine in ten stay. What carries an
 # answer is in many codes at once, and a vote of hundreds does not mind who votes. But one in ten is more than such a change should cost.
 #
 # (So a code by itself explains nothing. And a packed model, in which a sum is added in another order, may differ in many codes without being worse.)
@@ -345,7 +345,7 @@ for name, record in records.items():
 #
 # The same with text, where there are no small changes: a word is there or not.
 #
-# **Predict:** *hard* and *dislike* are both bad words. Together they praise. Which of the two networks has understood?
+# **Predict:** *hard* and *dislike* are both bad words. Together they praise, a little. Which of the two networks has understood?
 
 # %%
 tokenizer = binviz.load_tokenizer("sst2-minilm.float")
@@ -397,7 +397,7 @@ plots.bars(
 
 # %% [markdown]
 # On clean digits they look like one network in three dresses. Under blur and fog they part on a quarter of the digits and more, and it is not the float one that copes best. A test set that all of them solve cannot tell them apart. So a network that was binarized has to be asked again whatever mattered of the float one: for whom does it fail, on which inputs, and under which weather. (Notebook 05 had a case:
-# a student as good on average, and bad on long sentences.)
+# a student as good as another on short sentences, and bad on long ones.)
 #
 # ## Four questions
 #

@@ -10,8 +10,8 @@
 # | **Not reproduced** | no paper's number. 300 steps on 8×8 digits with one seed show that a mechanism works, not how good a method is |
 # | **Runs on** | a laptop's CPU, offline, one thread |
 #
-# So far you have looked at 1-bit models that others trained. Here you make one. It takes four things: a rule for each number (a *binarizer*), a list of
-# which rule goes where (a *recipe*), some hundred steps of training, and one sentence, written down *before*, that says what you expect.
+# So far 1-bit models were given, or trained in cells that you only ran. Here you make one. It takes four things: a rule for each number (a *binarizer*), a list of
+# which rule goes where (a *recipe*), a few hundred steps of training, and one sentence, written down *before*, that says what you expect.
 #
 # The idea to follow: **a surrogate has to be as wide as what it is given.** Yours will be.
 
@@ -56,7 +56,7 @@ print(f"{len(truth)} digits that it was not trained on: {accuracy(teacher):.1f} 
 # %% [markdown]
 # ## 1. What had better stay float
 #
-# Nearly every binary network leaves three things alone: the **first layer**, which sees the picture; the **last layer**, which gives the answer; and the **shortcuts**, the
+# Nearly every binary network leaves three things alone: the **first layer**, which sees the picture (here the *patch embedding*); the **last layer**, which gives the answer (the *classifier*); and the **shortcuts**, the
 # path on which each block adds what it found to what came in. Is that a habit, or does it matter? Take the float model and make one part at a time 1-bit, without any
 # training: weights become their sign times their row's mean size, values become their sign times the token's mean size.
 #
@@ -93,13 +93,13 @@ plots.bars(list(parts), {"right": list(parts.values())}, "what has one bit", "ri
 # %% [markdown]
 # The first layer is the worst place of all for single bits: 256 of 136,000 weights cost more than those of any block. All that comes later builds on it, and four inputs a patch are too few for errors to
 # average out. The last layer hardly minds: ten sums of 64 numbers, and only their order counts. That papers leave it float has another reason: it is small. And a shortcut carries numbers, not signs: each block adds a little to
-# what came in, and a little is what a sign cannot hold.
+# what came in, and a little is what a sign cannot hold. Here that costs less than the first two blocks do, but there is nothing to gain by it either: a shortcut has no weights.
 #
 # What costs little to keep and much to lose is kept. All blocks together are lost, of course. For that there is training; and training needs a gradient.
 #
 # ## 2. A window of the wrong width
 #
-# Let all of a block's weights and inputs be plain signs (`bnn-threshold`, the baseline: signs without any scale, and a softmax that is cut at half of its row's maximum). `bnn` passes the gradient where
+# Let all of a block's weights and inputs be plain signs (`bnn-threshold`, our *baseline*, with which the other is compared: signs without any scale, and a softmax that is cut at half of its row's maximum). `bnn` passes the gradient where
 # $|x| \le 1$. How much is that? Convert the float model and look at every tensor that is about to be binarized.
 #
 # **Predict:** a norm gives numbers of size 1, so about two thirds of a linear layer's inputs lie in the window. And of queries, keys and values, which are sums of 64 products of signs?
@@ -127,7 +127,7 @@ plots.bars(
 # ### Exercise 12.1 · a window that follows
 # difficulty ●●●○○ · importance ●●●●● · 8 minutes
 #
-# Write the slope of a surrogate for `x`, of any shape; a row is the last axis. It is constant where $|x|$ is at most *twice the mean size of its row*, and 0 elsewhere. Under it lies an area
+# Write the slope of a surrogate for `x`, an array of any shape whose last axis is a row; return an array of that shape. The slope is constant where $|x|$ is at most *twice the mean size of its row*, and 0 elsewhere. Under it lies an area
 # of 2 in every row, as under every honest surrogate of a sign (notebook 02). A row of zeros has the slope 0.
 
 
@@ -176,7 +176,7 @@ lines = str(table).splitlines()
 print("\n".join([*lines[:11], "...", *lines[-3:]]))
 
 # %% [markdown]
-# The patch embedding stayed float because it is the first layer, the classifier because it is the last. What is that worth in bytes?
+# The patch embedding stayed float because it is the first layer, the classifier because it is the last. What would bits save there, in bytes?
 #
 # ### Exercise 12.2 · bytes of a packed matrix
 # difficulty ●●○○○ · importance ●●●○○ · 4 minutes
@@ -249,7 +249,7 @@ print("\nclaimed:", claim.inequality)
 #
 # ## 6. Train
 #
-# 300 steps of 32 digits, AdamW, the rate rising for 30 steps and then falling to zero: `fit` is the loop behind all of binviz's models, and made to be read. Both start from the float model's weights and see the same batches. It takes a quarter of
+# 300 steps of 32 digits, AdamW, the rate rising for 30 steps and then falling to zero: `fit` is the loop behind all of binviz's models, and made to be read. Both start from the float model's weights and see the same batches. On a laptop it may take a quarter of
 # a minute each, more on a busy machine.
 #
 # **Predict:** do both learn? And by the end, is there a gap between their losses?
@@ -317,7 +317,7 @@ print(
 #
 # ## 8. Pack, save, compare
 #
-# `fit` multiplied floats that happen to be −1 and +1. `pack` makes the model that runs on bits. Three models, one question each: does training cost answers, and does packing?
+# `fit` multiplied floats that happen to be −1 and +1. `pack` makes the model that runs on bits. Where do answers change: from float to one bit, by packing, or when the packed model is saved and loaded?
 
 # %%
 packed = binviz.pack(mine)
@@ -373,9 +373,9 @@ shown = {"AdamW": flips(my_history), "gradient descent": flips(history)}
 plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step (%)", ".2f")
 
 # %% [markdown]
-# Hardly any sign changed, and yet the loss fell nearly as fast! What learned there are the floats: first layer, norms, biases, head. A loss that falls does not show that bits learn; watch the flips.
+# Hardly any sign changed, and yet the loss fell nearly as fast! What learned there are the floats: first layer, norms, biases, last layer. A loss that falls does not show that bits learn; watch the flips.
 #
-# One warning goes with Adam: weight decay pulls latent weights to zero, where a small step flips them. In a float network decay keeps weights small; here it makes signs restless. (Helwegen and others take the next step and throw the latent weight away: their optimizer
+# One warning goes with AdamW: its *weight decay* makes every latent weight a little smaller at each step, so it pulls them to zero, where a small step flips them. In a float network decay keeps weights small; here it makes signs restless. (Helwegen and others take the next step and throw the latent weight away: their optimizer
 # *Bop* flips a sign when a running mean of its gradient says so strongly enough.)
 #
 # ## Your report
@@ -414,13 +414,14 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 #
 # ## Summary
 #
-# - First layer and shortcuts stay float because bits cost most there and save least; the last layer because it is small.
+# - The first layer stays float because bits cost most there and save least; the last layer because it is small; shortcuts because they carry
+#   sums of small steps and have no weights to save.
 # - A fixed window of width 1 loses nine tenths of the gradient of queries, keys and values that are sums of signs.
 # - A binarizer is codes, a scale, a surrogate; a recipe says where it goes; `binarize_` puts it there and says what it left alone.
 # - A claim is written before its run, and a test has a smallest difference that it can see.
 # - Packing changes bytes, not answers. The optimizer changes how many signs ever change.
 #
-# **Next:** notebook 09 asks what all this saves, and by whose count; notebook 10 what the model you made looks at. In the dashboard (`make app`):
+# **Next:** notebook 09 asks what all this saves, and by whose count; notebook 10 what the answers of such a model rest on. In the dashboard (`make app`):
 # [the same recipe, trained for longer, and what its queries look like](http://localhost:8501/inside?model=digits-vit.bnn-threshold&view=Distributions&tensor=layers.*.q),
 # [the surrogates beside each other](http://localhost:8501/binarizers?binarizer=bireal-activation&beside-it=bnn).
 #
@@ -429,5 +430,6 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # - M. Courbariaux and others: Binarized Neural Networks, [1602.02830](https://arxiv.org/abs/1602.02830)
 # - M. Rastegari and others: XNOR-Net, [1603.05279](https://arxiv.org/abs/1603.05279)
 # - Z. Liu and others: Bi-Real Net, [1808.00278](https://arxiv.org/abs/1808.00278)
+# - Z. Liu and others: ReActNet, [2003.03488](https://arxiv.org/abs/2003.03488)
 # - K. Helwegen and others: Latent Weights Do Not Exist: Rethinking Binarized Neural Network Optimization, [1906.02107](https://arxiv.org/abs/1906.02107)
 # - Q. McNemar: Note on the sampling error of the difference between correlated proportions, Psychometrika 12, 1947
