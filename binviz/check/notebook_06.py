@@ -59,7 +59,7 @@ def ex_6_1() -> Iterator[Case]:
             lambda rows, beta: (rows >= beta) * 1
         ),
         "Each row has its own maximum: axis=-1.": lambda rows, beta: (rows >= beta * rows.max()) * 1,
-        "Exactly beta times the maximum is a 1: *at least*.": (
+        "Exactly beta times the maximum is a 1: use >=.": (
             lambda rows, beta: (rows > beta * rows.max(axis=-1, keepdims=True)) * 1
         ),
         "beta is the function's second argument: use it in place of 1/4.": (

@@ -1,8 +1,8 @@
 """One owner of what a visitor has chosen: the widgets, the URL, and what follows from page to page.
 
 Every widget whose value stands in the URL is made here. The URL is a function of the values that are really shown:
-`settle` writes it at the end of a run, without those that are the default. The other way round it is read when it did not
-come from `settle`: at first, by the back button, by hand. A value that cannot be used becomes the default, and is
+`settle` writes it at the end of a run, without those that are the default. The other way round it is read when it did
+not come from `settle`: at first, by the back button, by hand. A value that cannot be used becomes the default, and is
 reported once.
 """
 

@@ -83,6 +83,11 @@ check.ex_2_2(mean_and_slope)
 # uniform ones, or a normal one? And which to the plain identity, whose slope is 1 everywhere?
 
 # %%
+check.predict(
+    "02.1", None
+)  # instead of None: the noise of the triangle, "narrower", "sum of two" or "normal"
+
+# %%
 rng = np.random.default_rng(0)
 x = torch.linspace(-1.6, 1.6, 97)
 half = rng.uniform(-0.5, 0.5, size=(2, 2000, 1))
@@ -105,6 +110,7 @@ for (name, mean), slope in zip(means.items(), slopes, strict=True):
     believed = np.cumsum(slope) * (x[1] - x[0]).item()
     gap = np.abs(mean - mean[48] - believed + believed[48]).max()
     print(f"{name:38s} area under the slope seen as a curve: at most {gap:.3f} from the measured mean")
+check.compare("02.1", "sum of two")
 gap = np.abs(means["uniform noise, bnn"] - mean_of_noisy_sign(x.numpy())).max()
 print(f"{'uniform noise, your exercise 2.1':38s} at most {gap:.3f} from the measured mean")
 

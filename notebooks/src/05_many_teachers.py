@@ -205,7 +205,6 @@ plots.lines(budgets, curves, "optimisation steps altogether (number)", "accuracy
 # %%
 experiment = registry.get("bit")
 records = experiment.records()
-print(experiment.notes, end="\n\n")
 for cell in experiment.cells:
     if cell.task == "sst2" and cell.group <= 3:
         print(f"{cell.row:22s} {cell.why}")
@@ -378,6 +377,7 @@ looks = {run.cell: run for run in runs.runs() if run.experiment == "lengths"}
 pieces = {"to 16": "1_16", "17 to 22": "17_22", "23 to 30": "23_30", "31 and more": "31_"}
 shown = {
     "1 bit": "sst2.bit-w1a1.attention-1",
+    "1 bit, α x 0.85": "sst2.bit-w1a1.attention-0.85",
     "2 bits": "sst2.bit-w1a2.attention-1",
     "2 bits, α x 0.85": "sst2.bit-w1a2.attention-0.85",
     "2 bits, α x 0.7": "sst2.bit-w1a2.attention-0.7",

@@ -16,8 +16,8 @@
 # The idea to follow: **a surrogate has to be as wide as what it is given.** Yours will be.
 
 # %%
-# %env TQDM_DISABLE=1
 import copy
+import os
 import tempfile
 from pathlib import Path
 
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
+os.environ["TQDM_DISABLE"] = "1"  # loops print a line, instead of a bar that a stored notebook cannot show
 import binviz
 from binviz import binarizers, capture, check, plots, recipes, tasks
 from binviz.binarizers import Binarizer, Code, sign

@@ -44,6 +44,6 @@ def test_the_command_writes_pictures_and_what_they_show(monkeypatch, tmp_path):
         cli.app, ["figures", "--out", str(tmp_path), "--format", "png", "--theme", "dark"]
     )
     assert done.exit_code == 0
-    assert done.output.split() == [str(tmp_path / name) for name in ("bits.png", "figures.md")]
+    assert done.output.splitlines() == [str(tmp_path / name) for name in ("bits.png", "figures.md")]
     assert (tmp_path / "bits.png").read_bytes().startswith(b"\x89PNG")
     assert "5 places agree and 3 differ" in (tmp_path / "figures.md").read_text("utf-8")
