@@ -104,7 +104,6 @@ VIEWS = {
     "errors, sentence": (f"inside?{TEXT}", SENTENCES),
     "errors, measure": (f"inside?{TEXT}", steps("Measure", ["cosine", "equal signs", "relative error"])),
     "attention, sentence": (f"inside?view=Attention&{TEXT}", SENTENCES),
-    "attention, head": (f"inside?view=Attention&{TEXT}", steps("Head", list("123450"))),
 }
 
 

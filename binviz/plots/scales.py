@@ -16,7 +16,7 @@ Span = tuple[float, float]
 def same_scales(figures: Sequence[go.Figure]) -> list[go.Figure]:
     """Copies in which an axis, or a colour, that all figures have spans what it spans in any of them.
 
-    Axes are the same where they stand at the same place and have the same title; those of names stay as they are.
+    Axes are the same where they have the same name in the layout and the same title; those of names stay as they are.
 
     Args:
         figures: of one builder of `binviz.plots`.
