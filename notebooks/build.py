@@ -138,11 +138,11 @@ def complete(source: Path, anew: bool) -> nbformat.NotebookNode:
     seconds = _seconds_of_children() - started
     was = notebook.metadata[SECONDS]
     if anew or not was / 1.5 < seconds < was * 1.5:
-        outputs = [cell.get("outputs") for cell in notebook.cells]
+        ran = notebook.cells
         notebook = solution(source, round(seconds))
-        for cell, output in zip(notebook.cells, outputs, strict=True):
+        for cell, done in zip(notebook.cells, ran, strict=True):
             if cell.cell_type == "code":
-                cell.outputs = output
+                cell.outputs, cell.execution_count = done.outputs, done.execution_count
     add_pictures(notebook)
     kept = {} if anew else {cell.id: cell.outputs for cell in before.cells if timed(cell)}
     for cell in filter(timed, notebook.cells):
