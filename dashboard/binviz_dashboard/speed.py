@@ -182,7 +182,7 @@ def recorded_race(layer: str, rows: int) -> Race | None:
 
 def _races(record: dict[str, Any]) -> dict[tuple[str, int], Race]:
     """The layers of a record that `LAYERS` has, on one thread."""
-    limit = Spread(**record["limit"])
+    limit = Spread(*(record["limit"][name] for name in Spread._fields))
     contests = [
         roofline.Contest(
             each["rows"],

@@ -234,7 +234,7 @@ for record in records.shipped().values():
     line = next(
         each
         for each in record["models"]
-        if (each["model"], each["threads"], each["batch"]) == ("BERT-base", 1, 1)
+        if (each["model"], each["recipe"], each["threads"], each["batch"]) == ("BERT-base", "bit-w1a1", 1, 1)
     )
     ratios = {kind: line["ratio"][kind]["median"] for kind in ("float32", "bfloat16", "int8")}
     measured[f"measured {len(measured) + 1}"] = [*ratios.values(), None]
