@@ -8,7 +8,7 @@
 # | **Before this** | notebooks 03 and 05 |
 # | **Papers** | XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3.2; BiBERT [2203.06390](https://arxiv.org/abs/2203.06390); BiT [2205.13016](https://arxiv.org/abs/2205.13016) table 1; BiPFT [2312.08937](https://arxiv.org/abs/2312.08937); BiViT [2211.07091](https://arxiv.org/abs/2211.07091) tables 3 and 4; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3 |
 # | **Not reproduced** | the papers' accuracies on GLUE: they are read from tables. The rules were derived from printed figures; where one is not confirmed, its name says so |
-# | **Runs on** | a laptop's CPU, offline; times are read from records of two servers |
+# | **Runs on** | a laptop's CPU, offline; times are read from records of three servers |
 #
 # "58 times faster, 32 times smaller, 10.4 points below." Each such number is a quotient, and each has a denominator that somebody chose. The idea to follow: **a factor is a rule with a denominator.** None of what you will see here is a
 # lie. But ask for the rule.
@@ -249,7 +249,7 @@ shown = {name: [np.nan if v is None else v for v in values] for name, values in 
 plots.bars(kinds, shown, "against what", "times faster, or fewer (factor)", ".1f")
 
 # %% [markdown]
-# A third to a half of the count, against the slowest competitor, and a tenth against int8. No mistake was made: a processor multiplies floats many at once as well, and a "one" of 64 products is an XOR, a count and an addition. The count is a property of the network; the time is one of network, code and machine. Both are worth printing. One does not stand for the other.
+# Against float32 a fifth to a half of the count, and against int8 a tenth or less. Where a processor has units that multiply whole matrices of bfloat16 (`amx_bf16` in the list of what it has), 3.5 is left against that format: a count knows no processors. No mistake was made: a processor multiplies floats many at once as well, and a "one" of 64 products is an XOR, a count and an addition. The count is a property of the network; the time is one of network, code and machine. Both are worth printing. One does not stand for the other.
 #
 # ## 8. What you pay, what you get
 #
