@@ -32,8 +32,8 @@ ARCHITECTURES = [
     "DINOv3",
     "DINOv3, gated",
     "BEiT",
-    "wav2vec 2.0, base",
-    "wav2vec 2.0, large",
+    "wav2vec 2.0 base",
+    "wav2vec 2.0 large",
     "CLIP's picture tower",
     "CLIP's text tower",
     "SigLIP's picture tower",
@@ -129,8 +129,8 @@ FUSED = [
     "DINOv2",
     "CLIP's picture tower",
     "SigLIP's picture tower",
-    "wav2vec 2.0, base",
-    "wav2vec 2.0, large",
+    "wav2vec 2.0 base",
+    "wav2vec 2.0 large",
 ]
 
 
@@ -168,7 +168,7 @@ def test_an_adapter_behind_a_layer_of_wav2vec_is_not_left_out():
 
 
 def test_frames_of_sound_that_are_padding_are_not_counted():
-    model, inputs = made("wav2vec 2.0, large", "bibert")
+    model, inputs = made("wav2vec 2.0 large", "bibert")
     mask = torch.ones(3, 80, dtype=torch.long)
     mask[1, 40:] = 0
     seen = binviz.capture(model, inputs | {"attention_mask": mask})
