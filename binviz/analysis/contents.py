@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import nan, prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 _READ = ("zeros", "positive", "scale_min", "scale_median", "scale_max")
 
 
-def contents(path: str | Path, *, progress: bool = True) -> pd.DataFrame:
+def contents(
+    path: str | Path, *, progress: bool = True, tell: Callable[[float, str], None] | None = None
+) -> pd.DataFrame:
     """Every tensor of a checkpoint of safetensors or GGUF.
 
     Args:
         path: of a file or folder, as for `scan`.
         progress: show a bar on the error stream.
+        tell: called with the share of the bytes that is read, and the tensor that is next; may raise.
 
     Returns:
         One row per tensor. Columns:
@@ -63,11 +66,15 @@ def contents(path: str | Path, *, progress: bool = True) -> pd.DataFrame:
     from tqdm import tqdm
 
     rows = []
-    whole = integers = 0
-    for file in files_of(Path(path)):
+    files = files_of(Path(path))
+    read = integers = 0
+    for file in files:
         with opened(file) as entries:
-            whole += file.stat().st_size
+            whole = sum(each.stat().st_size for each in files)
             for entry in tqdm(entries, desc=file.name, unit="tensor", disable=not progress, leave=False):
+                if tell is not None:
+                    tell(read / whole, entry.name)
+                read += entry.bytes
                 integers += 0 if entry.weights else entry.bytes
                 rows.append(_row(entry))
     if not rows:
@@ -75,7 +82,7 @@ def contents(path: str | Path, *, progress: bool = True) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     weights = sum(row["weights"] for row in rows if not np.isnan(row["bits_per_weight"]))
     bits = 8 * (whole - integers) / weights if weights else nan
-    about = {"bytes": whole, "headers": whole - int(table.bytes.sum()), "integers": integers}
+    about = {"bytes": whole, "headers": whole - read, "integers": integers}
     table.attrs |= about | {"weights": weights, "bits_per_weight": bits}
     return table
 
@@ -87,13 +94,13 @@ def summed_up(table: pd.DataFrame) -> str:
     >>> table = pd.DataFrame()
     >>> table.attrs = {"bytes": 250, "headers": 50, "integers": 0, "weights": 1000, "bits_per_weight": 2.0}
     >>> summed_up(table)
-    '1,000 weights in 250 bytes: 2 bits per weight, 20.0 % of them headers and padding'
+    '1,000 weights in 250 bytes: 2 bits per weight, 1.6 without headers and padding'
     """
     found = table.attrs
     said = f"{found['weights']:,} weights in {found['bytes']:,} bytes"
     if found["weights"]:
-        share = percent(found["headers"] / (found["bytes"] - found["integers"]))
-        said += f": {found['bits_per_weight']:.4g} bits per weight, {share} of them headers and padding"
+        without = 8 * (found["bytes"] - found["integers"] - found["headers"]) / found["weights"]
+        said += f": {found['bits_per_weight']:.4g} bits per weight, {without:.4g} without headers and padding"
     if found["integers"]:
         said += f"; {found['integers']:,} of the bytes are integers, and counted as no weights"
     return said
@@ -124,7 +131,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _row(entry: Entry) -> dict[str, object]:
+def _row(entry: Entry) -> dict[str, Any]:
     count = prod(entry.shape)
     about = {"tensor": entry.name, "shape": entry.shape, "dtype": entry.dtype, "weights": count}
     about |= {"bytes": entry.bytes, "bits_per_weight": nan} | dict.fromkeys(_READ, nan)

@@ -210,8 +210,10 @@ def test_a_model_in_parts_is_read_whole(tmp_path):
     for i in (1, 2):
         written(tmp_path / f"m-0000{i}-of-00002.gguf", {f"w{i}": ("F16", rows)}, split_count=2)
     for path in (tmp_path, tmp_path / "m-00002-of-00002.gguf"):
-        table = contents(path, progress=False)
-        assert table.tensor.tolist() == ["w1", "w2"]
+        told = []
+        table = contents(path, progress=False, tell=lambda *given, told=told: told.append(given))
+        assert table.tensor.tolist() == ["w1", "w2"] == [name for _, name in told]
+        assert 0 == told[0][0] < told[1][0] < 1
         assert table.attrs["bytes"] == sum(part.stat().st_size for part in tmp_path.iterdir())
     (tmp_path / "m-00002-of-00002.gguf").rename(tmp_path / "other.gguf")
     with pytest.raises(UserError, match=r"one of 2 parts, and 'm-00002-of-00002.gguf' is missing"):
