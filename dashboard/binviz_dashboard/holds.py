@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from binviz.analysis.contents import contents, readable, summed_up
@@ -29,7 +27,9 @@ def show(source: str) -> None:
         "Read it here",
         "contents",
         source,
-        lambda tell: contents(Path(source).expanduser(), progress=False, tell=tell),
+        lambda tell: contents(
+            source, progress=False, tell=lambda share, name: tell(share, state.plain(name))
+        ),
         ceiling=900,
     )
     if found is None:
