@@ -358,17 +358,21 @@ def scan(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A .safetensors checkpoint from any library, its index, or the folder they are in."
+            help="A .safetensors or .gguf checkpoint from any library, a part or index of it, or its folder."
         ),
     ],
     binarizers: Annotated[str | None, typer.Option(help="Weight binarizers, separated by commas.")] = None,
     order: Annotated[str, typer.Option(help="file or error.")] = "file",
 ) -> None:
-    """Binarization error of every weight tensor of a checkpoint."""
+    """What a checkpoint holds and its true bits per weight; then the binarization error of every weight tensor."""
+    from binviz.analysis.contents import contents, readable, summed_up
     from binviz.analysis.scan import BINARIZERS, said
     from binviz.analysis.scan import scan as scan_file
 
     chosen = _split(binarizers) if binarizers else BINARIZERS
+    held = contents(file)
+    typer.echo(printable(readable(held).to_string(index=False)))
+    typer.echo(f"{summed_up(held)}\n")
     table = scan_file(file, chosen, order=order)  # type: ignore[arg-type]
     typer.echo(printable(table.to_string(index=False)))
     if left_out := said(table.attrs["skipped"]):

@@ -6,6 +6,7 @@ causes       why: function, weights or activations    readers      which binariz
 attention    maps, codes and ones per row             steps        what retraining and binarization did to them
 metrics      the measures themselves                  MEASURES     their names, directions and references
 attribution  what an answer rests on               margins      how many bits it is away from another one
+contents     what a checkpoint stores, bits a weight    scan       what one bit would do to any checkpoint
 residual_polynomial   what binarized attention leaves out, term by term
 """
 
@@ -21,6 +22,7 @@ from binviz.analysis.attribution import (
 )
 from binviz.analysis.capture import Captured, capture, names
 from binviz.analysis.causes import CAUSES, causes
+from binviz.analysis.contents import contents
 from binviz.analysis.errors import errors
 from binviz.analysis.margins import Margin, Readout, margins, read_out
 from binviz.analysis.measures import MEASURES, Measure
@@ -50,6 +52,7 @@ __all__ = [
     "attention",
     "capture",
     "causes",
+    "contents",
     "errors",
     "integrated_gradients",
     "margins",

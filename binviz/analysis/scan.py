@@ -1,4 +1,4 @@
-"""What binarization would do to the weights of any checkpoint: `scan("model.safetensors")`.
+"""What binarization would do to the weights of any checkpoint: `scan("model.safetensors")`, `scan("model.gguf")`.
 
 No model is built and no code of the checkpoint's author is needed. Tensors are read one at a time, so that a
 checkpoint larger than memory can be scanned.
@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from binviz.analysis import metrics
+from binviz.analysis.checkpoint import Entry, files_of, opened
 from binviz.binarizers import get
 from binviz.errors import UserError
-from binviz.reading import fits, json_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BINARIZERS = ("bnn", "xnor-weight", "bit-weight", "bibert-weight")
-#: Types that torch can turn into float32.
-_FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 _MEASURES = ("relative_l2", "sqnr_db", "cosine", "sign_balance", "code_entropy_bits")
 _BLOCK = 1 << 20
 
@@ -38,15 +35,16 @@ def scan(
     order: Literal["file", "error"] = "file",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Binarization error of every matrix and convolution in a safetensors checkpoint.
+    """Binarization error of every matrix and convolution in a checkpoint of safetensors or GGUF.
 
-    Tensors with 2 to 4 axes of a floating type are looked at, in float32, one after another; the first axis is
-    that of output channels (or words), and of 3 axes (a convolution over a sequence) it has more than one entry.
-    Memory stays within about five times the largest one in float32.
+    Tensors with 2 to 4 axes of a floating or quantized type are looked at, in float32, one after another; the first
+    axis is that of output channels (or words), and of 3 axes (a convolution over a sequence) it has more than one
+    entry. Memory stays within about five times the largest one in float32. What the file itself holds is `contents`.
 
     Args:
-        path: of the file, from any library; of a `.safetensors.index.json`, or a folder, which may hold one: then all
-            the files that it lists, or else all in the folder.
+        path: of the file, from any library; of one of `model-00001-of-00003`, then of all three; of a
+            `.safetensors.index.json`, or a folder, which may hold one: then all the files that it lists, or else all
+            `.safetensors` in the folder, or the one model in `.gguf`.
         binarizers: names of weight binarizers; one that learns its scale has the scale that it starts from.
         order: "file" as they lie in the file, "error" the largest relative error first.
         progress: show a bar on the error stream.
@@ -69,8 +67,8 @@ def scan(
         out is counted in `attrs["skipped"]`: reason -> number of tensors.
 
     Raises:
-        UserError: no such file, damaged, not safetensors, one of an index that is not there, or nothing in it to look
-            at; an unknown binarizer, or one that is not for weights.
+        UserError: no such file, damaged, neither safetensors nor GGUF, of a type that cannot be read, a part that is
+            not there, or nothing in it to look at; an unknown binarizer, or one that is not for weights.
 
     >>> import tempfile
     >>> from safetensors.torch import save_file
@@ -92,11 +90,7 @@ def scan(
     skipped: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
     for file in files_of(Path(path)):
-        try:
-            rows.extend(_rows(file, chosen, progress, skipped))
-        except (OSError, SafetensorError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"cannot read {str(file)!r} as a safetensors file: {reason}") from error
+        rows.extend(_rows(file, chosen, progress, skipped))
     if not rows:
         raise UserError(f"{str(path)!r} holds no weight to look at; {said(skipped) or 'it is empty'}")
     table = pd.DataFrame(rows)
@@ -104,33 +98,6 @@ def scan(
     if order == "error":
         table = table.sort_values("relative_l2", ascending=False, kind="stable", ignore_index=True)
     return table
-
-
-def files_of(path: Path) -> list[Path]:
-    """The safetensors files of a checkpoint: one, those of an index, or those of a folder.
-
-    Raises:
-        UserError: none in the folder; an index that is damaged, or names a file elsewhere.
-    """
-    if path.is_dir():
-        indices = sorted(path.glob("*.safetensors.index.json"))
-        if not indices:
-            files = sorted(path.glob("*.safetensors"))
-            if not files:
-                raise UserError(f"there is no .safetensors file in the folder {str(path)!r}")
-            return files
-        path = indices[0]
-    if path.suffix != ".json":
-        return [path]
-    index = json_of(path, "an index of safetensors files")
-    shards = index.get("weight_map") if isinstance(index, dict) else None
-    if not shards or not fits(shards, dict[str, str]):
-        raise UserError(f"{path} is not an index of safetensors files: it has no weight_map")
-    names = sorted(set(shards.values()))
-    for name in names:
-        if Path(name).name != name or not (path.parent / name).is_file():
-            raise UserError(f"{path} names {name!r}, and there is no such .safetensors file beside it")
-    return [path.parent / name for name in names]
 
 
 def said(skipped: Mapping[str, int]) -> str:
@@ -143,10 +110,11 @@ def said(skipped: Mapping[str, int]) -> str:
     return f"left out: {parts}" if parts else ""
 
 
-def _why_not(dtype: str, shape: tuple[int, ...]) -> str | None:
+def _why_not(entry: Entry) -> str | None:
     """Why a tensor is no weight to look at, if it is none."""
-    if dtype not in _FLOATING:
-        return f"type {dtype}"
+    shape = entry.shape
+    if not entry.weights:
+        return f"type {entry.dtype}"
     if 0 in shape:
         return "no entry"
     if len(shape) not in (2, 3, 4):
@@ -159,23 +127,20 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     from tqdm import tqdm
 
-    with safe_open(path, framework="pt") as file:
+    with opened(path) as entries:
         kept = []
-        for name in file.offset_keys():
-            header = file.get_slice(name)
-            dtype, shape = header.get_dtype(), tuple(header.get_shape())
-            if reason := _why_not(dtype, shape):
+        for entry in entries:
+            if reason := _why_not(entry):
                 skipped[reason] += 1
             else:
-                kept.append((name, dtype, shape))
-        for name, dtype, shape in tqdm(
-            kept, desc=path.name, unit="tensor", disable=not progress, leave=False
-        ):
-            weight = file.get_tensor(name).float()
+                kept.append(entry)
+        for entry in tqdm(kept, desc=path.name, unit="tensor", disable=not progress, leave=False):
+            weight = entry.read().weight
             if not weight.any():  # every relative error is infinite there
                 skipped["all zeros"] += 1
                 continue
-            about = {"tensor": name, "shape": shape, "dtype": dtype, "weights": weight.numel()}
+            about = {"tensor": entry.name, "shape": entry.shape, "dtype": entry.dtype}
+            about["weights"] = weight.numel()
             for binarizer in chosen:
                 yield about | {"binarizer": binarizer} | _measured(weight, binarizer)
             del weight

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from binviz.bench import mutations
 from binviz.bench.mutations_text import VALUES, Damage, damaged, settings, values
-from binviz.bench.originals import bert, packed_files, tokenizer
+from binviz.bench.originals import bert, gguf_file, packed_files, tokenizer
 
 Wrong = tuple[str, str] | None
 
@@ -35,8 +35,8 @@ class Target(Protocol):
         """Take it in."""
 
 
-class _Text:
-    """A text file: what is in it undamaged, and what knows its format."""
+class _File:
+    """One file: what is in it undamaged, and what knows its format."""
 
     name: str
     inside: tuple[Damage, ...] = (values,)
@@ -54,7 +54,7 @@ class _Text:
         return kind
 
 
-class Records(_Text):
+class Records(_File):
     """Records of runs, and what lists and the dashboard show of them."""
 
     name = "a.seed0.json"
@@ -83,7 +83,7 @@ class Records(_Text):
         return None
 
 
-class Manifests(_Text):
+class Manifests(_File):
     """The zoo's list of models."""
 
     name = "manifest.json"
@@ -104,7 +104,7 @@ class Manifests(_Text):
         return None
 
 
-class Configurations(_Text):
+class Configurations(_File):
     """Settings of `binviz train glue --config`, up to the stages that would be trained."""
 
     name = "settings.toml"
@@ -178,6 +178,39 @@ def _foot(file: bytes, dice: random.Random) -> bytes:
     """The end of a parquet file, where its columns and sizes stand."""
     at = dice.randrange(len(file) // 2, len(file))
     return file[:at] + bytes(dice.randrange(256) for _ in range(dice.choice((1, 4)))) + file[at + 1 :]
+
+
+class Ggufs(_File):
+    """A checkpoint of another library in GGUF, for `binviz scan`."""
+
+    name = "model.gguf"
+
+    def __init__(self, folder: Path) -> None:
+        self.inside = (_head,)
+        super().__init__(folder)
+
+    def make(self) -> bytes:
+        return gguf_file()
+
+    def read(self) -> Wrong:
+        from binviz.analysis.contents import contents, readable, summed_up
+        from binviz.errors import printable
+
+        table = contents(self.path, progress=False)
+        shown = printable(readable(table).to_string()) + summed_up(table)
+        if not shown.replace("\n", "").isprintable():
+            return "not printable", ascii(shown)[:300]
+        if table.attrs["headers"] < 0 or int(table.bytes.sum()) > len(self.path.read_bytes()):
+            return "more than the file", str(table.attrs)
+        return None
+
+
+def _head(file: bytes, dice: random.Random) -> bytes:
+    """The beginning of a GGUF file, where counts, types, sizes and offsets stand."""
+    number = dice.choice((0, 1, 2, 8, 9, 41, 2**16, 2**31, 2**32 - 1, 2**60, 2**63, 2**64 - 1))
+    size = dice.choice((4, 8))
+    at = dice.randrange(4, 400)
+    return file[:at] + (number % 2 ** (8 * size)).to_bytes(size, "little") + file[at + size :]
 
 
 class StartFolders:
@@ -352,6 +385,7 @@ TARGETS: dict[str, type[Target]] = {
     "manifests": Manifests,
     "configurations": Configurations,
     "data": DataFiles,
+    "gguf": Ggufs,
     "folders": StartFolders,
     "checkpoints": Checkpoints,
     "answers": Answers,

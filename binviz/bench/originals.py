@@ -52,6 +52,27 @@ def packed_files() -> list[bytes]:
     return files
 
 
+def gguf_file() -> bytes:
+    """A checkpoint in GGUF: two keys, a list, and a tensor each of one bit, of ternary and of float numbers."""
+    import gguf
+    import numpy as np
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.gguf")
+        writer = gguf.GGUFWriter(path, "bert")
+        writer.add_array("tokenizer.ggml.tokens", ["good", "bad"])
+        for kind in (gguf.GGMLQuantizationType.Q1_0, gguf.GGMLQuantizationType.TQ2_0):
+            writer.add_tensor(
+                kind.name, np.ones((2, 2 * gguf.GGML_QUANT_SIZES[kind][1]), np.uint8), raw_dtype=kind
+            )
+        writer.add_tensor("norm", np.ones(8, np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return path.read_bytes()
+
+
 def differs(file: bytes, state: dict[str, Any]) -> tuple[str, str] | None:
     """A tensor of a loaded model that is not the one in the file, read here without any library's help."""
     import numpy as np

@@ -26,6 +26,7 @@ def test_public_names():
         "attention",
         "capture",
         "causes",
+        "contents",
         "errors",
         "integrated_gradients",
         "margins",

@@ -4,7 +4,8 @@ import doctest
 
 import pytest
 import torch
-from binviz_dashboard import yours
+from binviz_dashboard import holds, yours
+from safetensors.torch import save_file
 from transformers import BertConfig, BertForSequenceClassification, ViTConfig, ViTForImageClassification
 
 import binviz
@@ -32,7 +33,7 @@ def pictures(tmp_path_factory):
 
 
 def test_examples_in_docstrings():
-    assert doctest.testmod(yours).failed == 0
+    assert doctest.testmod(yours).failed == doctest.testmod(holds).failed == 0
 
 
 def test_a_plan_without_weights_is_what_conversion_with_them_gives(pictures, tmp_path):
@@ -90,6 +91,29 @@ def test_the_page_converts_a_folder_for_who_sits_here_only(visit, pictures, monk
     assert {"Packed model", "Model card"} <= buttons
     app.selectbox(key="recipe").set_value("xnor").run()
     assert any("Below is" in info.value for info in app.info)
+
+
+def test_the_page_shows_what_a_file_holds_to_who_sits_here_only(visit, tmp_path, monkeypatch):
+    path = tmp_path / "a model.safetensors"
+    save_file({"layer.weight": torch.eye(4).half(), "ids": torch.zeros(3, dtype=torch.int64)}, path)
+    url = {"yours": "From the hub", "source": str(path)}
+    monkeypatch.setattr(yours, "only_here", lambda *given: False)
+    app = visit("yours", **url)
+    assert "open to others" in app.error[0].value and not app.exception
+    monkeypatch.setattr(yours, "only_here", lambda *given: True)
+    app = visit("yours", **url)
+    app.button(key="contents").click().run()
+    assert app.session_state["binviz"].jobs["contents last"].done.wait(120)
+    app.run()
+    assert not app.error and not app.exception and not app.warning
+    shown = app.dataframe[0].value
+    assert shown.columns[-1] == "positive" and shown["bits per weight"].tolist() == ["", "16"]
+    assert any("16 weights in" in each.value for each in app.markdown)
+    path.write_bytes(b"GGUF")
+    app.button(key="contents").click().run()
+    assert app.session_state["binviz"].jobs["contents last"].done.wait(120)
+    app.run()
+    assert "as a GGUF file" in app.error[0].value and not app.exception
 
 
 def test_an_id_is_asked_for_before_anything_is_fetched(visit):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import streamlit as st
-from binviz_dashboard import cache, charts, jobs, models, page, priced, state, yours
+from binviz_dashboard import cache, charts, holds, jobs, models, page, priced, state, yours
 from binviz_dashboard.yours import Measured, Planned
 
 from binviz.zoo.outside import LONGEST, Found
@@ -16,14 +16,16 @@ OWN = "From the hub"
 def chosen() -> tuple[str, bool]:
     """The model's name, id or folder, and whether folders may be read."""
     here = yours.only_here(st.get_option("server.address"), st.context.headers)
-    own = f"{OWN}, or a folder" if here else OWN
+    own = f"{OWN}, a folder or a file" if here else OWN
     state.imply("source", "yours", OWN)
     name = state.choose("Model", [*yours.BUNDLED, OWN], "yours", words=yours.BUNDLED | {OWN: own})
     if name != OWN:
         return name, here
-    about = "Such as google/bert_uncased_L-2_H-128_A-2" + (", or a folder of this machine." if here else ".")
+    about = "Such as google/bert_uncased_L-2_H-128_A-2" + (
+        ", or a folder, .safetensors or .gguf here." if here else "."
+    )
     return state.write(
-        "Hub id or folder" if here else "Hub id", "source", "", LONGEST, about=about
+        "Hub id, folder or file" if here else "Hub id", "source", "", LONGEST, about=about
     ).strip(), here
 
 
@@ -82,14 +84,8 @@ def show(measured: Measured, name: str) -> None:
         st.download_button(
             f"Packed model ({size})", measured.file, f"{name}.safetensors", key="your-file", **options
         )
-        st.download_button(
-            "Model card (README.md)",
-            measured.card,
-            "README.md",
-            "text/markdown",
-            key="your-card",
-            on_click="ignore",
-        )
+        options = {"mime": "text/markdown", "on_click": "ignore"}
+        st.download_button("Model card (README.md)", measured.card, "README.md", key="your-card", **options)
     with st.expander("The card"):
         st.code(measured.card, language=None, wrap_lines=True)
 
@@ -101,13 +97,18 @@ with page.frame(
 ) as controls:
     with controls:
         source, here = chosen()
-        recipe = state.choose("Recipe", yours.known_recipes(), "recipe")
+        file = here and holds.is_file(source)
+        recipe = "" if file else state.choose("Recipe", yours.known_recipes(), "recipe")
     if not source:
         st.info(
             "Give the id of a text or picture encoder on the Hugging Face hub"
-            + (", or a folder with config.json and .safetensors." if here else "."),
+            + (
+                ", a folder with config.json and .safetensors, or any .safetensors or .gguf." if here else "."
+            ),
             icon=":material/search:",
         )
+    elif file:
+        holds.show(source)
     else:
         found = cache.outside(source, here)
         longest = yours.most_tokens(found)
