@@ -1,7 +1,17 @@
 """Networks of our own, one a file; all others are transformers'. Each declares its layout and can be saved."""
 
 from binviz.networks.cnn import DigitsCNN, DigitsCNNConfig
+from binviz.networks.pointnet import PointNet, PointNetConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
 
-__all__ = ["DigitsCNN", "DigitsCNNConfig", "SpeechCNN", "SpeechCNNConfig", "StemViT", "StemViTConfig"]
+__all__ = [
+    "DigitsCNN",
+    "DigitsCNNConfig",
+    "PointNet",
+    "PointNetConfig",
+    "SpeechCNN",
+    "SpeechCNNConfig",
+    "StemViT",
+    "StemViTConfig",
+]

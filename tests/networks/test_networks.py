@@ -15,6 +15,7 @@ QUICK = ("bnn", "reactnet", "bit-w1a1")
 SLOW = ("xnor", "dorefa", "bireal", "xnorpp", "recu", "fda", "bivit-w1a1")
 #: Name -> how it is made, its input's name and shape.
 NETWORKS = {
+    "points": (lambda: networks.PointNet(networks.PointNetConfig(width=4, num_labels=3)), ("points", (5, 3))),
     "speech": (
         lambda: networks.SpeechCNN(
             networks.SpeechCNNConfig(mels=4, width=4, depth=1, kernel=3, num_labels=3)
