@@ -42,7 +42,16 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
 }
-ARCHITECTURES = {"vit": "ViT", "cnn": "CNN", "minilm": "MiniLM", "swin": "Swin", "pointnet": "PointNet"}
+ARCHITECTURES = {
+    "vit": "ViT",
+    "cnn": "CNN",
+    "minilm": "MiniLM",
+    "swin": "Swin",
+    "pointnet": "PointNet",
+    "mixer": "MLP-Mixer",
+    "resnet": "ResNet",
+    "birealnet": "Bi-Real Net",
+}
 
 
 def method(recipe: str, variant: bool = True) -> str:

@@ -9,6 +9,7 @@ from torch import nn
 import binviz
 from binviz import networks
 from binviz.adapters import layout_of, plain
+from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryLinear
 
 QUICK = ("bnn", "reactnet", "bit-w1a1")
@@ -16,6 +17,18 @@ SLOW = ("xnor", "dorefa", "bireal", "xnorpp", "recu", "fda", "bivit-w1a1")
 #: Name -> how it is made, its input's name and shape.
 NETWORKS = {
     "points": (lambda: networks.PointNet(networks.PointNetConfig(width=4, num_labels=3)), ("points", (5, 3))),
+    "mixer": (
+        lambda: networks.Mixer(networks.MixerConfig(width=6, depth=1, patch_size=4, num_labels=3)),
+        ("pixel_values", (1, 8, 8)),
+    ),
+    "resnet": (
+        lambda: networks.ResNet(networks.ResNetConfig(width=4, num_labels=3)),
+        ("pixel_values", (1, 7, 5)),
+    ),
+    "birealnet": (
+        lambda: networks.ResNet(networks.ResNetConfig(width=4, around="convolution", num_labels=3)),
+        ("pixel_values", (1, 7, 5)),
+    ),
     "speech": (
         lambda: networks.SpeechCNN(
             networks.SpeechCNNConfig(mels=4, width=4, depth=1, kernel=3, num_labels=3)
@@ -93,3 +106,41 @@ def test_converted_looked_into_packed_and_saved(name, recipe, tmp_path):
     for again in (binviz.load(file), binviz.load(binviz.save(model, tmp_path / "folder"))):
         assert type(again) is type(model)
         assert torch.equal(logits(again, given), wanted)
+
+
+def test_a_mixer_is_its_two_formulas():
+    """Patch by patch and channel by channel, with numbers of its own."""
+    model, given = tiny("mixer")
+    model.eval()
+    block = model.blocks[0]
+    x = model.embed(given["pixel_values"]).flatten(2).transpose(1, 2)
+
+    def part(which, columns):
+        """W2 gelu(W1 column + b1) + b2, of each column by itself."""
+        linears = getattr(block, which)
+        found = []
+        for column in columns:
+            middle = nn.functional.gelu(linears.fc1.weight @ column + linears.fc1.bias)
+            found.append(linears.fc2.weight @ middle + linears.fc2.bias)
+        return torch.stack(found)
+
+    for one, found in zip(x, block(x), strict=True):
+        between = one + part("patches", block.patch_norm(one).T).T
+        wanted = between + part("channels", block.channel_norm(between))
+        torch.testing.assert_close(found, wanted)
+
+
+def test_forms_of_a_resnet_differ_in_their_shortcuts_alone():
+    (plain_net, given), (real, _) = tiny("resnet"), tiny("birealnet")
+    real.load_state_dict(plain_net.state_dict())
+    assert not torch.allclose(logits(plain_net, given), logits(real, given))
+    # Where all convolutions give nothing, the shortcuts carry the stem's features
+    with torch.no_grad():
+        for model in (plain_net, real):
+            for block in model.blocks:
+                for part in (block.first, block.second):
+                    part.norm.weight.zero_()
+                    part.norm.bias.zero_()
+    torch.testing.assert_close(logits(plain_net, given), logits(real, given))
+    with pytest.raises(UserError, match="say around='block' or 'convolution'"):
+        networks.ResNet(networks.ResNetConfig(around="stage"))

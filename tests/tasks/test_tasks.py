@@ -88,7 +88,17 @@ def test_architectures_of_the_digits(name, width):
     assert all(map(torch.equal, model.state_dict().values(), again.state_dict().values()))
 
 
-@pytest.mark.parametrize("name", ["resnet", "vit-", "vit-x", "vit-4-4", "vit-30", "cnn-0", "vit-99999"])
+@pytest.mark.parametrize(
+    ("name", "convolutions"), [("mixer", 1), ("mixer-16", 1), ("resnet", 7), ("birealnet-16", 7)]
+)
+def test_more_architectures_of_the_digits(name, convolutions):
+    model, _ = tasks.get("digits").start(name, 3)
+    assert sum(isinstance(part, torch.nn.Conv2d) for part in model.modules()) == convolutions
+    assert model.head.in_features == int(name.partition("-")[2] or 64)
+    assert model(torch.zeros(2, 1, 8, 8)).logits.shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", ["vgg", "vit-", "vit-x", "vit-4-4", "vit-30", "cnn-0", "vit-99999"])
 def test_an_architecture_that_there_is_not(name):
     with pytest.raises(UserError, match="no architecture"):
         tasks.get("digits").start(name, 0)
