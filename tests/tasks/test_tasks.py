@@ -15,6 +15,7 @@ from binviz.data import glue, sentences
 from binviz.errors import UserError
 from binviz.tasks import digits as digits_task
 from binviz.tasks import text
+from binviz.tasks.task import TAKES
 
 ROOT = Path(binviz.__file__).parents[1]
 
@@ -139,7 +140,8 @@ def compared(tree):
 
 
 def test_nobody_else_asks_which_task_it_is():
-    known, asking = set(tasks.names()), []
+    # What a task shows may be asked, and one is called after it
+    known, asking = set(tasks.names()) - set(TAKES), []
     folders = (ROOT / "binviz", ROOT / "dashboard/binviz_dashboard")
     for path in (path for folder in folders for path in folder.rglob("*.py")):
         if "tasks" in path.parts or "data" in path.parts:
