@@ -70,8 +70,8 @@ def torus(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), TUBE * np.sin(small)], 1)
 
 
-def hull_of(*corners: tuple[float, float, float]) -> Sampler:
-    """A sampler of the surface of the body with these corners.
+def hull_of(*corners: tuple[float, ...]) -> Sampler:
+    """A sampler of the surface of the body with these corners, three numbers each.
 
     >>> points = hull_of((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))(100, np.random.default_rng(0))
     >>> bool((np.minimum(points.min(1), np.abs(points.sum(1) - 1)) < 1e-9).all())
