@@ -102,7 +102,9 @@ def train_images(
     ] = None,
     arch: Annotated[
         str,
-        typer.Option(help="vit or cnn; on other data sets also swin, or a checkpoint's hub id or folder."),
+        typer.Option(
+            help="vit, cnn, mixer, resnet or birealnet; on other data sets also swin, or a checkpoint."
+        ),
     ] = "vit",
     stages: Stages = "float,bit-w1a1",
     dataset: Annotated[

@@ -435,7 +435,7 @@ def _network(bundled: str, task: str, architecture: str) -> nn.Module | Any | No
     if task not in tasks.names() or architecture.partition("-")[0] not in ("", *names.ARCHITECTURES):
         return None
     known = tasks.get(task)
-    return known.start(architecture, 0)[0] if known.shows == "picture" else None
+    return known.start(architecture, 0)[0] if known.shows != "text" else None
 
 
 def _milliseconds(row: Row, record: Mapping[str, Any]) -> float | None:

@@ -31,7 +31,8 @@ METHODS = {
 }
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
-    "digits": "digits", "cifar10": "CIFAR-10",
+    "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
+    "points": "generated solids",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {
@@ -41,7 +42,16 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
 }
-ARCHITECTURES = {"vit": "ViT", "cnn": "CNN", "minilm": "MiniLM", "swin": "Swin"}
+ARCHITECTURES = {
+    "vit": "ViT",
+    "cnn": "CNN",
+    "minilm": "MiniLM",
+    "swin": "Swin",
+    "pointnet": "PointNet",
+    "mixer": "MLP-Mixer",
+    "resnet": "ResNet",
+    "birealnet": "Bi-Real Net",
+}
 
 
 def method(recipe: str, variant: bool = True) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from binviz.adapters.layout import Layout
+from binviz.networks.network import Network
 
 
 class DigitsCNNConfig(PretrainedConfig):
@@ -38,21 +39,50 @@ class DigitsCNNConfig(PretrainedConfig):
 
 
 class ResidualConv(nn.Module):
-    """3x3 convolution and batch norm with a shortcut around them, as binary networks need (1808.00278)."""
+    """Convolution and batch norm with a shortcut around them, as binary networks need (1808.00278).
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    Args:
+        inputs, outputs: channels; the second a multiple of the first.
+        stride: of both axes, or of each.
+        kernel: odd sizes.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: int | tuple[int, int], kernel: tuple[int, int] = (3, 3)
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        padding = kernel[0] // 2, kernel[1] // 2
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H/stride, W/stride); the shortcut averages and repeats where shapes differ."""
-        shortcut = F.avg_pool2d(x, self.conv.stride) if self.conv.stride != (1, 1) else x
-        y = self.norm(self.conv(x))
-        return F.hardtanh(y + shortcut.repeat(1, y.shape[1] // x.shape[1], 1, 1), -3.0, 3.0)
+        """(B, C, H, W) -> (B, C', H/stride, W/stride), rounded up; the shortcut averages and repeats where shapes
+        differ.
+        """
+        return F.hardtanh(self.norm(self.conv(x)) + self.shortcut(x), -3.0, 3.0)
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """The input in the output's shape."""
+        channels, stride = self.conv.out_channels // self.conv.in_channels, self.conv.stride
+        x = F.avg_pool2d(x, stride, ceil_mode=True) if stride != (1, 1) else x
+        return x.repeat(1, channels, 1, 1)
 
 
-class DigitsCNN(PreTrainedModel):
+def two_stages(
+    width: int, depth: int, stride: int | tuple[int, int], kernel: tuple[int, int] = (3, 3)
+) -> nn.Sequential:
+    """`depth` blocks of `width` channels and as many of twice as many, the first of those with a stride.
+
+    >>> [block.conv.out_channels for block in two_stages(8, 2, 2)]
+    [8, 8, 16, 16]
+    """
+    blocks = [ResidualConv(width, width, 1, kernel) for _ in range(depth)]
+    blocks += [ResidualConv(width, 2 * width, stride, kernel)]
+    blocks += [ResidualConv(2 * width, 2 * width, 1, kernel) for _ in range(depth - 1)]
+    return nn.Sequential(*blocks)
+
+
+class DigitsCNN(Network):
     """A small residual network for 8x8 images: stem, two stages, average pooling, a linear head.
 
     >>> import torch
@@ -62,7 +92,6 @@ class DigitsCNN(PreTrainedModel):
 
     config_class = DigitsCNNConfig
     main_input_name = "pixel_values"
-    base_model_prefix = "network"
 
     def __init__(self, config: DigitsCNNConfig) -> None:
         super().__init__(config)
@@ -70,15 +99,9 @@ class DigitsCNN(PreTrainedModel):
         self.stem = nn.Sequential(
             nn.Conv2d(config.num_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
         )
-        blocks = [ResidualConv(width, width, 1) for _ in range(config.depth)]
-        blocks += [ResidualConv(width, 2 * width, 2)]
-        blocks += [ResidualConv(2 * width, 2 * width, 1) for _ in range(config.depth - 1)]
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = two_stages(width, config.depth, stride=2)
         self.head = nn.Linear(2 * width, config.num_labels)
         self.post_init()
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """Every module keeps torch's own initialisation."""
 
     def binviz_layout(self) -> Layout:
         """The convolutions of the blocks become binary; the stem sees the picture itself, the head gives the answer.
@@ -94,6 +117,4 @@ class DigitsCNN(PreTrainedModel):
         self, pixel_values: Tensor, labels: Tensor | None = None, **unused: object
     ) -> ImageClassifierOutput:
         """(B, C, H, W) -> logits (B, labels), and the cross-entropy where labels are given."""
-        logits = self.head(self.blocks(self.stem(pixel_values)).mean((2, 3)))
-        loss = None if labels is None else F.cross_entropy(logits, labels)
-        return ImageClassifierOutput(loss=loss, logits=logits)
+        return self.answer(self.head(self.blocks(self.stem(pixel_values)).mean((2, 3))), labels)

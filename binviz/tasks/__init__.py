@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import digits, glue, language, pictures
+from binviz.tasks import digits, glue, language, pictures, points, speech
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -33,5 +33,7 @@ __all__ = [
     "names",
     "of_model",
     "pictures",
+    "points",
     "register",
+    "speech",
 ]

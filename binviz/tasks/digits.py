@@ -13,21 +13,23 @@ from torch import Tensor, nn
 from binviz.data import digits, sources
 from binviz.errors import UserError
 from binviz.losses import Batch
-from binviz.networks import DigitsCNN, DigitsCNNConfig
+from binviz.networks import DigitsCNN, DigitsCNNConfig, Mixer, MixerConfig, ResNet, ResNetConfig
+from binviz.networks.resnet import AROUND
 from binviz.tasks.batches import LengthBuckets
 from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task, register
 
-ARCHITECTURES = ("vit", "cnn")
+ARCHITECTURES = ("vit", "cnn", "mixer", "resnet", "birealnet")
 #: Width of the bundled models, which names leave out.
 WIDTH = 64
 
 
 def start(name: str, seed: int) -> tuple[nn.Module, None]:
-    """An untrained model: "vit" (4 layers, 2x2 patches) or "cnn" (4 residual convolutions).
+    """An untrained model.
 
     Args:
-        name: "vit", "cnn", or one of them with its width, such as "vit-32": of the ViT's hidden states, a multiple
-            of its 4 heads, or channels of the CNN's second half.
+        name: "vit" or "mixer" (4 layers, 2x2 patches), "cnn" (4 residual convolutions), "resnet" or "birealnet" (6
+            convolutions in 3 stages, with shortcuts around two or one), or one of them with its width, such as
+            "vit-32": of the hidden states, or channels at the end. It is a multiple of the ViT's 4 heads.
         seed: of its weights.
 
     Raises:
@@ -37,7 +39,7 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
     >>> model.config.hidden_size, model.config.num_hidden_layers, tokenizer
     (32, 4, None)
     """
-    found = re.fullmatch(r"(vit|cnn)(?:-([1-9]\d{0,3}))?", name or "vit")
+    found = re.fullmatch(rf"({'|'.join(ARCHITECTURES)})(?:-([1-9]\d{{0,3}}))?", name or "vit")
     arch, width = (found[1], int(found[2] or WIDTH)) if found else ("", 0)
     if not width or width % 4:
         raise UserError(
@@ -47,6 +49,10 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
     torch.manual_seed(seed)
     if arch == "cnn":
         return DigitsCNN(DigitsCNNConfig(width=width // 2, depth=2)), None
+    if arch == "mixer":
+        return Mixer(MixerConfig(width=width)), None
+    if arch in AROUND:
+        return ResNet(ResNetConfig(width=width // 4, around=AROUND[arch])), None
     from transformers import ViTConfig, ViTForImageClassification
 
     config = ViTConfig(

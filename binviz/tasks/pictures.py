@@ -21,15 +21,27 @@ from binviz.data import photos, pictures, sources
 from binviz.data.pictures import Split
 from binviz.errors import UserError
 from binviz.losses import Batch
-from binviz.networks import DigitsCNN, DigitsCNNConfig, StemViT, StemViTConfig
+from binviz.networks import (
+    DigitsCNN,
+    DigitsCNNConfig,
+    Mixer,
+    MixerConfig,
+    ResNet,
+    ResNetConfig,
+    StemViT,
+    StemViTConfig,
+)
+from binviz.networks.resnet import AROUND
 from binviz.tasks.batches import LengthBuckets
 from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task, register
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Architecture -> its usual width: of the hidden states, of the first stage, of the second half's channels.
-WIDTHS = {"vit": 96, "swin": 48, "cnn": 64}
+#: Architecture -> its usual width: of the hidden states, of Swin's first stage, of the channels at the end.
+WIDTHS = {"vit": 96, "swin": 48, "cnn": 64, "mixer": 64, "resnet": 64, "birealnet": 64}
+#: Architecture -> what a side is a multiple of, in pixels.
+LEAST = {"vit": 8, "swin": 16, "cnn": 2, "mixer": 8, "resnet": 4, "birealnet": 4}
 CIFAR10 = "uoft-cs/cifar10"
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -41,9 +53,10 @@ def network(name: str, seed: int, classes: Sequence[str], size: int) -> nn.Modul
 
     Args:
         name: "vit" (4 layers behind convolutions that halve the picture twice, or more often where it has over 32
-            pixels), "swin" (2 stages of windows of 4x4 patches), "cnn" (4 residual convolutions), or one of them with
-            a width that is a multiple of 4 heads of its, such as "vit-64"; or the hub id or folder of a checkpoint,
-            which then gets a new head.
+            pixels), "swin" (2 stages of windows of 4x4 patches), "cnn" (4 residual convolutions), "mixer" (4 blocks
+            on 8x8 patches), "resnet" or "birealnet" (18 convolutions in 3 stages, with shortcuts around two or one),
+            or one of them with a width that is a multiple of 16, such as "vit-64"; or the hub id or folder of a
+            checkpoint, which then gets a new head.
         seed: of its weights.
         classes: their names.
         size: height and width in pixels.
@@ -58,17 +71,21 @@ def network(name: str, seed: int, classes: Sequence[str], size: int) -> nn.Modul
     torch.manual_seed(seed)
     name = name or "vit"
     labels = {"id2label": dict(enumerate(classes)), "label2id": {label: i for i, label in enumerate(classes)}}
-    found = re.fullmatch(r"(vit|swin|cnn)(?:-([1-9]\d{0,3}))?", name)
+    found = re.fullmatch(rf"({'|'.join(WIDTHS)})(?:-([1-9]\d{{0,3}}))?", name)
     if found is None:
         return _checkpoint(name, labels, size)
     arch, width = found[1], int(found[2] or WIDTHS[found[1]])
     if width % 16:
         raise UserError(f"the width of {name!r} is no multiple of 16; take such as {arch}-{WIDTHS[arch]}")
-    least = {"vit": 8, "swin": 16, "cnn": 2}[arch]
-    if size % least:
-        raise UserError(f"{arch} takes pictures whose side is a multiple of {least} pixels, not {size}")
+    if size % LEAST[arch]:
+        raise UserError(f"{arch} takes pictures whose side is a multiple of {LEAST[arch]} pixels, not {size}")
+    seen: dict[str, Any] = {"num_channels": 3, "image_size": size, **labels}
     if arch == "cnn":
-        return DigitsCNN(DigitsCNNConfig(width // 2, depth=2, num_channels=3, image_size=size, **labels))
+        return DigitsCNN(DigitsCNNConfig(width // 2, depth=2, **seen))
+    if arch == "mixer":
+        return Mixer(MixerConfig(width=width, patch_size=size // 8, **seen))
+    if arch in AROUND:
+        return ResNet(ResNetConfig(width=width // 4, depth=3, around=AROUND[arch], **seen))
     if arch == "vit":
         stem = [32, 64, *[64] * ((size // 32).bit_length() - 1)]
         return StemViT(

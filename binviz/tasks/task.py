@@ -19,7 +19,14 @@ from binviz.registry import Registry
 
 #: What an evaluation gives: metrics, and values of the examples, see `binviz.evidence.runs.of_examples`.
 Judged = tuple[dict[str, float], np.ndarray]
-Shows = Literal["text", "picture"]
+Shows = Literal["text", "picture", "points", "sound"]
+#: What is shown -> the main input of models that take it.
+TAKES: dict[Shows, str] = {
+    "text": "input_ids",
+    "picture": "pixel_values",
+    "points": "points",
+    "sound": "input_values",
+}
 
 
 @dataclass(frozen=True)
@@ -164,10 +171,10 @@ class Task:
     def takes(self) -> str:
         """The main input of its models.
 
-        >>> get("digits").takes, get("sst2").takes
-        ('pixel_values', 'input_ids')
+        >>> get("digits").takes, get("sst2").takes, get("speech").takes
+        ('pixel_values', 'input_ids', 'input_values')
         """
-        return {"text": "input_ids", "picture": "pixel_values"}[self.shows]
+        return TAKES[self.shows]
 
     @property
     def outputs(self) -> int:

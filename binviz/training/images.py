@@ -24,11 +24,11 @@ class ImagesConfig:
     """A chain of stages on pictures.
 
     Args:
-        arch: "vit" or "cnn", on other pictures than the digits "swin" too, or the hub id or folder of a checkpoint;
-            see `binviz.tasks.digits.start` and `binviz.tasks.pictures.network`.
+        arch: "vit", "cnn", "mixer", "resnet" or "birealnet", on other pictures than the digits "swin" too, or the hub
+            id or folder of a checkpoint; see `binviz.tasks.digits.start` and `binviz.tasks.pictures.network`.
         stages: "float" and names of recipes, in order; without "float" the checkpoint or the bundled float model is the
             start.
-        width: of the ViT's hidden states, of the Swin's first stage, of the channels of the CNN's second half; a
+        width: of the hidden states, of the Swin's first stage, of a convolutional network's channels at the end; a
             multiple of 4. 0 is the usual one.
         steps: of the float stage.
         lr: of the float stage.

@@ -15,6 +15,8 @@ from binviz.tasks import Example, Task
 
 #: What pages can show of an example, in the order in which they offer it.
 SHOWN = ("text", "picture")
+#: Architectures with attention.
+ATTENDING = ("minilm", "vit", "swin")
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Subject:
 
     @property
     def attends(self) -> bool:
-        """Whether it has attention, and linear layers of 1 bit; networks of convolutions have neither."""
-        return self.binary.arch != "cnn"
+        """Whether it has attention, and linear layers of 1 bit around it."""
+        return self.binary.arch.partition("-")[0] in ATTENDING
 
     @property
     def title(self) -> str:

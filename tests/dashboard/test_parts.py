@@ -2,6 +2,7 @@ import ast
 import asyncio
 import doctest
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,25 @@ def test_large_arrays_are_cut_and_long_rows_folded():
     assert lab.as_rows(np.zeros((3, 10_000), np.float32)).shape == (3, lab.MAX_COLUMNS)
     assert lab.as_rows(np.zeros((2000, 2000), np.float32)).size <= lab.MAX_VALUES
     assert lab.as_rows(np.zeros(5, np.float32)).shape == (1, 5)
+
+
+def test_what_no_page_can_show_is_offered_by_none(monkeypatch):
+    """A pair of models of sounds and one of points beside those that are bundled; and one of pictures."""
+    bundled = subject.subjects()
+    added = {
+        f"{task}-{arch}.{recipe}": replace(
+            zoo.describe("digits-cnn.float"), task=task, arch=arch, recipe=recipe
+        )
+        for task, arch in (("speech", "cnn"), ("points", "pointnet"), ("digits", "mixer"))
+        for recipe in ("float", "bnn")
+    }
+    added = {name: replace(entry, name=name) for name, entry in added.items()}
+    known = {name: zoo.describe(name) for name in zoo.names()} | added
+    monkeypatch.setattr(zoo, "names", lambda: list(known))
+    monkeypatch.setattr(zoo, "describe", known.__getitem__)
+    assert set(subject.subjects()) - set(bundled) == {"digits-mixer.bnn"}
+    assert subject.of("digits-mixer.bnn").title == "digits, MLP-Mixer: plain signs"
+    assert set(subject.subjects(attending=True)) == {name for name, each in bundled.items() if each.attends}
 
 
 def test_subjects_are_a_1_bit_model_and_the_float_one_that_it_was_made_from():

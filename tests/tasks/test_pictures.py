@@ -76,7 +76,7 @@ def test_what_is_looked_at_needs_no_data_set():
         task.example(2, "", None)
 
 
-@pytest.mark.parametrize("name", ["vit", "swin", "cnn", "vit-32"])
+@pytest.mark.parametrize("name", ["vit", "swin", "cnn", "vit-32", "mixer", "resnet-16", "birealnet-16"])
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_networks_take_pictures_of_their_size(name, size):
     model = pictures.network(name, 0, ("a", "b", "c"), size).eval()

@@ -92,7 +92,7 @@ def test_a_data_set_and_an_architecture_that_do_not_fit(folder, tmp_path):
     for words, message in [
         (["--arch", "swin"], "no architecture 'swin'; choose one of: vit, cnn"),
         (["--dataset", str(folder), "--arch", "swin", "--size", "24"], "multiple of 16 pixels, not 24"),
-        (["--dataset", str(folder), "--arch", "resnet"], "or the hub id or folder of a checkpoint"),
+        (["--dataset", str(folder), "--arch", "vgg"], "or the hub id or folder of a checkpoint"),
         (["--dataset", str(folder), "--width", "20"], "the width of 'vit-20' is no multiple of 16"),
         (["--dataset", str(tmp_path / "none")], "neither in a BINVIZ_MIRROR"),
         (["--size", "16"], "the digits have 8 pixels"),
