@@ -17,8 +17,12 @@ def line(run: runs.Run) -> str:
 
     >>> line(runs.Run("bit", "sst2.float", 0, {}, "", {}, {"accuracy": 0.891}, 90.0))
     'sst2.float seed 0: accuracy 0.8910 (1.5 min)'
+    >>> line(runs.Run("bit", "sst2.bnn", 0, {}, "", {}, {}, 6.0, failed="the loss is nan at step 3"))
+    'sst2.bnn seed 0: failed, the loss is nan at step 3 (0.1 min)'
     """
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
+    if run.failed:
+        metrics = f"failed, {run.failed}"
     return f"{run.cell} seed {run.seed}: {metrics} ({run.seconds / 60:.1f} min)"
 
 
@@ -63,6 +67,8 @@ def verdict(found: Finding) -> str:
         a beats b (page 1)
     """
     claim, said, measured = found.claim, str(found.verdict), ""
+    if found.failed:
+        said += f" ({', '.join(found.failed)} failed)"
     if found.seeds:
         if found.doubt:
             said += f", {found.doubt}"
