@@ -93,7 +93,9 @@ def robust(normal: ArrayLike, corrupt: ArrayLike, normal_float: ArrayLike, corru
     return task(list(gap_float), list(gap))
 
 
-def training(seconds: ArrayLike, seconds_float: ArrayLike, spread: ArrayLike, spread_float: ArrayLike) -> float:
+def training(
+    seconds: ArrayLike, seconds_float: ArrayLike, spread: ArrayLike, spread_float: ArrayLike
+) -> float:
     r"""$\sqrt{\frac12 (\mathbb{E}^2[T^{fp}/T^{bi}] + \mathbb{E}^2[\sigma(A^{fp})/\sigma(A^{bi})])}$.
 
     It hides which settings were tried: the spread is over them, and who tries tame ones has little.
@@ -133,7 +135,10 @@ def complexity(
     (1.0, 50.6)
     """
     smaller = []
-    for whole, kept, worth in ((parameters, parameters_kept, BITS), (operations, operations_kept, OPERATIONS)):
+    for whole, kept, worth in (
+        (parameters, parameters_kept, BITS),
+        (operations, operations_kept, OPERATIONS),
+    ):
         smaller.append(_less(whole, kept) / worth + _numbers(kept, "what stays float"))
     return task([parameters, operations], smaller)
 

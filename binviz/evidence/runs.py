@@ -124,12 +124,12 @@ def _check(run: Run) -> None:
     each_example(run)
 
 
-def runs(folder: Path | None = None, cell: str | None = None) -> Iterator[Run]:
-    """All records shipped with the package, then those under `folder`; or of these only the ones of a cell."""
-    name = "*" if cell is None else glob.escape(cell)
+def runs(folder: Path | None = None, cell: str | None = None, experiment: str | None = None) -> Iterator[Run]:
+    """All records shipped with the package, then those under `folder`; or only those of a cell, or of an experiment."""
+    name, of = ("*" if each is None else glob.escape(each) for each in (cell, experiment))
     for root in (SHIPPED, folder):
         if root is not None:
-            for path in sorted(root.glob(f"*/{name}.seed*.json")):
+            for path in sorted(root.glob(f"{of}/{name}.seed*.json")):
                 yield read(path)
 
 

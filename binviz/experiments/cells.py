@@ -157,17 +157,22 @@ class Experiment:
         train = replace(cell.stage.train, lr=best.config["train"]["lr"])
         return replace(cell, stage=replace(cell.stage, train=train))
 
+    def bundled(self) -> dict[tuple[str, int], runs.Run]:
+        """(cell, 0) -> record of the bundled model that is the cell's result."""
+        found = {(cell.name, 0): zoo.describe(cell.bundled).record for cell in self.cells if cell.bundled}
+        return {key: run for key, run in found.items() if run}
+
     def records(self, out: Path | None = None) -> dict[tuple[str, int], runs.Run]:
         """(cell, seed) -> record, shipped and in `out`."""
-        found = runs.runs(out and out / "runs")
-        return {(run.cell, run.seed): run for run in found if run.experiment == self.name}
+        found = runs.runs(out and out / "runs", experiment=self.name)
+        return self.bundled() | {(run.cell, run.seed): run for run in found if run.experiment == self.name}
 
 
 def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int = 0) -> Iterator[runs.Run]:
     """Run the chosen cells that have no record, in order; a killed cell goes on where it was.
 
-    A teacher that is not there is run first, and so are the cells of a search. One whose loss is no longer a number is
-    recorded as failed; cells that start from it are left out.
+    A bundled model is there; a teacher that is not is run first, and so are the cells of a search. A cell whose loss is
+    no longer a number is recorded as failed, and cells that start from it are left out.
 
     Args:
         experiment: whose cells.
@@ -183,6 +188,8 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
             name, or interrupted.
     """
     for cell in experiment.chosen(pattern):
+        if cell.bundled:
+            continue
         records = experiment.records(out)
         for row in cell.search:
             if (cell.name_of(row), seed) not in records:
@@ -191,7 +198,7 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
         tuned, run = experiment.tuned(cell, seed, records), records.get((cell.name, seed))
         if run is None:
             yield from _run(experiment, tuned, out, seed)
-        elif not cell.bundled and run.config.get("identity") != experiment.identity(tuned, seed, run.data):
+        elif run.config.get("identity") != experiment.identity(tuned, seed, run.data):
             raise other_settings(cell.name, out)
 
 

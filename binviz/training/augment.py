@@ -51,9 +51,7 @@ def held_out(problem: Problem, seed: int, share: float = 0.05) -> Problem:
         return {HELD_OUT: float(correct.mean())}, correct
 
     data = {"train": problem.data["train"], "held out": f"{share:g} of train"}
-    return replace(
-        problem, batch_of=lambda step: problem.batch_of(step % kept), evaluate=evaluate, data=data
-    )
+    return replace(problem, batch_of=lambda step: problem.batch_of(step % kept), evaluate=evaluate, data=data)
 
 
 @register("joined")

@@ -176,7 +176,9 @@ def _check_numbers(
     else:
         what = f"loss is {loss}"
     place = f", first in {where}" if where else ""
-    raise nonfinite.NotFinite(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
+    raise nonfinite.NotFinite(
+        f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}"
+    )
 
 
 def forward_backward(
