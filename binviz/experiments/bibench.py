@@ -39,8 +39,8 @@ from binviz.experiments.matrix import Budget, Row, matrix
 from binviz.losses import LossChoice
 from binviz.recipes import Recipe
 
-DIGITS = Budget(1000, 64, 5e-3, weight_decay=0.05)
-SST2 = Budget(800, 16, 2e-4, precision="bf16")
+DIGITS = Budget(1000, 64, 5e-3, float_steps=2500, float_lr=1e-3, weight_decay=0.05)
+SST2 = Budget(800, 16, 2e-4, float_steps=12_624, precision="bf16")
 CIFAR10 = Budget(800, 64, 2e-3, float_steps=2000, float_lr=2e-3, weight_decay=0.05)
 
 
@@ -72,7 +72,7 @@ NETWORKS = (
     Network("digits", "vit", DIGITS, 1, "digits-vit.float", attends=True),
     Network("sst2", "", SST2, 2, "sst2-minilm.float", attends=True),
     Network("cifar10", "cnn", CIFAR10, 3),
-    Network("cifar10", "vit", CIFAR10, 4, "cifar10-vit.float", attends=True),
+    Network("cifar10", "vit", replace(CIFAR10, float_steps=12_000), 4, "cifar10-vit.float", attends=True),
 )
 #: Recipe -> what it is.
 OPERATORS = {

@@ -171,8 +171,9 @@ class Experiment:
 def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int = 0) -> Iterator[runs.Run]:
     """Run the chosen cells that have no record, in order; a killed cell goes on where it was.
 
-    A bundled model is there; a teacher that is not is run first, and so are the cells of a search. A cell whose loss is
-    no longer a number is recorded as failed, and cells that start from it are left out.
+    A bundled model is there, and trained with another seed only where `pattern` is its cell's name. A teacher that is
+    not there is run first, and so are the cells of a search. A cell whose loss is no longer a number is recorded as
+    failed, and cells that start from it are left out.
 
     Args:
         experiment: whose cells.
@@ -188,7 +189,7 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
             name, or interrupted.
     """
     for cell in experiment.chosen(pattern):
-        if cell.bundled:
+        if cell.bundled and pattern != cell.name:
             continue
         records = experiment.records(out)
         for row in cell.search:
@@ -198,7 +199,7 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
         tuned, run = experiment.tuned(cell, seed, records), records.get((cell.name, seed))
         if run is None:
             yield from _run(experiment, tuned, out, seed)
-        elif run.config.get("identity") != experiment.identity(tuned, seed, run.data):
+        elif not cell.bundled and run.config.get("identity") != experiment.identity(tuned, seed, run.data):
             raise other_settings(cell.name, out)
 
 

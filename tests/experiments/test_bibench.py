@@ -11,6 +11,7 @@ from binviz import cli, recipes
 from binviz.binarizers import registry as known
 from binviz.errors import UserError
 from binviz.experiments import bibench, operators, registry
+from binviz.experiments.cells import reproduce as reproduce_cells
 from binviz.experiments.matrix import Budget
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,12 @@ def test_a_network_is_a_line():
     more = {claim.inequality for claim in claims} - {claim.inequality for claim in bibench.EXPECTED}
     assert any("digits-cnn.reactnet" in each and "digits-vit-16.bnn" in each for each in more)
     assert len(claims) - len(bibench.EXPECTED) == len(more)
+
+
+def test_second_seeds_train_no_bundled_float_model(tmp_path):
+    assert list(reproduce_cells(bibench.EXPERIMENT, tmp_path, "digits*.float", seed=1)) == []
+    bundled = {cell.name for cell in CELLS.values() if cell.bundled}
+    assert bundled == {name for name, _ in bibench.EXPERIMENT.bundled()}
 
 
 # An operator of one's own.
