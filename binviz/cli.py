@@ -226,21 +226,29 @@ def pretrain(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bipft, bit, bivit or edge.")],
+    experiment: Annotated[str, typer.Argument(help="bibench, bipft, bit, bivit or edge.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),
     show: Annotated[bool, typer.Option("--list", help="Only show cells, records and verdicts.")] = False,
+    operator: Annotated[
+        str,
+        typer.Option(
+            help="bibench: a binarizer of yours, my.py:MyBinarizer or module:MyBinarizer; it runs that code."
+        ),
+    ] = "",
 ) -> None:
     """Run an experiment, most important cells first; recorded ones are skipped, killed ones go on."""
-    from binviz.experiments import registry, report
+    from binviz.experiments import operators, registry, report
     from binviz.experiments.cells import reproduce as run_cells
 
-    chosen = registry.get(experiment)
+    chosen = operators.with_row(experiment, operator) if operator else registry.get(experiment)
     typer.echo(report.cells(chosen, out, cell, seed))
     if not show:
         for run in run_cells(chosen, out, cell, seed):
             typer.echo(report.line(run))
+    if chosen.compared:
+        typer.echo(report.table(chosen, out))
     typer.echo(report.verdicts(chosen, out))
 
 

@@ -84,7 +84,8 @@ class Finding:
     there is a margin, NaN where there was no test. seeds: how many both have. by: what was tested, see
     `binviz.evidence.noise`. seen: the smallest difference that this test would have seen four times in five, from the
     margin if there is one; of the metric, or of the mean score. low, high: 95 % interval of the difference, NaN where
-    the test is of something else than the metric.
+    the test is of something else than the metric. failed: runs of both sides that have no number; nothing is judged by
+    them.
 
     >>> found = Finding(Claim("a beats b", "table 1", "a", "b"), "not run")
     >>> found.verdict, found.difference, found.seeds
@@ -100,6 +101,7 @@ class Finding:
     seen: float = float("nan")
     low: float = float("nan")
     high: float = float("nan")
+    failed: tuple[str, ...] = ()
 
     @property
     def doubt(self) -> str:
@@ -122,8 +124,8 @@ def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
 
     holds: the inequality is true beyond noise; with `equal`, it is true of the measured values. weak: it is true of
     the measured values, but within noise, or of too few seeds where nothing else can be tested. fails: the measured
-    values contradict it (`Finding.doubt` says whether beyond noise). not run: a record is missing, has no such metric
-    or was made on other examples.
+    values contradict it (`Finding.doubt` says whether beyond noise). not run: a record is missing, failed, has no such
+    metric or was made on other examples.
 
     Args:
         claim: what to judge.
@@ -134,9 +136,13 @@ def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
     >>> judge(Claim("a beats b", "nobody", "a", "b"), records).verdict
     'holds'
     """
+    sides = (claim.better, claim.worse)
+    failed = tuple(
+        f"{cell} seed {seed}" for (cell, seed), run in records.items() if cell in sides and run.failed
+    )
     by, pairs = _finest(claim, _alike(claim, records))
     if not pairs:
-        return Finding(claim, "not run")
+        return Finding(claim, "not run", failed=failed)
     each = _leads(claim, pairs, by)
     ahead = each[:, 0] if by == "seeds" else each.mean(axis=0)
     of_examples = by == "right or wrong" and claim.metric == ACCURACY
@@ -151,12 +157,13 @@ def judge(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Finding:
     verdict = _verdict(claim, difference + claim.margin, beyond, tested=not np.isnan(p))
     low, high = interval(ahead, by) if of_examples or by == "seeds" else (float("nan"),) * 2
     least = seen(ahead, by, bool(claim.margin))
-    return Finding(claim, verdict, difference, p, len(pairs), by, least, low, high)
+    return Finding(claim, verdict, difference, p, len(pairs), by, least, low, high, failed)
 
 
 def _alike(claim: Claim, records: Mapping[tuple[str, int], Run]) -> Pairs:
     """The runs of both cells, seed by seed, that were made on the same examples."""
-    seeds = sorted(seed for name, seed in records if name == claim.better and (claim.worse, seed) in records)
+    there = {key for key, run in records.items() if not run.failed}
+    seeds = sorted(seed for name, seed in there if name == claim.better and (claim.worse, seed) in there)
     pairs = [(records[claim.better, seed], records[claim.worse, seed]) for seed in seeds]
     alike = [(a, b) for a, b in pairs if a.examples == b.examples]
     return [(a, b) for a, b in alike if a.examples == alike[0][0].examples]

@@ -39,7 +39,8 @@ class Run:
     metrics: name -> value. examples: how many were evaluated. predictions: hexadecimal bits, one for each, 1 = correct
     (`correct_bits`). scores: one for each where they are not right or wrong, see `of_examples`. curves: at most 200
     points each. machine: CPU or GPU, threads, versions. file: of a bundled model, the shipped file that metrics and
-    examples were measured with, see `binviz.training.bundle.judged`.
+    examples were measured with, see `binviz.training.bundle.judged`. failed: why there is no model, in a line, "" where
+    there is one; such a run has no number.
     """
 
     experiment: str
@@ -57,6 +58,7 @@ class Run:
     code: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     file: dict[str, Any] = field(default_factory=dict)
+    failed: str = ""
 
     @property
     def path(self) -> Path:
@@ -106,6 +108,8 @@ def _check(run: Run) -> None:
     for name in ("experiment", "cell"):
         if {"/", "\\"} & set(getattr(run, name)):
             raise ValueError(f"{name} is part of a file's name and has a slash")
+    if run.failed and (run.metrics or run.examples or run.predictions or run.scores):
+        raise ValueError("it failed, and has a number all the same")
     if run.seed < 0 or run.examples < 0 or not 0 <= run.seconds <= SECONDS:
         raise ValueError("seed, examples and seconds are 0 or more, and seconds less than a century's")
     for name, kind in SETTINGS.items():
@@ -120,12 +124,12 @@ def _check(run: Run) -> None:
     each_example(run)
 
 
-def runs(folder: Path | None = None, cell: str | None = None) -> Iterator[Run]:
-    """All records shipped with the package, then those under `folder`; or of these only the ones of a cell."""
-    name = "*" if cell is None else glob.escape(cell)
+def runs(folder: Path | None = None, cell: str | None = None, experiment: str | None = None) -> Iterator[Run]:
+    """All records shipped with the package, then those under `folder`; or only those of a cell, or of an experiment."""
+    name, of = ("*" if each is None else glob.escape(each) for each in (cell, experiment))
     for root in (SHIPPED, folder):
         if root is not None:
-            for path in sorted(root.glob(f"*/{name}.seed*.json")):
+            for path in sorted(root.glob(f"{of}/{name}.seed*.json")):
                 yield read(path)
 
 

@@ -2,12 +2,16 @@
 
 A cell is one stage that starts from another cell's model, its teacher. The record of a cell is
 `<experiment>/<cell>.seed<N>.json`; those shipped with the package count as well as those in the user's folder.
+
+A cell may have its learning rate from a search: short cells, of which the best one's is taken. A cell whose loss is no
+longer a number has a record that says so and no number; those that start from it are not run, all others are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,8 +22,13 @@ from binviz import tasks, zoo
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.claims import Claim
+from binviz.tasks import Problem
 from binviz.training import augment
-from binviz.training.stages import Stage, identity_of, other_settings, run_stage
+from binviz.training.nonfinite import NotFinite
+from binviz.training.stages import SELECTION, Stage, identity_of, other_settings, run_stage
+
+#: (cell, seed) -> record.
+Records = Mapping[tuple[str, int], runs.Run]
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class Cell:
             students whatever their seed.
         augment: a name of `binviz.training.augment`, of other batches than the task's; "" for its own.
         why: what the row is, in a few words.
+        search: rows of the cells, of the same seed, of which the best one's learning rate is this cell's; () where the
+            stage's own is.
 
     >>> from binviz.training.settings import TrainConfig
     >>> Cell("digits", "bnn", 1, Stage("bnn", TrainConfig(10, 0.1)), architecture="vit").name
@@ -58,6 +69,7 @@ class Cell:
     augment: str = ""
     why: str = ""
     taught_by: str = ""
+    search: tuple[str, ...] = ()
 
     def name_of(self, row: str) -> str:
         """The name of the cell of that row, of the same task and architecture.
@@ -95,6 +107,7 @@ class Experiment:
         settings: further settings that make a run another one, JSON-serialisable.
         notes: printed above the list of cells: budgets, selection rule.
         gap: how the setting differs from the paper's, in words.
+        compared: rows that are printed beside one another, on every task and network.
     """
 
     name: str
@@ -103,6 +116,7 @@ class Experiment:
     settings: dict[str, Any]
     notes: str = ""
     gap: str = ""
+    compared: tuple[str, ...] = ()
 
     def chosen(self, pattern: str = "*") -> list[Cell]:
         """The cells whose names match a shell-style pattern, in order of priority.
@@ -130,16 +144,36 @@ class Experiment:
         """What a record of the cell has under "identity", given the digests of its data."""
         return identity_of(cell.stage, self.settings | cell.identity(), data, seed)
 
+    def tuned(self, cell: Cell, seed: int, records: Records) -> Cell:
+        """The cell with the learning rate that its search found, see `augment.held_out`; the first of equals counts.
+
+        Those that failed are no candidates; without any other, or without a search, the cell stays as it is.
+        """
+        tried = [records.get((cell.name_of(row), seed)) for row in cell.search]
+        found = [run for run in tried if run and not run.failed]
+        if not found:
+            return cell
+        best = max(found, key=lambda run: run.metrics[augment.HELD_OUT])
+        train = replace(cell.stage.train, lr=best.config["train"]["lr"])
+        return replace(cell, stage=replace(cell.stage, train=train))
+
+    def bundled(self) -> dict[tuple[str, int], runs.Run]:
+        """(cell, 0) -> record of the bundled model that is the cell's result."""
+        found = {(cell.name, 0): zoo.describe(cell.bundled).record for cell in self.cells if cell.bundled}
+        return {key: run for key, run in found.items() if run}
+
     def records(self, out: Path | None = None) -> dict[tuple[str, int], runs.Run]:
         """(cell, seed) -> record, shipped and in `out`."""
-        found = runs.runs(out and out / "runs")
-        return {(run.cell, run.seed): run for run in found if run.experiment == self.name}
+        found = runs.runs(out and out / "runs", experiment=self.name)
+        return self.bundled() | {(run.cell, run.seed): run for run in found if run.experiment == self.name}
 
 
 def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int = 0) -> Iterator[runs.Run]:
     """Run the chosen cells that have no record, in order; a killed cell goes on where it was.
 
-    A teacher that is not there is run first.
+    A bundled model is there, and trained with another seed only where `pattern` is its cell's name. A teacher that is
+    not there is run first, and so are the cells of a search. A cell whose loss is no longer a number is recorded as
+    failed, and cells that start from it are left out.
 
     Args:
         experiment: whose cells.
@@ -155,10 +189,17 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
             name, or interrupted.
     """
     for cell in experiment.chosen(pattern):
-        run = experiment.records(out).get((cell.name, seed))
+        if cell.bundled and pattern != cell.name:
+            continue
+        records = experiment.records(out)
+        for row in cell.search:
+            if (cell.name_of(row), seed) not in records:
+                yield from _run(experiment, experiment.cell(cell.name_of(row)), out, seed)
+                records = experiment.records(out)
+        tuned, run = experiment.tuned(cell, seed, records), records.get((cell.name, seed))
         if run is None:
-            yield from _run(experiment, cell, out, seed)
-        elif not cell.bundled and run.config.get("identity") != experiment.identity(cell, seed, run.data):
+            yield from _run(experiment, tuned, out, seed)
+        elif not cell.bundled and run.config.get("identity") != experiment.identity(tuned, seed, run.data):
             raise other_settings(cell.name, out)
 
 
@@ -168,6 +209,8 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         place = yield from _trained(experiment, cell.name_of(cell.teacher), out, seed)
     if cell.taught_by:
         taught_by = yield from _trained(experiment, cell.name_of(cell.taught_by), out, seed)
+    if (cell.teacher and not place) or (cell.taught_by and not taught_by):
+        return
     if cell.start and cell.start not in zoo.names():
         model, tokenizer = _pretrained(cell, out, seed)
     elif place:
@@ -177,28 +220,63 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
     problem = task.problem(tokenizer, cell.stage.train.batch_size, seed)
     if cell.augment:
         problem = augment.get(cell.augment)(problem, seed)
-    run, _ = run_stage(
-        problem,
-        cell.stage,
-        model,
-        out,
-        cell=cell.name,
-        experiment=experiment.name,
-        config={"teacher": cell.teacher and cell.name_of(cell.teacher), "why": cell.why},
-        identify=experiment.settings | cell.identity(),
-        seed=seed,
-        teacher=zoo.load(taught_by) if taught_by else None,
-    )
+    config = {"teacher": cell.teacher and cell.name_of(cell.teacher), "why": cell.why}
+    started = time.perf_counter()
+    try:
+        run, _ = run_stage(
+            problem,
+            cell.stage,
+            model,
+            out,
+            cell=cell.name,
+            experiment=experiment.name,
+            config=config,
+            identify=experiment.settings | cell.identity(),
+            seed=seed,
+            teacher=zoo.load(taught_by) if taught_by else None,
+        )
+    except NotFinite as error:
+        run = _failed(experiment, cell, seed, problem, config, str(error), time.perf_counter() - started)
+        runs.write(run, out / "runs")
+        (out / f"{cell.name}.seed{seed}.checkpoint").unlink(missing_ok=True)
     yield run
 
 
+def _failed(
+    experiment: Experiment,
+    cell: Cell,
+    seed: int,
+    problem: Problem,
+    config: dict[str, Any],
+    why: str,
+    seconds: float,
+) -> runs.Run:
+    """The record of a cell that has no model."""
+    identity = experiment.identity(cell, seed, problem.data)
+    return runs.Run(
+        experiment=experiment.name,
+        cell=cell.name,
+        seed=seed,
+        config=config | {"train": asdict(cell.stage.train), "identity": identity},
+        selection=SELECTION,
+        data=problem.data,
+        metrics={},
+        seconds=round(seconds, 1),
+        code=runs.code_state(),
+        machine=runs.machine(),
+        failed=why,
+    )
+
+
 def _trained(experiment: Experiment, name: str, out: Path, seed: int) -> Generator[runs.Run, None, str]:
-    """Where the model of a cell is; the cell is run first if it is not there."""
+    """Where the model of a cell is, "" if it failed; the cell is run first if it is not there."""
     cell = experiment.cell(name)
-    place = cell.bundled or str(out / f"{name}.seed{seed}")
-    if not (cell.bundled or Path(place).is_dir()):
+    if cell.bundled:
+        return cell.bundled
+    place, known = out / f"{name}.seed{seed}", experiment.records(out).get((name, seed))
+    if not (place.is_dir() or (known and known.failed)):
         yield from _run(experiment, cell, out, seed)
-    return place
+    return str(place) if place.is_dir() else ""
 
 
 def _pretrained(cell: Cell, out: Path, seed: int) -> tuple[nn.Module, Any]:

@@ -80,6 +80,8 @@ class Entry:
         'holds, not after Holm'
         """
         finding, said = self.finding, str(self.finding.verdict)
+        if finding.failed:
+            said += f" ({', '.join(finding.failed)} failed)"
         if self.fallen:
             return f"{said}, premise fails"
         if finding.doubt:

@@ -44,7 +44,7 @@ class Row:
         lr: times the task's own.
         scale_lr: of learned scales.
         stage: further settings of the stage: dropout, frozen, keep_alphas.
-        start, augment, why, taught_by: see `Cell`.
+        start, augment, why, taught_by, search: see `Cell`.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Row:
     augment: str = ""
     why: str = ""
     taught_by: str = ""
+    search: tuple[str, ...] = ()
 
 
 def matrix(
@@ -109,4 +110,5 @@ def _cell(task: str, architecture: str, row: Row, budget: Budget, later: int) ->
         augment=row.augment,
         why=row.why,
         taught_by=row.taught_by,
+        search=row.search,
     )

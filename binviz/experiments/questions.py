@@ -97,14 +97,17 @@ def questions(out: Path | None = None) -> list[Question]:
     asked: list[Question] = []
     others: dict[str, list[Run]] = defaultdict(list)
     for name, found in by_experiment.items():
-        records = {(run.cell, run.seed): run for run in found}
-        claims = registry.get(name).claims if name in registry.NAMES else ()
+        known = registry.get(name) if name in registry.NAMES else None
+        records = (known.bundled() if known else {}) | {(run.cell, run.seed): run for run in found}
+        claims = known.claims if known else ()
         groups: dict[tuple[str, str], list[Claim]] = defaultdict(list)
         for claim in claims:
             groups[claim.text, claim.source].append(claim)
         for (text, source), group in groups.items():
             named = [cell for claim in group for cell in (claim.better, claim.worse)]
-            sides = tuple(run for cell in dict.fromkeys(named) for run in found if run.cell == cell)
+            sides = tuple(
+                run for wanted in dict.fromkeys(named) for (cell, _), run in records.items() if cell == wanted
+            )
             findings = tuple(judge(claim, records) for claim in group)
             asked.append(Question(f"{text}: is that so?", source, findings, sides, name))
         told = {cell for claim in claims for cell in (claim.better, claim.worse)}
@@ -132,14 +135,14 @@ def answering(found: Sequence[Question], run: Run) -> list[Question]:
 
 
 def sides(finding: Finding, records: Mapping[tuple[str, int], Run]) -> tuple[Side, ...]:
-    """Both sides of a claim with their runs, the better one first; fewer where records are missing.
+    """Both sides of a claim with their runs, the better one first; fewer where records are missing or failed.
 
     Args:
         finding: of `judge`.
         records: (cell, seed) -> run.
     """
     cells = finding.claim.better, finding.claim.worse
-    found = [[run for (name, _), run in records.items() if name == cell] for cell in cells]
+    found = [[run for (name, _), run in records.items() if name == cell and not run.failed] for cell in cells]
     there = [each for each in found if each]
     told = names.short([each[0] for each in there])
     return tuple(side(each, finding.claim.metric, name) for each, name in zip(there, told, strict=True))
@@ -197,8 +200,9 @@ def in_words(finding: Finding) -> str:
     >>> in_words(found)
     'Weak: +2.0 points (95 % between -1.0 and +5.0), 1 seed; 3.4 points would have been seen.'
     """
+    failed = f" ({', '.join(finding.failed)} failed)" if finding.failed else ""
     if not finding.seeds:
-        return "Not run."
+        return f"Not run{failed}."
     share = finding.claim.metric in SHARES
     unit, factor = ("points", 100.0) if share else (finding.claim.metric, 1.0)
     form = "+.1f" if share else "+.3g"
@@ -211,4 +215,4 @@ def in_words(finding: Finding) -> str:
     said += f", {counted(finding.seeds, 'seed')}"
     if finding.verdict != "holds" and finding.by == "right or wrong" and not finding.claim.margin:
         said += f"; {100 * finding.seen:.1f} points would have been seen"
-    return f"{said}."
+    return f"{said}{failed}."

@@ -7,7 +7,7 @@ from importlib import import_module
 from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
-NAMES = ("bipft", "bit", "bivit", "edge")
+NAMES = ("bibench", "bipft", "bit", "bivit", "edge")
 
 
 def get(name: str) -> Experiment:

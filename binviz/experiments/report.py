@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 
-from binviz.evidence import runs
+from binviz.evidence import overall, runs
 from binviz.evidence.claims import ACCURACY, Finding, judge
 from binviz.evidence.noise import SEEDS
-from binviz.experiments.cells import Experiment
+from binviz.experiments.cells import Experiment, Records
 
 
 def line(run: runs.Run) -> str:
@@ -17,8 +20,12 @@ def line(run: runs.Run) -> str:
 
     >>> line(runs.Run("bit", "sst2.float", 0, {}, "", {}, {"accuracy": 0.891}, 90.0))
     'sst2.float seed 0: accuracy 0.8910 (1.5 min)'
+    >>> line(runs.Run("bit", "sst2.bnn", 0, {}, "", {}, {}, 6.0, failed="the loss is nan at step 3"))
+    'sst2.bnn seed 0: failed, the loss is nan at step 3 (0.1 min)'
     """
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in run.metrics.items())
+    if run.failed:
+        metrics = f"failed, {run.failed}"
     return f"{run.cell} seed {run.seed}: {metrics} ({run.seconds / 60:.1f} min)"
 
 
@@ -44,6 +51,45 @@ def cells(experiment: Experiment, out: Path | None = None, pattern: str = "*", s
     return "\n".join(rows)
 
 
+def table(experiment: Experiment, out: Path | None = None) -> str:
+    """The rows that an experiment compares, on every task and network: accuracy in percent, the mean over seeds.
+
+    "failed" where the loss of a seed was no longer a number, whatever the others did; "-" where nothing was run. Behind
+    a row that has all numbers stands how much of float it keeps by BiBench's quadratic means (`overall.task`): over
+    tasks, and over architectures.
+    """
+    records = experiment.records(out)
+    columns = list({cell.name_of(""): cell for cell in experiment.cells}.values())
+    found = {row: [_mean(records, cell.name_of(row)) for cell in columns] for row in experiment.compared}
+    groups = [cell.task for cell in columns], [cell.architecture for cell in columns]
+    names = [*(cell.name_of("").rstrip(".") for cell in columns), "over tasks", "over networks"]
+    lines = ["Accuracy in percent, and the share of float's:", _columns("", names)]
+    for row, values in found.items():
+        told = [f"{100 * value:.1f}" if isinstance(value, float) else value for value in values]
+        if all(isinstance(value, float) for value in (*values, *found["float"])):
+            told += [f"{_share(values, found['float'], of):.3f}" for of in groups]
+        lines.append(_columns(row, told))
+    return "\n".join(lines)
+
+
+def _columns(first: str, others: Sequence[str]) -> str:
+    return "  ".join([f"{first:18}", *(f"{each:>14}" for each in others)]).rstrip()
+
+
+def _mean(records: Records, cell: str) -> Any:
+    """The mean accuracy of a cell over seeds, "failed" if one did, "-" if none was run."""
+    seeds = [run for (name, _), run in records.items() if name == cell]
+    if any(run.failed for run in seeds):
+        return "failed"
+    return fmean(run.metrics[ACCURACY] for run in seeds) if seeds else "-"
+
+
+def _share(values: Sequence[float], floats: Sequence[float], groups: Sequence[str]) -> float:
+    """`overall.task` over groups of columns; `overall.architecture` is the same function."""
+    of = [[i for i, each in enumerate(groups) if each == group] for group in dict.fromkeys(groups)]
+    return overall.task(*([[row[i] for i in part] for part in of] for row in (values, floats)))
+
+
 def verdicts(experiment: Experiment, out: Path | None = None) -> str:
     """The claims with their verdicts, what was measured, what could have been, and where they stand."""
     records = experiment.records(out)
@@ -63,6 +109,8 @@ def verdict(found: Finding) -> str:
         a beats b (page 1)
     """
     claim, said, measured = found.claim, str(found.verdict), ""
+    if found.failed:
+        said += f" ({', '.join(found.failed)} failed)"
     if found.seeds:
         if found.doubt:
             said += f", {found.doubt}"

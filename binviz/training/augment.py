@@ -7,16 +7,51 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from binviz.losses import Batch
+from binviz.errors import UserError
+from binviz.losses import Batch, inputs_of
 from binviz.registry import Registry
-from binviz.tasks import Problem
+from binviz.tasks import Judged, Problem
 
 Augmentation = Callable[[Problem, int], Problem]
 REGISTRY: Registry[Augmentation] = Registry("augmentation")
 register, get, names = REGISTRY.register, REGISTRY.get, REGISTRY.names
+#: The metric of `held_out`: no other than its own runs have it, so that nobody takes it for that of the task.
+HELD_OUT = "accuracy_held_out"
+
+
+@register("held-out")
+def held_out(problem: Problem, seed: int, share: float = 0.05) -> Problem:
+    """The first epoch's batches but the last ones, over and over, judged on these: for choosing a rate.
+
+    The task's own evaluation split is not looked at.
+
+    Args:
+        problem: with one class an example.
+        seed: unused; the batches are the problem's.
+        share: of the batches, at least one.
+    """
+    kept = problem.per_epoch - max(1, round(share * problem.per_epoch))
+    if kept < 1:
+        raise UserError(
+            f"{problem.name} has {problem.per_epoch} batch an epoch, none is left to learn from; take smaller batches"
+        )
+
+    @torch.no_grad()
+    def evaluate(model: nn.Module) -> Judged:
+        model.eval()
+        found = []
+        for step in range(kept, problem.per_epoch):
+            batch = problem.batch_of(step)
+            logits = model(**inputs_of(batch, problem.targets)).logits
+            found.append((logits.argmax(-1) == batch["labels"]).numpy())
+        correct = np.concatenate(found)
+        return {HELD_OUT: float(correct.mean())}, correct
+
+    data = {"train": problem.data["train"], "held out": f"{share:g} of train"}
+    return replace(problem, batch_of=lambda step: problem.batch_of(step % kept), evaluate=evaluate, data=data)
 
 
 @register("joined")

@@ -161,7 +161,7 @@ def _follow_schedules(
 def _check_numbers(
     model: nn.Module, batch: Batch, loss_of: LossOf, config: TrainConfig, step: int, loss: float, norm: float
 ) -> None:
-    """Raise UserError where a loss or a gradient is no number; the step is run again to find the layer."""
+    """Raise NotFinite where a loss or a gradient is no number; the step is run again to find the layer."""
     if math.isfinite(loss) and math.isfinite(norm):
         return
 
@@ -176,7 +176,9 @@ def _check_numbers(
     else:
         what = f"loss is {loss}"
     place = f", first in {where}" if where else ""
-    raise UserError(f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}")
+    raise nonfinite.NotFinite(
+        f"the {what} at step {step + 1}{place}; try a lower learning rate than {config.lr}"
+    )
 
 
 def forward_backward(
@@ -231,7 +233,8 @@ def fit(
         The curves of loss, flips, scales and shifts.
 
     Raises:
-        UserError: the loss or its gradient is no longer a number; interrupted (the line says how to go on);
+        NotFinite: the loss or its gradient is no longer a number.
+        UserError: interrupted (the line says how to go on);
             the checkpoint cannot be written, is none of this loop, or belongs to other settings.
 
     >>> layer = nn.Linear(1, 1)

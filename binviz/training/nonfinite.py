@@ -1,4 +1,4 @@
-"""Which layer made the first number that is none."""
+"""A loss or gradient that is no number, and which layer made the first one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from binviz.errors import UserError
+
+
+class NotFinite(UserError):
+    """A loss or its gradient is no longer a number: the run has no model, and the same run would fail again."""
 
 
 def first_output(model: nn.Module, run: Callable[[], object]) -> str | None:

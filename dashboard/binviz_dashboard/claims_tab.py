@@ -102,7 +102,10 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         ("As an inequality", claim.inequality),
         ("Written down", f"{claim.written}, before its runs" if claim.written else ""),
         ("They printed", printed),
-        ("Measured here", questions.in_words(finding) if finding.seeds else "nothing was run for it yet"),
+        (
+            "Measured here",
+            questions.in_words(finding) if finding.seeds or finding.failed else "nothing was run for it yet",
+        ),
         ("With these runs", f"{would_be_seen(finding)} four times in five" if finding.seeds else ""),
         ("p", p_told(entry)),
         ("The setting differs", entry.gap),

@@ -120,7 +120,7 @@ def numbers(run: Run) -> dict[str, str]:
     {'accuracy': '50.0 %', 'steps': '9', 'time': '1.5 min'}
     """
     steps = run.config.get("train", {}).get("steps")
-    found = dict(all_metrics(run))
+    found = {"failed": run.failed} if run.failed else dict(all_metrics(run))
     return found | ({"steps": f"{steps:,}"} if steps else {}) | {"time": f"{run.seconds / 60:.1f} min"}
 
 

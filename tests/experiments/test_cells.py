@@ -207,7 +207,9 @@ def test_no_such_cell(tmp_path):
 
 
 def test_no_such_experiment():
-    with pytest.raises(UserError, match="no experiment 'bort'; choose one of: bipft, bit, bivit, edge"):
+    with pytest.raises(
+        UserError, match="no experiment 'bort'; choose one of: bibench, bipft, bit, bivit, edge"
+    ):
         registry.get("bort")
 
 

@@ -23,6 +23,7 @@ def declared(cell):
         }
         facts |= {"dropout": stage.dropout, "frozen": list(stage.frozen), "keep_alphas": stage.keep_alphas}
     other = {"taught by": cell.name_of(cell.taught_by)} if cell.taught_by else {}
+    other |= {"search": list(cell.search)} if cell.search else {}
     return facts | other | {"batches": cell.augment, "bundled": cell.bundled}
 
 

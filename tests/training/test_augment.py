@@ -1,10 +1,13 @@
 """Texts joined in pairs, pictures mixed in pairs."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.nn import functional as F
 from transformers import BertTokenizer
 
+from binviz.errors import UserError
 from binviz.losses.labels import label_loss
 from binviz.tasks import Problem
 from binviz.training.augment import get, joined
@@ -101,3 +104,41 @@ def test_the_loss_of_a_mixture_is_the_mixture_of_losses():
     both = 0.3 * F.one_hot(labels, 4) + 0.7 * F.one_hot(labels.flip(0), 4)
     wanted = 0.3 * label_loss(logits, labels) + 0.7 * label_loss(logits, labels.flip(0))
     torch.testing.assert_close(label_loss(logits, both), wanted)
+
+
+def counting(per_epoch):
+    """Batch i holds i alone, whose label is whether it is even."""
+
+    def batch_of(step):
+        return {"x": torch.tensor([float(step)]), "labels": torch.tensor([step % 2])}
+
+    return Problem("toy", batch_of, None, {"train": "0", "test": "1"}, batch_of(0), per_epoch=per_epoch)
+
+
+class Always(torch.nn.Module):
+    """Says 0 to everything, and remembers what it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def forward(self, x):
+        self.asked.append(int(x))
+        return SimpleNamespace(logits=torch.tensor([[1.0, 0.0]]))
+
+
+@pytest.mark.parametrize(("per_epoch", "kept"), [(100, 95), (21, 20), (2, 1)])
+def test_what_is_held_out_is_not_learned_from_and_alone_judged(per_epoch, kept):
+    found, model = get("held-out")(counting(per_epoch), 0), Always()
+    learned = [int(found.batch_of(step)["x"]) for step in range(3 * kept)]
+    assert learned == [*range(kept)] * 3
+    metrics, correct = found.evaluate(model)
+    assert model.asked == [*range(kept, per_epoch)] and not model.training
+    assert correct.tolist() == [step % 2 == 0 for step in model.asked]
+    assert metrics == {"accuracy_held_out": correct.mean()}
+    assert found.data == {"train": "0", "held out": "0.05 of train"}
+
+
+def test_one_batch_an_epoch_leaves_none_to_learn_from():
+    with pytest.raises(UserError, match="take smaller batches"):
+        get("held-out")(counting(1), 0)
