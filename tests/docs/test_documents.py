@@ -59,7 +59,8 @@ def test_speeds_in_the_readme_are_those_of_the_accepted_records():
         (line,) = (
             line
             for line in records.shipped()[machine]["models"]
-            if (line["model"], line["recipe"], line["batch"], line["threads"]) == ("BERT-base", "bit-w1a1", 1, 1)
+            if (line["model"], line["recipe"], line["batch"], line["threads"])
+            == ("BERT-base", "bit-w1a1", 1, 1)
         )
         times = [f"1/{line['ratio'][kind]['median']:.2g}" for kind in ("float32", "int8")]
         said = re.search(rf"(1/\S+)[^/]*and (1/\S+)[^/]* {name}", text)
