@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import digits, glue, language, pictures
+from binviz.tasks import digits, glue, language, pictures, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -34,4 +34,5 @@ __all__ = [
     "of_model",
     "pictures",
     "register",
+    "words",
 ]
