@@ -125,8 +125,8 @@ def about(known: Gaps, recipe: str) -> str:
     bits = max((each for each in students(known) if each.recipe == recipe), key=lambda each: each.tokens)
     return (
         f"On wikitext-2's validation split the 1-bit model's perplexity is {bits.metrics['perplexity']:.0f} against "
-        f"the float model's {floats.metrics['perplexity']:.0f}: as unsure of a hidden word piece as among so many that are "
-        f"all as likely. It was pre-trained in binary form on {bits.tokens / 1e6:.1f} million tokens. Of "
+        f"the float model's {floats.metrics['perplexity']:.0f}: as unsure of a hidden word piece as among so many that "
+        f"are all as likely. It was pre-trained in binary form on {bits.tokens / 1e6:.1f} million tokens. Of "
         f"{counted(len(known.words), 'recorded gap')} it has {known.right(bits)} right, the float model "
         f"{known.right(floats)}."
     )

@@ -9,7 +9,13 @@ from binviz.evidence import gaps
 from binviz.evidence.gaps import Filled, Gaps
 
 ONE = Filled(
-    "mlm.float", 0, "float", 64, {"loss": 1.5}, {"commit": "a"}, ([("paris", 0.5)], [("the", 0.25), ("a", 0.1)])
+    "mlm.float",
+    0,
+    "float",
+    64,
+    {"loss": 1.5},
+    {"commit": "a"},
+    ([("paris", 0.5)], [("the", 0.25), ("a", 0.1)]),
 )
 RECORD = Gaps(("It is ___.", "On ___ hand."), ("paris", "one"), (ONE, ONE), {"dirty": False}, {})
 
