@@ -32,7 +32,7 @@ def place(models, tmp_path, monkeypatch):
     """What `binviz pretrain` left, and a source tree without models; in place of wikitext-2 a text of ours."""
     (tmp_path / "text.txt").write_text("a good dog is a bad king. " * 40, "utf-8")
     monkeypatch.setattr(words, "corpus", lambda split: open_corpus(str(tmp_path / "text.txt")))
-    monkeypatch.setattr(words, "PIECES", 66)
+    monkeypatch.setattr(words, "PIECES", 70)
     monkeypatch.setattr(words, "POSITIONS", 64)
     monkeypatch.setattr(zoo, "FOLDER", tmp_path / "models")
     monkeypatch.setattr(runs, "SHIPPED", tmp_path / "shipped")
@@ -52,7 +52,7 @@ def test_a_pre_trained_encoder_is_bundled(place, models, capsys):
     assert capsys.readouterr().out.startswith(f"words-minilm.bipft-a: {entry.bytes:,} bytes, loss")
     assert entry.run == ("pretrain", "mlm.float+bipft-a", 0) and "wikitext" in entry.provenance
     model, tokenizer = zoo.load(entry.name), zoo.load_tokenizer(entry.name)
-    assert len(tokenizer) == 66 < len(models.fills()[1]) and model.config.vocab_size == 66
+    assert len(tokenizer) == 70 < len(models.fills()[1]) and model.config.vocab_size == 70
     metrics, _ = evaluate_named(entry.name, entry.task)
     assert entry.metrics == pytest.approx(metrics, rel=1e-4)
     assert entry.record.file["trained"]["perplexity"] == 7.4 and entry.record.file["sha256"] == entry.sha256
