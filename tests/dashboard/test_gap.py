@@ -48,7 +48,8 @@ def bundled(models, tmp_path, monkeypatch):
 
 
 def said(app):
-    return " ".join(element.value for kind in ("markdown", "caption") for element in app.get(kind))
+    told = " ".join(element.value for kind in ("markdown", "caption") for element in app.get(kind))
+    return told.replace("\\", "")
 
 
 def test_examples_in_docstrings():

@@ -43,9 +43,8 @@ with page.frame(
         chosen = state.choose("Sentence", [*known.sentences, OWN], "gap")
         text = chosen
         if chosen == OWN:
-            text = state.write(
-                "Text with one ___", "own-gap", filled.FIRST_TEXT, filled.LONGEST_TEXT, about="Or [MASK]."
-            )
+            about = "With ___ or [MASK] where one word is missing."
+            text = state.write("Text", "own-gap", filled.FIRST_TEXT, filled.LONGEST_TEXT, about=about)
     st.markdown(f"### {state.plain(text)}")
     if chosen == OWN:
         live(text)
