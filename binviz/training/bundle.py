@@ -37,10 +37,10 @@ def float_bytes(model: nn.Module) -> int:
         if isinstance(module, Binarizer)
         for parameter in module.parameters()
     }
-    words: Any = getattr(model, "get_output_embeddings", lambda: None)()
-    if words is not None and getattr(model.config, "tie_word_embeddings", False):
-        table: Any = model.get_input_embeddings()  # type: ignore[operator]
-        added |= {id(words.weight)} - {id(table.weight)}
+    given: Any = model
+    words = getattr(given, "get_output_embeddings", lambda: None)()
+    if words is not None and getattr(given.config, "tie_word_embeddings", False):
+        added |= {id(words.weight)} - {id(given.get_input_embeddings().weight)}
     return 4 * sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in added)
 
 
