@@ -67,7 +67,9 @@ def test_a_recorded_sentence_is_filled_by_both(visit, bundled):
     assert table["model"].tolist()[1:] == ["BiPFT (a), 0.6 million tokens", "BiPFT (a), 5.1 million tokens"]
     assert table["right here"].tolist() == ["yes"] * 3 and table["right of all"][0] == "1 of 2"
     app.selectbox(key="gap").set_value(SENTENCES[1]).run()
-    assert "The word that was taken out: bad" in said(app) and "".join(app.query_params["gap"]) == SENTENCES[1]
+    assert (
+        "The word that was taken out: bad" in said(app) and "".join(app.query_params["gap"]) == SENTENCES[1]
+    )
 
 
 def test_a_sentence_of_ones_own_is_filled_live(visit, bundled):
