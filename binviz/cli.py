@@ -84,8 +84,8 @@ def list_everything(
     typer.echo("models (accuracy of the recorded run, size of the file)")
     for name in zoo.names():
         entry = zoo.describe(name)
-        metric, value = next(iter(entry.metrics.items()), ("not recorded", float("nan")))
-        typer.echo(f"  {name:30} {metric} {value:7.2%}  {entry.bytes / 1e6:8.3f} MB")
+        value = entry.metrics.get("accuracy", float("nan"))
+        typer.echo(f"  {name:30} accuracy {value:7.2%}  {entry.bytes / 1e6:8.3f} MB")
     typer.echo("recipes\n  " + " ".join(recipes.names()))
     typer.echo("binarizers\n  " + " ".join(binarizers.names()))
     typer.echo("recorded runs")
@@ -291,7 +291,7 @@ def figures(
 def evaluate(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
     task: Annotated[
-        str | None, typer.Option(help="digits or a GLUE task, where the name does not say.")
+        str | None, typer.Option(help="digits, words or a GLUE task, where the name does not say.")
     ] = None,
     packed: Annotated[bool, typer.Option("--packed", help="Run a binary model on bits.")] = False,
 ) -> None:

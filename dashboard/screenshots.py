@@ -20,6 +20,7 @@ PAGES = {
     "answers": "",
     "answers-digit": "?model=digits-vit.bit-w1a1&digit=3",
     "answers-languages": f"?{urlencode({'text': LANGUAGES})}",
+    "gap": "gap",
     "playground": "playground",
     "playground-own": "playground?data=own&points=10_20_1.-30_40_0.50_-60_1.-5_-5_0",
     "playground-digits": "playground?part=On+digits",

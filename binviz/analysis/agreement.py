@@ -47,7 +47,8 @@ class Agreement:
     """What was compared and what differs.
 
     examples: how many. codes: site -> (codes that differ, codes compared), padding left out.
-    disagreements: examples whose largest logits stand at different labels, or of which one is no number. gap: largest
+    disagreements: examples whose largest logits stand at different labels (of a text in which each place has logits, at
+    any place), or of which one is no number. gap: largest
     difference of a logit; nan if there was such a one.
 
     >>> found = Agreement(8, {"fc1": (1, 80), "fc2": (2, 40)}, 0, 0.5)
@@ -115,6 +116,7 @@ def agreement(
 
 def _compare(one: _Seen, other: _Seen) -> Agreement:
     nothing = np.isnan(one.logits).any(-1) | np.isnan(other.logits).any(-1)
+    otherwise = nothing | (one.logits.argmax(-1) != other.logits.argmax(-1))
     return Agreement(
         examples=len(one.logits),
         codes={
@@ -122,7 +124,7 @@ def _compare(one: _Seen, other: _Seen) -> Agreement:
             for name in one.codes
             if name in other.codes
         },
-        disagreements=int((nothing | (one.logits.argmax(-1) != other.logits.argmax(-1))).sum()),
+        disagreements=int(otherwise.reshape(len(otherwise), -1).any(-1).sum()),
         gap=float(np.abs(one.logits - other.logits).max()),
     )
 

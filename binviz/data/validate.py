@@ -65,6 +65,26 @@ def check_text(text: object) -> str:
     return clean
 
 
+def check_gap(text: object) -> str:
+    """A text with one gap, ___ or [MASK].
+
+    Returns:
+        The text as `check_text` gives it, with [MASK] in the gap.
+
+    Raises:
+        UserError: no such text, no gap in it, or several.
+
+    >>> check_gap("The cat sat on the ____.")
+    'The cat sat on the [MASK].'
+    """
+    found = re.sub(r"_{2,}", "[MASK]", check_text(text))
+    count = found.count("[MASK]")
+    if count != 1:
+        said = f"{count} gaps" if count else "no gap"
+        raise UserError(f"the text has {said}; write ___ where one word is missing")
+    return found
+
+
 def check_numbers(text: str, name: str, most: int) -> list[float]:
     """Numbers that a person writes, with blanks, commas or semicolons between them.
 

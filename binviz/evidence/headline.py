@@ -25,6 +25,8 @@ METRICS = {
     "accuracy": "accuracy",
     "pearson": "Pearson correlation",
 }
+#: What a model that fills gaps is judged by: its accuracy is one of hidden words, not of examples.
+OF_WORDS = "perplexity"
 #: Metrics that are shares, shown in percent.
 SHARES = ("accuracy", "f1")
 
@@ -122,7 +124,7 @@ def headline(run: Run) -> Headline | None:
     """
     if not run.metrics:
         return None
-    key = next((name for name in METRICS if name in run.metrics), next(iter(run.metrics)))
+    key = next((name for name in (OF_WORDS, *METRICS) if name in run.metrics), next(iter(run.metrics)))
     split = split_of(run)
     return Headline(
         key,

@@ -32,7 +32,7 @@ METHODS = {
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
-    "points": "generated solids",
+    "points": "generated solids", "mlm": "words in gaps",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {

@@ -28,6 +28,8 @@ from binviz.training.pretrain import PretrainConfig
 PRETRAINING = PretrainConfig(**read_pretrain("bipft-minilm"))
 #: Folders that `binviz pretrain` leaves.
 FLOAT, A, B = "mlm.float.seed0", "mlm.float+bipft-a.seed0", "mlm.float+bipft-b.seed0"
+#: The same A, packed: its word pieces cut, and in place of latent weights signs and scales.
+PACKED_A = "words-minilm.bipft-a"
 #: 2e-4 is BiT's rate for SST-2, ten times BiPFT's own: with as few steps, the latter leaves a late student where it is.
 BUDGETS = {
     "sst2": Budget(800, 16, 2e-4, float_steps=1600, precision="bf16"),
@@ -63,6 +65,7 @@ MAIN = (
         why="pre-trained in binary form, then BiT's distillation from the fine-tuned float model",
     ),
     _row("early-a.quarter", "bipft-a", A, 3, "a quarter of the steps", share=0.25),
+    _row("early-a.unpacked", "bipft-a", PACKED_A, 3, "from the signs and scales of the bundled packed file"),
 )
 #: The curve of gain against tokens.
 CURVE = tuple(

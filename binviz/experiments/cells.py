@@ -43,9 +43,9 @@ class Cell:
         architecture: of the task's; "" is its usual one, and is left out of the cell's name.
         teacher: row of the cell, of the same task and architecture, whose model it starts from.
         taught_by: row of the cell whose model is the teacher, where it is not the one that it starts from.
-        start: what it starts from where no cell is its teacher: name of a bundled model of the task, or of the folder
-            beside the cells' own in which `binviz pretrain` left an encoder; with neither it starts from the
-            task's own.
+        start: what it starts from where no cell is its teacher: name of a bundled model, of which another task's
+            gives its encoder, or of the folder beside the cells' own in which `binviz pretrain` left one; with
+            neither it starts from the task's own.
         bundled: name of a bundled model that is this cell's result, if there is one; the teacher of its
             students whatever their seed.
         augment: a name of `binviz.training.augment`, of other batches than the task's; "" for its own.
@@ -211,7 +211,7 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         taught_by = yield from _trained(experiment, cell.name_of(cell.taught_by), out, seed)
     if (cell.teacher and not place) or (cell.taught_by and not taught_by):
         return
-    if cell.start and cell.start not in zoo.names():
+    if cell.start and not (cell.start in zoo.names() and zoo.describe(cell.start).task == cell.task):
         model, tokenizer = _pretrained(cell, out, seed)
     elif place:
         model, tokenizer = zoo.load(place), task.tokenizer(place)
@@ -285,9 +285,9 @@ def _pretrained(cell: Cell, out: Path, seed: int) -> tuple[nn.Module, Any]:
     Raises:
         UserError: there is none.
     """
-    folder = out / cell.start
-    if not folder.is_dir():
+    place = cell.start if cell.start in zoo.names() else str(out / cell.start)
+    if place != cell.start and not Path(place).is_dir():
         raise UserError(
             f"{cell.name} starts from {cell.start}, which is not in {out}; make it with binviz pretrain"
         )
-    return tasks.get(cell.task).start(str(folder), seed)
+    return tasks.get(cell.task).start(place, seed)

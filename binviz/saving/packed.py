@@ -2,7 +2,7 @@
 
     <layer>.bits    uint64 (rows, ceil(K/64))   row-major, little-endian words, bit 1 = +1, padding bits 0
     <layer>.scale   float32 (rows,) or ()       what the weight's codes are multiplied by
-    everything else under its name in the model, float32 (float16 on request for float models)
+    everything else under its name in the model, float32 (float16 on request for float models, and for the head)
 
 The header's metadata are JSON: format, version, config, recipe, the shapes of the packed weights (K is the
 product of all but the first number), the tokenizer. Kernel panels are not stored: they differ between
@@ -45,30 +45,47 @@ FORMAT, VERSION = "binviz-packed", 1
 def _half(name: str, value: Tensor) -> Tensor:
     small = value.half()
     if (value.isfinite() & ~small.isfinite()).any():
-        raise UserError(f"{name} holds a number that float16 cannot; use half=False")
+        raise UserError(f"{name} holds a number that float16 cannot; leave it in float32")
     return small
 
 
-def _tensors(model: nn.Module, half: bool) -> dict[str, Tensor]:
+def _encoder(model: nn.Module) -> str:
+    """What the names of a model's tensors begin with where they are not of its head.
+
+    Raises:
+        UserError: it has no head, or one with binary layers, whose thresholds float16 would move.
+    """
+    inside = getattr(model, "base_model_prefix", "")
+    if not inside or getattr(model, inside, None) is None:
+        raise UserError(f"half_head=True is for a model with a head; a {type(model).__name__} has none")
+    for path, module in model.named_modules():
+        if isinstance(module, BinaryLayer | PackedLayer) and not path.startswith(f"{inside}."):
+            raise UserError(f"half_head=True would move the thresholds of {path}, which is binary")
+    return f"{inside}."
+
+
+def _tensors(model: nn.Module, half: bool, half_head: bool) -> dict[str, Tensor]:
     check_packable(model)
     layers = binary_layers(model)
     replaced = {f"{path}.weight" for path in layers}
     replaced_below = tuple(f"{path}.weight_binarizer." for path in layers)
+    inside = _encoder(model) if half_head else None
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         if name not in replaced and not name.startswith(replaced_below):
             value = value.detach()
-            tensors[name] = _half(name, value) if half and value.is_floating_point() else value
+            small = half or (inside is not None and not name.startswith(inside))
+            tensors[name] = _half(name, value) if small and value.is_floating_point() else value
     for path, layer in layers.items():
         tensors[f"{path}.bits"], tensors[f"{path}.scale"] = pack_layer(layer)
     return {name: value.contiguous().clone() for name, value in tensors.items()}
 
 
-def packed_bytes(model: nn.Module) -> int:
+def packed_bytes(model: nn.Module, *, half_head: bool = False) -> int:
     """Bytes of all tensors that `save_packed` writes for a model, by count.
 
     Words of 8 bytes for each row's K weights, 4 bytes a scale, and every float parameter and buffer at
-    its own size.
+    its own size, or of a head in float16 at 2 bytes.
 
     >>> from binviz import binarizers
     >>> from binviz.layers import BinaryLinear
@@ -83,11 +100,20 @@ def packed_bytes(model: nn.Module) -> int:
         scales = rows if layer.weight_binarizer.scale_kind == "per_row" else 1
         total += layer.weight_binarizer.basis_count * (rows * math.ceil(k / 64) * 8 + scales * 4)
         inside += (f"{path}.weight", f"{path}.weight_binarizer.")
-    floats = (value for name, value in model.state_dict().items() if not name.startswith(inside or (" ",)))
-    return total + sum(value.numel() * value.element_size() for value in floats)
+    floats = {
+        name: value for name, value in model.state_dict().items() if not name.startswith(inside or (" ",))
+    }
+    encoder = _encoder(model) if half_head else ""
+    return total + sum(
+        value.numel()
+        * (value.element_size() if name.startswith(encoder) or not value.is_floating_point() else 2)
+        for name, value in floats.items()
+    )
 
 
-def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, half: bool = False) -> int:
+def save_packed(
+    model: nn.Module, path: str | Path, tokenizer: Any = None, *, half: bool = False, half_head: bool = False
+) -> int:
     """Write a model to one file.
 
     Args:
@@ -96,13 +122,16 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
         path: of the file, ending in .safetensors.
         tokenizer: or image processor, stored with the model.
         half: floats in float16; only for a float model, since it would change a binary one's codes.
+        half_head: those of the head in float16, which comes after all codes: logits are rounded, nothing else. An
+            output layer of words is most of a binary language model.
 
     Returns:
         The file's size in bytes.
 
     Raises:
         UserError: a model that could not be loaded again (as for `save`), a weight or activation that cannot be
-            packed, a number too large for float16, or the file cannot be written; the previous one is unharmed then.
+            packed, a number too large for float16, no head or a binary one where it is to be in float16, or the file
+            cannot be written; the previous one is unharmed then.
 
     >>> from transformers import BertConfig, BertModel
     >>> import binviz
@@ -134,7 +163,7 @@ def save_packed(model: nn.Module, path: str | Path, tokenizer: Any = None, *, ha
         "tokenizer": json.dumps(_tokenizer_files(tokenizer)),
     }
     path = Path(path)
-    tensors = _tensors(model, half)
+    tensors = _tensors(model, half, half_head)
     sizes = {layer: tuple(shape) for layer, shape in shapes.items()}
     state = _state(tensors, sizes, lambda words, shape: torch.empty(shape, device="meta"))
     require_restorable(model, config, stored, state)

@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import digits, glue, language, pictures, points, speech
+from binviz.tasks import digits, glue, language, pictures, points, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -36,4 +36,5 @@ __all__ = [
     "points",
     "register",
     "speech",
+    "words",
 ]

@@ -160,11 +160,11 @@ def with_head(task: str, model: Any, seed: int) -> nn.Module:
 def start(task: str, architecture: str, seed: int) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     """all-MiniLM-L6-v2 with the pieces that the tasks use ("minilm", the usual one), or a model of the hub as it is.
 
-    Or the encoder of a folder that `binviz pretrain` left, float or binary.
+    Or the encoder of a folder that `binviz pretrain` left, float or binary, or of a bundled model that gives words.
     """
     if architecture in ("", "minilm"):
         return pretrained(task, START, seed, PIECES, POSITIONS)
-    if (Path(architecture) / CONFIG).is_file():
+    if (Path(architecture) / CONFIG).is_file() or architecture in zoo.names():
         model: Any = zoo.load(architecture)
         if hasattr(model, "get_output_embeddings") and model.get_output_embeddings() is not None:
             return with_head(task, model, seed), zoo.load_tokenizer(architecture)

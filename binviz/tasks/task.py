@@ -149,6 +149,8 @@ class Task:
         example_count: how many inputs there are to look at.
         pictures: what its pictures are like before a model's processing, where whoever corrupts or replaces one begins;
             None where it has no pictures.
+        fills: whether its models fill gaps: they give a logit to every word at every place, where others give one to
+            each class.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
@@ -165,6 +167,7 @@ class Task:
     source: str
     example_count: Callable[[], int] = lambda: 0
     pictures: PictureKind | None = None
+    fills: bool = False
     about_examples: str = ""
 
     @property

@@ -2,6 +2,8 @@
 
 A 30,522-piece table is a third of a small encoder. Every single character stays (with and without the
 continuation mark), so that a word whose piece was cut is spelled with shorter ones, never lost.
+
+The kept rows of a binary table keep their codes only where these are stored: BiT's subtract the whole table's mean.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 from transformers import BertTokenizer, PreTrainedModel
+
+from binviz.binarizers.stored import Stored
+from binviz.errors import UserError
+from binviz.layers import BinaryEmbedding
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -35,6 +41,21 @@ def choose_pieces(tokenizer: BertTokenizer, texts: Iterable[str], size: int) -> 
     return [tokenizer.convert_ids_to_tokens(index) for index in sorted(kept)]
 
 
+def _rows_of(table: nn.Embedding, rows: torch.Tensor, padding: int) -> nn.Embedding:
+    weight = table.weight.data[rows]
+    if not isinstance(table, BinaryEmbedding):
+        return nn.Embedding(len(rows), table.embedding_dim, padding_idx=padding, _weight=weight)
+    if not isinstance(table.weight_binarizer, Stored):
+        raise UserError(
+            "the codes of this binary table depend on all of its rows; cut what load gives of its packed file"
+        )
+    binarizer = Stored(features=len(rows))
+    binarizer.scale.copy_(table.weight_binarizer.scale[rows])
+    return BinaryEmbedding(
+        len(rows), table.embedding_dim, weight=binarizer, padding_idx=padding, _weight=weight
+    )
+
+
 def cut_vocabulary(
     model: PreTrainedModel, tokenizer: BertTokenizer, pieces: list[str], positions: int
 ) -> BertTokenizer:
@@ -44,15 +65,16 @@ def cut_vocabulary(
 
     Returns:
         The tokenizer of the smaller table, with the old one's normalisation.
+
+    Raises:
+        UserError: a binary table whose codes are not stored; pack the model and load it again.
     """
     table = tokenizer.get_vocab()
     rows = torch.tensor([table[piece] for piece in pieces])
     embeddings = model.base_model.embeddings
     word, position = embeddings.word_embeddings, embeddings.position_embeddings
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
-    embeddings.word_embeddings = nn.Embedding(
-        len(pieces), word.embedding_dim, padding_idx=vocabulary["[PAD]"], _weight=word.weight.data[rows]
-    )
+    embeddings.word_embeddings = _rows_of(word, rows, vocabulary["[PAD]"])
     embeddings.position_embeddings = nn.Embedding(
         positions, position.embedding_dim, _weight=position.weight.data[:positions].clone()
     )

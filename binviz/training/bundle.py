@@ -26,6 +26,8 @@ Evaluate = Callable[[nn.Module], tasks.Judged]
 def float_bytes(model: nn.Module) -> int:
     """Four bytes for each parameter outside binarizers: what the float model takes in float32.
 
+    An output layer of words that shares its table in the float model is not counted twice.
+
     >>> float_bytes(nn.Linear(3, 2))
     32
     """
@@ -35,6 +37,10 @@ def float_bytes(model: nn.Module) -> int:
         if isinstance(module, Binarizer)
         for parameter in module.parameters()
     }
+    given: Any = model
+    words = getattr(given, "get_output_embeddings", lambda: None)()
+    if words is not None and getattr(given.config, "tie_word_embeddings", False):
+        added |= {id(words.weight)} - {id(given.get_input_embeddings().weight)}
     return 4 * sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in added)
 
 
@@ -62,7 +68,12 @@ def judged(run: runs.Run, path: Path, evaluate: Evaluate) -> runs.Run:
 
 
 def bundle(
-    name: str, model: nn.Module, run: runs.Run, evaluate: Evaluate, tokenizer: Any = None
+    name: str,
+    model: nn.Module,
+    run: runs.Run,
+    evaluate: Evaluate,
+    tokenizer: Any = None,
+    half_head: bool = False,
 ) -> zoo.Entry:
     """Write `<name>.safetensors`, the run record and the manifest into the source tree.
 
@@ -72,12 +83,14 @@ def bundle(
         run: of its training; what is recorded is `judged` from the file.
         evaluate: see `judged`.
         tokenizer: stored with the model.
+        half_head: see `save_packed`.
     """
     kind, _, recipe = name.partition(".")
     task, _, arch = kind.partition("-")
     zoo.FOLDER.mkdir(exist_ok=True)
     path = zoo.FOLDER / f"{name}.safetensors"
-    size = save_packed(model, path, tokenizer, half=getattr(model, "binviz_recipe", None) is None)
+    half = getattr(model, "binviz_recipe", None) is None
+    size = save_packed(model, path, tokenizer, half=half, half_head=half_head)
     entry = zoo.Entry(
         name=name,
         task=task,

@@ -35,6 +35,14 @@ def loaded(name: str, task: str) -> nn.Module:
     """A saved or bundled model that fits a task; arguments and errors as `evaluate_named`."""
     asked, model = tasks.get(task), zoo.load(name)
     given: Any = model
+    output = getattr(given, "get_output_embeddings", lambda: None)()
+    if asked.fills != (output is not None):
+        has = "no" if output is None else "an"
+        raise UserError(
+            f"{name} has {has} output layer for words; {task} has {'one' if asked.fills else 'none'}"
+        )
+    if asked.fills:
+        return model
     if (given.main_input_name, given.config.num_labels) != (asked.takes, asked.outputs):
         raise UserError(
             f"{name} takes {given.main_input_name} and gives {given.config.num_labels} labels; "

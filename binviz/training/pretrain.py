@@ -199,6 +199,12 @@ def open_held_out(config: PretrainConfig) -> Corpus:
     return open_corpus(config.text, config.subset, config.held_out, config.column)
 
 
+def identify_of(config: PretrainConfig) -> dict[str, Any]:
+    """Settings that make it another run, beside those of its stages."""
+    names = ("text", "subset", "held_out", "start", "pieces", "positions", "length", "next_sentence")
+    return {name: getattr(config, name) for name in names}
+
+
 def train(
     config: PretrainConfig, out: Path, cache: Path | None = None, experiment: str = "pretrain"
 ) -> dict[str, runs.Run]:
@@ -218,19 +224,7 @@ def train(
     with alone(out) if processes.is_main_process else nullcontext():
         model, tokenizer = start_model(config)
         problem = make_problem(config, tokenizer, cache or out / "text")
-        identify = {
-            name: getattr(config, name)
-            for name in (
-                "text",
-                "subset",
-                "held_out",
-                "start",
-                "pieces",
-                "positions",
-                "length",
-                "next_sentence",
-            )
-        } | {"tokenizer": digest_of(tokenizer)}
+        identify = identify_of(config) | {"tokenizer": digest_of(tokenizer)}
         found: dict[str, runs.Run] = {}
         for steps in config.ends_of_parts:
             found = run_stages(

@@ -35,6 +35,7 @@ from binviz_dashboard import (
     answers,
     attributed,
     bits_away,
+    filled,
     lab,
     left_out,
     looks,
@@ -86,6 +87,14 @@ def answer(name: str, key: str, _example: Example) -> tuple[float, ...]:
     shared = packed(name) if name in subject.subjects() else model(name)
     with shared.lock:
         return answers.ask(shared.model, _example)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def fill(name: str, text: str) -> filled.Live:
+    """What a 1-bit model, on bits, puts into the gap of a text."""
+    shared = packed(name)
+    with shared.lock:
+        return filled.ask(shared.model, tokenizer(name), text)
 
 
 @st.cache_resource(max_entries=16, show_spinner="All examples to both models")

@@ -1,8 +1,15 @@
 """The pages, and where the pages of older versions have gone."""
 
+from binviz import zoo
+from binviz.evidence import gaps
+
+#: The model that fills gaps live on the page of that name, which is there where the model is.
+FILLER = "words-minilm.bipft-a"
+
 #: File in views/ -> title, icon; the first is the start.
 PAGES = {
     "answers": ("Two answers", ":material/forum:"),
+    "gap": ("Fill the gap", ":material/edit_note:"),
     "playground": ("Playground", ":material/play_arrow:"),
     "binarizers": ("Binarizers", ":material/tune:"),
     "bits": ("Bits", ":material/memory:"),
@@ -12,6 +19,8 @@ PAGES = {
     "evidence": ("Evidence", ":material/fact_check:"),
     "yours": ("Your model", ":material/upload_file:"),
 }
+if FILLER not in zoo.names() or not gaps.SHIPPED.exists():
+    del PAGES["gap"]
 #: Pages of older versions -> the page that has their content now, and what to show on it.
 MOVED = {
     "lab": ("binarizers", {}),

@@ -92,3 +92,23 @@ def logits(model, given):
     """What the model answers."""
     output = model(**given)
     return getattr(output, "logits", output)
+
+
+def fills(recipe="bipft-a", words=("good", "bad", "dog", "king", "paris")):
+    """A tiny encoder with an output layer for words, binary unless there is no recipe, and its tokenizer."""
+    import binviz
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [f"{mark}{chr(97 + i)}" for mark in ("", "##") for i in range(26)]
+    pieces = [*special, *letters, ".", *(f"{i}" for i in range(10)), *words]
+    sizes = {"vocab_size": len(pieces), "max_position_embeddings": 64}
+    torch.manual_seed(0)
+    model = transformers.BertForMaskedLM(transformers.BertConfig(**TEXT | sizes)).eval()
+    tokenizer = transformers.BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)})
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += (0.1 if parameter.ndim < 2 else 0.3) * torch.randn_like(parameter)
+        if recipe:
+            binviz.binarize_(model, recipe)
+        model(**tokenizer(["the good dog is a bad king.", "paris"], padding=True, return_tensors="pt"))
+    return model, tokenizer

@@ -19,7 +19,7 @@ def test_rows_that_are_compared_see_as_many_examples():
 
 def test_every_start_is_a_folder_that_the_shipped_pretraining_leaves():
     assert "bipft-minilm" in names(PRETRAIN)
-    left = {bipft.FLOAT}
+    left = {bipft.FLOAT, bipft.PACKED_A}
     for recipe in ("bipft-a", "bipft-b"):
         left.add(f"mlm.float+{recipe}.seed0")
         left |= {f"mlm.float+{recipe}.at-{steps}.seed0" for steps in bipft.PRETRAINING.ends_of_parts[:-1]}

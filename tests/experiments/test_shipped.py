@@ -6,7 +6,7 @@ import pytest
 
 from binviz.evidence import runs
 from binviz.experiments import registry
-from binviz.training import images
+from binviz.training import images, pretrain
 from binviz.training.stages import identity_of
 
 #: The bundled text teacher was trained by `binviz train glue`, in batches of 32; its record says so.
@@ -43,7 +43,21 @@ def test_a_record_of_the_digits_has_the_identity_of_its_settings():
         assert run.cell == f"{config.name}.{'+'.join(config.stages)}"
 
 
+def test_a_record_of_a_pre_training_has_the_identity_of_its_settings():
+    known = {field.name for field in fields(pretrain.PretrainConfig)}
+    for run in (run for run in runs.runs() if run.experiment == "pretrain"):
+        settings = {name: value for name, value in run.config.items() if name in known}
+        config = pretrain.PretrainConfig(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        )
+        tokenizer = {"tokenizer": run.config["identity"]["tokenizer"]}
+        declared = pretrain.identify_of(config) | tokenizer | {"stages": list(config.stages)}
+        last = pretrain.stages_of(config, run.config["train"]["steps"])[-1]
+        assert run.config["identity"] == identity_of(last, declared, run.data, run.seed), run.path
+        assert run.config["train"]["steps"] == config.steps and run.cell == f"mlm.{'+'.join(config.stages)}"
+
+
 def test_no_other_record_has_an_identity():
     """It would be one that nothing compares."""
-    compared = {"digits", *registry.NAMES}
+    compared = {"digits", "pretrain", *registry.NAMES}
     assert all("identity" not in run.config for run in runs.runs() if run.experiment not in compared)

@@ -1,5 +1,6 @@
 """Packed files: sizes proven from the header, the same numbers, the same bytes, and no trust in what is read."""
 
+import copy
 import json
 import math
 import pickle
@@ -161,6 +162,42 @@ def test_a_language_model_whose_head_shares_the_table(models, tmp_path, recipe):
     assert torch.equal(models.logits(again, given), wanted)
     # and once more through a folder
     assert torch.equal(models.logits(binviz.load(binviz.save(again, tmp_path / "folder")), given), wanted)
+
+
+def test_a_head_in_half_moves_no_threshold(models, tmp_path):
+    model, tokenizer = models.fills()
+    ids, path = tokenizer("a good dog", return_tensors="pt"), tmp_path / "model.safetensors"
+    whole = binviz.save_packed(model, path)
+    assert binviz.save_packed(model, path, half_head=True) < whole
+    entries, body = header(path)
+    del entries["__metadata__"]
+    assert packed_bytes(model, half_head=True) == len(body)
+    assert {name.partition(".")[0] for name, entry in entries.items() if entry["dtype"] == "F16"} == {"cls"}
+    assert all(entry["dtype"] == "F16" for name, entry in entries.items() if name.startswith("cls."))
+    again = binviz.load(path)
+    with torch.no_grad():
+        hidden = model.bert(**ids).last_hidden_state
+        assert torch.equal(again.bert(**ids).last_hidden_state, hidden)
+        rounded = copy.deepcopy(model.cls).half().float()
+        assert torch.equal(again(**ids).logits, rounded(hidden))
+        assert not torch.equal(again(**ids).logits, model(**ids).logits)
+    # What is loaded, or runs on bits, makes the same bytes
+    before = path.read_bytes()
+    for other in (again, binviz.pack(model)):
+        binviz.save_packed(other, path, half_head=True)
+        assert path.read_bytes() == before
+
+
+def test_a_head_that_cannot_be_in_half(models, tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(UserError, match="a BertModel has none"):
+        binviz.save_packed(models.fills()[0].bert, path, half_head=True)
+    model, _ = models.fills()
+    model.cls.predictions.transform.dense = BinaryLinear(
+        16, 16, weight=binviz.binarizers.get("bnn"), activation=None
+    )
+    with pytest.raises(UserError, match=r"thresholds of cls\.predictions\.transform\.dense"):
+        binviz.save_packed(model, path, half_head=True)
 
 
 def test_a_packed_model_in_a_folder(models, tmp_path):
