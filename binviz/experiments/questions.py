@@ -79,7 +79,8 @@ class Question:
 
 
 def questions(out: Path | None = None) -> list[Question]:
-    """All questions of all experiments, in the order of their claims, then those of runs that no claim names.
+    """All questions of all experiments, in the order of `registry.NAMES` and of their claims, then those of runs that no
+    claim names.
 
     Those of experiments without a record come after the others'.
 
@@ -92,11 +93,11 @@ def questions(out: Path | None = None) -> list[Question]:
     by_experiment: dict[str, list[Run]] = defaultdict(list)
     for run in runs.runs(out and out / "runs"):
         by_experiment[run.experiment].append(run)
-    for name in registry.NAMES:
-        by_experiment.setdefault(name, [])
+    recorded = [name for name in registry.NAMES if name in by_experiment]
     asked: list[Question] = []
     others: dict[str, list[Run]] = defaultdict(list)
-    for name, found in by_experiment.items():
+    for name in dict.fromkeys([*recorded, *by_experiment, *registry.NAMES]):
+        found = by_experiment.get(name, [])
         known = registry.get(name) if name in registry.NAMES else None
         records = (known.bundled() if known else {}) | {(run.cell, run.seed): run for run in found}
         claims = known.claims if known else ()

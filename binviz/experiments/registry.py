@@ -7,7 +7,7 @@ from importlib import import_module
 from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
-NAMES = ("bibench", "bipft", "bit", "bivit", "edge")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge")
 
 
 def get(name: str) -> Experiment:

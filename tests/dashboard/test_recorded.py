@@ -51,6 +51,8 @@ def test_a_claim_is_drawn_with_both_sides(index):
     question = questions.questions()[index]
     records = {(run.cell, run.seed): run for run in question.runs}
     for finding in question.findings:
+        if finding.verdict == "not run":
+            continue
         alt = recorded.claim_figure(finding, records).layout.meta["alt"]
         assert alt.startswith("Accuracy in %: ") and alt.count("95 % between") == 2 and "chance is" in alt
     nobody = question.findings[0]

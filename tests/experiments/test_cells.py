@@ -208,7 +208,7 @@ def test_no_such_cell(tmp_path):
 
 def test_no_such_experiment():
     with pytest.raises(
-        UserError, match="no experiment 'bort'; choose one of: bibench, bipft, bit, bivit, edge"
+        UserError, match="no experiment 'bort'; choose one of: bit, bivit, bipft, bibench, edge"
     ):
         registry.get("bort")
 
