@@ -79,8 +79,8 @@ class Question:
 
 
 def questions(out: Path | None = None) -> list[Question]:
-    """All questions of all experiments, in the order of `registry.NAMES` and of their claims, then those of runs that no
-    claim names.
+    """All questions of all experiments, in the order of `registry.NAMES` and of their claims, then those of runs
+    that no claim names.
 
     Those of experiments without a record come after the others'.
 
