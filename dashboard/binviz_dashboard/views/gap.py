@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import plotly.graph_objects as go
 import streamlit as st
 from binviz_dashboard import cache, charts, filled, models, page, state
 from binviz_dashboard.pages import FILLER
@@ -12,11 +13,9 @@ from binviz.evidence import gaps
 OWN = "Write my own"
 
 
-def live(text: str) -> None:
+def live(found: filled.Live, text: str, figure: go.Figure) -> None:
     """What the packed model answers now."""
-    found = cache.fill(FILLER, text)
     st.markdown(f"**1-bit, live: {state.plain(filled.in_words(found.answers[:1]))}**")
-    figure = filled.figure(found.answers, "1-bit")
     charts.show(plots.describe(figure, code=filled.code(FILLER, text)), "gap-bits")
     st.caption(
         f"It took {1000 * found.seconds:.1f} ms, on bits and one thread of this machine. The file: "
@@ -24,11 +23,10 @@ def live(text: str) -> None:
     )
 
 
-def recorded(known: gaps.Gaps, number: int) -> None:
+def recorded(answers: filled.Answers, figure: go.Figure) -> None:
     """What the float model answered when it was recorded."""
-    answers = filled.teacher(known).answers[number]
     st.markdown(f"**Float, recorded: {state.plain(filled.in_words(answers[:1]))}**")
-    charts.show(filled.figure(answers, "float"), "gap-floats")
+    charts.show(figure, "gap-floats")
     st.caption("The float model itself is not in the box, only what it answered to these sentences.")
 
 
@@ -46,17 +44,21 @@ with page.frame(
             about = "With ___ or [MASK] where one word is missing."
             text = state.write("Text", "own-gap", filled.FIRST_TEXT, filled.LONGEST_TEXT, about=about)
     st.markdown(f"### {state.plain(text)}")
+    found = cache.fill(FILLER, text)
+    figure = filled.figure(found.answers, "1-bit")
     if chosen == OWN:
-        live(text)
+        live(found, text, figure)
         st.caption("The float model is not in the box, so that only recorded sentences show what it says.")
     else:
         number = known.sentences.index(chosen)
         st.caption(f"The word that was taken out: {known.words[number]}.")
+        said = filled.teacher(known).answers[number]
+        floats, bits = plots.same_scales([filled.figure(said, "float"), figure])
         left, right = st.columns(2, gap="large")
         with left:
-            recorded(known, number)
+            recorded(said, floats)
         with right:
-            live(text)
+            live(found, text, bits)
         st.markdown("**The same gap over the pre-training, recorded**")
         table = filled.table(known, number)
         st.dataframe(table, hide_index=True, alt="What every recorded model puts into this gap.")
