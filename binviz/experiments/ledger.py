@@ -302,9 +302,9 @@ def _gap(question: Question) -> str:
 
 
 def _task(claim: Claim) -> str:
-    """The task of a cell that was not run, from its name."""
-    name = claim.better.split(".")[0].split("-")[0]
-    return names.TASKS.get(name, name)
+    """The task of a cell that was not run, with its architecture, from its name."""
+    task, _, architecture = claim.better.split(".")[0].partition("-")
+    return ", ".join(filter(None, (names.TASKS.get(task, task), names.network_title(architecture))))
 
 
 def _fallen(entries: Sequence[Entry]) -> list[tuple[Entry, list[str]]]:

@@ -382,8 +382,15 @@ for claim in experiment.claims:
 # %%
 pretrained = {run.cell.removeprefix("mlm."): run for run in runs.runs(experiment="pretrain")}
 marks = (".at-312", ".at-625", ".at-1250", "")
+
+
+def trained(run):
+    """Metrics of the model as it was trained: what is bundled of A has fewer word pieces, and metrics of its own."""
+    return run.file.get("trained", run.metrics)
+
+
 perplexity = {
-    kind: [pretrained[f"float+{kind}{mark}"].metrics["perplexity"] for mark in marks]
+    kind: [trained(pretrained[f"float+{kind}{mark}"])["perplexity"] for mark in marks]
     for kind in ("bipft-a", "bipft-b")
 }
 millions = [pretrained[f"float+bipft-a{mark}"].config["tokens"] / 1e6 for mark in marks]
