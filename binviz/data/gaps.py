@@ -5,11 +5,12 @@
     preposition   which one goes with the word before it
     collocation   words that are often together
 
-Other words may fit, too: only this one counts as right. They were written without looking at what any model says.
+Other words may fit, too: only this one counts as right. They were written without looking at what any model says;
+the first one is one that the bundled model fills.
 
 >>> from binviz.data import gaps
 >>> gaps.load()[0]
-Gap(text='The capital of France is ___.', word='paris', tag='fact')
+Gap(text='He was born ___ 1956.', word='in', tag='preposition')
 """
 
 from __future__ import annotations
