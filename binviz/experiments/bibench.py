@@ -10,7 +10,8 @@ task with a network, a line of `NETWORKS`. Every binary network starts from the 
 Each operator's rate is the best of three, by the same search on every network: the rows `<row>.lr-<times>` take a fifth
 of the steps at so many times the network's own rate, on 95 % of the training batches, and are judged on the other 5 %.
 The search is part of the method: every seed repeats it, and three fifths of a row's steps are its cost. On the digits
-these 5 % are one batch of 64, so there the choice is coarse.
+these 5 % are one batch of 64, so there the choice is coarse. Two further settings, `OTHERS`, are tried on the small
+networks alike, and float models under all five: the spread over settings is a part of the cost of training.
 
 What is expected was written down before any run, in `EXPECTED`, but not blindly: records of "digits" and "bivit" have
 some of these operators, trained longer and with a teacher. What a claim says of several cells, it says here of pairs.
@@ -105,8 +106,18 @@ OPERATORS = {
     "bivit-w1a1": "BiViT's threshold behind softmax: a guest",
 }
 GOOD, POOR = "reactnet", "bnn"
-#: Times the network's own rate; the first of equals is taken. Of the steps of a row, what each is tried for.
-RATES, TRIED = (1.0, 0.3, 3.0), 0.2
+#: Of the steps of a row, what each setting is tried for.
+TRIED = 0.2
+Setting = tuple[str, float, dict[str, str]]
+#: Suffix of a row -> in words, times the network's own rate, further settings; the first of equals is taken.
+SEARCHED: dict[str, Setting] = {
+    f"lr-{rate:g}": (f"at {rate:g} times the rate", rate, {}) for rate in (1.0, 0.3, 3.0)
+}
+#: For the spread over settings; gradient descent takes longer steps than Adam.
+OTHERS: dict[str, Setting] = {
+    "sgd": ("with gradient descent and momentum", 10.0, {"optimizer": "sgd"}),
+    "cosine": ("with a cosine's schedule", 1.0, {"schedule": "cosine"}),
+}
 #: Points that an operator may lose everywhere.
 LOSS = 0.05
 
@@ -118,18 +129,37 @@ def rows_of(name: str, recipe: str | Recipe, why: str) -> list[Row]:
     ['bnn.lr-1', 'bnn.lr-0.3', 'bnn.lr-3', 'bnn']
     """
     row = Row(name, recipe, loss=LossChoice("labels"), scale_lr=1e-3, why=why)
-    tried = [
+    tried = _tried(row, SEARCHED)
+    return [*tried, replace(row, search=tuple(each.name for each in tried))]
+
+
+def spread_of(rows: Iterable[Row]) -> list[Row]:
+    """For the spread over settings: those of `OTHERS`; float's search, too, which has no other use.
+
+    A float row learns from its start, not from a float model.
+
+    >>> [row.name for row in spread_of([Row("float", "float"), Row("bnn", "bnn")])]
+    ['float.lr-1', 'float.lr-0.3', 'float.lr-3', 'float.sgd', 'float.cosine', 'bnn.sgd', 'bnn.cosine']
+    """
+    return [
+        tried for row in rows for tried in _tried(row, (SEARCHED if row.recipe == "float" else {}) | OTHERS)
+    ]
+
+
+def _tried(row: Row, settings: Mapping[str, Setting]) -> list[Row]:
+    return [
         replace(
             row,
-            name=f"{name}.lr-{rate:g}",
+            name=f"{row.name}.{suffix}",
             share=TRIED,
-            lr=rate,
+            lr=times,
+            train=train,
             augment="held-out",
-            why=f"{why}; tried at {rate:g} times the rate",
+            search=(),
+            why=f"{row.why}; tried {words}",
         )
-        for rate in RATES
+        for suffix, (words, times, train) in settings.items()
     ]
-    return [*tried, replace(row, search=tuple(each.name for each in tried))]
 
 
 FLOAT = Row("float", "float", teacher="", why="32 bits: what every row starts from")
@@ -141,10 +171,12 @@ def cells_of(networks: Iterable[Network], rows: Iterable[Row]) -> tuple[Cell, ..
     return tuple(
         replace(cell, bundled=network.bundled) if cell.row == "float" else cell
         for network in networks
-        for cell in matrix(
-            {network.task: network.budget}, rows, [network.architecture], later=network.group - 1
-        )
+        for cell in _column(network, rows)
     )
+
+
+def _column(network: Network, rows: Iterable[Row]) -> list[Cell]:
+    return matrix({network.task: network.budget}, rows, [network.architecture], later=network.group - 1)
 
 
 @dataclass(frozen=True)
@@ -261,15 +293,24 @@ def expected_of(networks: Iterable[Network]) -> dict[Claim, Verdict]:
 #: Claim -> the verdict that was expected before its runs.
 EXPECTED = expected_of(NETWORKS)
 
+_ROWS = [row for name, why in OPERATORS.items() for row in rows_of(name, name, why)]
 EXPERIMENT = Experiment(
     name="bibench",
-    cells=cells_of(NETWORKS, [row for name, why in OPERATORS.items() for row in rows_of(name, name, why)]),
+    cells=(
+        *cells_of(NETWORKS, _ROWS),
+        *(
+            cell
+            for network in NETWORKS
+            if network.group == 1
+            for cell in _column(network, spread_of([FLOAT, *(row for row in _ROWS if row.search)]))
+        ),
+    ),
     claims=tuple(EXPECTED),
     settings={},
     notes=(
         "Every row of a network takes as many steps: "
         + ", ".join(f"{network.name} {network.budget.steps}" for network in NETWORKS)
-        + f". Its rate is the best of {len(RATES)}, each tried for {TRIED:g} of the steps on 95 % of the training "
+        + f". Its rate is the best of {len(SEARCHED)}, each tried for {TRIED:g} of the steps on 95 % of the training "
         "batches and judged on the others. The reported model is the last step's; the evaluation split is looked at "
         "once. Seeds repeat the search: --seed 1 comes after all cells of seed 0."
     ),
