@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
 from binviz.data import glue, validate
-from binviz.tasks.task import Example
+from binviz.data.corruptions import TYPOS
+from binviz.data.corruptions.corruption import Corruptions
+from binviz.tasks.task import Example, Kind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -57,6 +61,31 @@ def logits_of(
     return np.stack(logits)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextKind(Kind):
+    """Texts, or pairs of them: (N, columns) of str as object.
+
+    max_length: of a text, in word pieces.
+    """
+
+    max_length: int
+    corruptions: Corruptions = TYPOS
+
+    def logits(self, model: nn.Module, raw: NDArray[Any], tokenizer: Any = None) -> NDArray[np.float32]:
+        """(N, classes) of a model, put in eval mode, for texts; see `logits_of`."""
+        return logits_of(model, tokenizer, _unjudged(raw), self.max_length)
+
+
+def read(raw: NDArray[np.object_], tokenizer: Any, max_length: int) -> dict[str, torch.Tensor]:
+    """What a model reads of texts (N, columns)."""
+    return collate(tokenizer, encode(tokenizer, _unjudged(raw), max_length))
+
+
+def _unjudged(raw: NDArray[np.object_]) -> glue.Examples:
+    """Texts (N, columns), without labels that mean anything."""
+    return glue.Examples([tuple(row) for row in raw], [0] * len(raw), "")
+
+
 def sentence(text: str | tuple[str, ...], model: str, tokenizer: Any, truth: str | None = None) -> Example:
     """A text, or a pair of them, as tokens, cut after `MAX_TOKENS`.
 
@@ -80,4 +109,4 @@ def sentence(text: str | tuple[str, ...], model: str, tokenizer: Any, truth: str
         f"inputs = tokenizer({given}, return_tensors='pt', truncation=True, max_length={MAX_TOKENS})\n"
     )
     key, shown = " / ".join(texts), tuple(tokens[1:-1])
-    return Example(key, inputs, code, truth=truth, tokens=shown, cut=whole - len(tokens))
+    return Example(key, inputs, code, truth=truth, tokens=shown, cut=whole - len(tokens), texts=tuple(texts))
