@@ -70,7 +70,9 @@ def measure(
         try:
             kind.logits(model, raw[:1], tokenizers[name])
         except (RuntimeError, ValueError) as error:  # torch's and transformers' own, of another shape
-            raise UserError(f"{name} does not read what {task.name} holds ({error}); give its own task") from error
+            raise UserError(
+                f"{name} does not read what {task.name} holds ({error}); give its own task"
+            ) from error
 
     def right(asked: np.ndarray) -> dict[str, int]:
         found = {}

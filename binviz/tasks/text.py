@@ -44,14 +44,18 @@ def logits_of(
     examples: glue.Examples,
     max_length: int = 128,
     batch_size: int = 32,
+    quiet: bool = False,
 ) -> np.ndarray:
-    """Logits (examples, labels) float32, in the order of the examples; batches are of similar length."""
+    """Logits (examples, labels) float32, in the order of the examples; batches are of similar length.
+
+    Without a progress bar where it is to be quiet.
+    """
     rows = encode(tokenizer, examples, max_length)
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
     logits: list[np.ndarray] = [np.empty(0)] * len(rows)
     device = next(model.parameters()).device
     model.eval()
-    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", leave=False):
+    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", leave=False, disable=quiet):
         chosen = order[start : start + batch_size]
         batch = collate(tokenizer, [rows[i] for i in chosen])
         batch = {name: value.to(device) for name, value in batch.items()}
@@ -73,7 +77,7 @@ class TextKind(Kind):
 
     def logits(self, model: nn.Module, raw: NDArray[Any], tokenizer: Any = None) -> NDArray[np.float32]:
         """(N, classes) of a model, put in eval mode, for texts; see `logits_of`."""
-        return logits_of(model, tokenizer, _unjudged(raw), self.max_length)
+        return logits_of(model, tokenizer, _unjudged(raw), self.max_length, quiet=True)
 
 
 def read(raw: NDArray[np.object_], tokenizer: Any, max_length: int) -> dict[str, torch.Tensor]:
