@@ -14,25 +14,7 @@ from binviz.errors import UserError
 from binviz.networks import PointNet, PointNetConfig
 
 RNG = np.random.default_rng(0)
-WORDS = [
-    "a",
-    "gorgeous",
-    ",",
-    "WITTY",
-    "seductive",
-    "movie",
-    ",",
-    "isn't",
-    "it",
-    "?",
-    "naïve",
-    "oo",
-    "10",
-    "\t",
-    "",
-    "x1y",
-    "well-made\n",
-]
+WORDS = ["a", "gorgeous", ",", "WITTY", "movie", "isn't", "naïve", "oo", "10", "\t", "", "x1y", "well-made\n"]
 
 
 def recordings(count, samples=900):

@@ -111,7 +111,13 @@ def _apply(part: NDArray[np.uint8], chosen: Corruption, severity: int, draws: Dr
     return (255 * after).round().clip(0, 255).astype(np.uint8).reshape(part.shape)
 
 
-PICTURES = Corruptions(CORRUPTIONS, _check, _apply)
+PICTURES = Corruptions(
+    "picture",
+    "The corruptions are ours, after ImageNet-C with CIFAR-10-C's parameters; frost is synthetic.",
+    CORRUPTIONS,
+    _check,
+    _apply,
+)
 
 
 def corrupt(

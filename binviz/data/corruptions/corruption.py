@@ -57,10 +57,13 @@ def _plainly(part: NDArray[Any], chosen: Corruption, severity: int, draws: Draws
 class Corruptions:
     """All that there are of one kind of data.
 
-    known: name -> corruption. check: inputs of any kind -> an array (N, ...); a UserError where they are not of this
-    one. apply: (some inputs, corruption, severity, random numbers) -> inputs.
+    noun: for one input. about: whose they are, in a sentence. known: name -> corruption. check: inputs of any kind ->
+    an array (N, ...); a UserError where they are not of this one. apply: (some inputs, corruption, severity, random
+    numbers) -> inputs.
     """
 
+    noun: str
+    about: str
     known: Mapping[str, Corruption]
     check: Callable[[Any], NDArray[Any]]
     apply: Callable[[NDArray[Any], Corruption, int, Draws], NDArray[Any]] = _plainly

@@ -71,6 +71,8 @@ def _check(clouds: Any) -> Clouds:
 
 
 POINTS = Corruptions(
+    "cloud",
+    "The corruptions are ours, after ModelNet-C with its parameters, and twice its jitter.",
     {
         "dropout": Corruption(
             "lost points", "points", dropout, ((0.25,), (0.375,), (0.5,), (0.625,), (0.75,))

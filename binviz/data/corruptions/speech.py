@@ -94,6 +94,8 @@ def _apply(part: NDArray[np.int16], chosen: Corruption, severity: int, draws: Dr
 
 _DECIBELS = ((50,), (40,), (30,), (20,), (10,))
 SPEECH = Corruptions(
+    "recording",
+    "The corruptions are ours: noise of 50 to 10 decibels below the voice, and 5 to 25 % more or less speed.",
     {
         "white_noise": Corruption("white noise", "noise", white_noise, _DECIBELS),
         "pink_noise": Corruption("pink noise", "noise", pink_noise, _DECIBELS),

@@ -140,6 +140,8 @@ def _typo(title: str, change: Callable[[str, float, float], str]) -> Corruption:
 
 
 TYPOS = Corruptions(
+    "text",
+    "The corruptions are ours: an error of a typist in 10 to 50 % of the words.",
     {
         "neighbouring_key": _typo("neighbouring key", neighbouring_key),
         "dropped_letter": _typo("dropped letter", dropped_letter),
