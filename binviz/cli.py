@@ -321,22 +321,22 @@ def evaluate(
 def robustness(
     names: Annotated[list[str], typer.Argument(help="Bundled models, or folders or files of yours.")],
     task: Annotated[
-        str | None, typer.Option(help="A task of pictures, where the first name does not say.")
+        str | None, typer.Option(help="The task of all, where the first name does not say.")
     ] = None,
-    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many inputs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the corruptions.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Also write a record of each model to this folder.")
     ] = None,
 ) -> None:
-    """Corrupt the pictures of a task in fifteen ways, at five severities, and count what models still have right."""
+    """Corrupt the pictures, recordings, texts or points of a task, and count what models still have right."""
     from binviz import tasks, zoo
     from binviz.evidence.robustness import write
     from binviz.experiments.robustness import measure, table
     from binviz.training.evaluate import loaded
 
     if task is None and Path(names[0]).exists():
-        raise UserError(f"say which task {names[0]} is for: --task digits, or another task of pictures")
+        raise UserError(f"say which task {names[0]} is for: --task digits, or another")
     asked = tasks.get(task or zoo.describe(names[0]).task)
     models = {name: loaded(name, asked.name) for name in names}
     with typer.progressbar(length=1000, label="corruptions", file=sys.stderr) as bar:
