@@ -3,8 +3,6 @@
 import json
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,7 +159,7 @@ def test_without_the_package_of_the_cluster(tmp_path, monkeypatch):
 
 def test_a_worker_that_sees_another_folder_or_dies_again_and_again_runs_nothing(tmp_path):
     (first, *_), *_ = parallel.waves(toy(), tmp_path)
-    with pytest.raises(UserError, match="does not see .*; all workers need one folder"):
+    with pytest.raises(UserError, match=r"does not see .*; all workers need one folder"):
         parallel._run(toy(), first, tmp_path, 0, "", tmp_path / ".running-elsewhere")
     with parallel._sign(tmp_path) as sign:
         (sign / first.name).write_bytes(b"." * parallel.TRIES)
@@ -216,7 +214,7 @@ def cluster():
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [processes, cluster])
 def test_the_same_files_as_in_one_process_though_a_worker_dies(tmp_path, monkeypatch, workers):
-    """A row of one's own that ends its process once and goes on from its checkpoint; a cell that fails; and a search."""
+    """A row of one's own that ends its process once and goes on from its checkpoint, a cell that fails, a search."""
     monkeypatch.setattr(known, "_REGISTRY", dict(known._REGISTRY))
     file, rows = tmp_path / f"own_{workers.__name__}_binviz_test.py", searching("bnn", teacher="float")
     file.write_text(OWN, "utf-8")
