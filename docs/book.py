@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 COURSE = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 #: Pages that are written by hand, in the order in which they are read.
-WRITTEN = ("lecturer", "glossary", "add-your-paper", "classroom", "architectures")
+WRITTEN = ("lecturer", "glossary", "add-your-paper", "classroom", "architectures", "field")
 #: Where the papers' golden vectors have their values; see tests/binarizers/test_golden.py.
 X = torch.tensor([-1.5, -1.0, -0.5, -0.2, 0.2, 0.34, 0.36, 0.7, 1.2])
 
@@ -170,6 +170,7 @@ def write(source: Path) -> None:
         text = (HERE / f"{name}.md").read_text("utf-8")
         text = re.sub(r"\]\(\.\./notebooks/(?:solutions/)?(\w+\.ipynb)", r"](course/\1", text)
         text = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)  # other files are not in the book
+        text = text.replace("](binarizers/", "](pictures/")
         (source / f"{name}.md").write_text(text, "utf-8")
     (source / "recipes.md").write_text(of_recipes(), "utf-8")
     (source / "claims.md").write_text(of_claims(), "utf-8")
