@@ -21,6 +21,7 @@ from torch import nn
 from binviz import analysis, plots, tasks, zoo
 from binviz.bench import records, tradeoffs
 from binviz.bench.tradeoffs import Axis, Row
+from binviz.binarizers.curve import curve
 from binviz.costs import Costs
 from binviz.evidence import names
 from binviz.experiments import ledger
@@ -29,6 +30,7 @@ from binviz.experiments.ledger import Entry
 from binviz.experiments.questions import Question
 from binviz.packed import pack
 from binviz.playground import latent
+from binviz.plots import thumbnail as small
 from binviz.tasks import Example
 from binviz.tasks.corrupted import kind_of, raw_of
 from binviz.zoo import outside as outsiders
@@ -274,6 +276,12 @@ def questions() -> list[Question]:
 def claims() -> list[Entry]:
     """The ledger of all claims."""
     return ledger.ledger(questions())
+
+
+@st.cache_resource(show_spinner=False)
+def thumbnail(binarizer: str) -> str:
+    """The curves of a binarizer as it starts, as the text of an SVG file."""
+    return small.thumbnail(binarizer, *curve(binarizer))
 
 
 @st.cache_resource(show_spinner=False)
