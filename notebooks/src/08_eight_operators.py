@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from binviz import binarizers, check, plots, recipes
 from binviz.binarizers.base import sign, with_surrogate
 from binviz.binarizers.bireal import triangle
-from binviz.evidence import noise, overall, runs
+from binviz.evidence import leaderboard, noise, overall, runs
 from binviz.evidence.claims import Claim, judge
 from binviz.experiments import bibench, registry
 from binviz.layers import BinaryLinear
@@ -138,20 +138,12 @@ check.predict("08.2", None)  # instead of None: {"digits-cnn": points, "digits-v
 # %%
 experiment = registry.get("bibench")
 records = experiment.records()
-COLUMNS = [network.name for network in bibench.NETWORKS]
-ROWS = ["float", *bibench.OPERATORS]
-
-
-def of_seeds(cell):
-    """The runs of a cell, one for each seed."""
-    return [run for (name, _), run in sorted(records.items()) if name == cell]
-
-
-def accuracy(cell):
-    """The mean over seeds in percent; nan where a run failed or there is none."""
-    seeds = of_seeds(cell)
-    known = seeds and not any(run.failed for run in seeds)
-    return 100 * np.mean([run.metrics["accuracy"] for run in seeds]) if known else np.nan
+board = leaderboard.board(
+    records,
+    bibench.OPERATORS,
+    [leaderboard.Column(network.name, network.task, network.kind) for network in bibench.NETWORKS],
+)
+ROWS, COLUMNS = board.rows, [column.name for column in board.columns]
 
 
 def show(title, said, columns=COLUMNS):
@@ -162,17 +154,16 @@ def show(title, said, columns=COLUMNS):
 
 
 def percent(column, name):
-    value = accuracy(f"{column}.{name}")
-    return f"{value:.1f}" if np.isfinite(value) else "failed" if of_seeds(f"{column}.{name}") else "-"
+    value = 100 * board.accuracy[ROWS.index(name), COLUMNS.index(column)]
+    return f"{value:.1f}" if np.isfinite(value) else "failed" if board.runs[name, column] else "-"
 
 
 show("accuracy (%)", percent)
-table = np.array([[accuracy(f"{column}.{name}") for column in COLUMNS] for name in ROWS])
-begun = [j for j in range(len(COLUMNS)) if np.isfinite(table[1:, j]).any()]
-EIGHT_ROWS = slice(1, 1 + len(EIGHT))
+of_eight = 100 * board.accuracy[1 : 1 + len(EIGHT)]
+begun = [j for j, values in enumerate(of_eight.T) if np.isfinite(values).any()]
 found = {}
 for j in begun:
-    values = table[EIGHT_ROWS, j]
+    values = of_eight[:, j]
     best, worst = np.nanargmax(values), np.nanargmin(values)
     known = np.isfinite(values).sum()
     found[COLUMNS[j]] = (
@@ -184,12 +175,11 @@ check.compare(
 for name in found:
     print(f"{name}: {found[name]}")
 
-kept = 100 * table / table[0]
 figure = go.Figure()
 for i, (name, colour) in enumerate(zip(ROWS[1:], plots.theme.colours(ROWS[1:]), strict=True), start=1):
     figure.add_scatter(
         x=[COLUMNS[j] for j in begun],
-        y=[round(kept[i, j], 2) if np.isfinite(kept[i, j]) else None for j in begun],
+        y=[round(100 * kept, 2) if np.isfinite(kept) else None for kept in board.kept[i, begun]],
         name=name,
         mode="markers",
         marker={"size": 10, "color": colour, "symbol": i - 1, "line_width": 1},
@@ -460,7 +450,7 @@ def score(kept, weights):
 
 # %%
 check.ex_8_4(score)
-complete = [j for j in begun if np.isfinite(table[: 1 + len(EIGHT), j]).all()]  # float and all eight
+complete = [j for j in begun if np.isfinite(board.kept[: 1 + len(EIGHT), j]).all()]  # float and all eight
 networks = [COLUMNS[j] for j in complete]
 print(
     f"all eight were run on {len(complete)} of {len(COLUMNS)} networks: {', '.join(networks) or 'none yet'}"
@@ -474,7 +464,7 @@ check.predict("08.5", None)  # instead of None: who has the best score, if all o
 # **Predict** both, and the one that wins most often. Then change `mine` until the winner is another one, if any can be.
 
 # %%
-shares = table[EIGHT_ROWS, complete] / table[0, complete]
+shares = board.kept[1 : 1 + len(EIGHT), complete]
 mine = np.ones(len(complete))  # change me: one weight for each of the networks above
 if complete:
     scores = score(shares, mine)
@@ -534,28 +524,33 @@ check.ex_8_5(decided)
 # %%
 pairs = list(combinations(EIGHT, 2))
 alone, corrected = [], []
-for column in networks:
-    first = np.array([runs.each_example(of_seeds(f"{column}.{name}")[0]) for name in EIGHT])
+for j, column in zip(complete, networks, strict=True):
+    first = np.array([runs.each_example(board.runs[name, column][0]) for name in EIGHT])
     alone.append(decided(first))
     judged = [judge(Claim("", "", f"{column}.{a}", f"{column}.{b}"), records) for a, b in pairs]
     corrected.append(sum(p < noise.LEVEL for p in noise.holm([each.p for each in judged])))
-    leader = EIGHT[np.argmax([accuracy(f"{column}.{name}") for name in EIGHT])]
+    leader = EIGHT[of_eight[:, j].argmax()]
     behind = {}
     for name in EIGHT:
         if name != leader:
             each = judge(Claim("", "", f"{column}.{leader}", f"{column}.{name}"), records)
             if each.low <= 0:
                 behind[name] = f"{name} ({100 * each.low:+.1f} to {100 * each.high:+.1f})"
-    seeds = len(of_seeds(f"{column}.{leader}"))
+    seeds = len(board.runs[leader, column])
     print(f"{column}, {seeds} seed{'s' * (seeds > 1)}, {first.shape[1]} examples: {leader} leads", end="")
     print(f"; not decided against {', '.join(behind.values())}" if behind else ", alone")
 print("(In brackets: by how many points the leader is ahead, 95 % interval.)")
+if complete:
+    counting = [float(j in complete) for j in range(len(COLUMNS))]
+    print("\nrank, overall score and its 95 % interval, on these networks together:")
+    for each in leaderboard.ranking(board, counting):
+        print(f"{each.rank:>6s}  {each.row:12s}{each.score:.3f}  {each.low:.3f} to {each.high:.3f}")
 series = {"seed 0, each at 5 % (yours)": alone, "all seeds, Holm": corrected}
 plots.bars(networks, series, "network (name)", "pairs decided (of 28)", ".0f") if networks else None
 
 # %% [markdown]
-# Count the networks on which a first place is shared. To print *the best operator* there is to print the luck of a draw: of these examples, and, with a single seed, of one start and one order of batches, which the test does not see. Intervals and seeds are part of
-# the number.
+# Count the networks on which a first place is shared. To print *the best operator* there is to print the luck of a draw: of these examples, and, with a single seed, of one start and one order of batches, which the test does not see. (On all networks together the library draws examples anew, a thousand times, and the guests are in it;
+# operators share a rank with the first of them as long as the interval of the difference contains 0. BiBench's score, and so this one, takes the mean of the networks of a task first.) Intervals and seeds are part of the number.
 #
 # The claims of BiBench's abstract and recommendation, and some of our own, were written as inequalities before these runs, each with the verdict that was expected:
 
@@ -584,11 +579,9 @@ SETTINGS = [*bibench.SEARCHED, *bibench.OTHERS]
 sweeps, costs = {}, {}
 for column in [network.name for network in bibench.NETWORKS if network.group == 1]:
     for name in ROWS:
-        tried = [
-            run for setting in SETTINGS for run in of_seeds(f"{column}.{name}.{setting}") if run.seed == 0
-        ]
-        held = [100 * run.metrics["accuracy_held_out"] for run in tried if not run.failed]
-        timed = [run for run in (*tried, *of_seeds(f"{column}.{name}")) if not run.failed]
+        tried = [records.get((f"{column}.{name}.{setting}", 0)) for setting in SETTINGS]
+        held = [100 * run.metrics["accuracy_held_out"] for run in tried if run and not run.failed]
+        timed = [run for run in (*tried, *board.runs[name, column]) if run and not run.failed]
         if len(held) == len(SETTINGS):
             sweeps[column, name] = np.std(held)
         if timed:
