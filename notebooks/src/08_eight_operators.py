@@ -10,7 +10,7 @@
 # | **Not reproduced** | BiBench's tables: they were not at hand, its claims here are those of its abstract, and its metrics are from memory. Its networks are ResNets, BERT-base and others, trained for many epochs; the recorded ones have 4 or 6 layers and 800 or 1,000 steps |
 # | **Runs on** | a laptop's CPU, offline, one thread; the matrix is read from records |
 #
-# Eight papers, each with a way to make one bit of a number, each with a table in which it wins. **BiBench** put them into the same networks, on the same tasks, with the same training, and asked: which one? The idea to follow: **the operator matters where
+# Eight papers, each with a way to make one bit of a number, each with tables of its own, on networks of its own. **BiBench** put them into the same networks, on the same tasks, with the same training, and asked: which one? The idea to follow: **the operator matters where
 # the architecture lets it.**
 
 # %%
@@ -160,7 +160,7 @@ def percent(column, name):
 
 show("accuracy (%)", percent)
 of_eight = 100 * board.accuracy[1 : 1 + len(EIGHT)]
-begun = [j for j, values in enumerate(of_eight.T) if np.isfinite(values).any()]
+begun = [j for j, values in enumerate(of_eight.T) if np.isfinite(values).sum() > 1]
 found = {}
 for j in begun:
     values = of_eight[:, j]
@@ -300,7 +300,7 @@ plots.bars(
 )
 
 # %% [markdown]
-# The operator is the same in all four; what it is worth is decided beside it. Bare, the sums of 48 signs are far outside of the window, and no gradient comes back: the scale is what lets the net learn at all. A shortcut carries the gradient past. A
+# The operator is the same in all four; what it is worth is decided beside it. Bare, the sums of 48 signs are far outside of the window, and hardly any gradient comes back: the scale is what lets the net learn at all. A shortcut carries the gradient past. A
 # norm brings the sums back into the window, and then little is left for a scale to do. Two norms, and not the same: what did each undo? Take the sums inside of a trained net, and ask your function.
 
 # %%
@@ -517,7 +517,7 @@ def decided(right):
 check.ex_8_5(decided)
 
 # %% [markdown]
-# With 28 tests at 5 % one or two would come out by luck. Holm's correction asks more of each, so that *any* false one is rare.
+# With 28 tests at 5 % one or two may come out by luck. Holm's correction asks more of each, so that *any* false one is rare.
 #
 # **Predict:** of 28 pairs, how many are decided on each network? And on how many networks is the first place one operator's alone?
 
