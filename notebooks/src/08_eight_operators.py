@@ -284,12 +284,12 @@ def right_of(net):
     return 100 * (net(unseen).argmax(1) == truth).float().mean().item()
 
 
-scaled, results = {}, {"bnn": [], "dorefa": []}
+with_scales, results = {}, {"bnn": [], "dorefa": []}
 for architecture in ARCHITECTURES:
     for name, weight in (("bnn", "bnn"), ("dorefa", "dorefa-weight")):
         nets = [trained(weight, architecture, seed) for seed in range(3)]
         results[name].append(np.mean([right_of(net) for net in nets]))
-    scaled[architecture] = nets[0]
+    with_scales[architecture] = nets[0]
     print(f"{architecture}: a scale is worth {results['dorefa'][-1] - results['bnn'][-1]:+.1f} points")
 plots.bars(
     list(ARCHITECTURES),
@@ -304,7 +304,7 @@ plots.bars(
 # norm brings the sums back into the window, and then little is left for a scale to do. Two norms, and not the same: what did each undo? Take the sums inside of a trained net, and ask your function.
 
 # %%
-net = scaled["shortcut, layer norm in front"]
+net = with_scales["shortcut, layer norm in front"]
 with torch.no_grad():
     x = net[:2](unseen)
     block = net[2]
@@ -469,8 +469,7 @@ mine = np.ones(len(complete))  # change me: one weight for each of the networks 
 if complete:
     scores = score(shares, mine)
     order = np.argsort(-scores)
-    winners = np.argmax(scores)
-    check.compare("08.5", EIGHT[winners])
+    check.compare("08.5", EIGHT[order[0]])
     for i in order:
         print(f"{EIGHT[i]:10s}{scores[i]:.3f}")
     alike = [overall.quadratic_mean(values) for values in shares]
