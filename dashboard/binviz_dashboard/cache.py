@@ -24,6 +24,7 @@ from binviz.bench.tradeoffs import Axis, Row
 from binviz.binarizers.curve import curve
 from binviz.costs import Costs
 from binviz.evidence import names
+from binviz.evidence.leaderboard import Column
 from binviz.experiments import ledger
 from binviz.experiments import questions as asked
 from binviz.experiments.ledger import Entry
@@ -48,6 +49,7 @@ from binviz_dashboard import (
     robust,
     signs,
     subject,
+    tracks,
     yours,
 )
 
@@ -276,6 +278,18 @@ def questions() -> list[Question]:
 def claims() -> list[Entry]:
     """The ledger of all claims."""
     return ledger.ledger(questions())
+
+
+@st.cache_resource(show_spinner="Reading the records")
+def matrix() -> tracks.Matrix:
+    """The matrix of `bibench`."""
+    return tracks.read()
+
+
+@st.cache_resource(max_entries=256, show_spinner="Counting operations and bytes")
+def theory(row: str, columns: tuple[Column, ...]) -> float | None:
+    """BiBench's count of what an operator saves on some networks."""
+    return tracks.theory(row, columns)
 
 
 @st.cache_resource(show_spinner=False)

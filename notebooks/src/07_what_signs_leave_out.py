@@ -439,7 +439,7 @@ plots.lines(
 # | estimators cost little | BiPFT, method | counted in section 5 | the same sizes |
 # | binary pre-training helps, and estimators add to it | BiPFT, results | on SST-2 not yet; estimators add 3.5 points; on MRPC nobody learns (section 8) | no: 6 layers, 5.1 million tokens |
 #
-# **Next:** [notebook 09](09_what_one_bit_saves.ipynb): what all this saves, and by whose count; or [make one](12_make_one.ipynb) yourself. In the dashboard: [the four terms](http://localhost:8501/inside?view=Residuals), [flip signs](http://localhost:8501/inside?view=Signs).
+# **Next:** [notebook 08](08_eight_operators.ipynb): eight ways to make a bit, in the same networks; which one, and does it matter? Or [make one](12_make_one.ipynb) yourself. In the dashboard: [the four terms](http://localhost:8501/inside?view=Residuals), [flip signs](http://localhost:8501/inside?view=Signs).
 
 # %% [markdown]
 # ## References

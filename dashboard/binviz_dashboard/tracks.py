@@ -1,0 +1,319 @@
+"""The matrix of `bibench` as the part Leaderboard shows it, and BiBench's tracks; no Streamlit here."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean, pstdev
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from binviz import costs, plots, zoo
+from binviz.bench import tradeoffs
+from binviz.evidence import leaderboard, names, overall
+from binviz.evidence.leaderboard import FLOAT, Board, Column, Ranked
+from binviz.evidence.robustness import Robustness
+from binviz.evidence.runs import Run
+from binviz.experiments import bibench
+from binviz.experiments.bibench import Network
+from binviz.experiments.cells import Records
+from binviz.training.augment import HELD_OUT
+from binviz.words import counted
+
+#: Networks without convolutions and attention.
+MLPS = ("mixer", "pointnet")
+#: Track -> its formula.
+TRACKS: dict[str, Callable[..., float]] = {
+    "learning task": overall.task,
+    "architecture": overall.architecture,
+    "corruption": overall.robust,
+    "training": overall.training,
+    "theory": overall.complexity,
+    "inference": overall.inference,
+}
+#: Of the table of tracks, with units.
+HEADS = (
+    "operator",
+    "learning task (% of float)",
+    "architecture (% of float)",
+    "corruption (%)",
+    "training (minutes)",
+    "training: spread over rates (points)",
+    "theory (times)",
+)
+RULE = (
+    "From the top down, operators share a rank with the first of them as long as the 95 % interval of their difference "
+    "contains 0: such a lead is not settled."
+)
+
+
+class Matrix(NamedTuple):
+    """What is on record of `bibench`: its records, and the leaderboard of them."""
+
+    records: Records
+    board: Board
+
+
+def read() -> Matrix:
+    """The matrix as it is on record."""
+    records = bibench.EXPERIMENT.records()
+    return Matrix(
+        records, leaderboard.board(records, bibench.EXPERIMENT.compared, map(column, bibench.NETWORKS))
+    )
+
+
+def column(network: Network) -> Column:
+    """A network as a column.
+
+    >>> column(bibench.NETWORKS[0])
+    Column(name='digits-cnn', task='digits', kind='CNN')
+    """
+    kind = "transformer" if network.attends else "MLP" if network.architecture in MLPS else "CNN"
+    return Column(network.name, network.task, kind)
+
+
+def title(of: Column) -> str:
+    """A column for a person.
+
+    >>> [title(column(network)) for network in bibench.NETWORKS[:3]]
+    ['digits CNN', 'digits ViT', 'SST-2']
+    """
+    architecture = of.name.removeprefix(of.task).removeprefix("-")
+    return " ".join(filter(None, (names.TASKS.get(of.task, of.task), names.network_title(architecture))))
+
+
+def with_runs(board: Board) -> list[Column]:
+    """The columns in which an operator was run and there is a float network to compare with."""
+    return [
+        each
+        for each, base in zip(board.columns, board.accuracy[0], strict=True)
+        if np.isfinite(base) and any(board.runs[row, each.name] for row in board.rows[1:])
+    ]
+
+
+def summary(found: Sequence[Ranked], missing: Mapping[str, Mapping[str, str]]) -> str:
+    """Who is ahead, in a sentence.
+
+    >>> summary([Ranked("bnn", 0.9, 0.8, 0.95, 1, 1)], {})
+    'plain signs is ahead of 0 others'
+    >>> summary([Ranked("bnn", 0.9, 0.8, 0.95, 1, 2), Ranked("fda", 0.8, 0.7, 0.9, 1, 2)], {"xnor": {}})
+    'plain signs leads by less than is settled: 2 of 2 operators share the first rank, 1 has no score'
+    """
+    if not found:
+        return "No operator has a score yet"
+    first, ties = names.method(found[0].row), found[0].last
+    without = f", {len(missing)} {'has' if len(missing) == 1 else 'have'} no score" if missing else ""
+    if ties == 1:
+        return f"{first} is ahead of {counted(len(found) - 1, 'other')}{without}"
+    of = counted(len(found), "operator")
+    return f"{first} leads by less than is settled: {ties} of {of} share the first rank{without}"
+
+
+def places(found: Sequence[Ranked]) -> list[plots.Place]:
+    """What `plots.ranking` takes."""
+    return [
+        plots.Place(names.method(each.row), each.rank, 100 * each.score, 100 * each.low, 100 * each.high)
+        for each in found
+    ]
+
+
+def order(board: Board, found: Sequence[Ranked]) -> list[str]:
+    """The rows as a table shows them: float, those with a rank, the others."""
+    ranked = [each.row for each in found]
+    return [FLOAT, *ranked, *(row for row in board.rows[1:] if row not in ranked)]
+
+
+def number(board: Board, row: str, of: Column, share: bool = False) -> str:
+    """A cell for reading: accuracy in percent, or the share of float's, with half its 95 % interval; or why it is not.
+
+    More seeds than one stand behind it in parentheses.
+    """
+    i, j = board.rows.index(row), board.columns.index(of)
+    if why := board.lacks(row, of):
+        return why
+    values, drawn = (board.kept, board.drawn) if share else (board.accuracy, board.draws)
+    if not np.isfinite(values[i, j]):
+        return "no float network"
+    spread = 196 * drawn[:, i, j].std()
+    seeds = len(board.runs[row, of.name])
+    told = f"{100 * values[i, j]:.1f}" + (f" ±{spread:.1f}" if spread > 0 else "")
+    return told + (f" ({seeds})" if seeds > 1 else "")
+
+
+def table(board: Board, found: Sequence[Ranked], share: bool = False) -> pd.DataFrame:
+    """Rank, score, and every cell, a row for each of `order`."""
+    ranks = {each.row: each for each in found}
+    return pd.DataFrame(
+        [
+            {
+                "rank": ranks[row].rank if row in ranks else "",
+                "operator": names.method(row),
+                "score": f"{100 * ranks[row].score:.1f}" if row in ranks else "",
+            }
+            | {title(each): number(board, row, each, share) for each in board.columns}
+            for row in order(board, found)
+        ]
+    )
+
+
+def tried(matrix: Matrix, cell: str, seed: int) -> dict[str, str]:
+    """Learning rate -> accuracy on the held-out training batches, of the cell's search, in the order of the rates."""
+    known = bibench.EXPERIMENT.cell(cell)
+    runs = [matrix.records.get((known.name_of(row), seed)) for row in known.search]
+    found = {run.config["train"]["lr"]: run for run in runs if run}
+    return {
+        f"{rate:g}": "failed" if run.failed else f"{100 * run.metrics[HELD_OUT]:.1f} %"
+        for rate, run in sorted(found.items())
+    }
+
+
+def theory(row: str, columns: Sequence[Column]) -> float | None:
+    """BiBench's count of storage and operations over some networks; None where one cannot be counted."""
+    counts = []
+    for each in columns:
+        cell = bibench.EXPERIMENT.cell(f"{each.name}.{row}")
+        # As records have it, so that what the page Trade-offs has counted is not counted again
+        recipe = json.dumps(cell.stage.identity()["recipe"], sort_keys=True)
+        counts.append(tradeoffs.count(cell.task, cell.architecture, recipe))
+    found = [each for each in counts if each]
+    return costs.om_comp(found) if found and len(found) == len(counts) else None
+
+
+def over(board: Board, row: str, columns: Sequence[Column], group: Sequence[str]) -> float:
+    """`overall.task` of the accuracies in some columns, of which each belongs to a group."""
+    i, js = board.rows.index(row), [board.columns.index(each) for each in columns]
+    parts = [[j for j, each in zip(js, group, strict=True) if each == name] for name in dict.fromkeys(group)]
+    return overall.task(
+        [board.accuracy[i, part] for part in parts], [board.accuracy[0, part] for part in parts]
+    )
+
+
+def minutes(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
+    """Of one core, for a seed with its search on all these networks; None where a record is missing."""
+    total = 0.0
+    for each in columns:
+        cells = [f"{each.name}.{row}", *_search(each, row)]
+        seeds = [_of_cell(matrix, cell) for cell in cells]
+        if not all(seeds):
+            return None
+        total += sum(fmean(run.seconds * run.machine.get("threads", 1) for run in runs) for runs in seeds)
+    return total / 60
+
+
+def spread(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
+    """Points: standard deviation of the accuracy over the rates of the search, mean over networks and seeds.
+
+    None where a rate failed or was not tried.
+    """
+    found = []
+    for each in columns:
+        for run in _of_cell(matrix, f"{each.name}.{row}"):
+            runs = [matrix.records.get((cell, run.seed)) for cell in _search(each, row)]
+            values = [tried.metrics[HELD_OUT] for tried in runs if tried and not tried.failed]
+            if not values or len(values) < len(runs):
+                return None
+            found.append(pstdev(values))
+    return 100 * fmean(found) if found else None
+
+
+def corruption(
+    board: Board, known: Mapping[str, Robustness], row: str, columns: Sequence[Column]
+) -> tuple[float, int] | None:
+    """`overall.robust` over the networks of which float and the row have a record, and how many gaps are left out.
+
+    A gap that is not above 0 cannot be divided by.
+    """
+    gaps: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    left = 0
+    for each in columns:
+        floats, bits = (_corrupted(known, f"{each.name}.{name}") for name in (FLOAT, row))
+        if floats is None or bits is None:
+            continue
+        for name in floats.right.keys() & bits.right.keys():
+            gap_float, gap = ((one.clean - fmean(one.right[name])) / one.examples for one in (floats, bits))
+            if min(gap_float, gap) > 0:
+                gaps[name].append((gap_float, gap))
+            else:
+                left += 1
+    if not gaps:
+        return None
+    above, below = ([[pair[side] for pair in pairs] for pairs in gaps.values()] for side in (0, 1))
+    return overall.task(above, below), left
+
+
+def overview(
+    matrix: Matrix,
+    rows: Sequence[str],
+    columns: Sequence[Column],
+    known: Mapping[str, Robustness],
+    theory: Callable[[str], float | None],
+) -> tuple[pd.DataFrame, list[str]]:
+    """The tracks of which something is known, a row an operator, and the names of those that were not measured here.
+
+    Args:
+        rows: operators, the float network not among them.
+        columns: those that count.
+        known: model -> its record under corruptions.
+        theory: of a row, see the function of that name.
+    """
+    board = matrix.board
+    lines = []
+    for row in rows:
+        complete = not any(board.lacks(row, each) for each in columns)
+        by_task, by_kind = ([getattr(each, part) for each in columns] for part in ("task", "kind"))
+        robust = corruption(board, known, row, columns)
+        values = (
+            names.method(row),
+            f"{100 * over(board, row, columns, by_task):.1f}" if complete else None,
+            f"{100 * over(board, row, columns, by_kind):.1f}" if complete else None,
+            robust and f"{100 * robust[0]:.1f}" + (f" without {robust[1]}" if robust[1] else ""),
+            _written(minutes(matrix, row, columns)),
+            _written(spread(matrix, row, columns)),
+            _written(theory(row)),
+        )
+        line = {head: value for head, value in zip(HEADS, values, strict=True) if value is not None}
+        lines.append(line)
+    heads = [head for head in HEADS if any(head in line for line in lines)]
+    found = pd.DataFrame(lines, columns=heads).fillna("")
+    return found, [track for track in TRACKS if not any(head.startswith(track) for head in heads)]
+
+
+def formula(track: str) -> str:
+    r"""The formula of a track and what it hides, in Markdown.
+
+    >>> print(formula("training"))
+    $\sqrt{\frac12 (\mathbb{E}^2[T^{fp}/T^{bi}] + \mathbb{E}^2[\sigma(A^{fp})/\sigma(A^{bi})])}$.
+    <BLANKLINE>
+    **It hides** which settings were tried: the spread is over them, and who tries tame ones has little.
+    """
+    said = (inspect.getdoc(TRACKS[track]) or "").partition("\n\nArgs:")[0]
+    blocks = re.sub(
+        r"\$\$(.*?)\$\$", r"$$\n\1\n$$", said, flags=re.DOTALL
+    )  # Streamlit wants them on lines of their own
+    return blocks.replace("It hides", "**It hides**")
+
+
+def _written(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1f}"
+
+
+def _search(of: Column, row: str) -> list[str]:
+    cell = bibench.EXPERIMENT.cell(f"{of.name}.{row}")
+    return [cell.name_of(each) for each in cell.search]
+
+
+def _of_cell(matrix: Matrix, cell: str) -> list[Run]:
+    return [run for (name, _), run in matrix.records.items() if name == cell]
+
+
+def _corrupted(known: Mapping[str, Robustness], name: str) -> Robustness | None:
+    """The record of a cell's model; a bundled model that only has the same name is another one."""
+    record = known.get(name)
+    if record is None or name not in zoo.names() or bibench.EXPERIMENT.cell(name).bundled == name:
+        return record
+    return None if record.model_sha256 == zoo.describe(name).sha256 else record
