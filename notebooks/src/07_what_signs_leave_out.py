@@ -421,8 +421,14 @@ ahead = np.log2(33_000 / millions[0])
 around = np.square(doublings - doublings.mean()).sum()
 error = np.sqrt(rest @ rest / 2 * (1 + 1 / 4 + (ahead - doublings.mean()) ** 2 / around))
 there, wide = line.intercept + line.slope * ahead, stats.t.ppf(0.975, 2) * error
-print("points over late:", gain.round(1), f" a doubling: {line.slope:+.1f} ± {stats.t.ppf(0.975, 2) * line.stderr:.1f}")
-print(f"{ahead:.0f} doublings away, at 33,000 million tokens: {there:+.0f} ± {wide:.0f} points; the paper says +14")
+print(
+    "points over late:",
+    gain.round(1),
+    f" a doubling: {line.slope:+.1f} ± {stats.t.ppf(0.975, 2) * line.stderr:.1f}",
+)
+print(
+    f"{ahead:.0f} doublings away, at 33,000 million tokens: {there:+.0f} ± {wide:.0f} points; the paper says +14"
+)
 
 # %% [markdown]
 # AFTER
