@@ -152,21 +152,17 @@ def _workers(jobs: int, cluster: str, sign: Path) -> Iterator[dict[str, Any]]:
     try:
         client = Client(cluster, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"no scheduler answers at {cluster}: {error}; start one with: dask scheduler"
-        ) from error
+        raise UserError(f"no Dask scheduler at {cluster}: {error}; start one: dask scheduler") from error
     with client:
-        threads = client.nthreads()
+        threads, sees = client.nthreads(), client.run(_sees, sign, on_error="return")
         if not threads:
             raise UserError(f"{cluster} has no workers; start some: dask worker {cluster} --nthreads 1")
-        # Random numbers and settings of torch are a process's, not a thread's
         for worker, number in threads.items():
-            if number > 1:
+            if number > 1:  # torch's random numbers are those of a process
                 raise UserError(f"the worker {worker} has {number} threads; start it with --nthreads 1")
-        for worker, sees in client.run(_sees, sign, on_error="return").items():
-            if isinstance(sees, Exception):
-                raise UserError(f"the worker {worker} lacks this binviz: {sees}; install the same one there")
-            if not sees:
+            if isinstance(sees.get(worker), Exception):
+                raise UserError(f"{worker} lacks this binviz: {sees[worker]}; install the same one there")
+            if not sees.get(worker):
                 raise UserError(f"the worker {worker} does not see {sign.parent}; {SHARED}")
         yield {"backend": "dask", "client": client}
 
