@@ -62,10 +62,10 @@ def nothing(board: Board) -> None:
     st.info(
         f"The leaderboard is of {counted(len(board.rows) - 1, 'operator')} on "
         f"{counted(len(board.columns), 'network')} ({', '.join(map(tracks.title, board.columns))}). "
-        "It is of the records in the package; this makes them, all or some:",
+        "It shows the records in `binviz/evidence/runs`; this makes them, all or some:",
         icon=":material/leaderboard:",
     )
-    st.code(f"{COMMAND}\n{COMMAND} --cell 'digits-cnn.*'", language=None)
+    st.code(f"{COMMAND}\n{COMMAND} --cell 'digits-cnn.*'", language=None, wrap_lines=True)
 
 
 def ask_weights(board: Board) -> list[float]:
@@ -115,7 +115,7 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
         table,
         hide_index=True,
         key="leaderboard",
-        height=38 + 35 * len(table),
+        height="content",
         on_select=partial(pick, rows, titles),
         selection_mode="single-cell",
         column_config={
@@ -189,7 +189,7 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
     st.dataframe(
         table,
         hide_index=True,
-        height=38 + 35 * len(table),
+        height="content",
         column_config={"operator": st.column_config.TextColumn(pinned=True, width=110)}
         | {name: st.column_config.TextColumn(alignment="right") for name in table.columns[1:]},
         alt="Operators with BiBench's overall metrics.",
@@ -197,8 +197,8 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
     said = [f"Over {', '.join(map(tracks.title, used))}, each counted once."]
     if "training" not in left:
         said.append(
-            "Training: minutes of one core with the search, and what the rate changes; float was not trained at several "
-            "rates, so the ratios to it, which the formula asks for, are not formed."
+            "Training: minutes of one core with the search, and what the rate changes; float was not trained at "
+            "several rates, so the ratios to it, which the formula asks for, are not formed."
         )
     if "corruption" not in left:
         said.append("Corruption: gaps that are not above 0 cannot be divided by and are left out.")
