@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 COURSE = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 #: Pages that are written by hand, in the order in which they are read.
-WRITTEN = ("lecturer", "glossary", "add-your-paper", "classroom", "architectures")
+WRITTEN = ("lecturer", "glossary", "add-your-paper", "classroom", "architectures", "field")
 #: Where the papers' golden vectors have their values; see tests/binarizers/test_golden.py.
 X = torch.tensor([-1.5, -1.0, -0.5, -0.2, 0.2, 0.34, 0.36, 0.7, 1.2])
 
@@ -110,7 +110,8 @@ def of_recipes() -> str:
         recipe = recipes.get(name)
         plain = recipes.Recipe("plain", recipe.weight).to_dict()
         other = {key: value for key, value in recipe.to_dict().items() if key not in ("name", *ROLES)}
-        told = [f"{key.replace('_', ' ')}: {value}" for key, value in other.items() if value != plain[key]]
+        told = [f"pictures: {_choice(recipe.input)}"] if recipe.input else []
+        told += [f"{key.replace('_', ' ')}: {value}" for key, value in other.items() if value != plain[key]]
         found = {role: _choice(getattr(recipe, role)) for role in ROLES}
         heads = "; ".join(dict.fromkeys(found[role] for role in ("query", "key", "value")))
         inputs = found["activation"], found["nonneg_activation"] or "the same" * bool(found["activation"])
@@ -170,6 +171,7 @@ def write(source: Path) -> None:
         text = (HERE / f"{name}.md").read_text("utf-8")
         text = re.sub(r"\]\(\.\./notebooks/(?:solutions/)?(\w+\.ipynb)", r"](course/\1", text)
         text = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)  # other files are not in the book
+        text = text.replace("](binarizers/", "](pictures/")
         (source / f"{name}.md").write_text(text, "utf-8")
     (source / "recipes.md").write_text(of_recipes(), "utf-8")
     (source / "claims.md").write_text(of_claims(), "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -61,7 +62,13 @@ def layout_of(model: nn.Module) -> Layout:
     """
     declared: Any = getattr(model, "binviz_layout", None)
     if declared is not None:
-        return declared()
+        found = declared()
+        binary = {
+            name: path
+            for name, path in found.inputs.items()
+            if hasattr(model.get_submodule(path), "activation_binarizer")
+        }
+        return replace(found, others=binary | found.others)
     configs = [config for part in model.modules() if (config := getattr(part, "config", None)) is not None]
     kind = next(
         (config.model_type for config in configs if hasattr(config, "model_type")), type(model).__name__

@@ -63,7 +63,9 @@ class Layout:
 
     blocks: in order. embed: path of the module whose output enters the first block. words: path of the
     word embedding, if any. others: canonical name -> path of further layers to binarize (a pooler; all
-    layers of a plain network). stay: path -> why it stays float. encoders: of a model of several, path -> its
+    layers of a plain network). inputs: canonical name -> path of the layers that see the picture itself, which stay
+    float unless a recipe binarizes pictures; where they are binary, they are in others too. stay: path -> why it stays
+    float. encoders: of a model of several, path -> its
     layout, in the model's paths and its own names; embed and words are None then, and every canonical name of the
     model begins with the encoder's path.
     """
@@ -75,6 +77,7 @@ class Layout:
     others: dict[str, str] = field(default_factory=dict)
     stay: dict[str, str] = field(default_factory=dict)
     encoders: dict[str, Layout] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, str]:

@@ -148,7 +148,7 @@ def _observe(way: Way, reference: nn.Module, examples: Sequence[Any], collate: C
 
             def receive(name: str, value: Tensor, counted: Tensor | None, seen: Any = seen) -> None:
                 kept = value.reshape(-1) if counted is None else value[counted.expand(value.shape)]
-                seen[name] = kept.to(torch.int8).numpy()
+                seen[name] = kept.to(torch.int16).numpy()
 
             with torch.no_grad():
                 if chosen:

@@ -157,8 +157,8 @@ def capture(model: nn.Module, inputs: Any, names: str | Sequence[str] = "*", det
             moved to the model's device.
         names: a shell-style pattern or several; see the table at the top. "*" is everything but modules'
             own paths. A module that runs several times is recorded at its last run.
-        detach: numpy arrays on the CPU, codes int8 and everything else float32 (or the integer dtype it had),
-            run without gradients. False: the tensors themselves, in the graph.
+        detach: numpy arrays on the CPU, codes int8 (uint8 where some are above 127) and everything else float32 (or
+            the integer dtype it had), run without gradients. False: the tensors themselves, in the graph.
 
     Returns:
         A mapping of names to arrays, with `mask`, `output`, `flat(name)` and `counted(name)`.
@@ -193,7 +193,7 @@ def capture(model: nn.Module, inputs: Any, names: str | Sequence[str] = "*", det
 
 def _array(value: Tensor, code: bool) -> np.ndarray:
     if code:
-        value = value.to(torch.int8)
+        value = value.to(torch.uint8 if value.numel() and value.max() > 127 else torch.int8)
     elif value.is_floating_point():
         value = value.to(torch.float32)
     return value.detach().to("cpu", copy=True).numpy()

@@ -22,8 +22,8 @@ from binviz.binarizers.options import Option
 from binviz.binarizers.processes import share_start
 
 #: What a binarizer is made for: a layer's weight, its input of either sign or one that cannot be negative, an
-#: attention map after the softmax or the scores before it. The words are those of recipes.
-Takes = Literal["weight", "activation", "nonneg_activation", "probs", "scores"]
+#: attention map after the softmax or the scores before it, a picture. The words are those of recipes.
+Takes = Literal["weight", "activation", "nonneg_activation", "probs", "scores", "input"]
 ScaleKind = Literal["none", "static", "per_row"]
 
 
@@ -146,6 +146,8 @@ class Binarizer(nn.Module):
     scale_kind: ScaleKind = "none"
     #: True where `shift` can differ from zero.
     shifted: bool = False
+    #: True where that shift is the same for every input, so that a convolution can be packed.
+    constant_shift: bool = False
     #: How many codes a weight is the sum of.
     basis_count: int = 1
     #: What it is made for, the most usual first; nothing where nobody chooses it.

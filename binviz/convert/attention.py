@@ -72,7 +72,11 @@ def watch_layers(model: nn.Module, layout: Layout) -> None:
         binary = (BinaryLinear, BinaryConv2d)
         watch(
             model,
-            [[path] for path in layout.others.values() if isinstance(model.get_submodule(path), binary)],
+            [
+                [path]
+                for path in (layout.inputs | layout.others).values()
+                if isinstance(model.get_submodule(path), binary)
+            ],
         )
         return
     for root in encoder_roots(model, layout):

@@ -133,8 +133,11 @@ class _Plan:
                 self.attentions[block.attention] = binary
                 row = attention_row(name, f"{block.attention}.binary", binary, recipe)
                 self.rows[row.module] = row
-        for name, path in layout.others.items():
-            self._convert(path, name, None)
+        for name, path in (layout.inputs | layout.others).items():
+            if name not in layout.inputs:
+                self._convert(path, name, None)
+            elif recipe.input is not None:
+                self._convert(path, name, recipe.input)
         for block in layout.blocks:
             self.activations[block.name] = feed_forward_activation(self.model, block, recipe, self.layers)
 

@@ -53,6 +53,7 @@ def without_place(recipe: Recipe, layout: Layout) -> tuple[str, ...]:
     """
     placed = {
         "embedding": bool(layout.tables),
+        "input": bool(layout.inputs),
         # What a gate multiplies has both signs
         "nonneg_activation": recipe.ffn_activation == "relu"
         and any(not block.gate for block in layout.blocks),

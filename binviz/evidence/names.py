@@ -20,6 +20,7 @@ METHODS = {
     "bivit-w1a1": "BiViT",
     "bivit-mixed": "BiViT's attention",
     "bipft": "BiPFT",
+    "planes-w1a1": "bit planes before BiT",
     "bnn": "plain signs",
     "xnor": "XNOR-Net",
     "xnorpp": "XNOR-Net++",

@@ -251,6 +251,26 @@ def summary(entries: Sequence[Entry]) -> str:
     return f"{counted(len(entries), 'claim')}: {', '.join(told) or 'none was run'}."
 
 
+def verdicts(entries: Sequence[Entry], paper: str) -> list[Verdict]:
+    """Those on the claims of a paper, which is named as `Entry.paper` is."""
+    return [entry.finding.verdict for entry in entries if entry.paper == paper]
+
+
+def held(entries: Sequence[Entry], paper: str) -> str:
+    """How many of a paper's claims hold, in words; "" where none is asked.
+
+    >>> held([], "BiT")
+    ''
+    """
+    found = verdicts(entries, paper)
+    run = [verdict for verdict in found if verdict != "not run"]
+    if not run:
+        return f"{counted(len(found), 'claim')}, not run" if found else ""
+    waiting = len(found) - len(run)
+    said = f"{run.count('holds')} of {counted(len(run), 'claim')} hold here"
+    return said + (f", {waiting} not run" if waiting else "")
+
+
 def correction(entries: Sequence[Entry]) -> str:
     """Over which tests Holm's p is taken, in a sentence."""
     tests = sum(entry.tested for entry in entries)

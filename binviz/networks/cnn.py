@@ -104,14 +104,20 @@ class DigitsCNN(Network):
         self.post_init()
 
     def binviz_layout(self) -> Layout:
-        """The convolutions of the blocks become binary; the stem sees the picture itself, the head gives the answer.
+        """The convolutions of the blocks become binary, and the stem, which sees the picture itself, where a recipe
+        binarizes pictures; the head gives the answer.
 
         >>> list(DigitsCNN(DigitsCNNConfig(width=8, depth=1)).binviz_layout().others)
         ['blocks.0.conv', 'blocks.1.conv']
         """
         paths = [f"blocks.{i}.conv" for i in range(len(self.blocks))]
         stay = {"stem.0": "first layer", "head": "last layer"}
-        return Layout("small residual network", others={path: path for path in paths}, stay=stay)
+        return Layout(
+            "small residual network",
+            others={path: path for path in paths},
+            stay=stay,
+            inputs={"stem.0": "stem.0"},
+        )
 
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, **unused: object

@@ -279,7 +279,11 @@ class PackedConv2d(PackedLayer):
         parts = []
         for basis, rows in enumerate(torch.from_numpy(self._row_scales).view(-1, 1, self.out_channels, 1, 1)):
             y = self._convolve(codes, basis)
-            parts.append(y * rows * codes.scale if per_row else y * (rows * codes.scale))
+            part = y * rows * codes.scale if per_row else y * (rows * codes.scale)
+            if codes.shift is not None:
+                ones = Operand("bits", torch.ones_like(codes.values[:1], dtype=torch.bool), codes.scale)
+                part = part + codes.shift * (rows * self._convolve(ones, basis))
+            parts.append(part)
         y = _added(parts)
         if self.output_scale is not None:
             y = y * self.output_scale.view(1, -1, 1, 1)

@@ -30,25 +30,27 @@ class Operand(NamedTuple):
 
     kind: "signs", floats whose code is +1 where they are >= 0 and else -1; "bits", bool; "levels", int8 or uint8;
         "floats", codes of several bits as floats, because a nan is among them, which is no integer.
-    values: the tensor. scale: what the codes are multiplied by. planes: bits of one code.
+    values: the tensor. scale: what the codes are multiplied by. planes: bits of one code. shift: that is added, None
+    for none.
     """
 
     kind: Literal["signs", "bits", "levels", "floats"]
     values: Tensor
     scale: Tensor
     planes: int = 1
+    shift: Tensor | None = None
 
     def code(self) -> Code:
         """The same as `Binarizer.encode` gives it."""
         q = sign(self.values) if self.kind == "signs" else self.values.float()
-        return Code(q, self.scale, q.new_zeros(()))
+        return Code(q, self.scale, q.new_zeros(()) if self.shift is None else self.shift)
 
 
 def operand_of(binarizer: Binarizer, x: Tensor) -> Operand:
     """The codes and scale that `binarizer.encode(x)` gives.
 
     Args:
-        binarizer: without a shift of its values.
+        binarizer: without a shift of its values that depends on them.
         x: floats of any shape that the binarizer takes.
 
     >>> from binviz import binarizers
@@ -76,14 +78,15 @@ def operand_of(binarizer: Binarizer, x: Tensor) -> Operand:
         alpha = binarizer._guarded_alpha(moved)
         return Operand("bits", moved > alpha / 2, alpha)
     code = binarizer.encode(x)
+    shift = code.shift if binarizer.shifted else None
     if binarizer.levels == (-1, 1):
-        return Operand("signs", code.q, code.scale)
+        return Operand("signs", code.q, code.scale, shift=shift)
     if binarizer.levels == (0, 1):
-        return Operand("bits", code.q != 0, code.scale)
+        return Operand("bits", code.q != 0, code.scale, shift=shift)
     if code.q.isnan().any():
-        return Operand("floats", code.q, code.scale)
+        return Operand("floats", code.q, code.scale, shift=shift)
     integers = code.q.to(torch.int8 if binarizer.levels[0] < 0 else torch.uint8)
-    return Operand("levels", integers, code.scale, planes_of(binarizer.levels))
+    return Operand("levels", integers, code.scale, planes_of(binarizer.levels), shift)
 
 
 def planes_of(levels: tuple[int, ...]) -> int:

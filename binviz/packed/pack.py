@@ -111,9 +111,19 @@ def check_packable(model: nn.Module) -> None:
     """
     require_whole(model)
     require_binviz_attention(model)
+    pictures = {
+        id(layer.activation_binarizer) for layer in model.modules() if isinstance(layer, BinaryConv2d)
+    }
     for path, module in model.named_modules():
-        if isinstance(module, Binarizer) and module.shifted:
-            raise UserError(f"{path}: an activation whose shift depends on the batch cannot be packed")
+        if (
+            isinstance(module, Binarizer)
+            and module.shifted
+            and not (module.constant_shift and id(module) in pictures)
+        ):
+            raise UserError(
+                f"{path}: an activation whose shift depends on the batch cannot be packed, and one that is constant "
+                "only in a convolution"
+            )
     for path, layer in binary_layers(model).items():
         if layer.weight.is_meta:
             raise UserError(f"{path} has no weights yet (it is on the meta device); load them first")

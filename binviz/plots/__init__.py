@@ -38,7 +38,7 @@ from binviz.plots.summaries import (
     threshold_sweep,
 )
 from binviz.plots.tradeoff import Tradeoff, pareto, tradeoff
-from binviz.plots.training import Course, Side, claim, courses, progress
+from binviz.plots.training import Course, Side, claim, courses, progress, verdicts
 
 __all__ = [
     "Course",
@@ -91,5 +91,6 @@ __all__ = [
     "sensitivity",
     "threshold_sweep",
     "tradeoff",
+    "verdicts",
     "word_attribution",
 ]

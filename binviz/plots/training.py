@@ -12,8 +12,11 @@ from plotly.subplots import make_subplots
 
 from binviz.plots.figure import LINE, builder, describe, log_axis, sized
 from binviz.plots.figure import axis_from_chance as axis
-from binviz.plots.theme import SEQUENTIAL, strokes
+from binviz.plots.theme import GREEN, GREY, ORANGE, PURPLE, SEQUENTIAL, strokes
 from binviz.words import counted
+
+#: Of verdicts in their order; none is a network's.
+VERDICTS = (GREEN, ORANGE, PURPLE, GREY)
 
 
 class Course(NamedTuple):
@@ -166,6 +169,38 @@ class Side(NamedTuple):
     published: float = float("nan")
     paper: str = ""
     network: str = "1-bit"
+
+
+@builder
+def verdicts(papers: Sequence[str], counts: Mapping[str, Sequence[int]]) -> go.Figure:
+    """What became of the claims of each paper, as the parts of a bar.
+
+    Args:
+        papers: from top to bottom.
+        counts: verdict -> how many claims of each paper have it, the best verdict first; at most four.
+
+    >>> verdicts(["BiT", "BiViT"], {"holds": [7, 6], "weak": [7, 0], "fails": [9, 5]}).layout.meta["alt"]
+    'Claims: BiT 7 holds, 7 weak, 9 fails; BiViT 6 holds, 0 weak, 5 fails.'
+    """
+    figure = go.Figure()
+    for (verdict, each), colour in zip(counts.items(), VERDICTS, strict=False):
+        figure.add_bar(
+            x=list(each),
+            y=list(papers),
+            orientation="h",
+            name=verdict,
+            marker={"color": colour},
+            hovertemplate=f"%{{y}}: %{{x}} {verdict}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    figure.update_xaxes(title="claims (number)")
+    figure.update_yaxes(type="category", autorange="reversed")
+    sized(figure, 110 + 36 * len(papers))
+    rows = zip(papers, zip(*counts.values(), strict=True), strict=True)
+    said = [
+        f"{paper} " + ", ".join(f"{n} {v}" for n, v in zip(row, counts, strict=True)) for paper, row in rows
+    ]
+    return describe(figure, alt=f"Claims: {'; '.join(said)}.")
 
 
 @builder

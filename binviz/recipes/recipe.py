@@ -10,7 +10,17 @@ from binviz import binarizers
 from binviz.binarizers.bnn import Edge, check_edge
 from binviz.errors import UserError, near
 
-ROLES = ("weight", "embedding", "activation", "nonneg_activation", "query", "key", "value", "attention")
+ROLES = (
+    "weight",
+    "embedding",
+    "activation",
+    "nonneg_activation",
+    "query",
+    "key",
+    "value",
+    "attention",
+    "input",
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Recipe:
         keep_float: patterns of layers left alone. Patterns match canonical names ("layers.0.fc1") and
             module paths.
         version: of this format.
+        input: of pictures, in the layers that see them; None leaves these layers float.
 
     Raises:
         UserError: unknown binarizer or field value.
@@ -71,6 +82,7 @@ class Recipe:
     float_activations: tuple[str, ...] = ()
     keep_float: tuple[str, ...] = ()
     version: int = 1
+    input: Choice | None = None
 
     def __post_init__(self) -> None:
         if self.version != 1:
@@ -92,8 +104,8 @@ class Recipe:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-serialisable; `from_dict` brings it back."""
-        return asdict(self)
+        """JSON-serialisable; `from_dict` brings it back. `input` is in it where there is one."""
+        return {name: value for name, value in asdict(self).items() if name != "input" or value is not None}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:

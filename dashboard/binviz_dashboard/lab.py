@@ -43,7 +43,7 @@ WEIGHTS, ACTIVATIONS, FILE = "weights of a model", "activations of a model", "a 
 #: Card -> what its binarizers take, in the words of `Binarizer.takes`; and the input that each is made for.
 KINDS = {
     "weight": ("weight",),
-    "activation": ("activation", "nonneg_activation"),
+    "activation": ("activation", "nonneg_activation", "input"),
     "attention": ("probs", "scores"),
 }
 NATURAL = {
@@ -52,6 +52,7 @@ NATURAL = {
     "nonneg_activation": "ReLU output",
     "probs": "softmax rows",
     "scores": "normal",
+    "input": "uniform",
 }
 
 

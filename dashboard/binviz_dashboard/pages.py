@@ -17,6 +17,7 @@ PAGES = {
     "robustness": ("Robustness", ":material/foggy:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
     "evidence": ("Evidence", ":material/fact_check:"),
+    "field": ("The field", ":material/menu_book:"),
     "yours": ("Your model", ":material/upload_file:"),
 }
 if FILLER not in zoo.names() or not gaps.SHIPPED.exists():

@@ -28,6 +28,8 @@ NAMES = [
     "dorefa-threshold",
     "fda",
     "fda-threshold",
+    "planes-w1a1",
+    "planes-w1a1-17",
     "reactnet",
     "reactnet-threshold",
     "recu",
@@ -65,6 +67,7 @@ def test_every_field_survives_json():
         estimator_rank=3,
         float_activations=("*.fc1",),
         keep_float=("pooler", "layers.0.*"),
+        input=Choice("bit-planes", {"greys": 17}),
     )
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 

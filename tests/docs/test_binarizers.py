@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from binviz import binarizers
+from binviz.binarizers.curve import curve
+from binviz.plots.thumbnail import corners
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -34,18 +36,18 @@ def test_each_has_its_picture():
         assert path.stat().st_size < 10_000
 
 
-def test_a_curve_is_the_classes_own(drawing):
-    x, value, gradient = drawing.curves("bnn")
+def test_a_curve_is_the_classes_own():
+    x, value, gradient = curve("bnn")
     assert (value == np.where(x >= 0, 1, -1)).all() and (gradient == (abs(x) <= 1)).all()
-    x, value, _ = drawing.curves("row-threshold")
+    x, value, _ = curve("row-threshold")
     assert (value == (x >= 0.3)).all()
 
 
-def test_a_picture_bends_where_its_curve_does(drawing):
+def test_a_picture_bends_where_its_curve_does():
     x = np.linspace(-1, 1, 201)
-    kept = drawing.corners(x, abs(x))
+    kept = corners(x, abs(x))
     assert x[kept].round(9).tolist() == [-1, 0, 1]
-    assert drawing.corners(x, 3 * x + 1).tolist() == [0, 200]
+    assert corners(x, 3 * x + 1).tolist() == [0, 200]
 
 
 def test_links_lead_somewhere():

@@ -109,6 +109,10 @@ FIGURES = {
         chance=10.2,
         severity=3,
     ),
+    "verdicts": lambda: plots.verdicts(
+        ["BiT", "Bit-plane input layer"],
+        {"holds": [7, 0], "weak": [7, 1], "fails": [9, 0], "not run": [0, 39]},
+    ),
     "tradeoff": lambda: plots.tradeoff(
         [
             plots.Tradeoff("float", 60.0, 89.2, 87.0, 91.1, network="float", about="872 sentences"),
