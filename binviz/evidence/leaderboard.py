@@ -9,8 +9,9 @@ $$\sqrt{\frac{\sum_t w_t \mathbb{E}_t^2[r]}{\sum_t w_t}},$$
 where $\mathbb{E}_t$ weighs the networks of a task, and a task counts as the heaviest of them does.
 
 How sure it is, `DRAWS` draws say (the bootstrap, Efron 1979): each takes the examples of a column anew, the same ones
-for all rows as in `binviz.evidence.claims`, and of every cell with several seeds the seeds anew. With one seed, what
-another one would change is not seen.
+for all rows, and of every cell with several seeds the seeds anew. With one seed, what another one would change is not
+seen. A lead is settled where it keeps its sign in 95 % of the draws and `exchanged` finds it at 5 %, which is the test
+of `binviz.evidence.claims` for several columns: draws alone make too much of a few examples.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from binviz.errors import UserError
 from binviz.evidence.claims import ACCURACY
-from binviz.evidence.noise import LEVEL, Floats
+from binviz.evidence.noise import FLIPS, LEVEL, Floats, wilson
 from binviz.evidence.runs import Run, each_example
 
 FLOAT = "float"
@@ -44,14 +45,17 @@ class Board:
     """What is on record of every row on every column.
 
     rows: float first. runs: (row, name of column) -> the runs of all seeds, failed ones too. accuracy: (rows, columns),
-    mean over seeds, NaN where none was run or one failed. draws: (DRAWS, rows, columns) likewise, NaN also where a run
-    has no bit for each of the column's examples.
+    mean over seeds, NaN where none was run or one failed. half: of its 95 % interval over examples and seeds. right:
+    of each column (rows, examples), the mean over seeds. draws: (DRAWS, rows, columns) accuracies. These three are NaN
+    also where a run has no bit for each of the column's examples.
     """
 
     columns: tuple[Column, ...]
     rows: tuple[str, ...]
     runs: Mapping[tuple[str, str], tuple[Run, ...]]
     accuracy: Floats
+    half: Floats
+    right: tuple[Floats, ...]
     draws: Floats
 
     @property
@@ -113,16 +117,21 @@ def board(records: Mapping[tuple[str, int], Run], rows: Iterable[str], columns: 
         for row in rows
         for column in columns
     }
-    usable = {key: () if any(run.failed for run in there) else there for key, there in found.items()}
-    accuracy = np.full((len(rows), len(columns)), np.nan)
+    accuracy, half = np.full((2, len(rows), len(columns)), np.nan)
     draws = np.full((DRAWS, len(rows), len(columns)), np.nan)
+    right = []
     for j, column in enumerate(columns):
-        cells = [usable[row, column.name] for row in rows]
-        draws[..., j] = _draw(cells, np.random.default_rng(j))
-        for i, there in enumerate(cells):
-            if there:
-                accuracy[i, j] = fmean(run.metrics[ACCURACY] for run in there)
-    return Board(columns, rows, found, accuracy, draws)
+        cells = [found[row, column.name] for row in rows]
+        cells = [() if any(run.failed for run in runs) else runs for runs in cells]
+        bits = _bits(cells)
+        right.append(np.array([seeds.mean(axis=0) for seeds in bits]))
+        draws[..., j] = _draw(bits, np.random.default_rng(j))
+        for i, runs in enumerate(cells):
+            if runs:
+                values = [run.metrics[ACCURACY] for run in runs]
+                accuracy[i, j] = fmean(values)
+                half[i, j] = _half(values, right[j][i])
+    return Board(columns, rows, found, accuracy, half, tuple(right), draws)
 
 
 def weights_at_first(board: Board) -> list[float]:
@@ -168,8 +177,8 @@ def score(kept: Floats, columns: Sequence[Column], weights: Sequence[float], pla
 def ranking(board: Board, weights: Sequence[float], plain: bool = False) -> list[Ranked]:
     """The rows that have every column that counts, the best first; `incomplete` has the others.
 
-    From the top down, rows share a rank with the first of them as long as the 95 % interval of the difference contains
-    0. The intervals are not corrected for their number.
+    From the top down, rows share a rank with the first of them until its lead is settled. The tests are not corrected
+    for their number.
 
     Args:
         board: of `board`.
@@ -183,14 +192,47 @@ def ranking(board: Board, weights: Sequence[float], plain: bool = False) -> list
     rest = sorted((i for i in range(1, len(board.rows)) if np.isfinite(scores[i])), key=lambda i: -scores[i])
     found: list[Ranked] = []
     while rest:
-        ahead = [_interval(drawn[:, rest[0]] - drawn[:, i])[0] > 0 for i in rest]
-        ties = ahead.index(True) if True in ahead else len(rest)
+        ties = 1
+        while ties < len(rest) and not (
+            _interval(drawn[:, rest[0]] - drawn[:, rest[ties]])[0] > 0
+            and exchanged(board, rest[0], rest[ties], weights, plain) < LEVEL
+        ):
+            ties += 1
         first, last = len(found) + 1, len(found) + ties
         found += [
             Ranked(board.rows[i], float(scores[i]), *_interval(drawn[:, i]), first, last) for i in rest[:ties]
         ]
         rest = rest[ties:]
     return found
+
+
+def exchanged(board: Board, i: int, j: int, weights: Sequence[float], plain: bool = False) -> float:
+    """Two-sided p of the difference of two rows' scores, NaN where the examples do not allow a test.
+
+    If the rows were alike, the answers of both to any example could be exchanged: how often does a random exchange give
+    scores as far apart? On one column that is McNemar's test; with several seeds an example's answer is their mean.
+
+    Args:
+        board: of `board`.
+        i, j: numbers of the rows.
+        weights, plain: as `score` takes them.
+    """
+    random, counting = np.random.default_rng(0), np.asarray(weights) > 0
+    apart = np.zeros((1 + FLIPS, len(board.columns)))
+    for k in np.flatnonzero(counting):
+        ahead = board.right[k][i] - board.right[k][j]
+        if not np.isfinite(ahead).all():
+            return float("nan")
+        sizes, numbers = np.unique(np.abs(ahead[ahead != 0]).round(9), return_counts=True)
+        signs = 2 * random.binomial(numbers, 0.5, size=(FLIPS, len(numbers))) - numbers
+        apart[0, k], apart[1:, k] = ahead.mean(), signs @ sizes / len(ahead)
+    middle = (board.accuracy[i] + board.accuracy[j]) / 2
+    above, below = (
+        score((middle + side * apart / 2) / board.accuracy[0], board.columns, weights, plain)
+        for side in (1, -1)
+    )
+    leads = np.abs(above - below)
+    return float((leads >= leads[0] * (1 - 1e-9)).mean())
 
 
 def incomplete(board: Board, weights: Sequence[float]) -> dict[str, dict[str, str]]:
@@ -203,32 +245,43 @@ def incomplete(board: Board, weights: Sequence[float]) -> dict[str, dict[str, st
     return {row: why for row, why in lacking.items() if why}
 
 
-def _draw(cells: Sequence[Sequence[Run]], random: np.random.Generator) -> Floats:
-    """Accuracies (DRAWS, cells) of one column, examples and seeds drawn anew."""
-    bits = [[each_example(run) for run in runs] for runs in cells]
-    first = next((each for seeds in bits for each in seeds if each is not None), np.empty(0))
-    examples = len(first)
-    right = [
+def _bits(cells: Sequence[Sequence[Run]]) -> list[Floats]:
+    """Of each cell (seeds, examples), 1 where right; NaN where a run has no bit for each example of the column."""
+    found = [[each_example(run) for run in runs] for runs in cells]
+    examples = next((len(each) for seeds in found for each in seeds if each is not None), 1)
+    return [
         np.array(seeds, float)
         if seeds and all(each is not None and each.dtype == bool and len(each) == examples for each in seeds)
         else np.full((1, examples), np.nan)
-        for seeds in bits
+        for seeds in found
     ]
-    if not examples:
-        return np.full((DRAWS, len(cells)), np.nan)
-    every = np.concatenate(right).T
+
+
+def _draw(bits: Sequence[Floats], random: np.random.Generator) -> Floats:
+    """Accuracies (DRAWS, cells) of one column, examples and seeds drawn anew."""
+    every = np.concatenate(bits).T
+    examples = len(every)
     means = np.array(
         [
-            np.bincount(random.integers(examples, size=examples), minlength=examples) @ every
+            np.bincount(random.integers(examples, size=examples), minlength=examples) @ every / examples
             for _ in range(DRAWS)
         ]
     )
-    found, end = np.empty((DRAWS, len(cells))), 0
-    for i, seeds in enumerate(right):
-        start, end = end, end + len(seeds)
-        times = random.multinomial(len(seeds), [1 / len(seeds)] * len(seeds), size=DRAWS)
-        found[:, i] = (means[:, start:end] * times).sum(axis=1) / (examples * len(seeds))
+    found, end = np.empty((DRAWS, len(bits))), 0
+    for i, seeds in enumerate(map(len, bits)):
+        start, end = end, end + seeds
+        times = random.multinomial(seeds, [1 / seeds] * seeds, size=DRAWS)
+        found[:, i] = (means[:, start:end] * times).sum(axis=1) / seeds
     return found
+
+
+def _half(values: Sequence[float], right: Floats) -> float:
+    """Half of the 95 % interval of a mean over seeds: Wilson's over examples, and what seeds differ by."""
+    if not np.isfinite(right).all():
+        return float("nan")
+    low, high = wilson(fmean(values), len(right))
+    of_seeds = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    return float(np.hypot((high - low) / 2, of_seeds))
 
 
 def _mean(kept: Floats, weight: Floats) -> Floats:

@@ -45,7 +45,8 @@ def show(controls: DeltaGenerator) -> None:
     with asked:
         weights = ask_weights(board)
     found = leaderboard.ranking(board, weights, score == PLAIN) if any(weights) else []
-    head.markdown(f"#### {state.plain(tracks.summary(found, leaderboard.incomplete(board, weights)))}")
+    said = state.sentence(tracks.summary(found, leaderboard.incomplete(board, weights)))
+    head.markdown(f"#### {state.plain(said)}")
     with drawn:
         ranks(board, found, score, weights)
     if columns == NETWORKS:
@@ -61,15 +62,17 @@ def nothing(board: Board) -> None:
     st.info(
         f"The leaderboard is of {counted(len(board.rows) - 1, 'operator')} on "
         f"{counted(len(board.columns), 'network')} ({', '.join(map(tracks.title, board.columns))}). "
-        "It is of the records in the package; this makes them, all or some:",
+        "It shows the records in `binviz/evidence/runs`; this makes them, all or some:",
         icon=":material/leaderboard:",
     )
-    st.code(f"{COMMAND}\n{COMMAND} --cell 'digits-cnn.*'", language=None)
+    st.code(f"{COMMAND}\n{COMMAND} --cell 'digits-cnn.*'", language=None, wrap_lines=True)
 
 
 def ask_weights(board: Board) -> list[float]:
-    """One for each column, 0 where nothing was run."""
+    """One for each column, 0 where nothing was run; nothing is asked where one alone was."""
     weights, open_ = leaderboard.weights_at_first(board), tracks.with_runs(board)
+    if len(open_) == 1:
+        return weights
     st.markdown("**How much does each network count?**")
     with st.container(horizontal=True, gap="medium", key="weights-of-columns"):
         for j, column in enumerate(board.columns):
@@ -112,7 +115,7 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
         table,
         hide_index=True,
         key="leaderboard",
-        height=38 + 35 * len(table),
+        height="content",
         on_select=partial(pick, rows, titles),
         selection_mode="single-cell",
         column_config={
@@ -125,8 +128,9 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
     )
     what = "Share of the float network's accuracy" if share else "Accuracy"
     st.caption(
-        f"{what} in %, ± half of the 95 % interval over draws of the examples, and of the seeds where there are "
-        "several, whose number stands in parentheses. With one seed, what another one would change is not seen. "
+        f"{what} in %, ± half of its 95 % interval over the examples, and over the seeds where there are several: then "
+        "their number stands in parentheses. With one seed, what another one would change is not seen. An operator of "
+        f"yours is printed beside these by `{COMMAND} --operator my.py:MyBinarizer`. "
         "Click a number for its run, or choose it:"
     )
     words = {
@@ -185,17 +189,22 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
     st.dataframe(
         table,
         hide_index=True,
-        height=38 + 35 * len(table),
+        height="content",
         column_config={"operator": st.column_config.TextColumn(pinned=True, width=110)}
         | {name: st.column_config.TextColumn(alignment="right") for name in table.columns[1:]},
         alt="Operators with BiBench's overall metrics.",
     )
-    st.caption(
-        f"Over {', '.join(map(tracks.title, used))}, each counted once. Training: minutes of one core with the search, "
-        "and what the rate changes; float was not trained at several rates, so the ratios to it, which the formula "
-        "asks for, are not formed. Corruption: gaps that are not above 0 cannot be divided by and are left out. "
-        + (f"Not measured here: {', '.join(left)}." if left else "")
-    )
+    said = [f"Over {', '.join(map(tracks.title, used))}, each counted once."]
+    if "training" not in left:
+        said.append(
+            "Training: minutes of one core with the search, and what the rate changes; float was not trained at "
+            "several rates, so the ratios to it, which the formula asks for, are not formed."
+        )
+    if "corruption" not in left:
+        said.append("Corruption: gaps that are not above 0 cannot be divided by and are left out.")
+    if left:
+        said.append(f"Not measured here: {', '.join(left)}.")
+    st.caption(" ".join(said))
 
 
 def formulas() -> None:

@@ -47,8 +47,8 @@ HEADS = (
     "theory (times)",
 )
 RULE = (
-    "From the top down, operators share a rank with the first of them as long as the 95 % interval of their difference "
-    "contains 0: such a lead is not settled."
+    "From the top down, operators share a rank with the first of them until its lead is settled: the paired test of "
+    "Claims finds it at 5 %, and it keeps its sign in 95 % of the draws of examples and seeds."
 )
 
 
@@ -136,12 +136,12 @@ def number(board: Board, row: str, of: Column, share: bool = False) -> str:
     i, j = board.rows.index(row), board.columns.index(of)
     if why := board.lacks(row, of):
         return why
-    values, drawn = (board.kept, board.drawn) if share else (board.accuracy, board.draws)
-    if not np.isfinite(values[i, j]):
+    whole = board.accuracy[0, j] if share else 1.0
+    if not np.isfinite(whole):
         return "no float network"
-    spread = 196 * drawn[:, i, j].std()
+    value, half = (100 * each[i, j] / whole for each in (board.accuracy, board.half))
     seeds = len(board.runs[row, of.name])
-    told = f"{100 * values[i, j]:.1f}" + (f" ±{spread:.1f}" if spread > 0 else "")
+    told = f"{value:.1f}" + (f" ±{half:.1f}" if np.isfinite(half) else "")
     return told + (f" ({seeds})" if seeds > 1 else "")
 
 

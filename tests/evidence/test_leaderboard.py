@@ -1,12 +1,13 @@
 """The leaderboard against definitions in single numbers: scores, ties, what failed and what is not there."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from binviz.errors import UserError
-from binviz.evidence import leaderboard, overall
+from binviz.evidence import leaderboard, noise, overall
 from binviz.evidence.leaderboard import Column
 from binviz.evidence.runs import Run, correct_bits
 
@@ -105,13 +106,56 @@ def test_weights_decide_who_leads():
     assert [each.row for each in leaderboard.ranking(found, [0, 0.5, 3])] == ["bad", "good"]
 
 
-def test_the_error_of_a_cell_is_of_examples_and_of_seeds():
+def test_an_interval_is_of_examples_and_of_seeds():
     cells = {"c.float": first(1.0), "c.good": first(0.8), "c.bad": [first(0.0), first(1.0)]}
     found = board(cells, ("good", "bad"), COLUMNS[2:])
+    assert found.accuracy[:, 0].tolist() == [1.0, 0.8, 0.5]
     good, bad = found.draws[:, 1:, 0].std(axis=0)
     assert good == pytest.approx(math.sqrt(0.8 * 0.2 / 200), rel=0.15)
     assert bad == pytest.approx(math.sqrt(0.5 / 4), rel=0.15)  # two of 0 and 1, drawn anew
-    assert found.accuracy[:, 0].tolist() == [1.0, 0.8, 0.5]
+    perfect, good, bad = found.half[:, 0]
+    assert 0 < perfect == pytest.approx((1 - noise.wilson(1.0, 200)[0]) / 2)
+    assert good == pytest.approx((noise.wilson(0.8, 200)[1] - noise.wilson(0.8, 200)[0]) / 2)
+    assert bad > 1.96 * 0.5  # of 0 and 1, whose standard error is a half
+
+
+def test_an_exchange_on_one_column_is_mcnemar_s_test():
+    """Five examples that only one of two has right are too few to settle anything, whatever draws say; six are not."""
+    for only in (5, 6):
+        cells = {"c.float": first(1.0), "c.good": first(0.9), "c.bad": first(0.9 - only / 200)}
+        found = board(cells, ("good", "bad"), COLUMNS[2:])
+        assert np.quantile(found.draws[:, 1, 0] - found.draws[:, 2, 0], 0.025) > 0
+        expected = noise.mcnemar(found.right[0][1] - found.right[0][2])
+        assert leaderboard.exchanged(found, 1, 2, [1]) == pytest.approx(expected, abs=0.007)
+        assert [each.rank for each in leaderboard.ranking(found, [1])] == (
+            ["1–2"] * 2 if only == 5 else ["1", "2"]
+        )
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_exchange_is_a_random_swap_of_every_example_of_all_columns(plain):
+    """Against all swaps, one by one, of two rows with two seeds on two columns."""
+    random = np.random.default_rng(3)
+    shown = COLUMNS[1:]
+    cells = {f"{c.name}.float": first(1.0, 6) for c in shown}
+    for c in shown:
+        cells |= {
+            f"{c.name}.{row}": [random.random(6) < p for _ in "ab"]
+            for row, p in (("good", 0.9), ("bad", 0.4))
+        }
+    found = board(cells, ("good", "bad"), shown)
+    weights, leads = [1.0, 2.0], []
+    for swaps in itertools.product([False, True], repeat=12):
+        swapped = np.array(swaps).reshape(2, 6)
+        one, other = [], []
+        for right, swap in zip(found.right, swapped, strict=True):
+            one.append(np.where(swap, right[2], right[1]).mean())
+            other.append(np.where(swap, right[1], right[2]).mean())
+        score = [leaderboard.score(np.array(each), shown, weights, plain) for each in (one, other)]
+        leads.append(abs(score[0] - score[1]))
+    expected = np.mean(np.array(leads) >= leads[0] * (1 - 1e-9))
+    assert 0 < expected < 1
+    assert leaderboard.exchanged(found, 1, 2, weights, plain) == pytest.approx(expected, abs=0.015)
 
 
 def test_what_failed_or_was_not_run_has_no_score_and_says_why():
@@ -145,3 +189,4 @@ def test_nothing_is_settled_about_a_run_on_other_examples_or_without_a_bit_for_e
     assert found.accuracy[2, 0] == 0.1 and np.isnan(found.draws[:, 2]).all()
     ranks = leaderboard.ranking(found, [1])
     assert [each.rank for each in ranks] == ["1–2", "1–2"] and math.isnan(ranks[1].low)
+    assert math.isnan(leaderboard.exchanged(found, 1, 2, [1])) and math.isnan(found.half[2, 0])
