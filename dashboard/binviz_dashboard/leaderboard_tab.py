@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 from binviz import plots
 from binviz.evidence import leaderboard, names
 from binviz.evidence.leaderboard import Board, Ranked
-from binviz.evidence.robustness import records as corrupted
 from binviz.words import counted
 from binviz_dashboard import cache, charts, recorded, runs_tab, state, tracks
 
@@ -183,7 +182,7 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
         return
     rows = tracks.order(board, found)[1:]
     table, left = tracks.overview(
-        cache.matrix(), rows, used, corrupted(), lambda row: cache.theory(row, used)
+        cache.matrix(), rows, used, tracks.corrupted(), lambda row: cache.theory(row, used)
     )
     st.markdown("#### BiBench's tracks")
     st.dataframe(
@@ -199,6 +198,10 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
         said.append(
             "Training: minutes of one core with the search, and what the rate changes; float was not trained at "
             "several rates, so the ratios to it, which the formula asks for, are not formed."
+        )
+    if "inference" not in left:
+        said.append(
+            "Inference: one answer at a time on one thread, and bytes; 1 is as float, below 1 is worse."
         )
     if "corruption" not in left:
         said.append("Corruption: gaps that are not above 0 cannot be divided by and are left out.")

@@ -13,20 +13,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from binviz import costs, plots, zoo
+from binviz import costs, plots
 from binviz.bench import tradeoffs
-from binviz.evidence import leaderboard, names, overall
+from binviz.evidence import leaderboard, names, overall, robustness
 from binviz.evidence.leaderboard import FLOAT, Board, Column, Ranked
 from binviz.evidence.robustness import Robustness
-from binviz.evidence.runs import Run
+from binviz.evidence.runs import Run, runs
 from binviz.experiments import bibench
 from binviz.experiments.bibench import Network
 from binviz.experiments.cells import Records
 from binviz.training.augment import HELD_OUT
 from binviz.words import counted
 
-#: Networks without convolutions and attention.
-MLPS = ("mixer", "pointnet")
+#: Kinds of networks, or tasks with a usual one, without convolutions and attention.
+MLPS = {"mixer", "points"}
 #: Track -> its formula.
 TRACKS: dict[str, Callable[..., float]] = {
     "learning task": overall.task,
@@ -42,9 +42,11 @@ HEADS = (
     "learning task (% of float)",
     "architecture (% of float)",
     "corruption (%)",
-    "training (minutes)",
-    "training: spread over rates (points)",
+    "training (1 as float)",
+    "training: minutes",
+    "training: spread over settings (points)",
     "theory (times)",
+    "inference (times)",
 )
 RULE = (
     "From the top down, operators share a rank with the first of them until its lead is settled: the paired test of "
@@ -53,18 +55,29 @@ RULE = (
 
 
 class Matrix(NamedTuple):
-    """What is on record of `bibench`: its records, and the leaderboard of them."""
+    """What is on record of `bibench`: its records, the leaderboard of them, and cell -> what its network costs here.
+
+    The last are records of `binviz.bench.efficiency`.
+    """
 
     records: Records
     board: Board
+    costs: Mapping[str, Run]
 
 
 def read() -> Matrix:
     """The matrix as it is on record."""
     records = bibench.EXPERIMENT.records()
     return Matrix(
-        records, leaderboard.board(records, bibench.EXPERIMENT.compared, map(column, bibench.NETWORKS))
+        records,
+        leaderboard.board(records, bibench.EXPERIMENT.compared, map(column, bibench.NETWORKS)),
+        {run.cell: run for run in runs(experiment="efficiency")},
     )
+
+
+def corrupted() -> dict[str, Robustness]:
+    """Model -> its record under corruptions: bundled ones, and the matrix's own."""
+    return robustness.records() | robustness.records(bibench.EXPERIMENT.name)
 
 
 def column(network: Network) -> Column:
@@ -73,7 +86,7 @@ def column(network: Network) -> Column:
     >>> column(bibench.NETWORKS[0])
     Column(name='digits-cnn', task='digits', kind='CNN')
     """
-    kind = "transformer" if network.attends else "MLP" if network.architecture in MLPS else "CNN"
+    kind = "transformer" if network.attends else "MLP" if {network.task, network.kind} & MLPS else "CNN"
     return Column(network.name, network.task, kind)
 
 
@@ -81,7 +94,7 @@ def title(of: Column) -> str:
     """A column for a person.
 
     >>> [title(column(network)) for network in bibench.NETWORKS[:3]]
-    ['digits CNN', 'digits ViT', 'SST-2']
+    ['digits CNN', 'spoken digits', 'generated solids']
     """
     architecture = of.name.removeprefix(of.task).removeprefix("-")
     return " ".join(filter(None, (names.TASKS.get(of.task, of.task), names.network_title(architecture))))
@@ -205,20 +218,49 @@ def minutes(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None
     return total / 60
 
 
-def spread(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
-    """Points: standard deviation of the accuracy over the rates of the search, mean over networks and seeds.
+def spreads(matrix: Matrix, row: str, of: Column) -> list[float]:
+    """Standard deviation of the held-out accuracy over the settings that a row was tried under, for each seed.
 
-    None where a rate failed or was not tried.
+    A seed in which one of them failed or was not tried is left out.
     """
     found = []
-    for each in columns:
-        for run in _of_cell(matrix, f"{each.name}.{row}"):
-            runs = [matrix.records.get((cell, run.seed)) for cell in _search(each, row)]
-            values = [tried.metrics[HELD_OUT] for tried in runs if tried and not tried.failed]
-            if not values or len(values) < len(runs):
-                return None
+    for seed in {seed for name, seed in matrix.records if name == f"{of.name}.{row}"}:
+        cells = [f"{of.name}.{row}.{suffix}" for suffix in (*bibench.SEARCHED, *bibench.OTHERS)]
+        runs = [matrix.records.get((cell, seed)) for cell in cells]
+        values = [run.metrics[HELD_OUT] for run in runs if run and not run.failed]
+        if len(values) == len(cells):
             found.append(pstdev(values))
-    return 100 * fmean(found) if found else None
+    return found
+
+
+def spread(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
+    """Points: the mean of `spreads` over networks and seeds; None where a network has none."""
+    found = [spreads(matrix, row, each) for each in columns]
+    return 100 * fmean(fmean(each) for each in found) if all(found) else None
+
+
+def training(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
+    """`overall.training` over the networks of which both parts are known, of float too; None without any.
+
+    Its seconds are those of a step. Where no setting changed anything, its spread cannot be divided by.
+    """
+    values = []
+    for each in columns:
+        run, ours, floats = (
+            matrix.costs.get(f"{each.name}.{row}"),
+            *(spreads(matrix, name, each) for name in (row, FLOAT)),
+        )
+        if run and ours and floats and fmean(ours) > 0:
+            step = run.metrics["step_seconds"], run.metrics["step_seconds_float"]
+            values.append((*step, fmean(ours), fmean(floats)))
+    return overall.training(*zip(*values, strict=True)) if values else None
+
+
+def inference(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
+    """`overall.inference` over the networks that were measured; None without any. One machine, several networks."""
+    parts = ("answer_seconds", "answer_seconds_float", "bytes", "bytes_float")
+    known = [run for each in columns if (run := matrix.costs.get(f"{each.name}.{row}"))]
+    return overall.inference(*([run.metrics[name] for run in known] for name in parts)) if known else None
 
 
 def corruption(
@@ -272,9 +314,11 @@ def overview(
             f"{100 * over(board, row, columns, by_task):.1f}" if complete else None,
             f"{100 * over(board, row, columns, by_kind):.1f}" if complete else None,
             robust and f"{100 * robust[0]:.1f}" + (f" without {robust[1]}" if robust[1] else ""),
+            _written(training(matrix, row, columns), 2),
             _written(minutes(matrix, row, columns)),
             _written(spread(matrix, row, columns)),
             _written(theory(row)),
+            _written(inference(matrix, row, columns)),
         )
         line = {head: value for head, value in zip(HEADS, values, strict=True) if value is not None}
         lines.append(line)
@@ -298,8 +342,8 @@ def formula(track: str) -> str:
     return blocks.replace("It hides", "**It hides**")
 
 
-def _written(value: float | None) -> str | None:
-    return None if value is None else f"{value:.1f}"
+def _written(value: float | None, digits: int = 1) -> str | None:
+    return None if value is None else f"{value:.{digits}f}"
 
 
 def _search(of: Column, row: str) -> list[str]:
@@ -312,8 +356,7 @@ def _of_cell(matrix: Matrix, cell: str) -> list[Run]:
 
 
 def _corrupted(known: Mapping[str, Robustness], name: str) -> Robustness | None:
-    """The record of a cell's model; a bundled model that only has the same name is another one."""
-    record = known.get(name)
-    if record is None or name not in zoo.names() or bibench.EXPERIMENT.cell(name).bundled == name:
+    """The record of a cell's first model, or of the bundled one that is the cell's."""
+    if record := known.get(f"{name}.seed0"):
         return record
-    return None if record.model_sha256 == zoo.describe(name).sha256 else record
+    return known.get(name) if bibench.EXPERIMENT.cell(name).bundled == name else None

@@ -20,7 +20,7 @@ ROWS = {"float": 0.95, "reactnet": 0.9, "bireal": 0.89, "bnn": 0.5}
 def record(name, share, seed=0, failed=""):
     cell = bibench.EXPERIMENT.cell(name)
     right = np.random.default_rng([seed, len(name)]).permutation(np.arange(200) < share * 200)
-    metric = HELD_OUT if ".lr-" in name else "accuracy"
+    metric = HELD_OUT if cell.augment else "accuracy"
     measured = (
         {} if failed else {"metrics": {metric: share}, "predictions": correct_bits(right), "examples": 200}
     )
@@ -35,7 +35,11 @@ def record(name, share, seed=0, failed=""):
 
 def matrix(records):
     columns = map(tracks.column, bibench.NETWORKS)
-    return tracks.Matrix(records, leaderboard.board(records, bibench.EXPERIMENT.compared, columns))
+    return tracks.Matrix(records, leaderboard.board(records, bibench.EXPERIMENT.compared, columns), {})
+
+
+def column(name):
+    return next(tracks.column(each) for each in bibench.NETWORKS if each.name == name)
 
 
 @pytest.fixture
@@ -127,13 +131,10 @@ def test_tracks_are_a_table_with_what_is_not_measured_named(visit, partly):
 
 
 def test_tracks_are_their_definitions(partly):
-    columns = list(partly.board.columns[:1])
+    columns = [column("digits-cnn")]
     assert tracks.minutes(partly, "reactnet", columns) == pytest.approx(4 * 30.0 * 2 / 60)
     assert tracks.minutes(partly, "bnn", columns) is None
-    assert tracks.spread(partly, "reactnet", columns) is None  # the second seed has no search
-    del partly.records["digits-cnn.reactnet", 1]
-    assert tracks.spread(partly, "reactnet", columns) == pytest.approx(100 * pstdev([0.7, 0.8, 0.9]))
-    two = list(partly.board.columns[:2])
+    two = [column("digits-cnn"), column("digits-vit")]
     ratios = [(np.mean([0.9, 0.92]) / 0.95), 0.9 / 0.95]
     by_task = tracks.over(partly.board, "reactnet", two, ["digits", "digits"])
     assert by_task == pytest.approx(np.mean(ratios))
@@ -141,27 +142,53 @@ def test_tracks_are_their_definitions(partly):
     assert by_kind == pytest.approx(overall.quadratic_mean(ratios))
 
 
-def test_corruption_is_of_a_cell_s_own_record_and_of_gaps_above_0(partly):
-    columns = list(partly.board.columns[:2])
+def test_training_and_inference_are_their_definitions(partly):
+    columns, settings = [column("digits-cnn")], (*bibench.SEARCHED, *bibench.OTHERS)
+    assert tracks.spread(partly, "reactnet", columns) is None  # two settings were not tried
+    for row, shares in (("reactnet", (0.8, 0.7, 0.9, 0.5, 0.8)), ("float", (0.9, 0.9, 0.8, 0.7, 0.9))):
+        for suffix, share in zip(settings, shares, strict=True):
+            partly.records.update(record(f"digits-cnn.{row}.{suffix}", share))
+    ours, floats = pstdev([0.8, 0.7, 0.9, 0.5, 0.8]), pstdev([0.9, 0.9, 0.8, 0.7, 0.9])
+    assert tracks.spread(partly, "reactnet", columns) == pytest.approx(100 * ours)
+    assert tracks.spread(partly, "reactnet", [*columns, column("digits-vit")]) is None
+    assert (
+        tracks.training(partly, "reactnet", columns) is tracks.inference(partly, "reactnet", columns) is None
+    )
+    metrics = {
+        "answer_seconds": 2.0,
+        "answer_seconds_float": 1.0,
+        "step_seconds": 4.0,
+        "step_seconds_float": 1.0,
+    }
+    metrics |= {"bytes": 10.0, "bytes_float": 200.0}
+    costs = {
+        "digits-cnn.reactnet": Run("efficiency", "digits-cnn.reactnet", 0, {}, "", {}, metrics, 1.0, "03")
+    }
+    measured = partly._replace(costs=costs)
+    found = tracks.training(measured, "reactnet", columns)
+    assert found == pytest.approx(np.sqrt((0.25**2 + (floats / ours) ** 2) / 2))
+    found = tracks.inference(measured, "reactnet", columns)
+    assert found == pytest.approx(np.sqrt((0.5**2 + 20**2) / 2))
 
-    def under(name, clean, sha256="", **right):
-        return Robustness(name, sha256, "digits", {}, 200, 0.1, 0, clean, right, 1.0)
+
+def test_corruption_is_of_a_cell_s_own_record_and_of_gaps_above_0(partly):
+    columns = [column("digits-cnn"), column("digits-vit")]
+
+    def under(name, clean, **right):
+        return Robustness(name, "", "digits", {}, 200, 0.1, 0, clean, right, 1.0)
 
     known = {
         "digits-cnn.float": under("digits-cnn.float", 190, fog=[170] * 5, blur=[190] * 5, dust=[150] * 5),
-        "digits-cnn.bnn": under(
-            "digits-cnn.bnn", 150, fog=[110] * 5, blur=[100] * 5, dust=[130, 130, 130, 110, 150]
+        "digits-cnn.bnn.seed0": under(
+            "digits-cnn.bnn.seed0", 150, fog=[110] * 5, blur=[100] * 5, dust=[130, 130, 130, 110, 150]
         ),
+        "digits-cnn.reactnet": under("digits-cnn.reactnet", 180, fog=[100] * 5),  # bundled, another model
     }
     value, left = tracks.corruption(partly.board, known, "bnn", columns)
     assert left == 1 and value == pytest.approx(
         overall.robust([0.75], [[0.55], [0.65]], [0.95], [[0.85], [0.75]])
     )
     assert tracks.corruption(partly.board, known, "reactnet", columns) is None
-    bundled = tracks.zoo.describe("digits-cnn.reactnet").sha256
-    for sha256, there in ((bundled, False), ("", True)):
-        mine = {"digits-cnn.reactnet": under("digits-cnn.reactnet", 180, sha256, fog=[100] * 5)}
-        assert (tracks.corruption(partly.board, known | mine, "reactnet", columns) is not None) is there
 
 
 def test_what_a_track_saves_is_counted_as_the_page_trade_offs_counts_it():
