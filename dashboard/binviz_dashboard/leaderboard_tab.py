@@ -181,9 +181,7 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
     if not used:
         return
     rows = tracks.order(board, found)[1:]
-    table, left = tracks.overview(
-        cache.matrix(), rows, used, tracks.corrupted(), lambda row: cache.theory(row, used)
-    )
+    table, where = tracks.overview(cache.matrix(), rows, used, lambda row, on: cache.theory(row, tuple(on)))
     st.markdown("#### BiBench's tracks")
     st.dataframe(
         table,
@@ -194,20 +192,12 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
         alt="Operators with BiBench's overall metrics.",
     )
     said = [f"Over {', '.join(map(tracks.title, used))}, each counted once."]
-    if "training" not in left:
-        said.append(
-            "Training: the formula, with the seconds of a step; minutes of one core with the search; and what five "
-            "settings of rate, optimizer and schedule change, on few held-out examples."
-        )
-    if "inference" not in left:
-        said.append(
-            "Inference: one answer at a time on one thread, and bytes; 1 is as float, below 1 is worse."
-        )
-    if "corruption" not in left:
-        said.append("Corruption: gaps that are not above 0 cannot be divided by and are left out.")
-    if left:
-        said.append(f"Not measured here: {', '.join(left)}.")
-    st.caption(" ".join(said))
+    for track, on in where.items():
+        if len(on) < len(used):
+            said.append(f"{track.capitalize()}: only over {', '.join(map(tracks.title, on))}.")
+    said += [text for track, text in tracks.ABOUT.items() if track in where]
+    left = [track for track in tracks.TRACKS if track not in where]
+    st.caption(" ".join(said) + f" Not measured here: {', '.join(left)}." * bool(left))
 
 
 def formulas() -> None:

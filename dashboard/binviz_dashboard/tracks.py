@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
@@ -15,18 +16,18 @@ import pandas as pd
 
 from binviz import costs, plots
 from binviz.bench import tradeoffs
-from binviz.evidence import leaderboard, names, overall, robustness
+from binviz.evidence import leaderboard, names, overall, robustness, runs
 from binviz.evidence.leaderboard import FLOAT, Board, Column, Ranked
 from binviz.evidence.robustness import Robustness
-from binviz.evidence.runs import Run, runs
+from binviz.evidence.runs import Run
 from binviz.experiments import bibench
 from binviz.experiments.bibench import Network
 from binviz.experiments.cells import Records
 from binviz.training.augment import HELD_OUT
 from binviz.words import counted
 
-#: Kinds of networks, or tasks with a usual one, without convolutions and attention.
-MLPS = {"mixer", "points"}
+#: Networks without convolutions and attention: the mixer, and PointNet.
+MLPS = ("digits-mixer", "points")
 #: Track -> its formula.
 TRACKS: dict[str, Callable[..., float]] = {
     "learning task": overall.task,
@@ -36,18 +37,26 @@ TRACKS: dict[str, Callable[..., float]] = {
     "theory": overall.complexity,
     "inference": overall.inference,
 }
-#: Of the table of tracks, with units.
-HEADS = (
-    "operator",
-    "learning task (% of float)",
-    "architecture (% of float)",
-    "corruption (%)",
-    "training (1 as float)",
-    "training: minutes",
-    "training: spread over settings (points)",
-    "theory (times)",
-    "inference (times)",
-)
+#: What the table of tracks has -> its unit.
+HEADS = {
+    "learning task": "% of float",
+    "architecture": "% of float",
+    "corruption": "%",
+    "training": "%",
+    "theory": "times",
+    "inference": "times",
+    "training with search": "minutes",
+    "spread over settings": "points",
+}
+#: Some of them -> what is behind the number.
+ABOUT = {
+    "corruption": "A corruption that costs nothing cannot be divided by, and is left out.",
+    "training": "Training: seconds of a step, and the spread over settings.",
+    "training with search": "Minutes are those of one core, for a seed on all these networks.",
+    "spread over settings": "Settings: three rates, another optimizer, another schedule.",
+}
+#: Of rows whose spread is asked for.
+SETTINGS = (*bibench.SEARCHED, *bibench.OTHERS)
 RULE = (
     "From the top down, operators share a rank with the first of them until its lead is settled: the paired test of "
     "Claims finds it at 5 %, and it keeps its sign in 95 % of the draws of examples and seeds."
@@ -55,29 +64,30 @@ RULE = (
 
 
 class Matrix(NamedTuple):
-    """What is on record of `bibench`: its records, the leaderboard of them, and cell -> what its network costs here.
+    """What is on record of `bibench`.
 
-    The last are records of `binviz.bench.efficiency`.
+    records: its own. board: the leaderboard of them. corrupted: cell -> record under corruptions. costs: cell -> record
+    of `binviz.bench.efficiency`.
     """
 
     records: Records
     board: Board
+    corrupted: Mapping[str, Robustness]
     costs: Mapping[str, Run]
 
 
 def read() -> Matrix:
-    """The matrix as it is on record."""
+    """The matrix as it is on record, what is there for one seed alone for the first of them."""
     records = bibench.EXPERIMENT.records()
-    return Matrix(
-        records,
-        leaderboard.board(records, bibench.EXPERIMENT.compared, map(column, bibench.NETWORKS)),
-        {run.cell: run for run in runs(experiment="efficiency")},
-    )
-
-
-def corrupted() -> dict[str, Robustness]:
-    """Model -> its record under corruptions: bundled ones, and the matrix's own."""
-    return robustness.records() | robustness.records(bibench.EXPERIMENT.name)
+    board = leaderboard.board(records, bibench.EXPERIMENT.compared, map(column, bibench.NETWORKS))
+    bundled = robustness.records()
+    corrupted = {
+        cell.name: bundled[cell.bundled] for cell in bibench.EXPERIMENT.cells if cell.bundled in bundled
+    }
+    for name, record in reversed(robustness.records("bibench").items()):
+        corrupted[name.partition(".seed")[0]] = record
+    costs = {run.cell: run for run in reversed(list(runs.runs(experiment="efficiency")))}
+    return Matrix(records, board, corrupted, costs)
 
 
 def column(network: Network) -> Column:
@@ -86,15 +96,15 @@ def column(network: Network) -> Column:
     >>> column(bibench.NETWORKS[0])
     Column(name='digits-cnn', task='digits', kind='CNN')
     """
-    kind = "transformer" if network.attends else "MLP" if {network.task, network.kind} & MLPS else "CNN"
+    kind = "transformer" if network.attends else "MLP" if network.name in MLPS else "CNN"
     return Column(network.name, network.task, kind)
 
 
 def title(of: Column) -> str:
     """A column for a person.
 
-    >>> [title(column(network)) for network in bibench.NETWORKS[:3]]
-    ['digits CNN', 'spoken digits', 'generated solids']
+    >>> [title(column(network)) for network in bibench.NETWORKS[:2]]
+    ['digits CNN', 'spoken digits']
     """
     architecture = of.name.removeprefix(of.task).removeprefix("-")
     return " ".join(filter(None, (names.TASKS.get(of.task, of.task), names.network_title(architecture))))
@@ -197,9 +207,11 @@ def theory(row: str, columns: Sequence[Column]) -> float | None:
     return costs.om_comp(found) if found and len(found) == len(counts) else None
 
 
-def over(board: Board, row: str, columns: Sequence[Column], group: Sequence[str]) -> float:
-    """`overall.task` of the accuracies in some columns, of which each belongs to a group."""
+def over(board: Board, row: str, columns: Sequence[Column], group: Sequence[str]) -> float | None:
+    """`overall.task` of the accuracies in some columns, of which each belongs to a group; None where one is missing."""
     i, js = board.rows.index(row), [board.columns.index(each) for each in columns]
+    if not np.isfinite(board.kept[i, js]).all():
+        return None
     parts = [[j for j, each in zip(js, group, strict=True) if each == name] for name in dict.fromkeys(group)]
     return overall.task(
         [board.accuracy[i, part] for part in parts], [board.accuracy[0, part] for part in parts]
@@ -210,7 +222,8 @@ def minutes(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None
     """Of one core, for a seed with its search on all these networks; None where a record is missing."""
     total = 0.0
     for each in columns:
-        cells = [f"{each.name}.{row}", *_search(each, row)]
+        cell = bibench.EXPERIMENT.cell(f"{each.name}.{row}")
+        cells = [cell.name, *map(cell.name_of, cell.search)]
         seeds = [_of_cell(matrix, cell) for cell in cells]
         if not all(seeds):
             return None
@@ -218,113 +231,101 @@ def minutes(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None
     return total / 60
 
 
-def spreads(matrix: Matrix, row: str, of: Column) -> list[float]:
-    """Standard deviation of the held-out accuracy over the settings that a row was tried under, for each seed.
+def spreads(matrix: Matrix, row: str, columns: Sequence[Column]) -> list[float]:
+    """Standard deviation of the accuracy over the settings that were tried, of every network, the mean over seeds.
 
-    A seed in which one of them failed or was not tried is left out.
+    Nothing where one failed or was not tried.
     """
     found = []
-    for seed in {seed for name, seed in matrix.records if name == f"{of.name}.{row}"}:
-        cells = [f"{of.name}.{row}.{suffix}" for suffix in (*bibench.SEARCHED, *bibench.OTHERS)]
-        runs = [matrix.records.get((cell, seed)) for cell in cells]
-        values = [run.metrics[HELD_OUT] for run in runs if run and not run.failed]
-        if len(values) == len(cells):
-            found.append(pstdev(values))
+    for each in columns:
+        tried = [_of_cell(matrix, f"{each.name}.{row}.{suffix}") for suffix in SETTINGS]
+        seeds = set.intersection(*({run.seed for run in cell} for cell in tried))
+        if not seeds or any(run.failed for cell in tried for run in cell):
+            return []
+        by_seed = [
+            [run.metrics[HELD_OUT] for cell in tried for run in cell if run.seed == seed] for seed in seeds
+        ]
+        found.append(fmean(map(pstdev, by_seed)))
     return found
 
 
 def spread(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
-    """Points: the mean of `spreads` over networks and seeds; None where a network has none."""
-    found = [spreads(matrix, row, each) for each in columns]
-    return 100 * fmean(fmean(each) for each in found) if all(found) else None
+    """The mean of `spreads`; None where there are none."""
+    found = spreads(matrix, row, columns)
+    return fmean(found) if found else None
 
 
 def training(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
-    """`overall.training` over the networks of which both parts are known, of float too; None without any.
-
-    Its seconds are those of a step. Where no setting changed anything, its spread cannot be divided by.
-    """
-    values = []
-    for each in columns:
-        run, ours, floats = (
-            matrix.costs.get(f"{each.name}.{row}"),
-            *(spreads(matrix, name, each) for name in (row, FLOAT)),
-        )
-        if run and ours and floats and fmean(ours) > 0:
-            step = run.metrics["step_seconds"], run.metrics["step_seconds_float"]
-            values.append((*step, fmean(ours), fmean(floats)))
-    return overall.training(*zip(*values, strict=True)) if values else None
+    """`overall.training`: seconds of a step, and the spread over settings; None where either is missing, or is 0."""
+    steps = [_cost(matrix, row, columns, f"step_seconds{of}") for of in ("", "_float")]
+    of_row, of_float = (spreads(matrix, name, columns) for name in (row, FLOAT))
+    if not (all(steps) and of_row and of_float and all(of_row)):
+        return None
+    return overall.training(*steps, of_row, of_float)
 
 
 def inference(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
-    """`overall.inference` over the networks that were measured; None without any. One machine, several networks."""
-    parts = ("answer_seconds", "answer_seconds_float", "bytes", "bytes_float")
-    known = [run for each in columns if (run := matrix.costs.get(f"{each.name}.{row}"))]
-    return overall.inference(*([run.metrics[name] for run in known] for name in parts)) if known else None
+    """`overall.inference`: seconds of an answer, and bytes; None where they were not measured."""
+    found = [
+        _cost(matrix, row, columns, f"{what}{of}")
+        for what in ("answer_seconds", "bytes")
+        for of in ("", "_float")
+    ]
+    return overall.inference(*found) if all(found) else None
 
 
-def corruption(
-    board: Board, known: Mapping[str, Robustness], row: str, columns: Sequence[Column]
-) -> tuple[float, int] | None:
-    """`overall.robust` over the networks of which float and the row have a record, and how many gaps are left out.
+def corruption(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
+    """`overall.robust` for networks whose inputs are corrupted in different ways; None where a record is missing.
 
-    A gap that is not above 0 cannot be divided by.
+    A gap that is not above 0 cannot be divided by: that corruption of that network is left out.
     """
     gaps: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    left = 0
     for each in columns:
-        floats, bits = (_corrupted(known, f"{each.name}.{name}") for name in (FLOAT, row))
+        floats, bits = (matrix.corrupted.get(f"{each.name}.{name}") for name in (FLOAT, row))
         if floats is None or bits is None:
-            continue
+            return None
         for name in floats.right.keys() & bits.right.keys():
             gap_float, gap = ((one.clean - fmean(one.right[name])) / one.examples for one in (floats, bits))
             if min(gap_float, gap) > 0:
                 gaps[name].append((gap_float, gap))
-            else:
-                left += 1
-    if not gaps:
-        return None
     above, below = ([[pair[side] for pair in pairs] for pairs in gaps.values()] for side in (0, 1))
-    return overall.task(above, below), left
+    return overall.task(above, below) if gaps else None
 
 
 def overview(
     matrix: Matrix,
     rows: Sequence[str],
     columns: Sequence[Column],
-    known: Mapping[str, Robustness],
-    theory: Callable[[str], float | None],
-) -> tuple[pd.DataFrame, list[str]]:
-    """The tracks of which something is known, a row an operator, and the names of those that were not measured here.
+    theory: Callable[[str, Sequence[Column]], float | None] = theory,
+) -> tuple[pd.DataFrame, dict[str, list[Column]]]:
+    """The tracks of which something is known, a row an operator, and over which networks each is: those of which
+    any operator has it. Another operator, which lacks it on one of them, has none.
 
     Args:
+        matrix: of `read`.
         rows: operators, the float network not among them.
         columns: those that count.
-        known: model -> its record under corruptions.
-        theory: of a row, see the function of that name.
+        theory: the function of that name, or one that remembers.
     """
-    board = matrix.board
-    lines = []
-    for row in rows:
-        complete = not any(board.lacks(row, each) for each in columns)
-        by_task, by_kind = ([getattr(each, part) for each in columns] for part in ("task", "kind"))
-        robust = corruption(board, known, row, columns)
-        values = (
-            names.method(row),
-            f"{100 * over(board, row, columns, by_task):.1f}" if complete else None,
-            f"{100 * over(board, row, columns, by_kind):.1f}" if complete else None,
-            robust and f"{100 * robust[0]:.1f}" + (f" without {robust[1]}" if robust[1] else ""),
-            _written(training(matrix, row, columns), 2),
-            _written(minutes(matrix, row, columns)),
-            _written(spread(matrix, row, columns)),
-            _written(theory(row)),
-            _written(inference(matrix, row, columns)),
-        )
-        line = {head: value for head, value in zip(HEADS, values, strict=True) if value is not None}
-        lines.append(line)
-    heads = [head for head in HEADS if any(head in line for line in lines)]
-    found = pd.DataFrame(lines, columns=heads).fillna("")
-    return found, [track for track in TRACKS if not any(head.startswith(track) for head in heads)]
+    known: list[Callable[[str, Sequence[Column]], float | None]] = [
+        lambda row, on: over(matrix.board, row, on, [each.task for each in on]),
+        lambda row, on: over(matrix.board, row, on, [each.kind for each in on]),
+        partial(corruption, matrix),
+        partial(training, matrix),
+        theory,
+        partial(inference, matrix),
+        partial(minutes, matrix),
+        partial(spread, matrix),
+    ]
+    found, where = {"operator": [names.method(row) for row in rows]}, {}
+    for (head, unit), track in zip(HEADS.items(), known, strict=True):
+        on = [each for each in columns if any(track(row, [each]) is not None for row in rows)]
+        values = [track(row, on) if on else None for row in rows]
+        if any(value is not None for value in values):
+            where[head] = on
+            times = 1 if unit in ("times", "minutes") else 100
+            found[f"{head} ({unit})"] = ["" if value is None else f"{times * value:.1f}" for value in values]
+    return pd.DataFrame(found), where
 
 
 def formula(track: str) -> str:
@@ -342,21 +343,11 @@ def formula(track: str) -> str:
     return blocks.replace("It hides", "**It hides**")
 
 
-def _written(value: float | None, digits: int = 1) -> str | None:
-    return None if value is None else f"{value:.{digits}f}"
-
-
-def _search(of: Column, row: str) -> list[str]:
-    cell = bibench.EXPERIMENT.cell(f"{of.name}.{row}")
-    return [cell.name_of(each) for each in cell.search]
-
-
 def _of_cell(matrix: Matrix, cell: str) -> list[Run]:
     return [run for (name, _), run in matrix.records.items() if name == cell]
 
 
-def _corrupted(known: Mapping[str, Robustness], name: str) -> Robustness | None:
-    """The record of a cell's first model, or of the bundled one that is the cell's."""
-    if record := known.get(f"{name}.seed0"):
-        return record
-    return known.get(name) if bibench.EXPERIMENT.cell(name).bundled == name else None
+def _cost(matrix: Matrix, row: str, columns: Sequence[Column], metric: str) -> list[float]:
+    """Of every network, nothing where one was not measured."""
+    found = [matrix.costs.get(f"{each.name}.{row}") for each in columns]
+    return [run.metrics[metric] for run in found if run] if all(found) else []

@@ -35,11 +35,7 @@ def record(name, share, seed=0, failed=""):
 
 def matrix(records):
     columns = map(tracks.column, bibench.NETWORKS)
-    return tracks.Matrix(records, leaderboard.board(records, bibench.EXPERIMENT.compared, columns), {})
-
-
-def column(name):
-    return next(tracks.column(each) for each in bibench.NETWORKS if each.name == name)
+    return tracks.Matrix(records, leaderboard.board(records, bibench.EXPERIMENT.compared, columns), {}, {})
 
 
 @pytest.fixture
@@ -128,69 +124,77 @@ def test_tracks_are_a_table_with_what_is_not_measured_named(visit, partly):
     assert table.loc["ReActNet", "theory (times)"] == "42.0"
     assert table.loc["plain signs", "learning task (% of float)"] == ""
     assert "Not measured here: corruption, training, inference." in said(app)
+    assert "Training with search: only over digits CNN." in said(app)
 
 
 def test_tracks_are_their_definitions(partly):
-    columns = [column("digits-cnn")]
-    assert tracks.minutes(partly, "reactnet", columns) == pytest.approx(4 * 30.0 * 2 / 60)
-    assert tracks.minutes(partly, "bnn", columns) is None
-    two = [column("digits-cnn"), column("digits-vit")]
-    ratios = [(np.mean([0.9, 0.92]) / 0.95), 0.9 / 0.95]
-    by_task = tracks.over(partly.board, "reactnet", two, ["digits", "digits"])
+    columns = {column.name: column for column in partly.board.columns}
+    cnn, vit = columns["digits-cnn"], columns["digits-vit"]
+    assert tracks.minutes(partly, "reactnet", [cnn]) == pytest.approx(4 * 30.0 * 2 / 60)
+    assert tracks.minutes(partly, "bnn", [cnn]) is None
+    ratios = [np.mean([0.9, 0.92]) / 0.95, 0.9 / 0.95]
+    by_task = tracks.over(partly.board, "reactnet", [cnn, vit], ["digits", "digits"])
     assert by_task == pytest.approx(np.mean(ratios))
-    by_kind = tracks.over(partly.board, "reactnet", two, ["CNN", "transformer"])
+    by_kind = tracks.over(partly.board, "reactnet", [cnn, vit], ["CNN", "transformer"])
     assert by_kind == pytest.approx(overall.quadratic_mean(ratios))
+    assert tracks.over(partly.board, "bnn", [cnn, vit], ["CNN", "transformer"]) is None
 
 
-def test_training_and_inference_are_their_definitions(partly):
-    columns, settings = [column("digits-cnn")], (*bibench.SEARCHED, *bibench.OTHERS)
-    assert tracks.spread(partly, "reactnet", columns) is None  # two settings were not tried
-    for row, shares in (("reactnet", (0.8, 0.7, 0.9, 0.5, 0.8)), ("float", (0.9, 0.9, 0.8, 0.7, 0.9))):
-        for suffix, share in zip(settings, shares, strict=True):
-            partly.records.update(record(f"digits-cnn.{row}.{suffix}", share))
-    ours, floats = pstdev([0.8, 0.7, 0.9, 0.5, 0.8]), pstdev([0.9, 0.9, 0.8, 0.7, 0.9])
-    assert tracks.spread(partly, "reactnet", columns) == pytest.approx(100 * ours)
-    assert tracks.spread(partly, "reactnet", [*columns, column("digits-vit")]) is None
-    assert (
-        tracks.training(partly, "reactnet", columns) is tracks.inference(partly, "reactnet", columns) is None
-    )
+def test_training_is_of_a_step_and_of_the_spread_over_all_settings(partly):
+    cnn = [column for column in partly.board.columns if column.name == "digits-cnn"]
+    assert tracks.spread(partly, "reactnet", cnn) is None  # two settings were not tried
+    records = dict(partly.records)
+    for row, shares in (("reactnet", [0.8, 0.7, 0.9, 0.6, 0.8]), ("float", [0.9, 0.9, 0.9, 0.8, 0.9])):
+        for suffix, share in zip(tracks.SETTINGS, shares, strict=True):
+            records |= record(f"digits-cnn.{row}.{suffix}", share)
     metrics = {
-        "answer_seconds": 2.0,
-        "answer_seconds_float": 1.0,
-        "step_seconds": 4.0,
-        "step_seconds_float": 1.0,
+        "step_seconds": 0.2,
+        "step_seconds_float": 0.1,
+        "answer_seconds": 0.01,
+        "answer_seconds_float": 0.02,
     }
-    metrics |= {"bytes": 10.0, "bytes_float": 200.0}
-    costs = {
-        "digits-cnn.reactnet": Run("efficiency", "digits-cnn.reactnet", 0, {}, "", {}, metrics, 1.0, "03")
-    }
-    measured = partly._replace(costs=costs)
-    found = tracks.training(measured, "reactnet", columns)
-    assert found == pytest.approx(np.sqrt((0.25**2 + (floats / ours) ** 2) / 2))
-    found = tracks.inference(measured, "reactnet", columns)
-    assert found == pytest.approx(np.sqrt((0.5**2 + 20**2) / 2))
-
-
-def test_corruption_is_of_a_cell_s_own_record_and_of_gaps_above_0(partly):
-    columns = [column("digits-cnn"), column("digits-vit")]
-
-    def under(name, clean, **right):
-        return Robustness(name, "", "digits", {}, 200, 0.1, 0, clean, right, 1.0)
-
-    known = {
-        "digits-cnn.float": under("digits-cnn.float", 190, fog=[170] * 5, blur=[190] * 5, dust=[150] * 5),
-        "digits-cnn.bnn.seed0": under(
-            "digits-cnn.bnn.seed0", 150, fog=[110] * 5, blur=[100] * 5, dust=[130, 130, 130, 110, 150]
-        ),
-        "digits-cnn.reactnet": under("digits-cnn.reactnet", 180, fog=[100] * 5),  # bundled, another model
-    }
-    value, left = tracks.corruption(partly.board, known, "bnn", columns)
-    assert left == 1 and value == pytest.approx(
-        overall.robust([0.75], [[0.55], [0.65]], [0.95], [[0.85], [0.75]])
+    metrics |= {"bytes": 100.0, "bytes_float": 3000.0}
+    costs = {"digits-cnn.reactnet": Run("efficiency", "digits-cnn.reactnet", 0, {}, "", {}, metrics, 1.0)}
+    found = partly._replace(records=records, costs=costs)
+    spreads = [pstdev([0.8, 0.7, 0.9, 0.6, 0.8]), pstdev([0.9, 0.9, 0.9, 0.8, 0.9])]
+    assert tracks.spread(found, "reactnet", cnn) == pytest.approx(spreads[0])
+    assert tracks.training(found, "reactnet", cnn) == pytest.approx(
+        overall.quadratic_mean([0.5, spreads[1] / spreads[0]])
     )
-    assert tracks.corruption(partly.board, known, "reactnet", columns) is None
+    assert tracks.inference(found, "reactnet", cnn) == pytest.approx(overall.quadratic_mean([2.0, 30.0]))
+    assert tracks.training(found, "bnn", cnn) is None and tracks.inference(found, "bnn", cnn) is None
+
+
+def test_corruption_is_of_gaps_above_0(partly):
+    columns = [column for column in partly.board.columns if column.name == "digits-cnn"]
+
+    def under(clean, **right):
+        return Robustness("", "", "digits", {}, 200, 0.1, 0, clean, right, 1.0)
+
+    found = partly._replace(
+        corrupted={
+            "digits-cnn.float": under(190, fog=[170] * 5, blur=[190] * 5, dust=[150] * 5),
+            "digits-cnn.bnn": under(150, fog=[110] * 5, blur=[100] * 5, dust=[130, 130, 130, 110, 150]),
+        }
+    )
+    expected = overall.robust([0.75], [[0.55], [0.65]], [0.95], [[0.85], [0.75]])
+    assert tracks.corruption(found, "bnn", columns) == pytest.approx(expected)
+    assert tracks.corruption(found, "reactnet", columns) is None
+
+
+def test_records_of_corruptions_are_the_cells_and_not_those_of_bundled_models_of_the_same_name(monkeypatch):
+    def shipped(experiment=""):
+        own = {"digits-cnn.bnn.seed0": "own", "digits-cnn.bnn.seed1": "another seed"}
+        return own if experiment else {"digits-cnn.float": "float", "digits-cnn.reactnet": "bundled"}
+
+    monkeypatch.setattr(tracks.robustness, "records", shipped)
+    found = tracks.read().corrupted
+    assert {name: found[name] for name in found if name.startswith("digits-cnn")} == {
+        "digits-cnn.float": "float", "digits-cnn.bnn": "own",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["digits-cnn", "speech", "points"])
 def test_what_a_track_saves_is_counted_as_the_page_trade_offs_counts_it(name):
-    assert 1 < tracks.theory("bnn", [column(name)]) < 64
+    columns = [tracks.column(each) for each in bibench.NETWORKS if each.name == name]
+    assert 1 < tracks.theory("bnn", columns) < 64
