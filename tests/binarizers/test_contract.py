@@ -34,6 +34,8 @@ VARIANTS = [
     ("xnor-activation", {"channel_axis": 1}),
     ("bivit-weight", {"features": 1}),
     ("recu-weight", {"features": 1}),
+    ("fdb-weight", {"features": 1}),
+    ("fdb-weight", {"gradient": "identity"}),
     ("bivit-attention", {"scale": True}),
     ("bivit-attention", {"method": "descent"}),
     ("bivit-attention", {"method": "descent", "scale": True}),

@@ -153,6 +153,8 @@ OFFICIAL = {
     "bit-w1a4": ("-", "passes", "passes", "passes"),
     "bipft-a": ("-", "passes", "passes", "passes"),
     "bipft-b": ("-", "passes", "passes", "passes"),
+    "db-llm": ("-", "-", "-", "-"),
+    "ternary": ("-", "-", "-", "-"),
     "bnn": ("passes", "passes", "blocks", "blocks"),
     "xnor": ("passes", "passes", "blocks", "blocks"),
     "dorefa": ("blocks", "blocks", "blocks", "blocks"),
