@@ -149,8 +149,8 @@ class Task:
         example_count: how many inputs there are to look at.
         pictures: what its pictures are like before a model's processing, where whoever corrupts or replaces one begins;
             None where it has no pictures.
-        fills: whether its models fill gaps: they give a logit to every word at every place, where others give one to
-            each class.
+        fills: whether its models fill gaps or write on: they give a logit to every word at every place, where others
+            give one to each class.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
