@@ -63,6 +63,7 @@ class FDBWeight(Binarizer):
     }
     scale_kind = "per_row"
     basis_count = 3
+    offset = True
     scales = ("alpha_1", "alpha_2")
 
     def __init__(self, *, features: int = 1, channel_axis: int = 0, gradient: Gradient = "window") -> None:

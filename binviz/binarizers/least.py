@@ -37,7 +37,8 @@ class Scaled(Binarizer):
     def __init__(self, inner: Binarizer, factor: float) -> None:
         super().__init__(features=inner.features, channel_axis=inner.channel_axis)
         self.inner, self.factor = inner, factor
-        self.levels, self.shifted, self.basis_count = inner.levels, inner.shifted, inner.basis_count
+        self.levels, self.shifted = inner.levels, inner.shifted
+        self.basis_count, self.offset = inner.basis_count, inner.offset
         self.scale_kind = "static" if inner.scale_kind == "none" else inner.scale_kind
 
     @property
