@@ -100,11 +100,12 @@ class FDBWeight(Binarizer):
         upper, lower = dual_signs(w.detach(), a, b)
         most = torch.maximum(a.abs(), b.abs())
 
-        def slope(scale: Tensor) -> Tensor:
-            return (w.detach().abs() <= most) / scale.where(scale != 0, 1e-8)
+        def slope(w: Tensor, scale: Tensor) -> Tensor:
+            return ((w.abs() <= most) / scale.where(scale != 0, 1e-8)).to(w)
 
-        return with_surrogate(w, upper, lambda w: slope(a).to(w)), with_surrogate(
-            w, lower, lambda w: slope(-b).to(w)
+        return (
+            with_surrogate(w, upper, lambda w: slope(w, a), inplace=True),
+            with_surrogate(w, lower, lambda w: slope(w, -b), inplace=True),
         )
 
     def _identity(self, w: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -82,9 +82,9 @@ class Stored(Binarizer):
                 "was packed, or call .eval()"
             )
         whole, scales = w.detach().long(), self.scale.view(self.basis_count, -1)
-        planes = (
-            [2 * (whole >> p & 1) - 1 for p in range(self.bit_count)] if self.bit_count > 1 else [sign(w)]
-        )
+        planes = [sign(w)]
+        if self.bit_count > 1:
+            planes = [2 * (whole >> p & 1) - 1 for p in range(self.bit_count)]
         planes += [torch.ones_like(w)] * self.offset
         return tuple(
             Code(q.to(w.dtype), self._per_channel(scale, w), w.new_zeros(()))

@@ -42,7 +42,7 @@ ROWS = (
     _row("rounded", "db-llm", "rounded to 2 bits: FDB whose scales stay", stage={"frozen": SCALES}),
     _row("db-llm", "db-llm", "FDB, and ambiguous tokens weigh more (our DAD)", AWARE),
     _row("one-bit", ONE_BIT, "signs times a row's mean magnitude"),
-    _row("ternary", recipes.get("ternary"), "-1, 0 and +1 times a scale of the row"),
+    _row("ternary", recipes.get("ternary"), "-1, 0 and 1 times a scale of the row"),
     _row(
         "db-llm.own-text",
         "db-llm",

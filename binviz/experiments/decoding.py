@@ -3,8 +3,12 @@
     python -m binviz.experiments.decoding runs-out/novels.db-llm.seed0
 
 The tokens of a prompt pass in one batch (prefill); those that are written pass one by one, with the cache of keys and
-values (generation). Beside that stand the bytes of the packed file's tensors and, of DB-LLM's two sets of {0, 1}, how
-many are 0 and how many words of 64 are all 0, which is what a product that skips such words could save.
+values (generation). A binary model that is not packed makes its weights anew each time, so it is the float model's
+record that a packed one's speed is to be compared with.
+
+Beside that stand the bytes of the packed file's tensors, and of the blocks' linears alone, since a table of words may be
+most of a small model. Of DB-LLM's two sets of {0, 1} there is how many are 0, and how many words of 64 are all 0, which
+is what a product that skips such words could save.
 """
 
 from __future__ import annotations
@@ -20,10 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import binviz
+from binviz.adapters import layout_of
 from binviz.binarizers.fdb import FDBWeight, dual_signs
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.layers import BinaryLinear
+from binviz.packed.layers import pack_layer
 from binviz.saving.packed import packed_bytes
 from binviz.tasks.causal import require_decoder
 
@@ -59,6 +65,22 @@ def zeros(model: nn.Module) -> dict[str, float]:
     words = [torch.cat(kept) for kept in found]
     shares = {f"zeros_{i}": 1 - float(each.sum()) / count for i, each in enumerate(words, 1)}
     return shares | {f"zero_words_{i}": float((each == 0).float().mean()) for i, each in enumerate(words, 1)}
+
+
+def linear_bytes(model: nn.Module) -> int:
+    """Bytes of the weights of the blocks' linears: in bits, with their scales, where they are binary.
+
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> sizes = dict(hidden_size=64, intermediate_size=64, num_attention_heads=1, num_key_value_heads=1)
+    >>> model = LlamaForCausalLM(LlamaConfig(num_hidden_layers=1, vocab_size=9, **sizes))
+    >>> before, _ = linear_bytes(model), binviz.binarize_(model, "db-llm")
+    >>> before, linear_bytes(model)  # 7 linears, 64 rows of 64: 2 words and 3 scales
+    (114688, 12544)
+    """
+    paths = [path for block in layout_of(model).blocks for path in block.linears().values()]
+    layers: list[Any] = [model.get_submodule(path) for path in paths]
+    parts = [pack_layer(each) if isinstance(each, BinaryLinear) else (each.weight,) for each in layers]
+    return sum(part.nbytes for each in parts for part in each)
 
 
 def speeds(
@@ -124,7 +146,9 @@ def measure(folder: Path, seed: int = 0) -> runs.Run:
         config={"model": cell, "prompt": PROMPT, "written": WRITTEN},
         selection="none: a trained model is measured",
         data={"prompt": "drawn"},
-        metrics=metrics | {"bytes": float(packed_bytes(model))} | zeros(model),
+        metrics=metrics
+        | {"bytes": float(packed_bytes(model)), "linear_bytes": float(linear_bytes(model))}
+        | zeros(model),
         seconds=round(time.perf_counter() - started, 1),
         code=runs.code_state(),
         machine=runs.machine(),

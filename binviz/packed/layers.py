@@ -55,7 +55,7 @@ def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     """Bits and scales of a layer's weight, on the CPU, the rows of one basis after those of the other.
 
     Returns:
-        Words uint64 (bases * rows, ceil(K/64)), but of an offset; scales float32 (bases * rows,), of static ones
+        Words uint64 (bases * rows, ceil(K/64)), none of an offset; scales float32 (bases * rows,), of static ones
         (bases,), or () of one.
     """
     with torch.no_grad():
@@ -228,11 +228,10 @@ class PackedLinear(PackedLayer):
             rows_by = None if row_scale is None else row_scale.numpy()
             y = torch.from_numpy(linear(operand, self._weights, scale[:stored], bias, row_scale=rows_by))
         if not one:
-            parts = [*y.view(len(y), -1, self.out_features).unbind(1)]
+            parts = [*y.view(len(y), stored // self.out_features, self.out_features).unbind(1)]
             if self.offset:
-                part = codes.code().q.reshape(len(y), -1).sum(-1, keepdim=True) * torch.from_numpy(
-                    scale[stored:]
-                )
+                total = codes.code().q.reshape(-1, self.in_features).sum(-1, keepdim=True)
+                part = total * torch.from_numpy(scale[stored:])
                 parts.append(part if row_scale is None else part * row_scale[:, None])
             y = _added(parts)
         if self.output_scale is not None:
