@@ -226,7 +226,7 @@ def pretrain(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bit, bivit, bipft, bibench or edge.")],
+    experiment: Annotated[str, typer.Argument(help="bit, bivit, bipft, bibench, edge or dbllm.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),
@@ -272,7 +272,7 @@ def reproduce(
 
 @app.command()
 def claims(
-    paper: Annotated[str, typer.Option(help="Only of BiT, BiBERT, BiViT, BiPFT, or 'asked here'.")] = "",
+    paper: Annotated[str, typer.Option(help="Only of BiT, BiViT, another paper, or 'asked here'.")] = "",
     verdict: Annotated[str, typer.Option(help="Only those that: holds, weak, fails, or 'not run'.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Everything that is known, as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also judge by the run records of this folder.")] = None,
@@ -309,7 +309,7 @@ def figures(
 def evaluate(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
     task: Annotated[
-        str | None, typer.Option(help="digits, words or a GLUE task, where the name does not say.")
+        str | None, typer.Option(help="digits, words, novels or a GLUE task, where the name does not say.")
     ] = None,
     packed: Annotated[bool, typer.Option("--packed", help="Run a binary model on bits.")] = False,
 ) -> None:

@@ -60,7 +60,7 @@ def scan(
         | relative_l2 | norm of the error over norm of the tensor | none, 0 = equal |
         | sqnr_db | signal to quantization noise | dB |
         | cosine | of the angle between tensor and binarized tensor | none, 1 = same direction |
-        | sign_balance | share of positive codes | 0 to 1, 0.5 = balanced |
+        | sign_balance | share of positive codes, of all bases | 0 to 1, 0.5 = balanced |
         | code_entropy_bits | entropy of the codes | bits |
 
         The measures are those of `binviz.analysis.metrics`; a tensor with a NaN or an infinity has nan. What was left
@@ -148,11 +148,11 @@ def _rows(
 
 @torch.no_grad()
 def _measured(weight: Tensor, binarizer: str) -> dict[str, float]:
-    code = get(binarizer, features=weight.shape[0], channel_axis=0).encode(weight)
-    plane = _plane(weight, code.decode())
+    made = get(binarizer, features=weight.shape[0], channel_axis=0)
+    plane = _plane(weight, made(weight))
     if plane is None:
         return dict.fromkeys(_MEASURES, nan)
-    q = code.q.to(torch.int8).numpy()
+    q = torch.stack([code.q.to(torch.int8) for code in made.bases(weight)]).numpy()
     of_pair = (measure(*plane) for measure in (metrics.relative_l2, metrics.sqnr_db, metrics.cosine))
     return dict(zip(_MEASURES, (*of_pair, float((q > 0).mean()), metrics.code_entropy(q)), strict=True))
 

@@ -79,7 +79,7 @@ def changed_signs(start: nn.Module, model: nn.Module, recipe: str | Recipe) -> p
                 "name": name,
                 "layer": int(number),
                 "path": path,
-                "weights": layer.weight_binarizer.basis_count * layer.weight.numel(),
+                "weights": layer.weight_binarizer.bit_count * layer.weight.numel(),
                 "changed": int(np.bitwise_count(words ^ others).sum()),
             }
         )

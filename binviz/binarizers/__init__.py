@@ -9,10 +9,12 @@ from binviz.binarizers import dorefa as dorefa
 from binviz.binarizers import elastic as elastic
 from binviz.binarizers import fda as fda
 from binviz.binarizers import planes as planes
+from binviz.binarizers import fdb as fdb
 from binviz.binarizers import reactnet as reactnet
 from binviz.binarizers import recu as recu
 from binviz.binarizers import row_threshold as row_threshold
 from binviz.binarizers import stored as stored
+from binviz.binarizers import ternary as ternary
 from binviz.binarizers import xnor as xnor
 from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
 from binviz.binarizers.conformance import ConformanceError, check_binarizer

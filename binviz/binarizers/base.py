@@ -150,6 +150,8 @@ class Binarizer(nn.Module):
     constant_shift: bool = False
     #: How many codes a weight is the sum of.
     basis_count: int = 1
+    #: Whether the last of them is ones, of which a packed file keeps the scale alone.
+    offset: bool = False
     #: What it is made for, the most usual first; nothing where nobody chooses it.
     takes: tuple[Takes, ...] = ("activation",)
     #: Bounds, labels and conditions of its options, see `binviz.binarizers.options`.
@@ -175,6 +177,17 @@ class Binarizer(nn.Module):
         (1, 4)
         """
         return (len(self.levels) - 1).bit_length()
+
+    @property
+    def bit_count(self) -> int:
+        """How many bits each number of a weight is stored as.
+
+        >>> from binviz import binarizers
+        >>> fdb = binarizers.get("fdb-weight")
+        >>> fdb.basis_count, fdb.bit_count
+        (3, 2)
+        """
+        return self.basis_count - self.offset
 
     @property
     def has_started(self) -> bool:
@@ -204,7 +217,7 @@ class Binarizer(nn.Module):
 
         Each has a scale for each row, or one, and no shift: a shift c is a basis of ones with the scale c, and codes
         {0, 1} times s are signs times s/2 and ones times s/2. A method with several defines this in place of
-        `encode`, and says how many in `basis_count`.
+        `encode`, and says how many in `basis_count`; where the last one is always ones, it sets `offset`.
         """
         return (self.encode(w),)
 

@@ -131,6 +131,11 @@ def _declared(make: Make, x: Tensor) -> None:
         "declared",
         f"`bases` returns {len(codes)} codes; set basis_count = {len(codes)} on the class",
     )
+    _require(
+        not binarizer.offset or (codes[-1].q == 1).all(),
+        "declared",
+        "offset is True, but the last code of `bases` is not ones",
+    )
     for code in codes:
         scale = code.scale.detach().expand(x.shape)
         first = scale.flatten()[0]
@@ -430,7 +435,7 @@ def check_binarizer(
 
     What is checked, in order: *shape* (shape and dtype kept, from float16 to float64), *levels* (codes
     are on them), *zeros* (exact zeros of both signs), *declared* (`scale_kind`, `shifted`,
-    `basis_count`, `takes`), *weight* (of channel axis 0: a sum of signs without a shift), *forward* (is
+    `basis_count`, `offset`, `takes`), *weight* (of channel axis 0: a sum of signs without a shift), *forward* (is
     decode(encode), the same in training and in eval mode), *gradient* (reaches x, finite, not zero
     everywhere), *incoming gradient* (not edited), *parameters* (a gradient reaches every one), *effect*
     (every learned scalar or vector changes the output), *lazy* (no parameter or buffer appears in the

@@ -37,7 +37,8 @@ class Scaled(Binarizer):
     def __init__(self, inner: Binarizer, factor: float) -> None:
         super().__init__(features=inner.features, channel_axis=inner.channel_axis)
         self.inner, self.factor = inner, factor
-        self.levels, self.shifted, self.basis_count = inner.levels, inner.shifted, inner.basis_count
+        self.levels, self.shifted = inner.levels, inner.shifted
+        self.basis_count, self.offset = inner.basis_count, inner.offset
         self.scale_kind = "static" if inner.scale_kind == "none" else inner.scale_kind
 
     @property
@@ -58,7 +59,8 @@ class Scaled(Binarizer):
 def least_error(binarizer: Binarizer, x: Tensor) -> Binarizer:
     """A copy with the scales that make sum (x - y)^2 least, y what it makes of x.
 
-    What it learns it learns as it would, one scale for each row or one for all. One without any scale gets one factor
+    What it learns it learns as it would, one scale for each row or one for all; of a weight of several bases each scale
+    is multiplied by one factor. One without any scale gets one factor
     behind it; one that computes its scale from x stays as it is.
 
     Args:
@@ -76,8 +78,9 @@ def least_error(binarizer: Binarizer, x: Tensor) -> Binarizer:
     learnt = deepcopy(binarizer)
     with torch.no_grad():
         learnt(x)  # starts what starts from data
+        fit = _fit if binarizer.basis_count == 1 else _search
         for name in binarizer.scales:
-            _fit(learnt, learnt.get_parameter(name), x)
+            fit(learnt, learnt.get_parameter(name), x)
         if binarizer.scale_kind != "none":
             return learnt
         y = learnt(x).double()
@@ -111,6 +114,18 @@ def _fit(binarizer: Binarizer, scale: Tensor, x: Tensor) -> None:
             break
         least, best = error, nearer
     scale.copy_(best)
+
+
+def _search(binarizer: Binarizer, scale: Tensor, x: Tensor) -> None:
+    """Multiply a learned scale by the best of many factors, in place."""
+    start = scale.clone()
+
+    def error_of(factor: float) -> float:
+        scale.copy_(factor * start)
+        return float((x - binarizer(x)).double().square().sum())
+
+    best = min(STARTS, key=error_of)
+    scale.copy_(min((best * near for near in NEAR), key=error_of) * start)
 
 
 def _nearest(binarizer: Binarizer, x: Tensor, scale: Tensor) -> Tensor:

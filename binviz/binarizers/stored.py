@@ -32,7 +32,8 @@ class Stored(Binarizer):
         features: number of output channels.
         channel_axis: weights (out, in, ...) by default.
         per_row: the buffer `scale` is (bases * features,), else (bases,) or a scalar; ones until it is loaded.
-        bases: how many there are, 24 at most.
+        bases: how many are stored as bits, 24 at most.
+        offset: with one more basis behind them, of ones, whose scale alone is stored.
 
     Raises:
         UserError: more bases than that, or training a weight of several.
@@ -47,17 +48,24 @@ class Stored(Binarizer):
     options: ClassVar = {
         "per_row": Option("a scale for each row"),
         "bases": Option("binary weights that are added", low=1, high=MOST_BASES),
+        "offset": Option("a number for each row is added"),
     }
     scale: Tensor
 
     def __init__(
-        self, *, features: int = 1, channel_axis: int = 0, per_row: bool = True, bases: int = 1
+        self,
+        *,
+        features: int = 1,
+        channel_axis: int = 0,
+        per_row: bool = True,
+        bases: int = 1,
+        offset: bool = False,
     ) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
         self._check(bases=bases)
-        self.basis_count = bases
+        self.basis_count, self.offset = bases + offset, offset
         self.scale_kind = "per_row" if per_row else "static"
-        numbers = bases * features if per_row else bases
+        numbers = self.basis_count * features if per_row else self.basis_count
         self.register_buffer("scale", torch.ones(() if numbers == 1 and not per_row else numbers))
 
     def encode(self, x: Tensor) -> Code:
@@ -74,9 +82,13 @@ class Stored(Binarizer):
                 "was packed, or call .eval()"
             )
         whole, scales = w.detach().long(), self.scale.view(self.basis_count, -1)
+        planes = [sign(w)]
+        if self.bit_count > 1:
+            planes = [2 * (whole >> p & 1) - 1 for p in range(self.bit_count)]
+        planes += [torch.ones_like(w)] * self.offset
         return tuple(
-            Code((2 * (whole >> p & 1) - 1).to(w.dtype), self._per_channel(scales[p], w), w.new_zeros(()))
-            for p in range(self.basis_count)
+            Code(q.to(w.dtype), self._per_channel(scale, w), w.new_zeros(()))
+            for q, scale in zip(planes, scales, strict=True)
         )
 
 

@@ -106,7 +106,7 @@ def row_of(name: str, path: str, layer: nn.Module, weight: str, activation: Choi
         shape,
         weight,
         shown,
-        weights * layer.weight_binarizer.basis_count,
+        weights * layer.weight_binarizer.bit_count,
         _count(layer) - weights,
     )
 
@@ -138,7 +138,7 @@ def rows_of(
         module = model.get_submodule(path)
         bits = 0
         if isinstance(module, BinaryLayer):
-            bits = count([module.weight]) * module.weight_binarizer.basis_count
+            bits = count([module.weight]) * module.weight_binarizer.bit_count
         shared = SHARED if bits < row.weights else row.why
         converted[path] = replace(row, weights=bits, floats=count(module.parameters()), why=shared)
     for path, module in model.named_modules():

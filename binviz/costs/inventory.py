@@ -87,19 +87,19 @@ class _Inventory:
     def _binary(self, path: str, layer: Any) -> Part:
         rows, k = layer.weight.shape[0], math.prod(layer.weight.shape[1:])
         tied, new = not self._is_new(layer.weight, "parent"), self._is_new(layer.weight, "bits")
-        kind, bases = layer.weight_binarizer.scale_kind, layer.weight_binarizer.basis_count
+        kind, bits = layer.weight_binarizer.scale_kind, layer.weight_binarizer.bit_count
         own = {name: value for name, value in self._below(path).items() if not name.startswith("weight")}
         bias = [own.pop("bias")] if "bias" in own else []
         activation = getattr(layer, "activation_binarizer", None)
         embedding = isinstance(layer, BinaryEmbedding)
-        scales = bases * (rows if kind == "per_row" else 1)
-        words = bases * rows * math.ceil(k / 64) * 8
+        scales = layer.weight_binarizer.basis_count * (rows if kind == "per_row" else 1)
+        words = bits * rows * math.ceil(k / 64) * 8
         return Part(
             name=self.names.get(path, path),
             path=path,
             kind=type(layer).__name__,
             macs=self.trace.layers.get(path, 0),
-            weight_bits=bases,
+            weight_bits=bits,
             activation_bits=None if embedding else activation.bits if activation is not None else FLOAT,
             weights=rows * k if new else 0,
             rows=rows if new else 0,

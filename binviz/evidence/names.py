@@ -29,11 +29,15 @@ METHODS = {
     "reactnet": "ReActNet",
     "recu": "ReCU",
     "fda": "FDA",
+    "db-llm": "DB-LLM",
+    "ternary": "ternary weights",
+    "sign-weights": "1-bit weights",
 }
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
     "points": "generated solids", "mlm": "words in gaps",
+    "novels": "novels", "wikitext": "wikitext-2",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {
@@ -42,6 +46,7 @@ PAPERS = {
     "2211.07091": "BiViT",
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
+    "2402.11960": "DB-LLM",
 }
 ARCHITECTURES = {
     "vit": "ViT",

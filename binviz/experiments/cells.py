@@ -236,7 +236,7 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[r
         model, tokenizer = task.start(cell.architecture, seed)
     problem = task.problem(tokenizer, cell.stage.train.batch_size, seed)
     if cell.augment:
-        problem = augment.get(cell.augment)(problem, seed)
+        problem = augment.get(cell.augment)(problem, seed, model)
     config = {"teacher": cell.teacher and cell.name_of(cell.teacher), "why": cell.why}
     started = time.perf_counter()
     try:

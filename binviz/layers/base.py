@@ -5,7 +5,8 @@ With activations $x \approx q_x s_x + c$ and weights $W \approx \sum_p q_p s_p$,
 $$y = \sum_p \big( \underbrace{(q_x q_p^\top)}_{\text{integers}} \odot (s_x s_p) + c\, s_p \textstyle\sum_k q_p \big)
 + b$$
 
-Most weights have one basis. A scale of each activation row is applied after the weight's:
+Most weights have one basis. Where the activation stays float, several are added to one weight first, which takes one
+product. A scale of each activation row is applied after the weight's:
 $((q_x q_p^\top) \odot s_p) \odot s_x$. The product of small integers is exact in float32, so a packed engine that
 computes it in integers and keeps this order of the float operations gives the same numbers.
 """
@@ -101,16 +102,24 @@ class BinaryProduct(BinaryLayer):
     def product(self, x: Tensor) -> Tensor:
         """The layer's output, in x's dtype."""
         code = self.encoded(x)
+        if code is None and self.weight_binarizer.basis_count > 1:
+            y = self.sums(x, self.weight_binarizer(self.weight))
+        else:
+            y = self.sum_of_bases(x, code)
+        if self.output_scale is not None:
+            y = y * self.along(self.output_scale)
+        y = y if self.bias is None else y + self.along(self.bias)
+        return y.to(x.dtype)
+
+    def sum_of_bases(self, x: Tensor, code: Code | None) -> Tensor:
+        """Products with each basis of the weight, scaled and added up; arguments as `scaled`."""
         q = x if code is None else code.q
         bases = self.weight_binarizer.bases(self.weight)
         first, *others = (self.scaled(self.sums(q, w.q), code, w) for w in bases)
         y = first
         for part in others:
             y = y + part
-        if self.output_scale is not None:
-            y = y * self.along(self.output_scale)
-        y = y if self.bias is None else y + self.along(self.bias)
-        return y.to(x.dtype)
+        return y
 
     def encoded(self, x: Tensor) -> Code | None:
         """The activation's codes, or None where it stays float.

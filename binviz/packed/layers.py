@@ -55,11 +55,13 @@ def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     """Bits and scales of a layer's weight, on the CPU, the rows of one basis after those of the other.
 
     Returns:
-        Words uint64 (bases * rows, ceil(K/64)); scales float32 (bases * rows,), of static ones (bases,), or () of one.
+        Words uint64 (bases * rows, ceil(K/64)), none of an offset; scales float32 (bases * rows,), of static ones
+        (bases,), or () of one.
     """
     with torch.no_grad():
         codes = layer.weight_binarizer.bases(layer.weight.float())
-    words = pack_weights(torch.cat([code.q for code in codes]).flatten(1).cpu().numpy()).words
+    stored = codes[: layer.weight_binarizer.bit_count]
+    words = pack_weights(torch.cat([code.q for code in stored]).flatten(1).cpu().numpy()).words
     scales = torch.cat([_own(code.scale).reshape(-1) for code in codes])
     one = len(scales) == 1 and layer.weight_binarizer.scale_kind != "per_row"
     return torch.from_numpy(words), scales.reshape(()) if one else scales
@@ -84,6 +86,7 @@ class PackedLayer(nn.Module):
     Attributes:
         shape: of the weight; the product of all but the first number is K.
         bits, scale: as `pack_layer` gives them.
+        offset: whether the last basis is ones, which have no bits.
         bias, output_scale: float32 (rows,) or None.
         activation_binarizer: None keeps the activation float.
     """
@@ -98,7 +101,7 @@ class PackedLayer(nn.Module):
     def __init__(self, layer: BinaryLayer) -> None:
         super().__init__()
         self.place = layer.place
-        self.shape = tuple(layer.weight.shape)
+        self.shape, self.offset = tuple(layer.weight.shape), layer.weight_binarizer.offset
         bits, scale = pack_layer(layer)
         self.register_buffer("bits", bits)
         self.register_buffer("scale", scale)
@@ -115,7 +118,8 @@ class PackedLayer(nn.Module):
         bits = 1 if levels == (-1, 1) else planes_of(levels)
         self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])), bits)
         scales = self.scale.numpy().reshape(-1)
-        self._row_scales = np.repeat(scales, len(self.bits) // len(scales))
+        rows = len(self.bits) + self.offset * self.shape[0]
+        self._row_scales = np.repeat(scales, rows // len(scales))
 
     def flip_(self, words: NDArray[np.uint64]) -> None:
         """Flip the signs whose bits are 1; the same words once more undo it.
@@ -213,18 +217,23 @@ class PackedLinear(PackedLayer):
             else:
                 scale = scale * codes.scale.float().numpy()
         rows = _array(codes.values.reshape(-1, self.in_features))
-        one = len(self.bits) == self.out_features
+        one, stored = len(self._row_scales) == self.out_features, len(self.bits)
         plain = codes.kind != "floats" and self.output_scale is None and one  # the kernel ends with the bias
         if codes.kind == "floats":
-            y = torch.from_numpy(linear_weight_only(rows, self._weights, scale))
+            y = torch.from_numpy(linear_weight_only(rows, self._weights, scale[:stored]))
             y = y if row_scale is None else y.mul_(row_scale[:, None])
         else:
             operand = pack_planes(rows, codes.planes) if codes.kind == "levels" else rows
             bias = self.bias.detach().numpy() if plain and self.bias is not None else None
             rows_by = None if row_scale is None else row_scale.numpy()
-            y = torch.from_numpy(linear(operand, self._weights, scale, bias, row_scale=rows_by))
+            y = torch.from_numpy(linear(operand, self._weights, scale[:stored], bias, row_scale=rows_by))
         if not one:
-            y = _added(y.view(len(y), -1, self.out_features).unbind(1))
+            parts = [*y.view(len(y), stored // self.out_features, self.out_features).unbind(1)]
+            if self.offset:
+                total = codes.code().q.reshape(-1, self.in_features).sum(-1, keepdim=True)
+                part = total * torch.from_numpy(scale[stored:])
+                parts.append(part if row_scale is None else part * row_scale[:, None])
+            y = _added(parts)
         if self.output_scale is not None:
             y = y.mul_(self.output_scale)
         if not plain and self.bias is not None:
@@ -265,7 +274,8 @@ class PackedConv2d(PackedLayer):
 
     def _floats(self) -> Tensor:
         """The weight's codes, float32 (bases, out, in/groups, h, w)."""
-        return torch.from_numpy(unpack(self._weights)).float().view(-1, *self.shape)
+        stored = torch.from_numpy(unpack(self._weights)).float().view(-1, *self.shape)
+        return torch.cat([stored, torch.ones(1, *self.shape)]) if self.offset else stored
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H', W'); without B as well."""

@@ -4,6 +4,8 @@
     <layer>.scale   float32 (rows,) or ()       what the weight's codes are multiplied by
     everything else under its name in the model, float32 (float16 on request for float models, and for the head)
 
+Of a weight of several bases the rows of all lie under one another; of an offset, a basis of ones, only the scales.
+
 The header's metadata are JSON: format, version, config, recipe, the shapes of the packed weights (K is the
 product of all but the first number), the tokenizer. Kernel panels are not stored: they differ between
 processors. Latent weights are not stored either, so a loaded model computes the same and can be packed again,
@@ -98,7 +100,8 @@ def packed_bytes(model: nn.Module, *, half_head: bool = False) -> int:
     for path, layer in binary_layers(model).items():
         rows, k = layer.weight.shape[0], math.prod(layer.weight.shape[1:])
         scales = rows if layer.weight_binarizer.scale_kind == "per_row" else 1
-        total += layer.weight_binarizer.basis_count * (rows * math.ceil(k / 64) * 8 + scales * 4)
+        binarizer = layer.weight_binarizer
+        total += binarizer.bit_count * rows * math.ceil(k / 64) * 8 + binarizer.basis_count * scales * 4
         inside += (f"{path}.weight", f"{path}.weight_binarizer.")
     floats = {
         name: value for name, value in model.state_dict().items() if not name.startswith(inside or (" ",))
@@ -279,8 +282,9 @@ def _stored(recipe: Recipe) -> Recipe:
 
     def stored(choice: Choice) -> Choice:
         made = choice.make(features=1, channel_axis=0)
-        several = {"bases": made.basis_count} if made.basis_count > 1 else {}
-        return Choice("stored", {"per_row": made.scale_kind == "per_row"} | several)
+        several = {"bases": made.bit_count} if made.bit_count > 1 else {}
+        offset = {"offset": True} if made.offset else {}
+        return Choice("stored", {"per_row": made.scale_kind == "per_row"} | several | offset)
 
     embedding = recipe.embedding and stored(recipe.embedding)
     return replace(recipe, weight=stored(recipe.weight), embedding=embedding)

@@ -35,7 +35,51 @@ HIDDEN, MASKED, REPLACED = 0.15, 0.8, 0.1
 JUDGED, STARTING = 1024, 32
 
 
-class Sequences:
+class Stretches:
+    """Stretches of a corpus in random order, each by its number; an epoch shows every one once.
+
+    Args:
+        tokens: (n,) whole numbers, of a corpus.
+        content: tokens of a stretch.
+        seed: of the order.
+        length: of the sequence that becomes of one, for messages.
+
+    Raises:
+        UserError: the corpus is shorter than one stretch.
+
+    >>> found = Stretches(np.arange(10), 3, seed=0, length=3)
+    >>> found.per_epoch, sorted(found.stretch(k).tolist() for k in range(3))
+    (3, [[0, 1, 2], [3, 4, 5], [6, 7, 8]])
+    """
+
+    def __init__(self, tokens: NDArray[Any], content: int, seed: int, length: int) -> None:
+        self.tokens, self.content, self.seed, self.length = tokens, content, seed, length
+        self.per_epoch = len(tokens) // content if content > 1 else 0
+        if not self.per_epoch:
+            raise UserError(
+                f"the text has {len(tokens)} tokens, too few for a sequence of {length}; name a longer text"
+            )
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def stretch(self, number: int) -> NDArray[np.int64]:
+        """Stretch `number`, (content,)."""
+        epoch, place = divmod(number, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.per_epoch)
+        return self._at(int(self._order[place]))
+
+    def _at(self, place: int) -> NDArray[np.int64]:
+        start = place * self.content
+        return np.asarray(self.tokens[start : start + self.content], dtype=np.int64)
+
+    def judged(self) -> list[int]:
+        """Numbers of those that a model is judged on: at most `JUDGED`, spread over an epoch."""
+        found = np.linspace(0, self.per_epoch, min(JUDGED, self.per_epoch), endpoint=False)
+        return found.astype(int).tolist()
+
+
+class Sequences(Stretches):
     """Sequences of tokens with hidden words, each by its number.
 
     Args:
@@ -56,32 +100,15 @@ class Sequences:
         if None in marks:
             raise UserError("masked language modelling needs a tokenizer with [CLS], [SEP] and [MASK]")
         self.cls, self.sep, self.mask = marks
-        self.tokens, self.length, self.seed, self.next_sentence = tokens, length, seed, next_sentence
-        self.content = length - (3 if next_sentence else 2)
-        self.per_epoch = len(tokens) // self.content if self.content > 1 else 0
-        if not self.per_epoch:
-            raise UserError(
-                f"the text has {len(tokens)} tokens, too few for a sequence of {length}; name a longer text"
-            )
+        self.next_sentence = next_sentence
+        super().__init__(tokens, length - (3 if next_sentence else 2), seed, length)
         self.words = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
         self.is_word = np.isin(np.arange(len(tokenizer)), self.words)
-        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
-
-    def _stretch(self, number: int) -> NDArray[np.int64]:
-        epoch, place = divmod(number, self.per_epoch)
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.per_epoch)
-        return self._at(int(self._order[place]))
-
-    def _at(self, place: int) -> NDArray[np.int64]:
-        start = place * self.content
-        return np.asarray(self.tokens[start : start + self.content], dtype=np.int64)
 
     def row(self, number: int) -> dict[str, NDArray[np.int64]]:
         """Sequence `number`: input_ids (T,), positions and labels of its hidden words, and of a pair what it is."""
         rng = np.random.default_rng((self.seed, number, 1))
-        content, half = self._stretch(number), self.content // 2
+        content, half = self.stretch(number), self.content // 2
         found: dict[str, NDArray[np.int64]] = {}
         if self.next_sentence:
             other = int(rng.random() < 0.5)
@@ -152,11 +179,11 @@ def judge(model: nn.Module, sequences: Sequences, batch_size: int = 32) -> Judge
         sequences: of held-out text; at most `JUDGED` of them, spread over it.
     """
     model.eval()
-    chosen = np.linspace(0, sequences.per_epoch, min(JUDGED, sequences.per_epoch), endpoint=False).astype(int)
+    chosen = sequences.judged()
     device = next(model.parameters()).device
     logs, right, following = [], [], []
     for start in tqdm(range(0, len(chosen), batch_size), desc="evaluate", leave=False):
-        batch = sequences.batch(chosen[start : start + batch_size].tolist())
+        batch = sequences.batch(chosen[start : start + batch_size])
         batch = {name: value.to(device) for name, value in batch.items()}
         output, labels = predict(model, batch), batch["labels"]
         logits = word_logits(output)

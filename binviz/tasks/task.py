@@ -164,8 +164,8 @@ class Task:
         source: where data and start come from.
         example_count: how many inputs there are to look at.
         kind: of its inputs; None where there are no corruptions of them, or answers are not right or wrong.
-        fills: whether its models fill gaps: they give a logit to every word at every place, where others give one to
-            each class.
+        fills: whether its models fill gaps or write on: they give a logit to every word at every place, where others
+            give one to each class.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 

@@ -1,9 +1,10 @@
-"""Other batches than a task has, by name: (problem, seed) -> the same problem with those."""
+"""Other batches than a task has, by name: (problem, seed, model that starts) -> the same problem with those."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from binviz.errors import UserError
 from binviz.losses import Batch, inputs_of
 from binviz.registry import Registry
 from binviz.tasks import Judged, Problem
+from binviz.tasks.causal import require_decoder
 
-Augmentation = Callable[[Problem, int], Problem]
+Augmentation = Callable[[Problem, int, nn.Module], Problem]
 REGISTRY: Registry[Augmentation] = Registry("augmentation")
 register, get, names = REGISTRY.register, REGISTRY.get, REGISTRY.names
 #: The metric of `held_out`: no other than its own runs have it, so that nobody takes it for that of the task.
@@ -23,14 +25,14 @@ HELD_OUT = "accuracy_held_out"
 
 
 @register("held-out")
-def held_out(problem: Problem, seed: int, share: float = 0.05) -> Problem:
+def held_out(problem: Problem, seed: int, start: nn.Module | None = None, share: float = 0.05) -> Problem:
     """The first epoch's batches but the last ones, over and over, judged on these: for choosing a rate.
 
     The task's own evaluation split is not looked at.
 
     Args:
         problem: with one class an example.
-        seed: unused; the batches are the problem's.
+        seed, start: unused; the batches are the problem's.
         share: of the batches, at least one.
     """
     kept = problem.per_epoch - max(1, round(share * problem.per_epoch))
@@ -55,7 +57,7 @@ def held_out(problem: Problem, seed: int, share: float = 0.05) -> Problem:
 
 
 @register("joined")
-def joined(problem: Problem, seed: int, longest: int = 64) -> Problem:
+def joined(problem: Problem, seed: int, start: nn.Module | None = None, longest: int = 64) -> Problem:
     """Half of every batch followed by the other half, text by text; the other half stays as it is too.
 
     More kinds of text than a task has, for students that learn from their teacher alone.
@@ -65,6 +67,7 @@ def joined(problem: Problem, seed: int, longest: int = 64) -> Problem:
     Args:
         problem: of single texts, whose word pieces stand between a first and a last special one.
         seed: of the pairs.
+        start: unused.
         longest: number of word pieces after which a pair is cut.
     """
 
@@ -83,8 +86,65 @@ def joined(problem: Problem, seed: int, longest: int = 64) -> Problem:
     return replace(problem, batch_of=batch_of)
 
 
+@register("own-text")
+def own_text(problem: Problem, seed: int, start: nn.Module, count: int = 1024) -> Problem:
+    """Text that the model itself writes from nothing, over and over, as DB-LLM calibrates without data (2402.11960).
+
+    Args:
+        problem: of next tokens; it is still judged on its own text.
+        seed: of what is drawn, each token as likely as the model has it.
+        start: a decoder, as it is when the batches are made.
+        count: of sequences that it writes.
+
+    Raises:
+        UserError: no decoder.
+    """
+    ids = drawn_text(require_decoder(start), count, problem.calibration["input_ids"].shape[1] + 1, seed)
+    size = len(problem.batch_of(0)["input_ids"])
+    per_epoch = max(1, count // size)
+
+    def batch_of(step: int) -> Batch:
+        epoch, place = divmod(step, per_epoch)
+        order = np.random.default_rng((seed, epoch)).permutation(count)
+        rows = ids[torch.from_numpy(order[place * size : (place + 1) * size])]
+        return {"input_ids": rows[:, :-1], "labels": rows[:, 1:]}
+
+    first = batch_of(0)
+    data = problem.data | {"train": f"{count} sequences that the model wrote"}
+    return replace(problem, batch_of=batch_of, calibration=first, data=data, per_epoch=per_epoch)
+
+
+@torch.no_grad()
+def drawn_text(model: Any, count: int, length: int, seed: int, at_once: int = 64) -> Tensor:
+    """(count, length) tokens of a decoder, drawn as likely as it has them; behind an end it goes on.
+
+    Args:
+        model: put in eval mode.
+        count, length: of what is written.
+        seed: of what is drawn.
+        at_once: sequences in a batch.
+    """
+    model.eval()
+    found = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for first in range(0, count, at_once):
+            begin = torch.full((min(at_once, count - first), 1), model.config.bos_token_id)
+            ids = model.generate(
+                begin,
+                attention_mask=torch.ones_like(begin),
+                do_sample=True,
+                top_k=0,
+                eos_token_id=None,
+                pad_token_id=model.config.bos_token_id,
+                max_new_tokens=length - 1,
+            )
+            found.append(ids)
+    return torch.cat(found)
+
+
 @register("mixup")
-def mixup(problem: Problem, seed: int, alpha: float = 0.8) -> Problem:
+def mixup(problem: Problem, seed: int, start: nn.Module | None = None, alpha: float = 0.8) -> Problem:
     r"""Every picture mixed with another of its batch, and so are their labels (Zhang et al. 2018, 1710.09412).
 
     $$x = \lambda x_i + (1 - \lambda) x_j, \quad y = \lambda y_i + (1 - \lambda) y_j, \quad
@@ -95,6 +155,7 @@ def mixup(problem: Problem, seed: int, alpha: float = 0.8) -> Problem:
     Args:
         problem: of pictures with one class each.
         seed: of the mixtures.
+        start: unused.
         alpha: of the distribution.
     """
 
@@ -106,7 +167,7 @@ def mixup(problem: Problem, seed: int, alpha: float = 0.8) -> Problem:
 
 
 @register("cutmix")
-def cutmix(problem: Problem, seed: int, alpha: float = 1.0) -> Problem:
+def cutmix(problem: Problem, seed: int, start: nn.Module | None = None, alpha: float = 1.0) -> Problem:
     """A rectangle of every picture is another's of its batch (Yun et al. 2019, 1905.04899).
 
     The labels are mixed by area; the rectangle has the picture's shape, and its area, before it is cut at the
@@ -115,6 +176,7 @@ def cutmix(problem: Problem, seed: int, alpha: float = 1.0) -> Problem:
     Args:
         problem: of pictures with one class each.
         seed: of the rectangles.
+        start: unused.
         alpha: of the distribution.
     """
 

@@ -158,7 +158,7 @@ def train(config: ImagesConfig, out: Path) -> dict[str, runs.Run]:
     model = zoo.load(start) if start else task.start(config.architecture, config.seed)[0]
     problem = task.problem(None, config.batch_size, config.seed)
     return run_stages(
-        augment.get(config.mix)(problem, config.seed) if config.mix else problem,
+        augment.get(config.mix)(problem, config.seed, model) if config.mix else problem,
         stages_of(config),
         model,
         out,

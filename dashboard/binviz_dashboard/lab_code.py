@@ -13,10 +13,11 @@ grid = torch.linspace(*plots.central_span(x), 301)
 rows = x[:1].repeat(301, 1)
 rows[:, 0] = grid
 {remake}rows.requires_grad_()
-code = binarizer.encode(rows)
-(code.q * code.scale.detach() + code.shift.detach())[:, 0].sum().backward()
-output, slope = code.decode()[:, 0].detach(), rows.grad[:, 0]
-figure = plots.curves(grid, {{"{name}": output}}, {{"{name}": slope}})
+parts = (code.q * code.scale.detach() + code.shift.detach() for code in binarizer.bases(rows))
+output = sum(parts)[:, 0]
+output.sum().backward()
+slope = rows.grad[:, 0]
+figure = plots.curves(grid, {{"{name}": output.detach()}}, {{"{name}": slope}})
 """
 _BESIDE = """\
 chosen = [{chosen}]
@@ -25,19 +26,19 @@ figure = plots.curves(found.grid, found.outputs, found.slopes)
 """
 _FIGURES = {
     "histogram": """\
-y = code.decode()
+y = binarizer(x)
 low, high = plots.central_span(x)
 span = (min(low, float(y.min())), max(high, float(y.max())))
-codes = {level: int((code.q == level).sum()) for level in binarizer.levels}
+codes = {level: sum(int((code.q == level).sum()) for code in bases) for level in binarizer.levels}
 figure = plots.before_after(plots.histogram(x, span=span), plots.histogram(y, span=span), codes)
 """,
     "scale": """\
-sweep = plots.scale_sweep(x, code.q * code.scale, code.shift)
+sweep = plots.scale_sweep(x, sum(code.q * code.scale for code in bases), sum(code.shift for code in bases))
 figure = plots.error_curve(sweep, of="scale", unit="times its own")
 """,
     "threshold": """\
 cut = binarizer.cut(x)
-low, high = (code.scale * level + code.shift for level in binarizer.levels)
+low, high = (bases[0].scale * level + bases[0].shift for level in binarizer.levels)
 sweep = plots.threshold_sweep(x, low, high, cut.position, used=cut.at)
 """,
 }
@@ -72,7 +73,7 @@ def source_code(chosen: Lab, source: str, figure: str, threshold_of: tuple[str, 
     if figure == "curves":
         drawn = _CURVES.format(name=chosen.name, remake=make.format(x="rows") if chosen.axis == 0 else "")
     else:
-        drawn = "code = binarizer.encode(x)\n" + _FIGURES[figure]
+        drawn = "bases = binarizer.bases(x)\n" + _FIGURES[figure]
     if figure == "threshold":
         of, unit = threshold_of
         shift = f"binarizer{inner}.learned_shift"

@@ -34,6 +34,8 @@ VARIANTS = [
     ("xnor-activation", {"channel_axis": 1}),
     ("bivit-weight", {"features": 1}),
     ("recu-weight", {"features": 1}),
+    ("fdb-weight", {"features": 1}),
+    ("fdb-weight", {"gradient": "identity"}),
     ("bivit-attention", {"scale": True}),
     ("bivit-attention", {"method": "descent"}),
     ("bivit-attention", {"method": "descent", "scale": True}),
@@ -278,6 +280,10 @@ class DiesAtTheEnd(Good):
         return with_surrogate(x, sign(x), lambda x: (1 - self.t) * window(x))
 
 
+class OffsetThatIsNone(Good):
+    offset = True
+
+
 class LooseBounds(Good):
     options: ClassVar = {"steps": Option(low=1, high=5)}
 
@@ -325,6 +331,7 @@ class Positional(Binarizer):
         (PythonFlag, r"saved: .* parameters and buffers"),
         (BatchMinimum, r"independent: .* depends on the others"),
         (DiesAtTheEnd, r"progress: after set_progress\(1\.0\)"),
+        (OffsetThatIsNone, r"declared: offset is True, but the last code of `bases` is not ones"),
         (LooseBounds, r"bounds: steps=0 is taken, .* 1 to 5; call self._check\(steps=steps\) in __init__"),
         (MeantForSomethingElse, r"declared: takes names \['sound'\]; it may name weight, activation"),
         (CutAtTheWrongPlace, r"cut: .* codes are not those of position against 0\.5"),

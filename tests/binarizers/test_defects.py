@@ -52,11 +52,13 @@ def test_incoming_gradient_is_not_edited():
     for name in names():
         binarizer, x = make(name)
         incoming = torch.ones_like(x)
-        binarizer.encode(x.requires_grad_()).q.backward(incoming)
+        binarizer.bases(x.requires_grad_())[0].q.backward(incoming)
         assert (incoming == 1).all(), name
 
 
-@pytest.mark.parametrize("name", ["elastic-signed", "elastic-unsigned", "bivit-weight", "recu-weight"])
+@pytest.mark.parametrize(
+    "name", ["elastic-signed", "elastic-unsigned", "bivit-weight", "recu-weight", "fdb-weight"]
+)
 def test_start_from_data_survives_saving(name):
     """BiT and BiViT keep "has started" in a Python attribute, which a state dict loses."""
     binarizer, x = make(name)

@@ -156,6 +156,8 @@ OFFICIAL = {
     "planes-w1a1-17": ("-", "passes", "passes", "passes"),
     "bipft-a": ("-", "passes", "passes", "passes"),
     "bipft-b": ("-", "passes", "passes", "passes"),
+    "db-llm": ("-", "-", "-", "-"),
+    "ternary": ("-", "-", "-", "-"),
     "bnn": ("passes", "passes", "blocks", "blocks"),
     "xnor": ("passes", "passes", "blocks", "blocks"),
     "dorefa": ("blocks", "blocks", "blocks", "blocks"),

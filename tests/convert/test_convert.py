@@ -38,8 +38,10 @@ def assert_converted(models, name, recipe):
     model = models.tiny(name)
     table = binviz.binarize_(model, recipe)
     # every parameter once
-    assert table.bits + table.floats == numbers(model)
-    assert table.bits == sum(layer.weight.numel() for layer in binary_layers(model).values())
+    layers = binary_layers(model).values()
+    weights = sum(layer.weight.numel() for layer in layers)
+    assert weights + table.floats == numbers(model)
+    assert table.bits == sum(layer.weight.numel() * layer.weight_binarizer.bit_count for layer in layers)
     assert len({row.module for row in table.rows}) == len(table.rows)
     assert (table.recipe, model.binviz_recipe) == (recipe, recipes.get(recipe))
     given = models.inputs(name)

@@ -31,7 +31,7 @@ DECODERS = {
         transformers.MistralConfig(intermediate_size=24, num_key_value_heads=1, **TEXT)
     ),
 }
-RECIPES = ["bnn-threshold", "bibert", "bit-w1a1", "bit-w1a2", "bivit-w1a1"]
+RECIPES = ["bnn-threshold", "bibert", "bit-w1a1", "db-llm", "bit-w1a2", "bivit-w1a1"]
 IDS = torch.tensor([[5, 9, 23, 7, 11, 30], [6, 2, 17, 31, 4, 8]])
 
 
@@ -61,10 +61,10 @@ def written(model, **options):
     )
 
 
-#: All recipes on one of them, two on the others.
+#: All recipes on one of them, three on the others.
 @pytest.mark.parametrize(
     ("name", "recipe"),
-    [(name, recipe) for name in DECODERS for recipe in (RECIPES if name == "opt" else RECIPES[1:3])],
+    [(name, recipe) for name in DECODERS for recipe in (RECIPES if name == "opt" else RECIPES[1:4])],
 )
 def test_generation(name, recipe):
     model = decoder(name, recipe)

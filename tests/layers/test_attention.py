@@ -315,7 +315,7 @@ def test_padding_changes_nothing_when_a_shift_lifts_zero(shift):
     torch.testing.assert_close(padded, model(input_ids=sentence).logits, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", [name for name in recipes.names() if recipes.get(name).value])
 def test_maps_are_those_that_were_used(name):
     for mask in (None, [[1, 1, 1, 1], [1, 1, 0, 0]]):
         assert_maps_are_those_that_were_used(bert(name), mask)

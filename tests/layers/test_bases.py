@@ -57,10 +57,16 @@ class ZeroOne(Binarizer):
         )
 
 
+class ZeroOneOffset(ZeroOne):
+    """The same, whose ones are not stored."""
+
+    offset = True
+
+
 class Shifted(Binarizer):
     """w ~ s sign(w - c) + c, c the mean of each row: a shift is a basis of ones."""
 
-    scale_kind, basis_count = "per_row", 2
+    scale_kind, basis_count, offset = "per_row", 2, True
 
     def bases(self, w):
         centre = w.detach().mean(self._row_axes(w), keepdim=True)
@@ -69,7 +75,7 @@ class Shifted(Binarizer):
         return Code(_signs(w - centre, w), scale, zero), Code(torch.ones_like(w), centre, zero)
 
 
-SEVERAL = {"residual": Residual, "zero-one": ZeroOne, "shifted": Shifted}
+SEVERAL = {"residual": Residual, "zero-one": ZeroOne, "zero-one-offset": ZeroOneOffset, "shifted": Shifted}
 
 
 def activation_of(name, features, axis):
@@ -143,7 +149,7 @@ def test_a_model_is_packed_saved_and_counted(weight, registered, models, tmp_pat
     recipe = recipes.get("bit-w1a1").but("several", weight=recipes.Choice(f"test-{weight}"), embedding=None)
     model, inputs = models.tiny("bert").eval(), models.inputs("bert")
     table = binviz.binarize_(model, recipe)
-    count = SEVERAL[weight].basis_count
+    count = SEVERAL[weight]().bit_count
     assert table.bits == count * sum(math.prod(row.shape) for row in table.rows if row.kind == "BinaryLinear")
     with torch.no_grad():
         wanted = model(**inputs).logits
