@@ -257,11 +257,11 @@ def spread(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
 
 def training(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
     """`overall.training`: seconds of a step, and the spread over settings; None where either is missing, or is 0."""
-    steps = [_cost(matrix, row, columns, f"step_seconds{of}") for of in ("", "_float")]
+    steps, steps_float = (_cost(matrix, row, columns, f"step_seconds{of}") for of in ("", "_float"))
     of_row, of_float = (spreads(matrix, name, columns) for name in (row, FLOAT))
-    if not (all(steps) and of_row and of_float and all(of_row)):
+    if not (steps and of_row and of_float and all(of_row)):
         return None
-    return overall.training(*steps, of_row, of_float)
+    return overall.training(steps, steps_float, of_row, of_float)
 
 
 def inference(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
