@@ -237,15 +237,33 @@ def reproduce(
             help="bibench: a binarizer of yours, my.py:MyBinarizer or module:MyBinarizer; it runs that code."
         ),
     ] = "",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Cells at a time, each in a process of its own, of one thread.")
+    ] = 1,
+    cluster: Annotated[
+        str,
+        typer.Option(
+            help="Address of a Dask scheduler, such as tcp://host:8786, whose workers run the cells. They need "
+            "binviz[cluster], one thread each (dask worker --nthreads 1), the data, and the folder --out, which all "
+            "share. Stopped by Ctrl-C, they end the cells that they are at."
+        ),
+    ] = "",
 ) -> None:
     """Run an experiment, most important cells first; recorded ones are skipped, killed ones go on."""
-    from binviz.experiments import operators, registry, report
+    from binviz.experiments import operators, parallel, registry, report
     from binviz.experiments.cells import reproduce as run_cells
 
+    if jobs > 1 and cluster:
+        raise UserError(
+            "--jobs is for this machine, a cluster has its own number of workers; give one of both"
+        )
     chosen = operators.with_row(experiment, operator) if operator else registry.get(experiment)
     typer.echo(report.cells(chosen, out, cell, seed))
     if not show:
-        for run in run_cells(chosen, out, cell, seed):
+        found = run_cells(chosen, out, cell, seed)
+        if jobs > 1 or cluster:
+            found = parallel.reproduce(chosen, out, cell, seed, jobs, cluster, operator)
+        for run in found:
             typer.echo(report.line(run))
     if chosen.compared:
         typer.echo(report.table(chosen, out))
@@ -321,22 +339,22 @@ def evaluate(
 def robustness(
     names: Annotated[list[str], typer.Argument(help="Bundled models, or folders or files of yours.")],
     task: Annotated[
-        str | None, typer.Option(help="A task of pictures, where the first name does not say.")
+        str | None, typer.Option(help="The task of all, where the first name does not say.")
     ] = None,
-    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many inputs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the corruptions.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Also write a record of each model to this folder.")
     ] = None,
 ) -> None:
-    """Corrupt the pictures of a task in fifteen ways, at five severities, and count what models still have right."""
+    """Corrupt the pictures, recordings, texts or points of a task, and count what models still have right."""
     from binviz import tasks, zoo
     from binviz.evidence.robustness import write
     from binviz.experiments.robustness import measure, table
     from binviz.training.evaluate import loaded
 
     if task is None and Path(names[0]).exists():
-        raise UserError(f"say which task {names[0]} is for: --task digits, or another task of pictures")
+        raise UserError(f"say which task {names[0]} is for: --task digits, or another")
     asked = tasks.get(task or zoo.describe(names[0]).task)
     models = {name: loaded(name, asked.name) for name in names}
     with typer.progressbar(length=1000, label="corruptions", file=sys.stderr) as bar:

@@ -23,16 +23,22 @@ from binviz import costs, plots, recipes, tasks, zoo
 from binviz.bench.models import TOKENS
 from binviz.costs import Costs
 from binviz.costs.trace import without_numbers
+from binviz.data import solids
+from binviz.data import speech as sounds
 from binviz.errors import UserError
 from binviz.evidence import names, papers
 from binviz.evidence.headline import METRICS, SHARES, headline
 from binviz.evidence.noise import wilson
 from binviz.evidence.runs import Run, runs
+from binviz.tasks import speech
 
 Axis = Literal["operations", "memory", "time"]
 #: Of the GLUE tables, and of BiViT's.
 BERT, IMAGENET = "BERT-base", "ImageNet"
 TITLES = names.TASKS | {"mnli-m": "MNLI-m", "mnli-mm": "MNLI-mm", "qnli": "QNLI", "qqp": "QQP"}
+#: Of one input, where networks take any number of frames or points.
+SHAPES = dict.fromkeys(map(speech.name_of, ("", speech.UNHEARD)), (sounds.MELS, sounds.FRAMES))
+SHAPES |= {"points": (solids.POINTS, 3)}
 #: Of a batch of one on one thread; the time of a float network is that of torch's float32.
 THREADS, BATCH = 1, 1
 
@@ -126,7 +132,10 @@ def _counted(bundled: str, task: str, architecture: str, recipe: str) -> Costs |
         if network is None:
             return None
         made = recipes.Recipe.from_dict(json.loads(recipe)) if recipe.startswith("{") else recipe
-        return costs.of(network, None if made == "float" else made, tokens=TOKENS, rule="everything")
+        one = SHAPES.get(task)
+        return costs.of(
+            network, None if made == "float" else made, tokens=TOKENS, shape=one, rule="everything"
+        )
     except UserError:  # a recipe or an architecture that binviz no longer has
         return None
 

@@ -14,6 +14,7 @@ from binviz.check.notebook_04 import ex_4_1, ex_4_2, ex_4_3, ex_4_4, ex_4_5, ex_
 from binviz.check.notebook_05 import ex_5_1, ex_5_2, ex_5_3, ex_5_4
 from binviz.check.notebook_06 import ex_6_1, ex_6_2, ex_6_3, ex_6_4, ex_6_5
 from binviz.check.notebook_07 import ex_7_1, ex_7_2, ex_7_3, ex_7_4, ex_7_5
+from binviz.check.notebook_08 import ex_8_1, ex_8_2, ex_8_3, ex_8_4, ex_8_5
 from binviz.check.notebook_09 import ex_9_1, ex_9_2, ex_9_3
 from binviz.check.notebook_10 import ex_10_1, ex_10_2, ex_10_3
 from binviz.check.notebook_12 import ex_12_1, ex_12_2, ex_12_3
@@ -68,6 +69,11 @@ __all__ = [
     "ex_7_3",
     "ex_7_4",
     "ex_7_5",
+    "ex_8_1",
+    "ex_8_2",
+    "ex_8_3",
+    "ex_8_4",
+    "ex_8_5",
     "ex_9_1",
     "ex_9_2",
     "ex_9_3",

@@ -47,7 +47,7 @@ class Case:
     """One question: arguments for the student's function, and the right answer.
 
     Args:
-        args: NumPy arrays, numbers and `Word`s, short enough to be read; at least one.
+        args: NumPy arrays, numbers, names and `Word`s, short enough to be read; at least one.
         want: a number, an array, or a tuple of them.
         tolerance: relative and absolute.
     """

@@ -2,6 +2,6 @@
 
 digits     1797 handwritten digits of 8 by 8 pixels          photos     two photographs
 generated  a language in which a bag of words must fail      sentences  sixty of our own
-pictures   data sets and folders of pictures                 corruptions  fifteen ways to spoil a picture
+pictures   data sets and folders of pictures                 corruptions  of pictures, speech, points, texts
 validate   texts, arrays and pictures from outside
 """

@@ -1,7 +1,7 @@
-"""Records of robustness: what a trained model still has right where its pictures are corrupted.
+"""Records of robustness: what a trained model still has right where its inputs are corrupted.
 
-One JSON file a model, `<model>.json`: fifteen corruptions at five severities, as numbers of right answers. Records
-shipped with the package and a user's own are read alike.
+One JSON file a model, `<model>.json`: every corruption of its kind of data at five severities, as numbers of right
+answers. Records shipped with the package, of bundled models and of an experiment's, and a user's own are read alike.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SHIPPED = Path(__file__).parent / "robustness"
 class Robustness:
     """One model's.
 
-    model: its name. model_sha256: of its file, "" of a folder. task: whose held-out pictures. data: split -> sha256 of
-    the clean pictures. examples: how many there are. chance: share of the commonest class. seed: of the corruptions.
+    model: its name. model_sha256: of its file, "" of a folder. task: whose held-out inputs. data: split -> sha256 of
+    the clean inputs. examples: how many there are. chance: share of the commonest class. seed: of the corruptions.
     clean: right answers without a corruption. right: corruption -> right answers at the severities 1 to 5.
 
     >>> one = Robustness("a", "", "digits", {}, 10, 0.1, 0, 9, {"fog": [8, 6, 5, 3, 1]}, 1.0)
@@ -46,7 +46,7 @@ class Robustness:
     machine: dict[str, Any] = field(default_factory=dict)
 
     def accuracy(self, corruption: str) -> list[float]:
-        """At severity 0, which is the clean picture, to 5."""
+        """At severity 0, which is the clean input, to 5."""
         return [count / self.examples for count in (self.clean, *self.right[corruption])]
 
     @property
@@ -96,11 +96,17 @@ def read(path: Path) -> Robustness:
     return record
 
 
-def records(folder: Path | None = None) -> dict[str, Robustness]:
-    """Model -> record, of all shipped with the package, then of those in `folder`.
+def records(experiment: str = "", folder: Path | None = None) -> dict[str, Robustness]:
+    """Model -> record, of those shipped with the package, then of those in `folder`.
 
-    >>> records()["digits-vit.float"].examples
-    450
+    Args:
+        experiment: whose models' records, which lie in `SHIPPED / experiment`, such as "bibench"; by default those of
+            the bundled models.
+        folder: of a user's own.
+
+    >>> records()["digits-vit.float"].examples, records("no such experiment")
+    (450, {})
     """
-    paths = [path for root in (SHIPPED, folder) if root is not None for path in sorted(root.glob("*.json"))]
+    roots = (SHIPPED / experiment, folder)
+    paths = [path for root in roots if root is not None for path in sorted(root.glob("*.json"))]
     return {record.model: record for record in map(read, paths)}

@@ -136,6 +136,14 @@ class Experiment:
             raise UserError(f"no cell of {self.name} matches {pattern!r}; its cells: {names}")
         return sorted(found, key=lambda cell: cell.group)
 
+    def wanted(self, pattern: str = "*") -> list[Cell]:
+        """The chosen cells but those whose model is bundled; one of these only if `pattern` is its name.
+
+        Raises:
+            UserError: no cell matches.
+        """
+        return [cell for cell in self.chosen(pattern) if not cell.bundled or pattern == cell.name]
+
     def cell(self, name: str) -> Cell:
         """The cell of that name."""
         return next(cell for cell in self.cells if cell.name == name)
@@ -156,6 +164,20 @@ class Experiment:
         best = max(found, key=lambda run: run.metrics[augment.HELD_OUT])
         train = replace(cell.stage.train, lr=best.config["train"]["lr"])
         return replace(cell, stage=replace(cell.stage, train=train))
+
+    def finished(self, cell: Cell, seed: int, records: Records, out: Path) -> bool:
+        """Whether the cell has a record, and so have those of its search.
+
+        Raises:
+            UserError: the record, in `out`, is of another run under the same name.
+        """
+        run = records.get((cell.name, seed))
+        if run is None or any((cell.name_of(row), seed) not in records for row in cell.search):
+            return False
+        identity = self.identity(self.tuned(cell, seed, records), seed, run.data)
+        if not cell.bundled and run.config.get("identity") != identity:
+            raise other_settings(cell.name, out)
+        return True
 
     def bundled(self) -> dict[tuple[str, int], runs.Run]:
         """(cell, 0) -> record of the bundled model that is the cell's result."""
@@ -188,27 +210,22 @@ def reproduce(experiment: Experiment, out: Path, pattern: str = "*", seed: int =
         UserError: no such cell, data or models not to be had, a record in `out` of another run under the same
             name, or interrupted.
     """
-    for cell in experiment.chosen(pattern):
-        if cell.bundled and pattern != cell.name:
-            continue
+    for cell in experiment.wanted(pattern):
         records = experiment.records(out)
         for row in cell.search:
             if (cell.name_of(row), seed) not in records:
                 yield from _run(experiment, experiment.cell(cell.name_of(row)), out, seed)
                 records = experiment.records(out)
-        tuned, run = experiment.tuned(cell, seed, records), records.get((cell.name, seed))
-        if run is None:
-            yield from _run(experiment, tuned, out, seed)
-        elif not cell.bundled and run.config.get("identity") != experiment.identity(tuned, seed, run.data):
-            raise other_settings(cell.name, out)
+        if not experiment.finished(cell, seed, records, out):
+            yield from _run(experiment, experiment.tuned(cell, seed, records), out, seed)
 
 
 def _run(experiment: Experiment, cell: Cell, out: Path, seed: int) -> Iterator[runs.Run]:
     task, place, taught_by = tasks.get(cell.task), cell.start, ""
     if cell.teacher:
-        place = yield from _trained(experiment, cell.name_of(cell.teacher), out, seed)
+        place = yield from trained(experiment, cell.name_of(cell.teacher), out, seed)
     if cell.taught_by:
-        taught_by = yield from _trained(experiment, cell.name_of(cell.taught_by), out, seed)
+        taught_by = yield from trained(experiment, cell.name_of(cell.taught_by), out, seed)
     if (cell.teacher and not place) or (cell.taught_by and not taught_by):
         return
     if cell.start and not (cell.start in zoo.names() and zoo.describe(cell.start).task == cell.task):
@@ -268,7 +285,7 @@ def _failed(
     )
 
 
-def _trained(experiment: Experiment, name: str, out: Path, seed: int) -> Generator[runs.Run, None, str]:
+def trained(experiment: Experiment, name: str, out: Path, seed: int) -> Generator[runs.Run, None, str]:
     """Where the model of a cell is, "" if it failed; the cell is run first if it is not there."""
     cell = experiment.cell(name)
     if cell.bundled:

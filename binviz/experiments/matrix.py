@@ -43,6 +43,7 @@ class Row:
         share: of the task's steps.
         lr: times the task's own.
         scale_lr: of learned scales.
+        train: further settings of its training: optimizer, schedule.
         stage: further settings of the stage: dropout, frozen, keep_alphas.
         start, augment, why, taught_by, search: see `Cell`.
     """
@@ -55,6 +56,7 @@ class Row:
     share: float = 1.0
     lr: float = 1.0
     scale_lr: float = 1e-4
+    train: dict[str, Any] = field(default_factory=dict)
     stage: dict[str, Any] = field(default_factory=dict)
     start: str = ""
     augment: str = ""
@@ -91,13 +93,14 @@ def matrix(
 def _cell(task: str, architecture: str, row: Row, budget: Budget, later: int) -> Cell:
     is_float = row.recipe == "float"
     train = TrainConfig(
-        steps=budget.float_steps if is_float else round(row.share * budget.steps),
-        lr=budget.float_lr if is_float else row.lr * budget.lr,
+        steps=round(row.share * (budget.float_steps if is_float else budget.steps)),
+        lr=row.lr * (budget.float_lr if is_float else budget.lr),
         batch_size=budget.batch_size,
         scale_lr=row.scale_lr,
         weight_decay=budget.weight_decay,
         precision=budget.precision,
         checkpoint_every=250,
+        **row.train,
     )
     return Cell(
         task,

@@ -125,7 +125,7 @@ def with_row(experiment: str, operator: str) -> Experiment:
         UserError: another experiment, no such class, or one that fails a check.
 
     >>> with_row("bibench", "binviz.binarizers.bnn:BNN").cells[-1].name
-    'cifar10-vit.BNN'
+    'cifar10-resnet.BNN'
     """
     if registry.get(experiment) is not bibench.EXPERIMENT:
         raise UserError(

@@ -1,6 +1,9 @@
-"""How much a model still has right where its pictures are corrupted: fifteen corruptions at five severities.
+"""How much a model still has right where its inputs are corrupted: all corruptions of them at five severities.
 
     binviz robustness digits-vit.float digits-vit.bit-w1a1
+    binviz robustness --task sst2 --out found runs-out/sst2.*.seed0
+
+A record has the name of its model, and of one in a folder or file, the name of that.
 
 Models of one task are measured together: each corruption is made once, and asked of all.
 """
@@ -8,8 +11,9 @@ Models of one task are measured together: each corruption is made once, and aske
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -17,11 +21,13 @@ import numpy as np
 from torch import nn
 
 from binviz import zoo
-from binviz.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from binviz.data.corruptions import ALL
+from binviz.data.corruptions.corruption import SEVERITIES
+from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.evidence.robustness import Robustness
 from binviz.tasks import Task
-from binviz.tasks.corrupted import pictures_of
+from binviz.tasks.corrupted import kind_of
 from binviz.words import percent
 
 
@@ -32,12 +38,12 @@ def measure(
     seed: int = 0,
     tell: Callable[[float, str], object] = lambda share, text: None,
 ) -> dict[str, Robustness]:
-    """Ask models all corrupted pictures of their task.
+    """Ask models all corrupted inputs of their task.
 
     Args:
-        models: name -> model.
-        task: of all of them, with pictures.
-        examples: how many of its held-out pictures, the first ones; None for all.
+        models: name -> model; the name is that of a bundled one, or a path, for the record and for a tokenizer.
+        task: of all of them, with inputs that can be corrupted.
+        examples: how many of its held-out inputs, the first ones; None for all.
         seed: of the corruptions.
         tell: called before each corruption and severity with the share that is done, and with their names.
 
@@ -45,7 +51,8 @@ def measure(
         Name -> record.
 
     Raises:
-        UserError: the task has no pictures, or its data is not to be had.
+        UserError: there are no corruptions of the task's inputs, or its data is not to be had; two models of one name,
+            or one of another task.
 
     >>> from binviz import tasks
     >>> name = "digits-cnn.float"
@@ -53,31 +60,39 @@ def measure(
     >>> found.examples, found.clean, len(found.right)
     (2, 2, 15)
     """
-    kind, code = pictures_of(task), runs.code_state()
+    kind, code, called = kind_of(task), runs.code_state(), names_of(models)
+    tokenizers = {name: task.tokenizer(name) for name in models}
     raw, labels = kind.held_out()
     data = {"test": digest(raw, labels)}
     raw, labels = raw[:examples], labels[:examples]
     took = dict.fromkeys(models, 0.0)
+    for name, model in models.items():
+        try:
+            kind.logits(model, raw[:1], tokenizers[name])
+        except (RuntimeError, ValueError) as error:  # torch's and transformers' own, of another shape
+            raise UserError(
+                f"{name} does not read what {task.name} holds ({error}); give its own task"
+            ) from error
 
     def right(asked: np.ndarray) -> dict[str, int]:
         found = {}
         for name, model in models.items():
             started = time.perf_counter()
-            found[name] = int((kind.logits(model, asked).argmax(-1) == labels).sum())
+            found[name] = int((kind.logits(model, asked, tokenizers[name]).argmax(-1) == labels).sum())
             took[name] += time.perf_counter() - started
         return found
 
-    clean = right(raw)
-    counts: dict[str, dict[str, list[int]]] = {name: {each: [] for each in CORRUPTIONS} for name in models}
-    cells = [(each, severity) for each in CORRUPTIONS for severity in SEVERITIES]
+    clean, known = right(raw), kind.corruptions.known
+    counts: dict[str, dict[str, list[int]]] = {name: {each: [] for each in known} for name in models}
+    cells = [(each, severity) for each in known for severity in SEVERITIES]
     for done, (each, severity) in enumerate(cells):
-        tell(done / len(cells), f"{CORRUPTIONS[each].title}, severity {severity}")
-        for name, count in right(corrupt(raw, each, severity, seed)).items():
+        tell(done / len(cells), f"{known[each].title}, severity {severity}")
+        for name, count in right(kind.corruptions.corrupt(raw, each, severity, seed)).items():
             counts[name][each].append(count)
     machine, chance = runs.machine(), float(np.bincount(labels).max() / len(labels))
     return {
         name: Robustness(
-            Path(name).name,
+            called[name],
             sha256_of(name),
             task.name,
             data,
@@ -94,13 +109,34 @@ def measure(
     }
 
 
+def names_of(models: Iterable[str]) -> dict[str, str]:
+    """What records of models are called: as the models, or as their folders or files.
+
+    Raises:
+        UserError: two alike.
+
+    >>> names_of(["digits-cnn.float", "out/digits-cnn.bnn.seed0/"])
+    {'digits-cnn.float': 'digits-cnn.float', 'out/digits-cnn.bnn.seed0/': 'digits-cnn.bnn.seed0'}
+    """
+    found: dict[str, str] = {}
+    for name in models:
+        called = Path(name).resolve().name
+        if called in found.values():
+            raise UserError(
+                f"two of the models are called {called}; measure one of them alone, or rename its folder"
+            )
+        found[name] = called
+    return found
+
+
 def digest(raw: np.ndarray, labels: np.ndarray) -> str:
-    """sha256 of pictures and labels.
+    """sha256 of inputs and labels.
 
     >>> digest(np.zeros((1, 2, 2), np.uint8), np.zeros(1, np.int64))[:8]
     '15ec7bf0'
     """
-    parts = np.ascontiguousarray(raw).tobytes(), labels.astype("<i8").tobytes()
+    inputs = json.dumps(raw.tolist()).encode() if raw.dtype == object else np.ascontiguousarray(raw).tobytes()
+    parts = inputs, labels.astype("<i8").tobytes()
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -125,9 +161,7 @@ def table(records: Sequence[Robustness]) -> str:
     lines = [("", [record.model for record in records])]
     lines += [("clean", [percent(record.clean / record.examples) for record in records])]
     for each in records[0].right:
-        lines += [
-            (CORRUPTIONS[each].title, [percent(fmean(record.accuracy(each)[1:])) for record in records])
-        ]
+        lines += [(ALL[each].title, [percent(fmean(record.accuracy(each)[1:])) for record in records])]
     lines += [("all corruptions", [percent(record.mean) for record in records])]
     rows = ("  ".join(f"{cell:>{w}}" for cell, w in zip(cells, wide, strict=True)) for _, cells in lines)
     return "\n".join(f"{label:18}{row}" for (label, _), row in zip(lines, rows, strict=True))

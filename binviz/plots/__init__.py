@@ -22,6 +22,7 @@ from binviz.plots.margins import margins
 from binviz.plots.network import causes, network, sensitivity
 from binviz.plots.overview import accuracy_size, answers, pictures
 from binviz.plots.patches import ones_entropy, patch_attention
+from binviz.plots.ranking import Place, ranking
 from binviz.plots.residuals import residuals
 from binviz.plots.robustness import robustness
 from binviz.plots.scales import same_scales
@@ -42,6 +43,7 @@ from binviz.plots.training import Course, Side, claim, courses, progress, verdic
 __all__ = [
     "Course",
     "Histogram",
+    "Place",
     "Point",
     "Side",
     "Size",
@@ -78,6 +80,7 @@ __all__ = [
     "pictures",
     "pixel_attribution",
     "progress",
+    "ranking",
     "ratios",
     "reference_line",
     "residuals",

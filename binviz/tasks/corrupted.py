@@ -1,4 +1,4 @@
-"""A task whose held-out pictures are corrupted: what a model that learned the task makes of them."""
+"""A task whose held-out inputs are corrupted: what a model that learned the task makes of them."""
 
 from __future__ import annotations
 
@@ -11,35 +11,49 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from binviz.data.corruptions import CORRUPTIONS, corrupt
 from binviz.errors import UserError
-from binviz.tasks.task import Example, HeldOut, Judged, PictureKind, Problem, Task
+from binviz.tasks import text
+from binviz.tasks.task import REGISTRY, Example, HeldOut, Judged, Kind, Problem, Task
 
 
-def pictures_of(task: Task) -> PictureKind:
-    """What the pictures of a task are like.
+def kind_of(task: Task) -> Kind:
+    """What the inputs of a task are like, and which corruptions there are of them.
 
     Raises:
-        UserError: it has none.
+        UserError: there are none.
+
+    >>> from binviz import tasks
+    >>> list(kind_of(tasks.get("points")).corruptions.known)
+    ['dropout', 'jitter', 'rotation']
     """
-    if task.pictures is None:
-        raise UserError(f"{task.name} has no pictures to corrupt; choose a task of pictures, such as digits")
-    return task.pictures
+    if task.kind is None:
+        known = [name for name in REGISTRY.names() if REGISTRY.get(name).kind is not None]
+        raise UserError(f"there are no corruptions of {task.name}; choose one of: {', '.join(known)}")
+    return task.kind
+
+
+def raw_of(example: Example, index: int, kind: Kind) -> NDArray[Any]:
+    """An example before a model's processing, (1, ...): its picture, its texts, or the held-out input of its number."""
+    if example.picture is not None:
+        return example.picture[None]
+    if example.texts:
+        return np.array([example.texts], dtype=object)
+    return kind.held_out()[0][index : index + 1]
 
 
 def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
-    """A task that is judged on corrupted pictures; its training stays as it is.
+    """A task that is judged on corrupted inputs, by accuracy; its training stays as it is.
 
     It is not registered: give the task itself, not its name, to what judges a model.
 
     Args:
-        task: with pictures.
-        name: of a corruption, one of `binviz.data.corruptions.NAMES`.
+        task: with inputs that can be corrupted.
+        name: of a corruption of such inputs, see `Kind.corruptions`.
         severity: 1 to 5; 0 is the task itself.
         seed: of the corruption's random numbers.
 
     Raises:
-        UserError: the task has no pictures, or there is no such corruption.
+        UserError: the task's inputs cannot be corrupted, or there is no such corruption of them.
 
     >>> from binviz import tasks, zoo
     >>> foggy = corrupted(tasks.get("digits"), "fog", 3)
@@ -49,16 +63,17 @@ def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
     >>> 0.2 < accuracy < 0.6
     True
     """
-    kind = pictures_of(task)
-    corrupt(np.zeros((0, 1, 1), np.uint8), name, severity)  # says what is wrong with these two
+    kind = kind_of(task)
+    corruptions = kind.corruptions
+    corruptions.check_choice(name, severity)
 
-    def spoilt() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def spoilt() -> tuple[NDArray[Any], NDArray[np.int64]]:
         raw, labels = kind.held_out()
-        return corrupt(raw, name, severity, seed), labels
+        return corruptions.corrupt(raw, name, severity, seed), labels
 
     def judge(model: nn.Module, tokenizer: Any) -> Judged:
         raw, labels = spoilt()
-        correct = kind.logits(model, raw).argmax(-1) == labels
+        correct = kind.logits(model, raw, tokenizer).argmax(-1) == labels
         return {"accuracy": float(correct.mean())}, correct
 
     def problem(tokenizer: Any, batch_size: int, seed_of_training: int) -> Problem:
@@ -67,24 +82,30 @@ def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
         return replace(found, name=named, evaluate=lambda model: judge(model, tokenizer), data=data)
 
     def held_out(tokenizer: Any) -> HeldOut:
-        def collate(part: Sequence[NDArray[np.uint8]]) -> dict[str, torch.Tensor]:
-            return kind.read(np.stack(list(part)))
+        def collate(part: Sequence[NDArray[Any]]) -> dict[str, torch.Tensor]:
+            return kind.read(np.stack(list(part)), tokenizer)
 
         return HeldOut(list(spoilt()[0]), collate)
 
     def example(index: int, model: str, tokenizer: Any) -> Example:
         found = task.example(index, model, tokenizer)
-        assert found.picture is not None
-        raw = corrupt(found.picture[None], name, severity, seed, first=index)
-        made = f"corrupted(tasks.get({task.name!r}), {name!r}, {severity}, seed={seed}).example({index}, '', None)"
+        raw = corruptions.corrupt(raw_of(found, index, kind), name, severity, seed, first=index)
+        reader = "None" if tokenizer is None else f"zoo.load_tokenizer({model!r})"
+        made = (
+            f"corrupted(tasks.get({task.name!r}), {name!r}, {severity}, seed={seed})"
+            f".example({index}, {model!r}, {reader})"
+        )
+        if found.texts:
+            shown = text.sentence(tuple(raw[0]), model, tokenizer, found.truth)
+        else:
+            shown = replace(found, inputs=kind.read(raw))
+        if found.picture is not None:
+            shown = replace(shown, picture=raw[0], picture_code=f"{made}.picture")
         return replace(
-            found,
+            shown,
             key=f"{found.key}, {name} {severity}, seed {seed}",
-            inputs=kind.read(raw),
             code=f"inputs = {made}.inputs\n",
-            imports="from binviz import tasks\nfrom binviz.tasks.corrupted import corrupted\n",
-            picture=raw[0],
-            picture_code=f"{made}.picture",
+            imports="from binviz import tasks, zoo\nfrom binviz.tasks.corrupted import corrupted\n",
         )
 
     if severity == 0:
@@ -93,10 +114,10 @@ def corrupted(task: Task, name: str, severity: int, seed: int = 0) -> Task:
     return replace(
         task,
         name=named,
-        title=f"{task.title} ({CORRUPTIONS[name].title}, severity {severity})",
+        title=f"{task.title} ({corruptions.known[name].title}, severity {severity})",
         judge=judge,
         problem=problem,
         held_out=held_out,
         example=example,
-        pictures=replace(kind, held_out=spoilt),
+        kind=replace(kind, held_out=spoilt),
     )

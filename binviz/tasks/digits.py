@@ -157,7 +157,7 @@ def seen(ink: np.ndarray) -> np.ndarray:
     return (255 - 15 * np.asarray(ink)).astype(np.uint8)
 
 
-def read(raw: np.ndarray) -> dict[str, Tensor]:
+def read(raw: np.ndarray, tokenizer: None = None) -> dict[str, Tensor]:
     """Grey pictures of a page, (N, 8, 8) uint8, as a model reads them: `seen` the other way round, at most full ink.
 
     >>> pictures, _ = digits.raw("test")
@@ -218,7 +218,7 @@ TASK = register(
         held_out=held_out,
         example=example,
         example_count=lambda: len(digits.raw("test")[0]),
-        pictures=PictureKind((8, 8), read, held_out_pictures),
+        kind=PictureKind(read=read, held_out=held_out_pictures, shape=(8, 8)),
         licence="CC-BY-4.0 data",
         source="trained from scratch on scikit-learn's digits (UCI, 1998)",
     )

@@ -24,6 +24,7 @@ from binviz.tasks.batches import LengthBuckets
 from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
 #: Of the usual start: 6 layers, 384 wide; its word pieces and positions are cut to these.
@@ -258,6 +259,25 @@ def held_out(task: str, tokenizer: Any) -> HeldOut:
     return HeldOut(sorted(rows, key=lambda row: len(row["input_ids"])), collate)
 
 
+def held_out_texts(task: str) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """The texts of the validation split, (N, columns), and their labels, (N,)."""
+    found = glue.load(task, "validation")
+    return np.array(found.texts, dtype=object), np.array(found.labels, np.int64)
+
+
+def kind_of(task: str) -> text.TextKind | None:
+    """Of the texts of a task with classes.
+
+    >>> kind_of("sst2").max_length, kind_of("stsb")
+    (64, None)
+    """
+    about = glue.task(task)
+    if about.num_labels == 1:
+        return None
+    reads, there = partial(text.read, max_length=about.max_length), partial(held_out_texts, task)
+    return text.TextKind(read=reads, held_out=there, max_length=about.max_length)
+
+
 def own_sentence(index: int, model: str, tokenizer: Any) -> Example:
     """One of `binviz.data.sentences`, whose labels are SST-2's.
 
@@ -307,6 +327,7 @@ def _task(name: str) -> Task:
         held_out=partial(held_out, name),
         example=own_sentence if name == "sst2" else partial(validation_example, name),
         example_count=partial(_count, name),
+        kind=kind_of(name),
         about_examples=OUR_SENTENCES if name == "sst2" else "",
         licence=f"Apache-2.0 model; data of GLUE's {name}",
         source=f"fine-tuned from {START} on {glue.HUB_ID} {name}, word pieces cut to {PIECES:,}",

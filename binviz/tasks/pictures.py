@@ -244,7 +244,7 @@ def held_out(tokenizer: None = None, *, source: str = CIFAR10, size: int = 0) ->
     return HeldOut(range(len(found)), collate)
 
 
-def read(raw: NDArray[np.uint8]) -> dict[str, Tensor]:
+def read(raw: NDArray[np.uint8], tokenizer: None = None) -> dict[str, Tensor]:
     """What a model reads of pictures, see `normalise`.
 
     >>> read(np.zeros((2, 4, 4, 3), np.uint8))["pixel_values"].shape
@@ -331,7 +331,7 @@ def _task(source: str, size: int, classes: tuple[str, ...], side: int, **about: 
         held_out=partial(held_out, **where),
         example=partial(example, size=side),
         example_count=lambda: len(photos.NAMES),
-        pictures=PictureKind((side, side, 3), read, partial(held_out_pictures, **where)),
+        kind=PictureKind(read=read, held_out=partial(held_out_pictures, **where), shape=(side, side, 3)),
         source=f"trained from scratch on {source}",
         **about,
     )

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from binviz.data import solids
+from binviz.data.corruptions import POINTS
 from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.networks import PointNet, PointNetConfig
-from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
+from binviz.tasks.task import Example, HeldOut, Judged, Kind, Problem, Task, register
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,6 +101,11 @@ def problem(tokenizer: None, batch_size: int, seed: int) -> Problem:
     )
 
 
+def read(raw: NDArray[np.float32], tokenizer: None = None) -> dict[str, Tensor]:
+    """What a model reads of clouds, (N, points, 3): themselves."""
+    return {"points": torch.from_numpy(raw)}
+
+
 def held_out(tokenizer: None = None) -> HeldOut:
     """The held-out clouds.
 
@@ -148,6 +154,7 @@ TASK = register(
         held_out=held_out,
         example=example,
         example_count=lambda: HELD_OUT,
+        kind=Kind(read=read, held_out=held_out_clouds, corruptions=POINTS),
         licence="none: generated",
         source="trained from scratch on generated solids (binviz.data.solids)",
     )

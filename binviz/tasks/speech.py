@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from binviz.data import speech
+from binviz.data.corruptions import SPEECH
 from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.networks import SpeechCNN, SpeechCNNConfig
 from binviz.tasks.batches import LengthBuckets
-from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
+from binviz.tasks.task import Example, HeldOut, Judged, Kind, Problem, Task, register
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,6 +104,17 @@ def problem(tokenizer: None, batch_size: int, seed: int, *, unheard: str = "") -
     )
 
 
+def read(raw: NDArray[np.int16], tokenizer: None = None) -> dict[str, Tensor]:
+    """What a model reads of recordings, (N, samples): their spectrograms."""
+    return {"input_values": torch.from_numpy(speech.log_mel(raw))}
+
+
+def held_out_recordings(*, unheard: str = "") -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """The held-out recordings, (N, samples), and their labels, (N,)."""
+    found = speech.load("test", unheard)
+    return found.samples, found.labels
+
+
 def held_out(tokenizer: None = None, *, unheard: str = "") -> HeldOut:
     """The held-out spectrograms."""
 
@@ -150,6 +162,7 @@ def _task(unheard: str, title: str) -> Task:
             held_out=partial(held_out, **where),
             example=partial(example, **where),
             example_count=lambda: len(speech.load("test", unheard)),
+            kind=Kind(read=read, held_out=partial(held_out_recordings, **where), corruptions=SPEECH),
             licence="CC BY-SA 4.0 data; no recording is bundled",
             source=f"trained from scratch on {speech.SOURCE} (Free Spoken Digit Dataset)",
         )

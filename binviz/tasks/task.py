@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from binviz import zoo
+from binviz.data.corruptions import PICTURES
+from binviz.data.corruptions.corruption import Corruptions
 from binviz.data.pictures import squared
 from binviz.losses import Batch, LossChoice
 from binviz.registry import Registry
@@ -27,6 +29,8 @@ TAKES: dict[Shows, str] = {
     "points": "points",
     "sound": "input_values",
 }
+#: Inputs that a model is asked at once.
+BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ class Example:
 
     key: names it in caches. inputs: of the forward call, batch 1. code: Python that makes `inputs`. imports: lines
     that the code needs before it. truth: the right answer where it is known. tokens: of a text, between its first
-    and last mark. cut: how many of them were left out. picture: (H, W) or (H, W, 3) as one sees it, 0 black and 255
-    white, and Python that makes it.
+    and last mark. cut: how many of them were left out. texts: as they were written. picture: (H, W) or (H, W, 3) as one
+    sees it, 0 black and 255 white, and Python that makes it.
     """
 
     key: str
@@ -69,6 +73,7 @@ class Example:
     truth: str | None = None
     tokens: tuple[str, ...] = ()
     cut: int = 0
+    texts: tuple[str, ...] = ()
     picture: NDArray[np.uint8] | None = None
     picture_code: str = ""
 
@@ -95,18 +100,36 @@ class HeldOut:
     collate: Callable[[Sequence[Any]], dict[str, torch.Tensor]]
 
 
-@dataclass(frozen=True)
-class PictureKind:
-    """What the pictures of a task are like, as one sees them: uint8, 0 black and 255 white.
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What the inputs of a task are like before a model's processing, where whoever corrupts or replaces one begins.
 
-    shape: (side, side) grey, or (side, side, 3) red, green, blue. read: pictures (N, *shape) -> inputs of the forward
-    call. held_out: () -> those that models are judged on, (N, *shape), and their labels (N,); a UserError where they
-    are not to be had.
+    read: (inputs (N, ...), the model's tokenizer, which texts need) -> inputs of the forward call. held_out: () ->
+    those that models are judged on, (N, ...), and their labels (N,); a UserError where they are not to be had.
+    corruptions: those that there are of them.
+    """
+
+    read: Callable[..., dict[str, torch.Tensor]]
+    held_out: Callable[[], tuple[NDArray[Any], NDArray[np.int64]]]
+    corruptions: Corruptions
+
+    @torch.inference_mode()
+    def logits(self, model: nn.Module, raw: NDArray[Any], tokenizer: Any = None) -> NDArray[np.float32]:
+        """(N, classes) of a model, put in eval mode, for inputs (N, ...)."""
+        model.eval()
+        parts = (raw[start : start + BATCH] for start in range(0, len(raw), BATCH))
+        return np.concatenate([model(**self.read(part, tokenizer)).logits.float().numpy() for part in parts])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureKind(Kind):
+    """Pictures, as one sees them: uint8, 0 black and 255 white.
+
+    shape: (side, side) grey, or (side, side, 3) red, green, blue.
     """
 
     shape: tuple[int, ...]
-    read: Callable[[NDArray[np.uint8]], dict[str, torch.Tensor]]
-    held_out: Callable[[], tuple[NDArray[np.uint8], NDArray[np.int64]]]
+    corruptions: Corruptions = PICTURES
 
     def fit(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The middle square of any picture, (H, W, 3), shrunk or enlarged to `shape`.
@@ -120,13 +143,6 @@ class PictureKind:
 
         square = squared(picture, self.shape[0])
         return square if len(self.shape) == 3 else np.asarray(Image.fromarray(square).convert("L"))
-
-    @torch.inference_mode()
-    def logits(self, model: nn.Module, raw: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-        """(N, classes) of a model, put in eval mode, for pictures (N, *shape)."""
-        model.eval()
-        parts = (raw[start : start + batch] for start in range(0, len(raw), batch))
-        return np.concatenate([model(**self.read(part)).logits.float().numpy() for part in parts])
 
 
 @dataclass(frozen=True)
@@ -147,8 +163,7 @@ class Task:
         licence: of what is bundled.
         source: where data and start come from.
         example_count: how many inputs there are to look at.
-        pictures: what its pictures are like before a model's processing, where whoever corrupts or replaces one begins;
-            None where it has no pictures.
+        kind: of its inputs; None where there are no corruptions of them, or answers are not right or wrong.
         fills: whether its models fill gaps: they give a logit to every word at every place, where others give one to
             each class.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
@@ -166,9 +181,18 @@ class Task:
     licence: str
     source: str
     example_count: Callable[[], int] = lambda: 0
-    pictures: PictureKind | None = None
+    kind: Kind | None = None
     fills: bool = False
     about_examples: str = ""
+
+    @property
+    def pictures(self) -> PictureKind | None:
+        """Its kind, where that is pictures.
+
+        >>> get("digits").pictures.shape, get("sst2").pictures
+        ((8, 8), None)
+        """
+        return self.kind if isinstance(self.kind, PictureKind) else None
 
     @property
     def takes(self) -> str:

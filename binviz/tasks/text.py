@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
 from binviz.data import glue, validate
-from binviz.tasks.task import Example
+from binviz.data.corruptions import TYPOS
+from binviz.data.corruptions.corruption import Corruptions
+from binviz.tasks.task import Example, Kind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,14 +44,18 @@ def logits_of(
     examples: glue.Examples,
     max_length: int = 128,
     batch_size: int = 32,
+    quiet: bool = False,
 ) -> np.ndarray:
-    """Logits (examples, labels) float32, in the order of the examples; batches are of similar length."""
+    """Logits (examples, labels) float32, in the order of the examples; batches are of similar length.
+
+    Without a progress bar where it is to be quiet.
+    """
     rows = encode(tokenizer, examples, max_length)
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
     logits: list[np.ndarray] = [np.empty(0)] * len(rows)
     device = next(model.parameters()).device
     model.eval()
-    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", leave=False):
+    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", leave=False, disable=quiet):
         chosen = order[start : start + batch_size]
         batch = collate(tokenizer, [rows[i] for i in chosen])
         batch = {name: value.to(device) for name, value in batch.items()}
@@ -55,6 +63,31 @@ def logits_of(
         for i, values in zip(chosen, output, strict=True):
             logits[i] = values
     return np.stack(logits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextKind(Kind):
+    """Texts, or pairs of them: (N, columns) of str as object.
+
+    max_length: of a text, in word pieces.
+    """
+
+    max_length: int
+    corruptions: Corruptions = TYPOS
+
+    def logits(self, model: nn.Module, raw: NDArray[Any], tokenizer: Any = None) -> NDArray[np.float32]:
+        """(N, classes) of a model, put in eval mode, for texts; see `logits_of`."""
+        return logits_of(model, tokenizer, _unjudged(raw), self.max_length, quiet=True)
+
+
+def read(raw: NDArray[np.object_], tokenizer: Any, max_length: int) -> dict[str, torch.Tensor]:
+    """What a model reads of texts (N, columns)."""
+    return collate(tokenizer, encode(tokenizer, _unjudged(raw), max_length))
+
+
+def _unjudged(raw: NDArray[np.object_]) -> glue.Examples:
+    """Texts (N, columns), without labels that mean anything."""
+    return glue.Examples([tuple(row) for row in raw], [0] * len(raw), "")
 
 
 def sentence(text: str | tuple[str, ...], model: str, tokenizer: Any, truth: str | None = None) -> Example:
@@ -80,4 +113,4 @@ def sentence(text: str | tuple[str, ...], model: str, tokenizer: Any, truth: str
         f"inputs = tokenizer({given}, return_tensors='pt', truncation=True, max_length={MAX_TOKENS})\n"
     )
     key, shown = " / ".join(texts), tuple(tokens[1:-1])
-    return Example(key, inputs, code, truth=truth, tokens=shown, cut=whole - len(tokens))
+    return Example(key, inputs, code, truth=truth, tokens=shown, cut=whole - len(tokens), texts=tuple(texts))

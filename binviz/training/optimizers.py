@@ -30,6 +30,17 @@ def adamw(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimi
     return torch.optim.AdamW(groups, fused=True), clip
 
 
+@register("sgd")
+def sgd(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimizer, float]:
+    """Gradient descent with a momentum of 0.9, whose weight decay is part of the gradient.
+
+    >>> optimizer, clip = sgd([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1}], 1.0)
+    >>> optimizer.defaults["momentum"], clip
+    (0.9, 1.0)
+    """
+    return torch.optim.SGD(groups, lr=groups[0]["lr"], momentum=0.9), clip
+
+
 @register("bert-adam")
 def bert_adam(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimizer, float]:
     """The one of the official codes, which clips each tensor's gradient; see `binviz.training.bert_adam`.

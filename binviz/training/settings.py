@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -42,8 +43,9 @@ class TrainConfig:
     """How long and how fast.
 
     lr is the peak learning rate; scale_lr that of learned scales (BiT: 1e-4, no decay). schedule "linear": the rate
-    rises in the share `warmup` of the steps and falls to zero at the end. "constant": it rises in `warmup` steps and
-    stays; such a run has no last step, and goes on where it ended when it is given more. precision "bf16" multiplies
+    rises in the share `warmup` of the steps and falls to zero at the end, "cosine": likewise along half a cosine.
+    "constant": it rises in `warmup` steps and stays; such a run has no last step, and goes on where it ended when it is
+    given more. precision "bf16" multiplies
     matrices in bfloat16. optimizer: a name of `binviz.training.optimizers`; `clip` is the largest norm of all
     gradients together, or of each tensor's where the optimizer clips by itself.
 
@@ -64,7 +66,7 @@ class TrainConfig:
     clip: float = 1.0
     precision: Literal["no", "bf16"] = "no"
     optimizer: str = "adamw"
-    schedule: Literal["linear", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
@@ -75,14 +77,14 @@ class TrainConfig:
         )
         if self.precision not in ("no", "bf16"):
             raise UserError(f"precision is 'no' or 'bf16', not {self.precision!r}")
-        if self.schedule not in ("linear", "constant"):
-            raise UserError(f"schedule is 'linear' or 'constant', not {self.schedule!r}")
+        if self.schedule not in ("linear", "cosine", "constant"):
+            raise UserError(f"schedule is 'linear', 'cosine' or 'constant', not {self.schedule!r}")
         optimizers.get(self.optimizer)
 
     @property
     def ends(self) -> bool:
         """Whether the last step is one of the settings: what depends on it cannot go on behind it."""
-        return self.schedule == "linear"
+        return self.schedule != "constant"
 
     def identity(self) -> dict[str, Any]:
         """What makes it another run: all but how often it is saved, and the length of one that has no end.
@@ -102,8 +104,14 @@ def rate(step: int, config: TrainConfig) -> float:
     [0.5, 1.0, 1.0, 0.5, 0.0]
     >>> [rate(step, TrainConfig(10, 1.0, warmup=2, schedule="constant")) for step in (0, 1, 9)]
     [0.5, 1.0, 1.0]
+    >>> config = TrainConfig(steps=10, lr=1.0, warmup=0.2, schedule="cosine")
+    >>> [round(rate(step, config), 3) for step in (0, 2, 6, 9)]
+    [0.5, 1.0, 0.5, 0.038]
     """
     if not config.ends:
         return min((step + 1) / max(1, round(config.warmup)), 1.0)
     rising = max(1, round(config.warmup * config.steps))
-    return min((step + 1) / rising, (config.steps - step) / max(1, config.steps - rising))
+    left = (config.steps - step) / max(1, config.steps - rising)
+    if config.schedule == "cosine" and left < 1:
+        left = (1 - math.cos(math.pi * left)) / 2
+    return min((step + 1) / rising, left)

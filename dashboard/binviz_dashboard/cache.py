@@ -24,6 +24,7 @@ from binviz.bench.tradeoffs import Axis, Row
 from binviz.binarizers.curve import curve
 from binviz.costs import Costs
 from binviz.evidence import names
+from binviz.evidence.leaderboard import Column
 from binviz.experiments import ledger
 from binviz.experiments import questions as asked
 from binviz.experiments.ledger import Entry
@@ -32,6 +33,7 @@ from binviz.packed import pack
 from binviz.playground import latent
 from binviz.plots import thumbnail as small
 from binviz.tasks import Example
+from binviz.tasks.corrupted import kind_of, raw_of
 from binviz.zoo import outside as outsiders
 from binviz_dashboard import (
     answers,
@@ -47,6 +49,7 @@ from binviz_dashboard import (
     robust,
     signs,
     subject,
+    tracks,
     yours,
 )
 
@@ -171,13 +174,12 @@ def answer_at(name: str, key: str, beta: float, _example: Example) -> tuple[floa
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def followed(name: str, key: str, severity: int, number: int, _example: Example) -> list[robust.Followed]:
-    """A picture under all corruptions, with the answers of a 1-bit model and its float partner."""
-    of = subject.of(name)
-    floats, bits = map(model, of.pair)
-    assert _example.picture is not None and of.task.pictures is not None
+    """An input under all corruptions, with the answers of a 1-bit model and its float partner."""
+    of, number = subject.of(name), max(number, 0)
+    kind, (floats, bits) = kind_of(of.task), map(model, of.pair)
+    raw, (left, right) = raw_of(_example, number, kind), map(tokenizer, of.pair)
     with floats.lock, bits.lock:
-        pair = floats.model, bits.model
-        return robust.follow(_example.picture, max(number, 0), severity, of.task.pictures, pair)
+        return robust.follow(raw, number, severity, kind, (floats.model, bits.model), (left, right))
 
 
 @st.cache_resource(show_spinner=False)
@@ -276,6 +278,18 @@ def questions() -> list[Question]:
 def claims() -> list[Entry]:
     """The ledger of all claims."""
     return ledger.ledger(questions())
+
+
+@st.cache_resource(show_spinner="Reading the records")
+def matrix() -> tracks.Matrix:
+    """The matrix of `bibench`."""
+    return tracks.read()
+
+
+@st.cache_resource(max_entries=256, show_spinner="Counting operations and bytes")
+def theory(row: str, columns: tuple[Column, ...]) -> float | None:
+    """BiBench's count of what an operator saves on some networks."""
+    return tracks.theory(row, columns)
 
 
 @st.cache_resource(show_spinner=False)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from binviz import zoo
-from binviz.data.corruptions import CORRUPTIONS, corrupt
+from binviz import tasks, zoo
+from binviz.data.corruptions import ALL
 from binviz.evidence import robustness as records
 from binviz.evidence.robustness import Robustness
 from binviz.experiments.robustness import measure as measure_all
-from binviz.tasks import PictureKind
+from binviz.tasks import Kind
+from binviz.tasks.corrupted import kind_of
 from binviz.words import counted, percent
 from binviz_dashboard import subject
 from binviz_dashboard.subject import Subject
@@ -28,12 +29,13 @@ class Pair(NamedTuple):
 
 
 def subjects() -> dict[str, Subject]:
-    """The bundled pairs whose pictures can be corrupted.
+    """The bundled pairs whose inputs can be corrupted; those with pictures first.
 
-    >>> all(each.task.shows == "picture" for each in subjects().values())
-    True
+    >>> list(subjects())[-1]
+    'sst2-minilm.bit-w1a1'
     """
-    return {name: each for name, each in subject.subjects().items() if each.task.pictures is not None}
+    found = [each for each in subject.subjects().values() if each.task.kind is not None]
+    return {each.name: each for each in sorted(found, key=lambda each: each.task.pictures is None)}
 
 
 def recorded(of: Subject) -> Pair | None:
@@ -55,7 +57,7 @@ def measure(of: Subject, tell: Callable[[float, str], None]) -> Pair:
 def curves(pair: Pair) -> dict[str, dict[str, list[float]]]:
     """Arguments of `plots.robustness`."""
     return {
-        CORRUPTIONS[name].title: {
+        ALL[name].title: {
             "float": [100 * share for share in pair.floats.accuracy(name)],
             "1-bit": [100 * share for share in pair.bits.accuracy(name)],
         }
@@ -107,58 +109,62 @@ def in_words(pair: Pair) -> str:
         f"{percent(pair.bits.mean)}."
     )
     if points[widest] > 0:
-        said += f" The float one leads most under {CORRUPTIONS[widest].title} ({points[widest]:.1f} points)"
-        said += (
-            f", least under {CORRUPTIONS[least].title} ({points[least]:.1f})." if points[least] >= 0 else "."
-        )
+        said += f" The float one leads most under {ALL[widest].title} ({points[widest]:.1f} points)"
+        said += f", least under {ALL[least].title} ({points[least]:.1f})." if points[least] >= 0 else "."
     if points[least] < 0:
-        said += f" The 1-bit one leads most under {CORRUPTIONS[least].title} ({-points[least]:.1f} points)."
+        said += f" The 1-bit one leads most under {ALL[least].title} ({-points[least]:.1f} points)."
     return f"{said} The 1-bit one is ahead at {ahead} of {5 * len(gap)} places."
 
 
 def about(pair: Pair, live: bool) -> str:
     """Where the numbers are from, and how far chance moves one of them, in sentences."""
     one = pair.bits
+    corruptions = kind_of(tasks.get(one.task)).corruptions
     seed = f"seed {one.seed}"
     where = "Measured here" if live else f"Recorded on {one.machine.get('device', 'another machine')}"
     sure = 196 * (0.25 / one.examples) ** 0.5
     return (
-        f"{where}, {counted(one.examples, 'picture')}, {seed}: a point is sure to ±{sure:.1f} at most (95 %). "
-        f"Chance is {percent(one.chance)}. The corruptions are ours, after ImageNet-C with CIFAR-10-C's parameters; "
-        "frost is synthetic."
+        f"{where}, {counted(one.examples, corruptions.noun)}, {seed}: a point is sure to ±{sure:.1f} at most (95 %). "
+        f"Chance is {percent(one.chance)}. {corruptions.about}"
     )
 
 
 class Followed(NamedTuple):
-    """One picture, corrupted: what it is called, how it looks, and both answers, numbers of classes."""
+    """One input, corrupted: what that is called, what becomes of it, and both answers, numbers of classes."""
 
     title: str
-    picture: NDArray[np.uint8]
+    raw: NDArray[Any]
     floats: int
     bits: int
 
 
 def follow(
-    picture: NDArray[np.uint8],
+    raw: NDArray[Any],
     number: int,
     severity: int,
-    kind: PictureKind,
+    kind: Kind,
     models: tuple[nn.Module, nn.Module],
+    tokenizers: tuple[Any, Any] = (None, None),
 ) -> list[Followed]:
-    """A picture through all corruptions at a severity, and clean, with the answers of the float and the 1-bit model.
+    """An input through all corruptions at a severity, and clean, with the answers of the float and the 1-bit model.
 
     Args:
-        picture: as the task's are. number: of it among the held-out ones, so that it looks as it does there.
-        severity: 1 to 5. kind: of the task's pictures. models: the two.
+        raw: (1, ...), as the task's are. number: of it among the held-out ones, so that it looks as it does there.
+        severity: 1 to 5. kind: of the task's inputs. models: the two. tokenizers: theirs.
     """
-    raw = [picture, *(corrupt(picture[None], name, severity, first=number)[0] for name in CORRUPTIONS)]
-    answers = [kind.logits(model, np.stack(raw)).argmax(-1).tolist() for model in models]
-    titles = ["clean", *(each.title for each in CORRUPTIONS.values())]
-    return [Followed(*each) for each in zip(titles, raw, *answers, strict=True)]
+    known = kind.corruptions.known
+    spoilt = [kind.corruptions.corrupt(raw, name, severity, first=number) for name in known]
+    every = np.concatenate([raw, *spoilt])
+    answers = [
+        kind.logits(model, every, tokenizer).argmax(-1).tolist()
+        for model, tokenizer in zip(models, tokenizers, strict=True)
+    ]
+    titles = ["clean", *(each.title for each in known.values())]
+    return [Followed(*each) for each in zip(titles, every, *answers, strict=True)]
 
 
 def still_right(found: list[Followed], labels: tuple[str, ...], truth: str | None) -> str:
-    """How many of the corrupted pictures both answer as they do the clean one, or rightly, in a sentence.
+    """How many of the corrupted inputs both answer as they do the clean one, or rightly, in a sentence.
 
     >>> found = [Followed("clean", np.zeros((1, 1)), 1, 1), Followed("fog", np.zeros((1, 1)), 0, 1)]
     >>> still_right(found, ("a", "b"), "b")
@@ -169,5 +175,5 @@ def still_right(found: list[Followed], labels: tuple[str, ...], truth: str | Non
     floats = sum(each.floats == wanted[0] for each in spoilt)
     bits = sum(each.bits == wanted[1] for each in spoilt)
     if truth is None:
-        return f"As the clean picture answer the float one {floats} of {len(spoilt)}, the 1-bit one {bits}."
+        return f"As before answer the float one on {floats} of {len(spoilt)}, the 1-bit one on {bits}."
     return f"Right are the float one on {floats} of {len(spoilt)}, the 1-bit one on {bits}."

@@ -114,7 +114,7 @@ def test_a_text_that_cannot_be_used(visit, page):
         ("playground", {"weights.binarizer": "elastic-signed"}),
         ("playground", {"activations.width": "0"}),
         ("playground", {"data": "own", "points": "1_2_3"}),
-        ("robustness", {"model": "sst2-minilm.bit-w1a1"}),
+        ("robustness", {"model": "words-minilm.bipft-a"}),
         ("robustness", {"severity": "6"}),
         ("robustness", {"pictures": "a dream"}),
         ("inside", {"view": "Attention", "model": "digits-vit.bivit-w1a1", "beta": "2"}),

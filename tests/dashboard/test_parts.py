@@ -20,6 +20,7 @@ from binviz_dashboard import (
     style,
     subject,
     tour,
+    tracks,
 )
 from starlette.responses import PlainTextResponse
 
@@ -35,7 +36,7 @@ THEME = tomllib.loads((PACKAGE / "theme.toml").read_text())["theme"]
 
 @pytest.mark.parametrize(
     "module",
-    [activations, lab, models, priced, product, recorded, speed, state, style, subject, tour],
+    [activations, lab, models, priced, product, recorded, speed, state, style, subject, tour, tracks],
     ids=lambda module: module.__name__,
 )
 def test_examples_in_docstrings(module):

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from binviz_dashboard import looks, own, robust, subject
+from binviz_dashboard import looks, own, robust, state, subject
 from PIL import Image
 
 from binviz import UserError, analysis, plots, tasks, zoo
-from binviz.data.corruptions import NAMES, corrupt
+from binviz.data.corruptions import NAMES, TYPOS, corrupt
 from binviz.evidence import robustness as records
 
 VIT, BIVIT = "digits-vit.bit-w1a1", "digits-vit.bivit-w1a1"
@@ -45,20 +45,19 @@ def test_curves_are_the_records():
     assert made["figure"].layout.meta["alt"] == figure.layout.meta["alt"]
 
 
-def test_only_pairs_with_pictures_are_offered():
-    assert set(robust.subjects()) == {
-        name for name, each in subject.subjects().items() if each.task.shows == "picture"
-    }
+def test_pairs_that_can_be_corrupted_are_offered_pictures_first():
+    shown = [each.task.shows for each in robust.subjects().values()]
+    assert len(shown) == len(subject.subjects()) and shown == sorted(shown)
 
 
 def test_a_followed_picture_is_the_one_that_was_counted():
     raw, labels = DIGITS.pictures.held_out()
     models = zoo.load("digits-cnn.float"), zoo.load("digits-cnn.xnor")
-    found = robust.follow(raw[5], 5, 4, DIGITS.pictures, models)
+    found = robust.follow(raw[5:6], 5, 4, DIGITS.pictures, models)
     assert [each.title for each in found][:2] == ["clean", "Gaussian noise"] and len(found) == 16
     for name, each in zip(NAMES, found[1:], strict=True):
         spoilt = corrupt(raw[4:6], name, 4, first=4)[1]
-        assert np.array_equal(each.picture, spoilt)
+        assert np.array_equal(each.raw, spoilt)
         with torch.no_grad():
             inputs = DIGITS.pictures.read(spoilt[None])
             assert [each.floats, each.bits] == [int(model(**inputs).logits.argmax()) for model in models]
@@ -67,6 +66,19 @@ def test_a_followed_picture_is_the_one_that_was_counted():
     assert robust.still_right(found, DIGITS.labels, truth).startswith(
         f"Right are the float one on {right} of 15"
     )
+
+
+def test_a_text_is_followed_with_the_changed_words_in_bold(visit):
+    name, written = "sst2-minilm.bit-w1a1", "a *gorgeous* film of its kind"
+    app = visit("robustness", model=name, text=written, severity="5")
+    assert not app.exception and not app.error and not app.warning
+    shown = [each.value for each in app.markdown]
+    for corruption in TYPOS.known:
+        after = TYPOS.corrupt(np.array([[written]], object), corruption, 5)[0, 0]
+        words = zip(written.split(), after.split(), strict=True)
+        marked = [state.plain(word) if word == old else f"**{state.plain(word)}**" for old, word in words]
+        assert " ".join(marked) in shown
+    assert any("neighbouring key" in each.value and "float" in each.value for each in app.caption)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (300, 200, 3), (31, 64, 4)], ids=str)

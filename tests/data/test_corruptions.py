@@ -9,7 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from binviz.data import digits, photos
-from binviz.data.corruptions import CORRUPTIONS, NAMES, SEVERITIES, blur, corrupt, digital, noise, weather
+from binviz.data.corruptions import CORRUPTIONS, NAMES, blur, corrupt, digital, noise, weather
+from binviz.data.corruptions.corruption import SEVERITIES
 from binviz.data.corruptions.draws import Draws
 from binviz.data.corruptions.resample import bilinear, enlarged, mirrored, spread
 from binviz.errors import UserError

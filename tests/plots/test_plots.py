@@ -130,6 +130,16 @@ FIGURES = {
     "tradeoff-one": lambda: plots.tradeoff(
         [plots.Tradeoff("BiT", 2.8, 0.3)], "time", "ms", "Matthews", "no unit"
     ),
+    "ranking": lambda: plots.ranking(
+        [
+            plots.Place("a", "1–2", 97.0, 96.0, 98.0),
+            plots.Place("b", "1–2", 96.5),
+            plots.Place("c", "3", 9.0, 8.0, 9.5),
+        ],
+        "score",
+        "% of float's",
+    ),
+    "ranking-one": lambda: plots.ranking([plots.Place("a", "1", 97.0)], "score", "% of float's"),
     "bit_product": lambda: plots.bit_product([0.5, -1, 0], [1, 2, -3], [1, 0, 1], [1, 1, 0]),
     "bit_product-and": lambda: plots.bit_product([0.6, 0], [1, -2], [1, 0], [1, 0], signed=False),
     "bit_words": lambda: plots.bit_words(RNG.integers(0, 2, 384), RNG.integers(0, 2, 384)),

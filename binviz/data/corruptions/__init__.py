@@ -18,6 +18,8 @@ Where they differ:
 Random numbers belong to a picture, by the seed and its number: a picture is corrupted alike alone and among others, and
 at each severity by the same numbers.
 
+Recordings, clouds of points and texts have corruptions of their own, see `speech`, `points` and `typos`.
+
 >>> import numpy as np
 >>> pictures = np.full((2, 8, 8), 200, np.uint8)
 >>> corrupt(pictures, "contrast", 5).tolist() == pictures.tolist()  # there is none to be lost
@@ -28,50 +30,18 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binviz.data.corruptions import blur, digital, noise, weather
-from binviz.data.corruptions.draws import Draws, Pictures
-from binviz.errors import UserError, near
-
-#: Side of CIFAR-10-C's pictures, in pixels, for which the parameters are.
-SIDE = 32
-#: A part of a picture set that is corrupted at once.
-CHUNK = 500
-SEVERITIES = (1, 2, 3, 4, 5)
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """One of the fifteen.
-
-    title: for a person. group: noise, blur, weather or digital. apply: (pictures in [0, 1], random numbers,
-    *parameters) -> pictures. steps: the parameters of the five severities, on `SIDE` pixels. lengths: which of them are
-    lengths in pixels. small: what they are multiplied with, at least, on smaller pictures.
-    """
-
-    title: str
-    group: str
-    apply: Callable[..., Pictures]
-    steps: tuple[tuple[float, ...], ...]
-    lengths: tuple[int, ...] = ()
-    small: float = 0.0
-
-    def parameters(self, severity: int, side: int) -> tuple[float, ...]:
-        """Of a severity, 1 to 5, for pictures of so many pixels.
-
-        >>> CORRUPTIONS["motion_blur"].parameters(1, 32), CORRUPTIONS["motion_blur"].parameters(1, 8)
-        ((6, 1), (3.0, 0.5))
-        """
-        factor = max(side / SIDE, self.small)
-        given = self.steps[severity - 1]
-        return tuple(
-            value * factor if at in self.lengths and factor != 1 else value for at, value in enumerate(given)
-        )
+from binviz.data.corruptions.corruption import Corruption, Corruptions
+from binviz.data.corruptions.draws import Draws
+from binviz.data.corruptions.points import POINTS
+from binviz.data.corruptions.speech import SPEECH
+from binviz.data.corruptions.typos import TYPOS
+from binviz.errors import UserError
 
 
 def _one(*values: float) -> tuple[tuple[float, ...], ...]:
@@ -123,6 +93,33 @@ CORRUPTIONS: dict[str, Corruption] = {
 NAMES = tuple(CORRUPTIONS)
 
 
+def _check(pictures: Any) -> NDArray[np.uint8]:
+    pictures = np.asarray(pictures)
+    grey = pictures.ndim == 3
+    if pictures.dtype != np.uint8 or not (grey or pictures.shape[3:] == (3,)) or 0 in pictures.shape[1:]:
+        raise UserError(
+            f"pictures of shape {pictures.shape} and {pictures.dtype.name} are given; "
+            "pass uint8 of (N, H, W), or (N, H, W, 3) in colour"
+        )
+    return pictures
+
+
+def _apply(part: NDArray[np.uint8], chosen: Corruption, severity: int, draws: Draws) -> NDArray[np.uint8]:
+    x = np.multiply(part, np.float32(1 / 255), dtype=np.float32)
+    given = chosen.parameters(severity, min(part.shape[1:3]))
+    after = chosen.apply(x if part.ndim == 4 else x[..., None], draws, *given)
+    return (255 * after).round().clip(0, 255).astype(np.uint8).reshape(part.shape)
+
+
+PICTURES = Corruptions(
+    "picture",
+    "The corruptions are ours, after ImageNet-C with CIFAR-10-C's parameters; frost is synthetic.",
+    CORRUPTIONS,
+    _check,
+    _apply,
+)
+
+
 def corrupt(
     pictures: NDArray[np.uint8], name: str, severity: int, seed: int = 0, first: int = 0
 ) -> NDArray[np.uint8]:
@@ -145,26 +142,8 @@ def corrupt(
     >>> corrupt(photo, "pixelate", 0).tolist() == photo.tolist()
     True
     """
-    if name not in CORRUPTIONS:
-        raise UserError(f"no corruption {name!r}; {near(name, NAMES)}")
-    if severity not in (0, *SEVERITIES):
-        raise UserError(f"the severity is {severity!r}; choose 0 (none) to 5")
-    pictures = np.asarray(pictures)
-    grey = pictures.ndim == 3
-    if pictures.dtype != np.uint8 or not (grey or pictures.shape[3:] == (3,)) or 0 in pictures.shape[1:]:
-        raise UserError(
-            f"pictures of shape {pictures.shape} and {pictures.dtype.name} are given; "
-            "pass uint8 of (N, H, W), or (N, H, W, 3) in colour"
-        )
-    if severity == 0 or not len(pictures):
-        return pictures.copy()
-    chosen = CORRUPTIONS[name]
-    given = chosen.parameters(severity, min(pictures.shape[1:3]))
-    changed = []
-    for start in range(0, len(pictures), CHUNK):
-        part = pictures[start : start + CHUNK]
-        x = np.multiply(part, np.float32(1 / 255), dtype=np.float32)
-        draws = Draws(seed, first + start, len(part), NAMES.index(name))
-        after = chosen.apply(x[..., None] if grey else x, draws, *given)
-        changed.append((255 * after).round().clip(0, 255).astype(np.uint8).reshape(part.shape))
-    return np.concatenate(changed)
+    return PICTURES.corrupt(pictures, name, severity, seed, first)
+
+
+#: Name -> corruption, of all kinds of data.
+ALL = {**CORRUPTIONS, **SPEECH.known, **POINTS.known, **TYPOS.known}

@@ -1,15 +1,21 @@
-"""Robustness: accuracy of a float network and its 1-bit twin where pictures are corrupted, and one picture followed."""
+"""Robustness: accuracy of a float network and its 1-bit twin where inputs are corrupted, and one of them followed."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from binviz_dashboard import cache, charts, compare, inputs, jobs, own, page, robust, state
 from binviz_dashboard.subject import Subject
+from numpy.typing import NDArray
 
 from binviz import plots
 from binviz.tasks import Example
+from binviz.tasks.corrupted import kind_of
+
+#: The next line in Markdown.
+NEXT = "  \n"
 
 
 def to_severity(place: Any) -> None:
@@ -38,24 +44,36 @@ def show(subject: Subject, pair: robust.Pair, live: bool, severity: int) -> None
     st.caption(robust.about(pair, live))
 
 
+def marked(clean: NDArray[np.object_], spoilt: NDArray[np.object_]) -> str:
+    """Texts in Markdown, with the words that changed in bold."""
+    words = zip(*(" / ".join(texts).split() for texts in (clean, spoilt)), strict=True)
+    return " ".join(
+        state.plain(after) if after == before else f"**{state.plain(after)}**" for before, after in words
+    )
+
+
 def gallery(subject: Subject, example: Example, severity: int) -> None:
-    """The picture under all corruptions, with both answers."""
+    """The input under all corruptions, with both answers."""
     labels = subject.task.labels
     found = cache.followed(subject.name, example.key, severity, inputs.chosen(subject), example)
     said = f"The right answer is {example.truth}. " if example.truth is not None else ""
-    st.markdown(f"**One picture under all of them at severity {severity}**")
+    noun, wide = kind_of(subject.task).corruptions.noun, subject.task.pictures is None
+    st.markdown(f"**One {noun} under all of them at severity {severity}**")
     st.caption(f"{said}{robust.still_right(found, labels, example.truth)}")
-    with st.container(horizontal=True, gap="small", key=state.own("gallery")):
+    with st.container(horizontal=not wide, gap="small", key=state.own("gallery")):
         for each in found:
             answers = {"float": labels[each.floats], "1-bit": labels[each.bits]}
-            with st.container(width=104, gap=None):
+            with st.container(width="stretch" if wide else 104, gap=None):
                 told = ", ".join(f"{network}: {answer}" for network, answer in answers.items())
-                st.image(own.large(each.picture, 96), width=96, alt=f"{each.title}; {told}")
+                if wide:
+                    st.markdown(marked(found[0].raw, each.raw))
+                else:
+                    st.image(own.large(each.raw, 96), width=96, alt=f"{each.title}; {told}")
                 marks = [
                     f"{network} {answer}{'' if example.truth is None else ' ✓' if answer == example.truth else ' ✗'}"
                     for network, answer in answers.items()
                 ]
-                st.caption(f"**{each.title}**  \n" + "  \n".join(marks))
+                st.caption(f"**{each.title}**" + "".join(f"{', ' if wide else NEXT}{mark}" for mark in marks))
 
 
 def draw(of: Subject) -> None:
