@@ -41,6 +41,7 @@ TASKS = {
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {
+    "1808.00278": "Bi-Real Net",
     "2203.06390": "BiBERT",
     "2205.13016": "BiT",
     "2211.07091": "BiViT",
