@@ -6,9 +6,9 @@ The tokens of a prompt pass in one batch (prefill); those that are written pass 
 values (generation). A binary model that is not packed makes its weights anew each time, so it is the float model's
 record that a packed one's speed is to be compared with.
 
-Beside that stand the bytes of the packed file's tensors, and of the blocks' linears alone, since a table of words may be
-most of a small model. Of DB-LLM's two sets of {0, 1} there is how many are 0, and how many words of 64 are all 0, which
-is what a product that skips such words could save.
+Beside that stand the bytes of the packed file's tensors, and of the blocks' linears alone, since a table of words may
+be most of a small model. Of DB-LLM's two sets of {0, 1} there is how many are 0, and how many words of 64 are all 0,
+which is what a product that skips such words could save.
 """
 
 from __future__ import annotations
