@@ -11,6 +11,7 @@ OTHERS = {"color-contrast": ('class="token',)}  # colours of code
 #: What each page shows besides what it opens with.
 TABS = {
     "bits": ("?part=A+row+of+a+model",),
+    "evidence": ("?part=Leaderboard", "?part=Leaderboard&columns=tracks"),
     "inside": ("?view=Distributions", "?view=Attention"),
     "playground": ("?part=On+digits",),
     "tradeoffs": ("?part=Speed",),
