@@ -36,7 +36,7 @@ class Stored(Binarizer):
         offset: with one more basis behind them, of ones, whose scale alone is stored.
 
     Raises:
-        UserError: more bases than that, or training a weight of several.
+        UserError: more bases than that, an offset that is neither True nor False, or training a weight of several.
 
     >>> binarizer = Stored(features=2)
     >>> _ = binarizer.scale.copy_(torch.tensor([0.5, 2.0]))
@@ -63,6 +63,8 @@ class Stored(Binarizer):
     ) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
         self._check(bases=bases)
+        if not isinstance(offset, bool):  # a file may say anything
+            raise UserError(f"offset is True or False, not {offset!r}")
         self.basis_count, self.offset = bases + offset, offset
         self.scale_kind = "per_row" if per_row else "static"
         numbers = self.basis_count * features if per_row else self.basis_count

@@ -124,6 +124,7 @@ BAD = {
     "options as a list": GOOD | {"weight": {"binarizer": "bnn", "options": [1]}},
     "option of the layer": GOOD | {"weight": {"binarizer": "bnn", "options": {"features": 3}}},
     "impossible option": GOOD | {"query": {"binarizer": "elastic-signed", "options": {"bits": 3}}},
+    "offsets by the million": GOOD | {"weight": {"binarizer": "stored", "options": {"offset": 10**9}}},
     "unknown field": GOOD | {"wieght": {"binarizer": "bnn"}},
     "attention_on": GOOD | {"attention_on": "logits"},
     "one pattern": GOOD | {"keep_float": "pooler"},
