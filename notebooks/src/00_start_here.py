@@ -23,11 +23,12 @@
 # | [05](05_many_teachers.ipynb) | one step from float to one bit, or several? |
 # | [06](06_a_threshold_that_follows.ipynb) | how can attention's threshold follow each row? |
 # | [07](07_what_signs_leave_out.ipynb) | what do signs leave out, and how much do they hold? |
+# | [08](08_eight_operators.ipynb) | which operator wins, and where does it matter? |
 # | [09](09_what_one_bit_saves.ipynb) | what does one bit save, and by whose count? |
 # | [10](10_what_an_answer_rests_on.ipynb) | what does an answer rest on, and what breaks it? |
 # | [12](12_make_one.ipynb) | the lab: a binarizer, a model and a verdict of your own |
 #
-# (There is no 08 and no 11 yet. The lab needs nothing of 09 and 10, and may come before them.) New words are explained where they first come
+# (There is no 11 yet. The lab needs nothing of 08, 09 and 10, and may come before them.) New words are explained where they first come
 # up; the file `docs/glossary.md` lists the main ones.
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one runs your function. Where it is wrong, it
