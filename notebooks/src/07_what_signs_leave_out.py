@@ -435,8 +435,9 @@ print(
 # student say next to nothing about a budget sixteen doublings away. Who writes "it will come with more tokens" has no evidence here, and neither has who writes "it will not".
 #
 # Other rows ask three more things. *What is kept where?* Fine-tuned from its packed file, which has signs and scales and no latent weights, the same student does little more than guess: a 1-bit model goes on learning from its latent
-# weights, not from its signs. *Is it quick?* With a quarter of the steps it is far behind. *Is it robust?* That promise is kept: at twice the learning rate the early student gets better, at four times it loses a few points, and the
-# late one does no more than guess at either. So binary pre-training is no gain at the one rate that was chosen beforehand, and it is one for whoever has to choose a rate.
+# weights, not from its signs. *Is it quick?* With a quarter of the steps it is far behind. *Is it robust?* More so than the other: at twice the learning rate the early student is no worse in either of two
+# seeds, at four times it loses a few points; the late one ends as a guess in one of two seeds at twice, and at four times. So binary pre-training is no gain at the one rate that was chosen beforehand, and it is one for whoever has to
+# choose a rate.
 #
 # ## Three questions
 #
