@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import binviz
-from binviz import tasks, zoo
+from binviz import evidence, tasks, zoo
 from binviz.bench import pair
 from binviz.bench.kernels import set_threads
 from binviz.bench.roofline import float_loop, steady
@@ -32,6 +32,8 @@ from binviz.losses import Batch, inputs_of
 from binviz.saving.packed import packed_bytes
 from binviz.tasks import Problem
 
+#: Records that come with the package.
+SHIPPED = Path(evidence.__file__).parent / "efficiency"
 ROUNDS = 9
 
 
@@ -90,6 +92,17 @@ def measure(model: str, floats: str, task: str, rounds: int = ROUNDS) -> runs.Ru
     )
 
 
+def records() -> dict[str, runs.Run]:
+    """Cell -> its record, of those that come with the package.
+
+    >>> found = records()["points.bnn"].metrics
+    >>> found["bytes"] < found["bytes_float"]
+    True
+    """
+    found = map(runs.read, sorted(SHIPPED.glob("*.json"), reverse=True))
+    return {run.cell: run for run in found}
+
+
 def _step(model: nn.Module, problem: Problem, batch: Batch) -> Callable[[], object]:
     """A training step of a copy of a model, from labels."""
     model = copy.deepcopy(model).train()
@@ -119,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
             run = measure(model, options.floats, options.task, ROUNDS)
         except UserError as error:
             parser.exit(2, f"{error}\n")
-        runs.write(run, options.out / "runs")
+        runs.write(run, options.out)
         print(run.cell, *(f"{name} {value:.3g}" for name, value in run.metrics.items()))
 
 

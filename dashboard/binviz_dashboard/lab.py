@@ -275,7 +275,8 @@ def measure(chosen: Lab, x: NDArray[np.float32]) -> Measured:
         threshold, of = (
             _threshold(binarizer, bases[0], tensor, error) if len(bases) == 1 else (None, ("", ""))
         )
-    levels, counts = np.unique(np.concatenate([code.q for code in bases]), return_counts=True)
+    stored = [code.q for code in bases[: binarizer.bit_count]]
+    levels, counts = np.unique(np.concatenate(stored), return_counts=True)
     low, high = plots.central_span(x)
     span = (min(low, float(y.min())), max(high, float(y.max())))
     grid, output, slope = _curve(chosen, binarizer, tensor)

@@ -72,7 +72,7 @@ def subjects(attending: bool = False) -> dict[str, Subject]:
         attending: only those that `Subject.attends` says yes of.
 
     >>> len(subjects()), len(subjects(attending=True))
-    (17, 11)
+    (18, 11)
     """
     entries = [zoo.describe(name) for name in zoo.names()]
     teachers = {(entry.task, entry.arch): entry for entry in entries if entry.recipe == "float"}

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from binviz import costs, plots
-from binviz.bench import tradeoffs
-from binviz.evidence import leaderboard, names, overall, robustness, runs
+from binviz.bench import efficiency, tradeoffs
+from binviz.evidence import leaderboard, names, overall, robustness
 from binviz.evidence.leaderboard import FLOAT, Board, Column, Ranked
 from binviz.evidence.robustness import Robustness
 from binviz.evidence.runs import Run
@@ -86,8 +86,7 @@ def read() -> Matrix:
     }
     for name, record in reversed(robustness.records("bibench").items()):
         corrupted[name.partition(".seed")[0]] = record
-    costs = {run.cell: run for run in reversed(list(runs.runs(experiment="efficiency")))}
-    return Matrix(records, board, corrupted, costs)
+    return Matrix(records, board, corrupted, efficiency.records())
 
 
 def column(network: Network) -> Column:

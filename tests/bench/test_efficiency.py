@@ -23,7 +23,7 @@ def test_a_record_has_both_networks(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(efficiency, "set_threads", lambda threads: None)
     out = tmp_path / "out"
     efficiency.main(["digits-cnn.float", folder, "--task", "digits", "--out", str(out)])
-    [run] = efficiency.runs.runs(out / "runs", experiment="efficiency")
+    run = efficiency.runs.read(out / "efficiency" / "digits-cnn.bnn.seed1.json")
     assert (run.cell, run.seed) == ("digits-cnn.bnn", 1)
     file = binviz.save_packed(zoo.load(folder), tmp_path / "one.safetensors")
     header = int.from_bytes((tmp_path / "one.safetensors").read_bytes()[:8], "little") + 8

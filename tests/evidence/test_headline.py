@@ -8,6 +8,7 @@ from binviz.data import digits
 from binviz.evidence import runs
 from binviz.evidence.headline import Split, chance, constant, headline, labels_as_bits, split_of, splits
 from binviz.evidence.runs import Run, of_examples
+from binviz.tasks import points
 from binviz.words import percent
 
 
@@ -39,6 +40,8 @@ def test_every_shipped_run_with_an_accuracy_has_a_chance_level():
 def test_bundled_data_have_the_classes_that_are_written_down():
     found = next(split for split in splits().values() if split.task == "digits")
     assert list(found.classes) == np.bincount(digits.load("test")[1]).tolist()
+    found = next(split for split in splits().values() if split.task == "points")
+    assert list(found.classes) == np.bincount(points.held_out_clouds()[1]).tolist()
 
 
 def test_a_model_that_answers_one_class_is_found_out():

@@ -9,8 +9,8 @@ from binviz.experiments import registry
 from binviz.training import images, pretrain
 from binviz.training.stages import identity_of
 
-#: The bundled text teacher was trained by `binviz train glue`, in batches of 32; its record says so.
-FROM_ELSEWHERE = {"sst2.float"}
+#: Bundled teachers that were trained by `binviz train`, with settings of their own, as their records say.
+FROM_ELSEWHERE = {"sst2.float", "digits-cnn.float", "digits-vit.float"}
 #: Trained by `binviz train images` before records named every setting.
 BEFORE = {
     *(f"digits-cnn.float{end}" for end in ("", "+bit-w1a1", "+bnn-threshold", "+reactnet", "+xnor")),
@@ -25,7 +25,8 @@ def test_a_record_has_the_identity_of_its_cell(name):
     records = {key: run for key, run in experiment.records().items() if key[0] not in FROM_ELSEWHERE}
     assert records
     for (cell, seed), run in records.items():
-        assert run.config["identity"] == experiment.identity(experiment.cell(cell), seed, run.data), run.path
+        declared = experiment.tuned(experiment.cell(cell), seed, records)
+        assert run.config["identity"] == experiment.identity(declared, seed, run.data), run.path
 
 
 def test_a_record_of_the_digits_has_the_identity_of_its_settings():

@@ -243,7 +243,7 @@ def test_a_decoder_is_refused_before_it_is_trained(tmp_path):
         ("steps", 0),
         ("precision", "fp16"),
         ("optimizer", "adam"),
-        ("schedule", "cosine"),
+        ("schedule", "sine"),
         ("lr", float("nan")),
     ],
 )
