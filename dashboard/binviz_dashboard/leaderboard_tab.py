@@ -154,7 +154,7 @@ def one(cell: str, words: dict[str, str]) -> None:
     matrix = cache.matrix()
     runs = {str(run.seed): run for (name, _), run in matrix.records.items() if name == cell}
     if not runs:
-        st.info("Nothing was run for it yet:")
+        st.info(f"Nothing was run yet for {words[cell].partition(' (')[0]}:")
         st.code(f"{COMMAND} --cell {cell}", language=None)
         return
     seed = next(iter(runs))

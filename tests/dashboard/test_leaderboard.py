@@ -101,7 +101,7 @@ def test_a_link_leads_to_a_cell_with_its_search_and_its_command(visit, partly):
     app.selectbox(key="cell").set_value("digits-vit.bnn").run()
     assert "the loss is nan at step 7" in said(app)
     app.selectbox(key="cell").set_value("sst2.bnn").run()
-    assert "Nothing was run for it yet" in said(app) and not complaints(app)
+    assert "Nothing was run yet for plain signs on SST-2:" in said(app) and not complaints(app)
 
 
 def test_a_click_on_the_matrix_is_a_cell(partly, monkeypatch):

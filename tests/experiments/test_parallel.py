@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -216,6 +217,8 @@ def cluster():
 def test_the_same_files_as_in_one_process_though_a_worker_dies(tmp_path, monkeypatch, workers):
     """A row of one's own that ends its process once and goes on from its checkpoint, a cell that fails, a search."""
     monkeypatch.setattr(known, "_REGISTRY", dict(known._REGISTRY))
+    # A page of the dashboard that was tested before may have taken its place, and processes begin with it
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     file, rows = tmp_path / f"own_{workers.__name__}_binviz_test.py", searching("bnn", teacher="float")
     file.write_text(OWN, "utf-8")
     operator = f"{file}:Own"
