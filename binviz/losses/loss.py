@@ -1,4 +1,8 @@
-"""What a loss is: a module of its own, with frozen options, called with a student and a batch."""
+"""What a loss is: a module of its own, with frozen options, called with a student and a batch.
+
+A method that does more than add a loss does it here, too: around each step of the loop its loss may change the
+gradients, and then the weights.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +66,12 @@ class Loss(nn.Module):
     def forward(self, student: nn.Module, batch: Batch) -> Tensor:
         """The scalar."""
         raise NotImplementedError
+
+    def before_step(self, student: nn.Module) -> None:
+        """Change gradients in place, clipped ones, between the backward pass and the optimizer's step."""
+
+    def after_step(self, student: nn.Module) -> None:
+        """Change weights in place, under `torch.no_grad`, behind the optimizer's step."""
 
 
 REGISTRY: Registry[type[Loss]] = Registry("loss")

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.losses import Batch
+from binviz.losses import Batch, Loss
 from binviz.training import checkpoint, nonfinite, observe, optimizers
 from binviz.training.book import Book, History
 from binviz.training.settings import TrainConfig, check_seed, rate
@@ -251,6 +251,7 @@ def fit(
     settings = json.loads(json.dumps({**config.identity(), "seed": seed, **(identity or {})}))
     binarizers = [module for module in model.modules() if isinstance(module, Binarizer)]
     _check_ends(binarizers, config)
+    method = loss_of if isinstance(loss_of, Loss) else Loss(Loss.Options())
     own = loss_of if isinstance(loss_of, nn.Module) else nn.Module()
     learners = nn.ModuleDict({"model": model, "loss": own})
     optimizer, clip = optimizers.get(config.optimizer)(parameter_groups(learners, config), config.clip)
@@ -288,7 +289,10 @@ def fit(
             loss, norm = forward_backward(net, batch, loss_of, learners, optimizer, accelerator, config, clip)
             _check_numbers(model, batch, loss_of, config, step, loss, norm)
             before = book.codes(step + 1)
+            method.before_step(model)
             optimizer.step()
+            with torch.no_grad():
+                method.after_step(model)
             step += 1
             answers = observe.right_answers(logits[0], batch.get("labels"))
             mean = book.note(step, loss, answers, before)

@@ -459,3 +459,27 @@ def test_the_forward_pass_finds_the_gradient_of_the_step_before():
     fit(layer, lambda step: {"x": torch.tensor(step + 1.0)}, loss_of, config)
     assert found == [None, 1.0, 2.0, 3.0]
     assert layer.weight.grad is None
+
+
+class Stepped(losses.Loss):
+    """Labels; the gradients become ones, and behind the step all weights are moved by 1."""
+
+    def forward(self, student, batch):
+        return LABELS(student, batch)
+
+    def before_step(self, student):
+        for parameter in student.parameters():
+            parameter.grad.fill_(1.0)
+
+    def after_step(self, student):
+        for parameter in student.parameters():
+            parameter += 1.0
+
+
+def test_a_loss_changes_gradients_before_the_step_and_weights_behind_it():
+    model = cnn("bnn")
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    config = TrainConfig(1, 0.25, optimizer="sgd", weight_decay=0.0, warmup=0.0)
+    fit(model, images, Stepped(losses.Loss.Options()), config)
+    for was, now in zip(before, model.parameters(), strict=True):
+        torch.testing.assert_close(now.detach(), was - 0.25 + 1.0)
