@@ -64,11 +64,15 @@ def dashboard(
     address: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets the whole network in.")
     ] = "localhost",
+    own: Annotated[
+        Path | None,
+        typer.Option("--runs", help="Also show the run records of this folder, such as runs-out."),
+    ] = None,
 ) -> None:
     """Open the dashboard in the browser, on this machine only if no other address is given."""
     from binviz_dashboard.launch import run
 
-    run(port=port, browser=browser, address=address)
+    run(port=port, browser=browser, address=address, own=own)
 
 
 @app.command("list")

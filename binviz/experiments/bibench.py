@@ -40,7 +40,7 @@ from binviz.evidence.claims import Claim, Verdict
 from binviz.experiments.cells import Cell, Experiment
 from binviz.experiments.matrix import Budget, Row, matrix
 from binviz.losses import LossChoice
-from binviz.recipes import Recipe
+from binviz.recipes import Recipe, get
 
 DIGITS = Budget(1000, 64, 5e-3, float_steps=2500, float_lr=1e-3, weight_decay=0.05)
 SPEECH = DIGITS
@@ -320,6 +320,17 @@ EXPERIMENT = Experiment(
     ),
     compared=("float", *OPERATORS),
 )
+
+
+def cell_of(network: str, row: str) -> Cell:
+    """The cell of a row there; of an operator of yours, which is no row of `EXPERIMENT`, with plain signs' recipe.
+
+    >>> cell_of("digits-cnn", "fda").name, cell_of("points", "mine").search
+    ('digits-cnn.fda', ('mine.lr-1', 'mine.lr-0.3', 'mine.lr-3'))
+    """
+    name = f"{network}.{row}"
+    known = {cell.name: cell for cell in EXPERIMENT.cells}
+    return known.get(name) or with_operator(get(POOR), row).cell(name)
 
 
 def with_operator(recipe: Recipe, name: str, networks: Iterable[Network] | None = None) -> Experiment:

@@ -7,6 +7,7 @@ What is kept here is shared by all sessions and never changed, so it is handed o
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from threading import Event, Lock
 from typing import Any, NamedTuple
 
@@ -57,6 +58,8 @@ from binviz_dashboard import (
 binviz_kernels.set_threads(1)
 torch.set_num_threads(1)
 
+#: Folder of a user's own records, which are shown beside the shipped ones.
+OWN: Path | None = None
 #: How much longer than its work `count_ahead` rests.
 REST = 2.0
 
@@ -271,7 +274,7 @@ def planned(source: str, folders: bool, recipe: str, tokens: int) -> yours.Plann
 @st.cache_resource(show_spinner="Reading the records")
 def questions() -> list[Question]:
     """All questions that recorded runs answer."""
-    return asked.questions()
+    return asked.questions(OWN)
 
 
 @st.cache_resource(show_spinner=False)
@@ -283,7 +286,7 @@ def claims() -> list[Entry]:
 @st.cache_resource(show_spinner="Reading the records")
 def matrix() -> tracks.Matrix:
     """The matrix of `bibench`."""
-    return tracks.read()
+    return tracks.read(OWN)
 
 
 @st.cache_resource(max_entries=256, show_spinner="Counting operations and bytes")

@@ -48,20 +48,28 @@ def arguments(port: int | None = None, browser: bool = True, address: str = HERE
     return ["run", str(SERVED), *(f"--{name}={value}" for name, value in (SETTINGS | chosen).items())]
 
 
-def run(port: int | None = None, browser: bool = True, address: str = HERE) -> None:
+def run(port: int | None = None, browser: bool = True, address: str = HERE, own: Path | None = None) -> None:
     """Serve the dashboard until interrupted, by default to nobody but this machine.
 
     Args:
         port: where to listen; by default the first free one from 8501.
         browser: open a window.
         address: of this machine, at which to listen; all who reach it may look and compute. 0.0.0.0 is every one.
+        own: folder of models and run records of the user's, which are shown beside the shipped ones.
 
     Raises:
-        UserError: the port is taken or no port, or the address is none of this machine's.
+        UserError: the port is taken or no port, the address is none of this machine's, or `own` has no records.
     """
     from streamlit.web.cli import main
 
+    from binviz_dashboard import cache
+
     _check_free(port, address)
+    if own is not None and not any((own / "runs").glob("*/*.json")):
+        raise UserError(
+            f"there are no run records in {own}; give the folder that was --out of binviz reproduce"
+        )
+    cache.OWN = own
     print("Loading the models; the first time, kernels are compiled, which takes a minute.", flush=True)
     warm()
     main(arguments(port, browser, address), prog_name="streamlit", standalone_mode=False)

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from binviz import plots
 from binviz.evidence import leaderboard, names
 from binviz.evidence.leaderboard import Board, Ranked
+from binviz.experiments import bibench
 from binviz.words import counted
 from binviz_dashboard import cache, charts, recorded, runs_tab, state, tracks
 
@@ -129,7 +130,7 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
     st.caption(
         f"{what} in %, ± half of its 95 % interval over the examples, and over the seeds where there are several: then "
         "their number stands in parentheses. With one seed, what another one would change is not seen. An operator of "
-        f"yours is printed beside these by `{COMMAND} --operator my.py:MyBinarizer`. "
+        f"yours is run by `{COMMAND} --operator my.py:MyBinarizer`, and is a row here in `binviz app --runs runs-out`. "
         "Click a number for its run, or choose it:"
     )
     words = {
@@ -170,7 +171,9 @@ def one(cell: str, words: dict[str, str]) -> None:
     left, right = st.columns(2, gap="large")
     left.markdown("\n".join(told))
     right.caption("Its command skips what is on record; with the next seed it is run again:")
-    command, following = f"{COMMAND} --cell {cell}", 1 + max(map(int, runs))
+    row = cell.split(".", 1)[1]
+    of = "" if row in bibench.EXPERIMENT.compared else f" --operator my.py:{row}"
+    command, following = f"{COMMAND}{of} --cell {cell}", 1 + max(map(int, runs))
     right.code(f"{command}\n{command} --seed {following}", language=None, wrap_lines=True)
     runs_tab.course({words[cell]: run})
 

@@ -72,7 +72,7 @@ def steps() -> tuple[Step, ...]:
         UserError: tour.toml is not as its first lines say.
 
     >>> steps()[0].page, len(steps())
-    ('answers', 20)
+    ('answers', 21)
     """
     return read(FILE.read_text("utf-8"))
 

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
@@ -76,10 +77,14 @@ class Matrix(NamedTuple):
     costs: Mapping[str, Run]
 
 
-def read() -> Matrix:
-    """The matrix as it is on record, what is there for one seed alone for the first of them."""
-    records = bibench.EXPERIMENT.records()
-    board = leaderboard.board(records, bibench.EXPERIMENT.compared, map(column, bibench.NETWORKS))
+def read(own: Path | None = None) -> Matrix:
+    """The matrix as it is on record, what is there for one seed alone for the first of them.
+
+    own: folder with records of the user's; their operators are rows behind ours.
+    """
+    records = bibench.EXPERIMENT.records(own)
+    rows = dict.fromkeys([*bibench.EXPERIMENT.compared, *(cell.split(".", 1)[1] for cell, _ in records)])
+    board = leaderboard.board(records, (row for row in rows if "." not in row), map(column, bibench.NETWORKS))
     bundled = robustness.records()
     corrupted = {
         cell.name: bundled[cell.bundled] for cell in bibench.EXPERIMENT.cells if cell.bundled in bundled
@@ -185,7 +190,7 @@ def table(board: Board, found: Sequence[Ranked], share: bool = False) -> pd.Data
 
 def tried(matrix: Matrix, cell: str, seed: int) -> dict[str, str]:
     """Learning rate -> accuracy on the held-out training batches, of the cell's search, in the order of the rates."""
-    known = bibench.EXPERIMENT.cell(cell)
+    known = bibench.cell_of(*cell.split(".", 1))
     runs = [matrix.records.get((known.name_of(row), seed)) for row in known.search]
     found = {run.config["train"]["lr"]: run for run in runs if run}
     return {
@@ -195,10 +200,15 @@ def tried(matrix: Matrix, cell: str, seed: int) -> dict[str, str]:
 
 
 def theory(row: str, columns: Sequence[Column]) -> float | None:
-    """BiBench's count of storage and operations over some networks; None where one cannot be counted."""
+    """BiBench's count of storage and operations over some networks; None where one cannot be counted.
+
+    Nor is an operator of the user's, whose class is not at hand.
+    """
+    if row not in bibench.EXPERIMENT.compared:
+        return None
     counts = []
     for each in columns:
-        cell = bibench.EXPERIMENT.cell(f"{each.name}.{row}")
+        cell = bibench.cell_of(each.name, row)
         # As records have it, so that what the page Trade-offs has counted is not counted again
         recipe = json.dumps(cell.stage.identity()["recipe"], sort_keys=True)
         counts.append(tradeoffs.count(cell.task, cell.architecture, recipe))
@@ -221,7 +231,7 @@ def minutes(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None
     """Of one core, for a seed with its search on all these networks; None where a record is missing."""
     total = 0.0
     for each in columns:
-        cell = bibench.EXPERIMENT.cell(f"{each.name}.{row}")
+        cell = bibench.cell_of(each.name, row)
         cells = [cell.name, *map(cell.name_of, cell.search)]
         seeds = [_of_cell(matrix, cell) for cell in cells]
         if not all(seeds):

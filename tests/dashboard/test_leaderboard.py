@@ -1,14 +1,14 @@
 """The part Leaderboard of the page Evidence, on records that are made up."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from statistics import pstdev
 
 import numpy as np
 import pytest
 from binviz_dashboard import cache, leaderboard_tab, tracks
 
-from binviz.evidence import leaderboard, overall
+from binviz.evidence import leaderboard, overall, runs
 from binviz.evidence.robustness import Robustness
 from binviz.evidence.runs import Run, correct_bits
 from binviz.experiments import bibench
@@ -102,6 +102,25 @@ def test_a_link_leads_to_a_cell_with_its_search_and_its_command(visit, partly):
     assert "the loss is nan at step 7" in said(app)
     app.selectbox(key="cell").set_value("sst2.bnn").run()
     assert "Nothing was run yet for plain signs on SST-2:" in said(app) and not complaints(app)
+
+
+def test_an_operator_of_the_users_is_a_row_with_its_own_command(visit, tmp_path, monkeypatch):
+    mine = "points.mine"
+    (run,) = record("points.bnn", 0.7).values()
+    runs.write(replace(run, cell=mine), tmp_path / "runs")
+    for rate in ("1", "0.3", "3"):
+        (run,) = record(f"points.bnn.lr-{rate}", 0.6).values()
+        runs.write(replace(run, cell=f"{mine}.lr-{rate}"), tmp_path / "runs")
+    found = tracks.read(tmp_path)
+    monkeypatch.setattr(cache, "matrix", lambda: found)
+    app = visit("evidence", part="Leaderboard", cell=mine)
+    assert not complaints(app)
+    assert "--operator my.py:mine --cell points.mine --seed 1" in said(app)
+    (column,) = (each for each in found.board.columns if each.name == "points")
+    assert tracks.number(found.board, "mine", column).startswith("70.0")
+    assert tracks.minutes(found, "mine", [column]) == pytest.approx(4 * 30.0 * 2 / 60)
+    assert tracks.theory("mine", [column]) is None
+    assert found.board.rows[:-1] == tracks.read().board.rows
 
 
 def test_a_click_on_the_matrix_is_a_cell(partly, monkeypatch):
