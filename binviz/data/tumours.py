@@ -1,9 +1,9 @@
 """A table of tumours as signs: thirty measures of cells, each above or below three cuts; benign or malignant.
 
 569 tumours of scikit-learn, of which a stratified third is held out, drawn once with seed 0: 379 to train on, 190 to
-test on. As LIBSVM's a1a has it (Adult, cut at quantiles), every measure becomes bits: +1 where it is at least the median
-of the training part, else -1; then the same of the lower quartile and of the upper one. So columns 0 to 29 are those of
-the medians, 30 to 59 of the lower quartiles, 60 to 89 of the upper ones.
+test on. As LIBSVM's a1a has it (Adult, cut at quantiles), a measure becomes bits: +1 where it is at least the median
+of the training part, else -1; then the same of the lower quartile and of the upper one. So columns 0 to 29 are those
+of the medians, 30 to 59 of the lower quartiles, 60 to 89 of the upper ones.
 
 Source: W. N. Street, W. H. Wolberg and O. L. Mangasarian, "Nuclear feature extraction for breast tumor diagnosis",
 1993; Breast Cancer Wisconsin (Diagnostic), UCI repository, as scikit-learn ships it.

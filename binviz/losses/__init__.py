@@ -3,7 +3,7 @@
 >>> from binviz import losses
 >>> losses.names()
 ['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'qp',
-'sign-sgd', 'prox-quant']
+'qp-official', 'sign-sgd', 'prox-quant']
 """
 
 from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, qp, sign_sgd, prox_quant  # isort: skip  # the order of `names`

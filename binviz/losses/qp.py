@@ -13,7 +13,7 @@ take the step; the paper's is plain gradient descent.
 Departures from the official code: a row on which no example of the batch has a gradient stays where it is, where any V
 is optimal and the solver's whim decides; among equals the one nearest to the gradient's own step is taken
 (`binviz.losses.quadratic`); layers that are too wide for all signs to be tried are annealed here as a program over the
-signs themselves, not over penalties and slack bits.
+signs themselves, not over penalties and slack bits. `OfficialQPLoss` has two faults of the official code.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, distributed, nn
 
 from binviz.errors import UserError
@@ -37,7 +38,6 @@ class QPLoss(Loss):
     Raises:
         UserError: before a step: the student has no layer that answers in signs, or several processes train it.
 
-    >>> import torch
     >>> from binviz.networks import SignMLP, SignMLPConfig
     >>> torch.manual_seed(0)  # doctest: +ELLIPSIS
     <torch...>
@@ -103,7 +103,49 @@ class QPLoss(Loss):
         if distributed.is_initialized() and distributed.get_world_size() > 1:
             raise UserError("the loss 'qp' solves its programs for one batch; train in one process")
         for layer, (x, grad) in self._seen.items():
-            v = solve(x, -grad, self.options.tried, self.options.sweeps, self.options.seed)
             # W + eta V is a step of eta against -V
-            layer.linear.weight.grad = -v * grad.any(0)[:, None]
+            layer.linear.weight.grad = -self.signs(x, -grad) * grad.any(0)[:, None]
         self._seen = {}
+
+    def signs(self, x: Tensor, y: Tensor) -> Tensor:
+        """V (out, in) of a layer's inputs x (B, in) and of what is wished of its outputs, y (B, out)."""
+        return solve(x, y, self.options.tried, self.options.sweeps, self.options.seed)
+
+
+@register("qp-official")
+class OfficialQPLoss(QPLoss):
+    """What the official experiment of ten layers does: two faults, each of which may be left out.
+
+    Before its solver looks for signs a search for any that are allowed takes the place of the objective; so the wishes
+    do not count. And its loop over the layers returns in the first turn; so only that layer is moved. Which of the
+    signs that are allowed a solver comes upon is its whim; here they are the best ones for wishes that are drawn.
+
+    >>> x, y = torch.tensor([[1.0, -1], [1, 1]]), torch.tensor([[-0.5], [0.25]])
+    >>> blind = OfficialQPLoss(OfficialQPLoss.Options()).signs
+    >>> [torch.equal(blind(x, y), blind(x, wishes)) for wishes in (-y, 0 * y, 100 * y)]
+    [True, True, True]
+    >>> sees = OfficialQPLoss(OfficialQPLoss.Options(blind=False))
+    >>> [sees.signs(x, wishes).tolist() for wishes in (y, -y)]
+    [[[-1.0, 1.0]], [[-1.0, -1.0]]]
+    """
+
+    @dataclass(frozen=True)
+    class Options(QPLoss.Options):
+        """blind: the solver does not see the wishes. first_only: the first layer alone is moved."""
+
+        blind: bool = True
+        first_only: bool = True
+
+    def before_step(self, student: nn.Module) -> None:
+        if self.options.first_only and self._seen:
+            *others, first = self._seen  # the backward pass comes to the first one last
+            self._seen = {first: self._seen[first]}
+            for layer in others:
+                layer.linear.weight.grad = None
+        super().before_step(student)
+
+    def signs(self, x: Tensor, y: Tensor) -> Tensor:
+        if self.options.blind:
+            drawn = torch.Generator().manual_seed(self.options.seed)
+            y = torch.randn(y.shape, generator=drawn).to(y)
+        return super().signs(x, y)

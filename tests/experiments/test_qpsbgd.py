@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from binviz import tasks
 from binviz.evidence.claims import judge
 from binviz.experiments import qpsbgd
 from binviz.experiments.cells import reproduce
@@ -12,7 +13,7 @@ EXPERIMENT = qpsbgd.EXPERIMENT
 def test_rows_differ_in_loss_and_rate_alone():
     assert set(EXPERIMENT.claims) == set(qpsbgd.EXPECTED)
     for task in qpsbgd.BUDGETS:
-        cells = [cell for cell in EXPERIMENT.cells if cell.task == task]
+        cells = [cell for cell in EXPERIMENT.cells if cell.task == task and not cell.architecture]
         assert len({replace(cell.stage.train, lr=1.0) for cell in cells}) == 1
         assert {(cell.stage.recipe.name, cell.teacher, cell.start) for cell in cells} == {("signs", "", "")}
         for name in qpsbgd.METHODS:
@@ -22,6 +23,15 @@ def test_rows_differ_in_loss_and_rate_alone():
             times = sorted(cell.stage.train.lr / found.stage.train.lr for cell in tried)
             assert [round(each, 6) for each in times] == sorted(qpsbgd.SEARCHED)
             assert {cell.augment for cell in tried} == {"held-out-fifth"} and not found.augment
+
+
+def test_the_claims_on_ten_layers_are_of_cells_that_there_are():
+    ten = {cell.name: cell for cell in EXPERIMENT.cells if cell.architecture}
+    assert {cell.row for cell in ten.values()} == set(qpsbgd.TEN)
+    asked = {name for claim in qpsbgd.EXPECTED for name in (claim.better, claim.worse) if "mlp" in name}
+    assert asked == set(ten)
+    model, _ = tasks.get("tumours").start(qpsbgd.LAYERS, 0)
+    assert len(model.layers) == 10 and model.config.width == 128
 
 
 def test_every_row_runs_and_is_judged(tmp_path):

@@ -1,4 +1,4 @@
-"""Steps of a network of signs: those of quadratic programs, of signs, and towards signs; by the loop that takes them."""
+"""Steps of a network of signs: of quadratic programs, of signs and towards signs, as the loop takes them."""
 
 import math
 
@@ -7,6 +7,7 @@ import torch
 
 import binviz
 from binviz import losses, tasks
+from binviz.binarizers import sign
 from binviz.errors import UserError
 from binviz.experiments.qpsbgd import RECIPE
 from binviz.losses.quadratic import agreement, exact
@@ -16,6 +17,7 @@ from binviz.training.settings import TrainConfig
 
 TASK = tasks.get("tumours-3")
 RATE = 0.25
+MENDED = {"blind": False, "first_only": False}
 ONE_STEP = TrainConfig(
     1, RATE, optimizer="plain-sgd", schedule="constant", warmup=0.0, weight_decay=0.0, clip=1e9
 )
@@ -116,13 +118,28 @@ def test_prox_quant_learns_by_float_weights_and_comes_nearer_to_signs():
     assert [layer.linear.weight_binarizer for layer in student.layers] == own
 
 
+def test_the_official_ten_layers_do_not_see_what_they_are_told_and_move_one():
+    x, y = sign(torch.randn(16, 9)), torch.randn(16, 4)
+    blind, sees = (losses.get("qp-official", blind=blind).signs for blind in (True, False))
+    for other in (-y, 0 * y, 100 * y):
+        assert torch.equal(blind(x, other), blind(x, y))
+    assert not torch.equal(sees(x, -y), sees(x, y)) and torch.equal(sees(x, y), exact(x, y))
+    for options, moved in (({}, [0]), ({"first_only": False}, [0, 1, 2])):
+        before, after, _ = step("qp-official", **options)
+        pairs = zip(before, after, strict=True)
+        assert [i for i, (was, now) in enumerate(pairs) if not torch.equal(was, now)] == moved
+    mended, own = (step(name, **of)[1] for name, of in (("qp-official", MENDED), ("qp", {})))
+    assert all(map(torch.equal, mended, own))
+
+
 def test_no_hook_stays():
     model, batch = net(), TASK.problem(None, 20, 0).batch_of(0)
+    before = [len(module._forward_hooks) for module in model.modules()]
     loss = losses.get("qp")
     loss(model, batch).backward()
-    with pytest.raises(KeyError):
-        loss(model, {"bits": batch["bits"]})
-    assert not any(module._forward_hooks for module in model.modules())
+    with pytest.raises(RuntimeError, match=r"size of tensor|shapes cannot be multiplied"):
+        loss(model, batch | {"bits": batch["bits"][:, :2]})
+    assert [len(module._forward_hooks) for module in model.modules()] == before
 
 
 def test_what_cannot_be_solved():

@@ -33,7 +33,7 @@ def distance(x, y, v):
     return torch.tensor(found)
 
 
-@pytest.mark.parametrize("rows, wishes, least", GOLDEN)
+@pytest.mark.parametrize(("rows", "wishes", "least"), GOLDEN)
 def test_the_official_optimum(rows, wishes, least):
     x = torch.tensor([[1.0 if each == "+" else -1.0 for each in row] for row in rows])
     y = torch.tensor(wishes).T
@@ -42,7 +42,7 @@ def test_the_official_optimum(rows, wishes, least):
         torch.testing.assert_close(distance(x, y, v), torch.tensor(least), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("inputs, batch, outputs", [(1, 1, 1), (2, 3, 5), (7, 6, 3), (10, 20, 2)])
+@pytest.mark.parametrize(("inputs", "batch", "outputs"), [(1, 1, 1), (2, 3, 5), (7, 6, 3), (10, 20, 2)])
 def test_no_row_of_all_is_better(inputs, batch, outputs):
     x, y = sign(torch.randn(batch, inputs)), torch.randn(batch, outputs)
     found = exact(x, y)
