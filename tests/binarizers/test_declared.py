@@ -63,7 +63,10 @@ def used():
 
 
 def test_a_binarizer_is_made_for_what_recipes_give_it():
-    elsewhere = {"bivit-attention-scores": {"scores"}, "binary-connect-weight": {"weight"}}  # of experiments alone
+    elsewhere = {
+        "bivit-attention-scores": {"scores"},
+        "binary-connect-weight": {"weight"},
+    }  # of experiments alone
     assert {name: set(get(name).takes) for name in names() if get(name).takes} == used() | elsewhere
 
 
