@@ -155,7 +155,8 @@ class Experiment:
     def tuned(self, cell: Cell, seed: int, records: Records) -> Cell:
         """The cell with the learning rate that its search found, see `augment.without_last`.
 
-        The first of equals counts. Those that failed are no candidates; without any other, or without a search, the cell stays as it is.
+        The first of equals counts. Those that failed are no candidates; without any other, or without a search, the
+        cell stays as it is.
         """
         tried = [records.get((cell.name_of(row), seed)) for row in cell.search]
         found = [run for run in tried if run and not run.failed]

@@ -39,8 +39,6 @@ class QPLoss(Loss):
         UserError: before a step: the student has no layer that answers in signs, or several processes train it.
 
     >>> from binviz.networks import SignMLP, SignMLPConfig
-    >>> torch.manual_seed(0)  # doctest: +ELLIPSIS
-    <torch...>
     >>> model = SignMLP(SignMLPConfig(inputs=3, width=5, num_labels=2))
     >>> loss = QPLoss(QPLoss.Options())
     >>> loss(model, {"bits": torch.tensor([[1.0, -1, 1], [-1, -1, 1]]), "labels": torch.tensor([0, 1])}).backward()

@@ -135,8 +135,6 @@ def solve(x: Tensor, y: Tensor, tried: int = LARGEST, sweeps: int = 30, seed: in
         tried: the most inputs of which all signs are tried, up to `LARGEST`; with 0 none are, as was asked for.
         sweeps, seed: see `anneal`.
 
-    >>> torch.manual_seed(0)  # doctest: +ELLIPSIS
-    <torch...>
     >>> x, y = sign(torch.randn(16, 30)), torch.randn(16, 4)
     >>> bool((agreement(x, y, solve(x, y)) >= agreement(x, y, sign(y.T @ x))).all())
     True
