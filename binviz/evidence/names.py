@@ -32,11 +32,13 @@ METHODS = {
     "db-llm": "DB-LLM",
     "ternary": "ternary weights",
     "sign-weights": "1-bit weights",
+    "signs": "networks of signs",
 }
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
     "points": "generated solids", "mlm": "words in gaps",
+    "tumours": "tumours", "tumours-3": "tumours by three signs",
     "novels": "novels", "wikitext": "wikitext-2",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
@@ -48,6 +50,7 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
     "2402.11960": "DB-LLM",
+    "2310.15128": "QP-SBGD",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -58,6 +61,7 @@ ARCHITECTURES = {
     "mixer": "MLP-Mixer",
     "resnet": "ResNet",
     "birealnet": "Bi-Real Net",
+    "mlp": "MLP",
 }
 
 

@@ -153,9 +153,10 @@ class Experiment:
         return identity_of(cell.stage, self.settings | cell.identity(), data, seed)
 
     def tuned(self, cell: Cell, seed: int, records: Records) -> Cell:
-        """The cell with the learning rate that its search found, see `augment.held_out`; the first of equals counts.
+        """The cell with the learning rate that its search found, see `augment.without_last`.
 
-        Those that failed are no candidates; without any other, or without a search, the cell stays as it is.
+        The first of equals counts. Those that failed are no candidates; without any other, or without a search, the
+        cell stays as it is.
         """
         tried = [records.get((cell.name_of(row), seed)) for row in cell.search]
         found = [run for run in tried if run and not run.failed]

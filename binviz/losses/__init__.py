@@ -2,10 +2,11 @@
 
 >>> from binviz import losses
 >>> losses.names()
-['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware']
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'qp',
+'qp-official', 'sign-sgd', 'prox-quant']
 """
 
-from binviz.losses import labels, bit, bibert, mlm, bipft, deviation  # isort: skip  # the order of `names`
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, qp, sign_sgd, prox_quant  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -21,5 +22,8 @@ __all__ = [
     "labels",
     "mlm",
     "names",
+    "prox_quant",
+    "qp",
     "register",
+    "sign_sgd",
 ]

@@ -4,6 +4,7 @@ from binviz.networks.cnn import DigitsCNN, DigitsCNNConfig
 from binviz.networks.mixer import Mixer, MixerConfig
 from binviz.networks.pointnet import PointNet, PointNetConfig
 from binviz.networks.resnet import ResNet, ResNetConfig
+from binviz.networks.sign_mlp import SignLayer, SignMLP, SignMLPConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
 
@@ -16,6 +17,9 @@ __all__ = [
     "PointNetConfig",
     "ResNet",
     "ResNetConfig",
+    "SignLayer",
+    "SignMLP",
+    "SignMLPConfig",
     "SpeechCNN",
     "SpeechCNNConfig",
     "StemViT",

@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import causal, digits, glue, language, pictures, points, speech, words
+from binviz.tasks import causal, digits, glue, language, pictures, points, speech, tumours, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -39,5 +39,6 @@ __all__ = [
     "points",
     "register",
     "speech",
+    "tumours",
     "words",
 ]

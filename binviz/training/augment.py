@@ -20,19 +20,17 @@ from binviz.tasks.causal import require_decoder
 Augmentation = Callable[[Problem, int, nn.Module], Problem]
 REGISTRY: Registry[Augmentation] = Registry("augmentation")
 register, get, names = REGISTRY.register, REGISTRY.get, REGISTRY.names
-#: The metric of `held_out`: no other than its own runs have it, so that nobody takes it for that of the task.
+#: The metric of `without_last`: no other than its own runs have it, so that nobody takes it for that of the task.
 HELD_OUT = "accuracy_held_out"
 
 
-@register("held-out")
-def held_out(problem: Problem, seed: int, start: nn.Module | None = None, share: float = 0.05) -> Problem:
+def without_last(problem: Problem, share: float) -> Problem:
     """The first epoch's batches but the last ones, over and over, judged on these: for choosing a rate.
 
     The task's own evaluation split is not looked at.
 
     Args:
         problem: with one class an example.
-        seed, start: unused; the batches are the problem's.
         share: of the batches, at least one.
     """
     kept = problem.per_epoch - max(1, round(share * problem.per_epoch))
@@ -54,6 +52,18 @@ def held_out(problem: Problem, seed: int, start: nn.Module | None = None, share:
 
     data = {"train": problem.data["train"], "held out": f"{share:g} of train"}
     return replace(problem, batch_of=lambda step: problem.batch_of(step % kept), evaluate=evaluate, data=data)
+
+
+@register("held-out")
+def held_out(problem: Problem, seed: int, start: nn.Module | None = None) -> Problem:
+    """The problem without a twentieth of its batches, see `without_last`."""
+    return without_last(problem, 0.05)
+
+
+@register("held-out-fifth")
+def held_out_fifth(problem: Problem, seed: int, start: nn.Module | None = None) -> Problem:
+    """The problem without a fifth of its batches: of few data a twentieth says nothing."""
+    return without_last(problem, 0.2)
 
 
 @register("joined")

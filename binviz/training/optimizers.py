@@ -41,6 +41,17 @@ def sgd(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimize
     return torch.optim.SGD(groups, lr=groups[0]["lr"], momentum=0.9), clip
 
 
+@register("plain-sgd")
+def plain_sgd(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimizer, float]:
+    """Gradient descent and nothing else: each step is the rate times the gradient.
+
+    >>> optimizer, clip = plain_sgd([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1}], 1.0)
+    >>> optimizer.defaults["momentum"], clip
+    (0, 1.0)
+    """
+    return torch.optim.SGD(groups, lr=groups[0]["lr"]), clip
+
+
 @register("bert-adam")
 def bert_adam(groups: list[dict[str, Any]], clip: float) -> tuple[torch.optim.Optimizer, float]:
     """The one of the official codes, which clips each tensor's gradient; see `binviz.training.bert_adam`.

@@ -53,6 +53,7 @@ def code_and_value_gradients(binarizer, x, incoming):
         ("fda-weight", {"features": 24}, 1, fourier(18)),
         ("bibert-attention", {}, 0, open_window),
         ("row-threshold", {}, 0, lambda x: 1.0),
+        ("binary-connect-weight", {"features": 24}, 0, lambda x: 1.0),
         ("bit-planes", {"greys": 17, "low": -1.5}, 0, lambda x: 16 / 2.5 if -1.5 <= x <= 1 else 0.0),
         ("bivit-attention", {}, 0, lambda x: 1.0),
     ],

@@ -127,16 +127,24 @@ class Always(torch.nn.Module):
         return SimpleNamespace(logits=torch.tensor([[1.0, 0.0]]))
 
 
-@pytest.mark.parametrize(("per_epoch", "kept"), [(100, 95), (21, 20), (2, 1)])
-def test_what_is_held_out_is_not_learned_from_and_alone_judged(per_epoch, kept):
-    found, model = get("held-out")(counting(per_epoch), 0), Always()
+@pytest.mark.parametrize(
+    ("name", "share", "per_epoch", "kept"),
+    [
+        ("held-out", "0.05", 100, 95),
+        ("held-out", "0.05", 21, 20),
+        ("held-out", "0.05", 2, 1),
+        ("held-out-fifth", "0.2", 18, 14),
+    ],
+)
+def test_what_is_held_out_is_not_learned_from_and_alone_judged(name, share, per_epoch, kept):
+    found, model = get(name)(counting(per_epoch), 0), Always()
     learned = [int(found.batch_of(step)["x"]) for step in range(3 * kept)]
     assert learned == [*range(kept)] * 3
     metrics, correct = found.evaluate(model)
     assert model.asked == [*range(kept, per_epoch)] and not model.training
     assert correct.tolist() == [step % 2 == 0 for step in model.asked]
     assert metrics == {"accuracy_held_out": correct.mean()}
-    assert found.data == {"train": "0", "held out": "0.05 of train"}
+    assert found.data == {"train": "0", "held out": f"{share} of train"}
 
 
 def test_one_batch_an_epoch_leaves_none_to_learn_from():
