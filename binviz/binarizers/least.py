@@ -101,7 +101,9 @@ def _fit(binarizer: Binarizer, scale: Tensor, x: Tensor) -> None:
     start = scale.clone()
     codes = codes_of(start)
     if all(torch.equal(codes_of(factor * start), codes) for factor in STARTS[::16]):
-        scale.copy_(_nearest(binarizer, x, scale))
+        # The parameter may be the scale in another unit
+        size = binarizer.encode(x).scale.view(scale.shape).clamp(min=1e-30)
+        scale.mul_(_nearest(binarizer, x, scale) / size)
         return
     best = start
     for factors in (STARTS, NEAR):

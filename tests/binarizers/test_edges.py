@@ -164,6 +164,7 @@ OFFICIAL = {
     "bireal": ("passes", "-", "blocks", "blocks"),
     "xnorpp": ("blocks", "blocks", "blocks", "blocks"),
     "reactnet": ("passes", "-", "blocks", "blocks"),
+    "rbonn": ("-", "-", "blocks", "blocks"),
     "recu": ("-", "-", "blocks", "blocks"),
     "fda": ("passes", "passes", "blocks", "blocks"),
 }

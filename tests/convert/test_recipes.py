@@ -31,6 +31,7 @@ NAMES = [
     "fda-threshold",
     "planes-w1a1",
     "planes-w1a1-17",
+    "rbonn",
     "reactnet",
     "reactnet-threshold",
     "recu",
