@@ -163,8 +163,8 @@ def _named(make: Make, x: Tensor) -> None:
     _require(
         not unnamed,
         "named",
-        f"{', '.join(unnamed)} is learned and named in none of `scales`, `shifts` and `of_training`; name it on the class, so that "
-        "it is trained and drawn as what it is",
+        f"{', '.join(unnamed)} is learned and named in none of `scales`, `shifts` and `of_training`; name it on the "
+        "class, so that it is trained and drawn as what it is",
     )
 
 
