@@ -29,6 +29,7 @@ NAMES = [
     "dorefa-threshold",
     "fda",
     "fda-threshold",
+    "ir-net",
     "planes-w1a1",
     "planes-w1a1-17",
     "rbonn",
