@@ -64,7 +64,7 @@ def panel(x: Values, y: Values, offset: int, title: str, *, filled: bool) -> str
 def corners(x: Values, y: Values) -> NDArray[np.int64]:
     """The points between which a curve is straight."""
     slopes = np.diff(y) / np.diff(x)
-    bends = np.flatnonzero(np.abs(np.diff(slopes)) > 1e-5 * max(np.abs(slopes).max(), 1)) + 1
+    bends = np.flatnonzero(np.abs(np.diff(slopes)) > 1e-6 * max(np.abs(slopes).max(), 1)) + 1
     return np.concatenate([[0], bends, [len(x) - 1]])
 
 
