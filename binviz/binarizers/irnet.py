@@ -53,8 +53,8 @@ class IRNetWeight(_ErrorDecay):
     Args:
         features, channel_axis: weights (out, in, ...) by default; no parameter.
 
-    The value is near the standardised weight, not the weight: a norm behind the layer takes its size out. `set_progress`
-    drives k and t. A deviation is at least 1e-5, where the official code divides a row of equal weights
+    The value is near the standardised weight, not the weight: a norm behind the layer takes its size out.
+    `set_progress` drives k and t. A deviation is at least 1e-5, where the official code divides a row of equal weights
     by 0.
 
     >>> import torch
