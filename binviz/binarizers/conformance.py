@@ -451,8 +451,7 @@ def check_binarizer(
     first forward), *saved* (a fresh instance with the saved state gives the same), *independent* (an
     example does not depend on its batch), *progress* (any point of the schedule works), *bounds* (the
     constructor refuses what is out of the bounds in `options`), *cut* (codes change where `cut` says), *named*
-    (what is learned stands in `scales`, `shifts` or
-    `of_training`), and if you give its definition, *derivative*.
+    (what is learned stands in `scales`, `shifts` or `of_training`), and if you give its definition, *derivative*.
 
     Args:
         binarizer: a registered name, a class, or an instance (which is copied, not changed).

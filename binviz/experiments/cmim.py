@@ -58,8 +58,8 @@ def rows(batches: str, examples: int) -> list[Row]:
 def _claims(text: str, source: str, better: str, worse: str, *expected: Verdict, **options: Any) -> None:
     """The claim on each task, and the verdict that is expected there."""
     for task, verdict in zip(TASKS, expected, strict=True):
-        sides = (f"{task}-{NETWORK}.{row}" for row in (better, worse))
-        EXPECTED[Claim(text, source, *sides, written="2026-11-30", **options)] = verdict
+        one, other = (f"{task}-{NETWORK}.{row}" for row in (better, worse))
+        EXPECTED[Claim(text, source, one, other, written="2026-11-30", **options)] = verdict
 
 
 #: Claim -> the verdict that was expected before its runs.

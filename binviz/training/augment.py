@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,27 +63,39 @@ def held_out(problem: Problem, seed: int, start: nn.Module | None = None, share:
 
 
 @register("numbered")
-def numbered(
-    problem: Problem,
-    seed: int,
-    start: nn.Module | None = None,
-    share: float = 1.0,
-    others: float = 4096 / 50_000,
-) -> Problem:
+def numbered(problem: Problem, seed: int, start: nn.Module | None = None) -> Problem:
     """Every batch says which examples it has, and for each of these some of other classes, for `binviz.losses.cmim`.
 
-    A batch has "index" (B,), numbers from 0 to N - 1 of the N examples, and "others" (B, K), drawn without repetition.
+    A batch has "index" (B,), numbers from 0 to N - 1 of the N examples, and "others" (B, K), drawn without repetition,
+    as large a share of N as CMIM's 4,096 of 50,000.
 
     Args:
         problem: with one class an example, that tells its examples' numbers.
         seed: of the others; those of a step are the same in every run.
         start: unused.
-        share: of the batches of the first epoch, over and over as they are; all batches of all epochs at 1.
-        others: K, in units of N, or as many as there are of the classes that have fewest of others.
 
     Raises:
         UserError: a problem that does not tell them.
     """
+    return _numbered(problem, seed, share=1.0)
+
+
+@register("numbered-tenth")
+def numbered_tenth(problem: Problem, seed: int, start: nn.Module | None = None) -> Problem:
+    """The first tenth of the first epoch's batches, over and over as they are, of which N counts the examples.
+
+    For networks that would see all of a large set but once; otherwise as `numbered`.
+
+    Args:
+        problem, seed, start: see there.
+
+    Raises:
+        UserError: see there.
+    """
+    return _numbered(problem, seed, share=0.1)
+
+
+def _numbered(problem: Problem, seed: int, share: float) -> Problem:
     if problem.indices_of is None or problem.labels is None:
         raise UserError(f"{problem.name} does not tell which examples a batch has; take digits or pictures")
     given, kept = problem.indices_of, max(1, round(share * problem.per_epoch))
@@ -93,7 +104,7 @@ def numbered(
     place[pool] = np.arange(len(pool))
     classes = problem.labels[pool]
     apart = [np.flatnonzero(classes != label) for label in range(problem.classes)]
-    count = min(round(others * len(pool)), *map(len, apart))
+    count = min(round(4096 / 50_000 * len(pool)), *map(len, apart))
 
     def batch_of(step: int) -> Batch:
         at = step if share == 1 else step % kept
@@ -104,10 +115,6 @@ def numbered(
 
     targets = (*problem.targets, "index", "others")
     return replace(problem, batch_of=batch_of, targets=targets, indices_of=None)
-
-
-#: A tenth of the first epoch's batches, for networks that would see all of a large set but once.
-register("numbered-tenth")(partial(numbered, share=0.1))
 
 
 @register("joined")

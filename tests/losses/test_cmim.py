@@ -47,28 +47,26 @@ def test_golden_memory():
     assert loss.norms[0] == pytest.approx(18928.539, rel=1e-6)
 
 
-def numbered(share=1.0):
-    return augment.numbered(tasks.get("digits").problem(None, 16, 0), 0, share=share)
+def numbered(name="numbered"):
+    return augment.get(name)(tasks.get("digits").problem(None, 16, 0), 0, None)
 
 
-@pytest.mark.parametrize("share", [1.0, 0.1])
-def test_others_are_of_other_classes(share):
+@pytest.mark.parametrize(("name", "count", "steps"), [("numbered", 1347, 84), ("numbered-tenth", 8 * 16, 8)])
+def test_others_are_of_other_classes(name, count, steps):
     plain = tasks.get("digits").problem(None, 16, 0)
-    problem, again = numbered(share), numbered(share)
-    count = 1347 if share == 1 else 8 * 16
-    classes = {}
-    for step in range(84 if share == 1 else 8):
+    problem, again, classes = numbered(name), numbered(name), {}
+    for step in range(steps):
         batch = problem.batch_of(step)
         assert torch.equal(batch["labels"], plain.batch_of(step)["labels"])
         classes |= dict(zip(batch["index"].tolist(), batch["labels"].tolist(), strict=True))
-    assert set(classes) <= set(range(count)) and len(classes) == (84 if share == 1 else 8) * 16
+    assert set(classes) <= set(range(count)) and len(classes) == steps * 16
     batch, same = problem.batch_of(5), again.batch_of(5)
     assert torch.equal(batch["others"], same["others"])
     assert batch["others"].shape == (16, round(count * 4096 / 50_000))
     for label, row in zip(batch["labels"].tolist(), batch["others"].tolist(), strict=True):
         assert len(set(row)) == len(row) and label not in {classes[i] for i in row if i in classes}
     later = problem.batch_of(8 + 5)
-    assert torch.equal(later["index"], batch["index"]) == (share < 1)
+    assert torch.equal(later["index"], batch["index"]) == (name == "numbered-tenth")
     assert not torch.equal(later["others"], batch["others"])
 
 
