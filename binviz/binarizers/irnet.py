@@ -20,7 +20,7 @@ def steepness(t: float) -> tuple[float, float]:
     [(100.0, 0.01), (3.1623, 0.3162), (1.0, 10.0)]
     """
     # t = 10^(-2 + 3 e / E),  k = max(1 / t, 1)
-    steep = 10 ** (-2 + 3 * t)
+    steep = 10.0 ** (-2 + 3 * t)
     return max(1 / steep, 1.0), steep
 
 
@@ -58,8 +58,8 @@ class IRNetWeight(_ErrorDecay):
     by 0.
 
     >>> import torch
-    >>> IRNetWeight()(torch.tensor([[0.5, 1.5], [-0.25, -0.75]])).tolist()
-    [[-0.5, 0.5], [0.5, -0.5]]
+    >>> IRNetWeight()(torch.tensor([[0.0, 1.0, 2.0], [0.5, 0.25, 0.0]])).tolist()
+    [[-0.5, 0.5, 0.5], [0.5, 0.5, -0.5]]
     """
 
     takes = ("weight",)
