@@ -10,7 +10,9 @@ from binviz.binarizers import dorefa as dorefa
 from binviz.binarizers import elastic as elastic
 from binviz.binarizers import fda as fda
 from binviz.binarizers import fdb as fdb
+from binviz.binarizers import irnet as irnet
 from binviz.binarizers import planes as planes
+from binviz.binarizers import rbonn as rbonn
 from binviz.binarizers import reactnet as reactnet
 from binviz.binarizers import recu as recu
 from binviz.binarizers import row_threshold as row_threshold

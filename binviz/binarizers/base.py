@@ -124,7 +124,8 @@ class Binarizer(nn.Module):
     """Base of every binarizer; a subclass implements `encode`, or `bases`.
 
     Options are keyword-only. What it learns it names in `scales` and `shifts`: training gives scales a
-    rate of their own, curves are drawn of both, and a new recipe keeps shifts. Parameters are made in
+    rate of their own, curves are drawn of both, and a new recipe keeps shifts. What serves training alone, and
+    changes nothing in use, it names in `of_training`; that has the scales' rate. Parameters are made in
     `__init__`, never in a forward. A parameter whose first value comes from data (an elastic alpha, a
     learned scale) is set by `initialize`: the class registers a persistent buffer `initialized`
     (False), and its `encode` begins with `self._initialize_once(x)`. So the first batch sets it, a
@@ -159,6 +160,8 @@ class Binarizer(nn.Module):
     #: Names of the parameters that are learned scales, and of those that are shifts or thresholds, (features,).
     scales: tuple[str, ...] = ()
     shifts: tuple[str, ...] = ()
+    #: Names of the learned parameters that only training uses.
+    of_training: tuple[str, ...] = ()
 
     initialized: Tensor
 

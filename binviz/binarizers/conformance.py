@@ -159,12 +159,12 @@ def _declared(make: Make, x: Tensor) -> None:
 def _named(make: Make, x: Tensor) -> None:
     binarizer = make()
     learned = {name for name, parameter in binarizer.named_parameters() if parameter.ndim < 2}
-    unnamed = sorted(learned - {*binarizer.scales, *binarizer.shifts})
+    unnamed = sorted(learned - {*binarizer.scales, *binarizer.shifts, *binarizer.of_training})
     _require(
         not unnamed,
         "named",
-        f"{', '.join(unnamed)} is learned and named neither in `scales` nor in `shifts`; name it on the class, so that "
-        "it is trained and drawn as what it is",
+        f"{', '.join(unnamed)} is learned and named in none of `scales`, `shifts` and `of_training`; name it on the "
+        "class, so that it is trained and drawn as what it is",
     )
 
 
@@ -239,10 +239,17 @@ def _incoming(make: Make, x: Tensor) -> None:
     )
 
 
+def _trained(x: Tensor) -> Tensor:
+    """The same as a parameter that has the gradient of a step before."""
+    leaf = x.clone().requires_grad_()
+    leaf.grad = torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
+    return leaf
+
+
 def _parameters(make: Make, x: Tensor) -> None:
     binarizer = make().train()
     random = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
-    (binarizer(x.clone().requires_grad_()) * random).sum().backward()
+    (binarizer(_trained(x)) * random).sum().backward()
     for name, parameter in binarizer.named_parameters():
         grad = parameter.grad
         _require(
@@ -256,12 +263,14 @@ def _effect(make: Make, x: Tensor) -> None:
     for name, parameter in make().named_parameters():
         if not parameter.requires_grad or parameter.ndim > 1:
             continue
-        binarizer = make().eval()
-        before = binarizer(x)
+        binarizer, given = make().eval(), x
+        if name in binarizer.of_training:
+            binarizer, given = binarizer.train(), _trained(x)
+        before = binarizer(given)
         with torch.no_grad():
             binarizer.get_parameter(name).add_(0.75)
         _require(
-            not torch.equal(before, binarizer(x)),
+            not torch.equal(before, binarizer(given)),
             "effect",
             f"{name!r} learns but does not change the output; apply it in the forward, not in the surrogate alone",
         )
@@ -442,7 +451,7 @@ def check_binarizer(
     first forward), *saved* (a fresh instance with the saved state gives the same), *independent* (an
     example does not depend on its batch), *progress* (any point of the schedule works), *bounds* (the
     constructor refuses what is out of the bounds in `options`), *cut* (codes change where `cut` says), *named*
-    (what is learned stands in `scales` or `shifts`), and if you give its definition, *derivative*.
+    (what is learned stands in `scales`, `shifts` or `of_training`), and if you give its definition, *derivative*.
 
     Args:
         binarizer: a registered name, a class, or an instance (which is copied, not changed).

@@ -101,7 +101,10 @@ def _fit(binarizer: Binarizer, scale: Tensor, x: Tensor) -> None:
     start = scale.clone()
     codes = codes_of(start)
     if all(torch.equal(codes_of(factor * start), codes) for factor in STARTS[::16]):
-        scale.copy_(_nearest(binarizer, x, scale))
+        # What a parameter of 1 stands for: RBONN's is 50 times the scale
+        scale.fill_(1.0)
+        unit = binarizer.encode(x).scale.view(scale.shape)
+        scale.copy_(_nearest(binarizer, x, scale) / unit)
         return
     best = start
     for factors in (STARTS, NEAR):

@@ -8,6 +8,7 @@ from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "qpsbgd")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "rbonn", "cmim")
 
 
 def get(name: str) -> Experiment:

@@ -7,6 +7,10 @@
 """
 
 from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, qp, sign_sgd, prox_quant  # isort: skip  # the order of `names`
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'cmim']
+"""
+
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, cmim  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -16,6 +20,7 @@ __all__ = [
     "bibert",
     "bipft",
     "bit",
+    "cmim",
     "deviation",
     "get",
     "inputs_of",

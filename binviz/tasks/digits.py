@@ -130,6 +130,8 @@ def problem(tokenizer: None, batch_size: int, seed: int) -> Problem:
         calibration=batch_of(0),
         per_epoch=batches.per_epoch,
         classes=len(digits.CLASSES),
+        indices_of=batches,
+        labels=labels.numpy(),
     )
 
 

@@ -231,6 +231,8 @@ def problem(tokenizer: None, batch_size: int, seed: int, *, source: str = CIFAR1
         calibration=batch_of(0),
         per_epoch=batches.per_epoch,
         classes=len(train.classes),
+        indices_of=batches,
+        labels=train.labels,
     )
 
 

@@ -42,7 +42,8 @@ class Problem:
     data: split -> sha256. calibration: a batch with examples of every kind, from which a fresh binary model's
     scales start. tokenizer: saved with every stage, or None. targets: entries of a batch that the model is not
     given. loss: what a stage learns from that names no loss. per_epoch: batches that show every example once.
-    classes: how many a label may be of; 0 where labels are no classes.
+    classes: how many a label may be of; 0 where labels are no classes. indices_of: step -> numbers of its batch's
+    examples, and labels: (N,) of all examples by these numbers; None where they are not told.
     """
 
     name: str
@@ -55,6 +56,8 @@ class Problem:
     loss: LossChoice = field(default_factory=lambda: LossChoice("labels"))
     per_epoch: int = 1
     classes: int = 0
+    indices_of: Callable[[int], list[int]] | None = None
+    labels: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

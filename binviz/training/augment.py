@@ -51,7 +51,68 @@ def without_last(problem: Problem, share: float) -> Problem:
         return {HELD_OUT: float(correct.mean())}, correct
 
     data = {"train": problem.data["train"], "held out": f"{share:g} of train"}
-    return replace(problem, batch_of=lambda step: problem.batch_of(step % kept), evaluate=evaluate, data=data)
+    return replace(
+        problem,
+        batch_of=lambda step: problem.batch_of(step % kept),
+        evaluate=evaluate,
+        data=data,
+        indices_of=None,
+    )
+
+
+@register("numbered")
+def numbered(problem: Problem, seed: int, start: nn.Module | None = None) -> Problem:
+    """Every batch says which examples it has, and for each of these some of other classes, for `binviz.losses.cmim`.
+
+    A batch has "index" (B,), numbers from 0 to N - 1 of the N examples, and "others" (B, K), drawn without repetition,
+    as large a share of N as CMIM's 4,096 of 50,000.
+
+    Args:
+        problem: with one class an example, that tells its examples' numbers.
+        seed: of the others; those of a step are the same in every run.
+        start: unused.
+
+    Raises:
+        UserError: a problem that does not tell them.
+    """
+    return _numbered(problem, seed, share=1.0)
+
+
+@register("numbered-tenth")
+def numbered_tenth(problem: Problem, seed: int, start: nn.Module | None = None) -> Problem:
+    """The first tenth of the first epoch's batches, over and over as they are, of which N counts the examples.
+
+    For networks that would see all of a large set but once; otherwise as `numbered`.
+
+    Args:
+        problem, seed, start: see there.
+
+    Raises:
+        UserError: see there.
+    """
+    return _numbered(problem, seed, share=0.1)
+
+
+def _numbered(problem: Problem, seed: int, share: float) -> Problem:
+    if problem.indices_of is None or problem.labels is None:
+        raise UserError(f"{problem.name} does not tell which examples a batch has; take digits or pictures")
+    given, kept = problem.indices_of, max(1, round(share * problem.per_epoch))
+    pool = np.arange(len(problem.labels)) if share == 1 else np.concatenate([given(i) for i in range(kept)])
+    place = np.full(len(problem.labels), -1)
+    place[pool] = np.arange(len(pool))
+    classes = problem.labels[pool]
+    apart = [np.flatnonzero(classes != label) for label in range(problem.classes)]
+    count = min(round(4096 / 50_000 * len(pool)), *map(len, apart))
+
+    def batch_of(step: int) -> Batch:
+        at = step if share == 1 else step % kept
+        random, index = np.random.default_rng((seed, step, 2)), place[given(at)]
+        drawn = [random.choice(apart[classes[i]], count, replace=False, shuffle=False) for i in index]
+        numbers = {"index": torch.from_numpy(index), "others": torch.from_numpy(np.stack(drawn))}
+        return dict(problem.batch_of(at)) | numbers
+
+    targets = (*problem.targets, "index", "others")
+    return replace(problem, batch_of=batch_of, targets=targets, indices_of=None)
 
 
 @register("held-out")

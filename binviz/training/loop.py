@@ -46,7 +46,7 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, An
         for module in model.modules()
         if isinstance(module, Binarizer)
         for name, parameter in module.named_parameters(recurse=False)
-        if name in module.scales
+        if name in (*module.scales, *module.of_training)
     }
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [p for p in trained if p.ndim >= 2 and id(p) not in scales]

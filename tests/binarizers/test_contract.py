@@ -35,6 +35,8 @@ VARIANTS = [
     ("bivit-weight", {"features": 1}),
     ("recu-weight", {"features": 1}),
     ("fdb-weight", {"features": 1}),
+    ("rbonn-weight", {"which": "official"}),
+    ("rbonn-weight", {"which": "none", "features": 1}),
     ("fdb-weight", {"gradient": "identity"}),
     ("bivit-attention", {"scale": True}),
     ("bivit-attention", {"method": "descent"}),

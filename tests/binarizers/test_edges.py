@@ -45,6 +45,7 @@ def test_every_activation_is_asked_below():
         "recu-activation",
         "elastic-signed",
         "elastic-unsigned",
+        "ir-net-activation",
     }
     pictures = {"bit-planes"}  # nothing in front of it learns
     assert {name for name in names() if not name.endswith("-weight")} - {"stored"} == known | pictures
@@ -164,6 +165,8 @@ OFFICIAL = {
     "bireal": ("passes", "-", "blocks", "blocks"),
     "xnorpp": ("blocks", "blocks", "blocks", "blocks"),
     "reactnet": ("passes", "-", "blocks", "blocks"),
+    "rbonn": ("-", "-", "blocks", "blocks"),
+    "ir-net": ("-", "-", "blocks", "blocks"),
     "recu": ("-", "-", "blocks", "blocks"),
     "fda": ("passes", "passes", "blocks", "blocks"),
 }

@@ -108,7 +108,11 @@ def test_by_hand_begins_where_it_stands(name, learnt):
             assert lab.measure(other, x).error != lab.measure(start, x).error, handle
 
 
-@pytest.mark.parametrize(("kind", "name"), CARDS)
+#: Its scale is in units of the row's deviation, which the norm behind the layer takes out.
+OTHER_UNITS = {"ir-net-weight"}
+
+
+@pytest.mark.parametrize(("kind", "name"), [card for card in CARDS if card[1] not in OTHER_UNITS])
 def test_on_what_it_is_made_for_learning_beats_answering_zero(kind, name):
     chosen, x = Lab(name), natural(name, kind)
     start, learnt = lab.measure(chosen, x), lab.measure(Lab(name, learnt=True), x)

@@ -50,6 +50,14 @@ def test_a_loop_over_tokens(gamma):
     torch.testing.assert_close(padded.detach(), by_hand(student, teacher, gamma, kept))
 
 
+def test_golden_vector_of_plain_distillation():
+    """Of RBONN's official loss, which is that of a gamma of 0."""
+    student, teacher = ([[1, 0, -1], [0.5, 0.5, 2]], [[2, 0, 0], [0, 1, 0]])
+    student, teacher = (Says(torch.tensor(logits, dtype=torch.float32)) for logits in (student, teacher))
+    found = LossChoice("deviation-aware", {"gamma": 0.0}).make(teacher)(student, {"x": torch.zeros(2)})
+    assert found.item() == pytest.approx(1.139098, abs=1e-6)
+
+
 def test_no_gradient_flows_through_the_weights():
     """That of a token is its weight times that of plain distillation, p_S - p_T, over the number of tokens."""
     student, teacher = pair()

@@ -27,11 +27,11 @@ def batch(step):
     return {"pixel_values": images, "labels": labels, "index": torch.arange(4)}
 
 
-#: On words, not pictures: see tests/tasks/test_language.py.
-OF_WORDS = {"mlm", "bipft"}
+#: On words, not pictures, see tests/tasks/test_language.py; with a memory, see tests/losses/test_cmim.py.
+OTHERWISE = {"mlm", "bipft", "cmim"}
 
 
-@pytest.mark.parametrize("name", [name for name in losses.names() if name not in OF_WORDS])
+@pytest.mark.parametrize("name", [name for name in losses.names() if name not in OTHERWISE])
 def test_every_loss_is_a_finite_scalar_that_teaches(name):
     student, teacher = net(), net()
     loss = losses.LossChoice(name).make(teacher, targets=("labels", "index"))
