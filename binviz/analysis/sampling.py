@@ -1,4 +1,4 @@
-r"""Pictures from noise: DDIM's update, step by step (Song et al. 2021, "Denoising diffusion implicit models", 2010.02502).
+r"""Pictures from noise: DDIM's update, step by step (Song et al. 2021, 2010.02502).
 
 A network of diffusion says which noise $\epsilon$ is in a picture $x_t = \sqrt{\bar\alpha_t}\, x_0 +
 \sqrt{1 - \bar\alpha_t}\, \epsilon$. Without fresh noise ($\eta = 0$) the next picture follows from this one alone:
