@@ -38,6 +38,7 @@ TASKS = {
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
     "points": "generated solids", "mlm": "words in gaps",
     "novels": "novels", "wikitext": "wikitext-2",
+    "digits-diffusion": "noisy digits", "cifar10-diffusion": "noisy CIFAR-10, 16 pixels",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {
@@ -58,6 +59,7 @@ ARCHITECTURES = {
     "mixer": "MLP-Mixer",
     "resnet": "ResNet",
     "birealnet": "Bi-Real Net",
+    "unet": "U-Net",
 }
 
 

@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import causal, digits, glue, language, pictures, points, speech, words
+from binviz.tasks import causal, diffusion, digits, glue, language, pictures, points, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -29,6 +29,7 @@ __all__ = [
     "Problem",
     "Task",
     "causal",
+    "diffusion",
     "digits",
     "get",
     "glue",

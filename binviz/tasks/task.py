@@ -21,13 +21,14 @@ from binviz.registry import Registry
 
 #: What an evaluation gives: metrics, and values of the examples, see `binviz.evidence.runs.of_examples`.
 Judged = tuple[dict[str, float], np.ndarray]
-Shows = Literal["text", "picture", "points", "sound"]
+Shows = Literal["text", "picture", "points", "sound", "noise"]
 #: What is shown -> the main input of models that take it.
 TAKES: dict[Shows, str] = {
     "text": "input_ids",
     "picture": "pixel_values",
     "points": "points",
     "sound": "input_values",
+    "noise": "noisy",
 }
 #: Inputs that a model is asked at once.
 BATCH = 256
