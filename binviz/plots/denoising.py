@@ -33,7 +33,7 @@ def denoising(floats: ArrayLike, binaries: ArrayLike, columns: int = 4, ink: boo
         ValueError: they are not as many, or of another size.
 
     >>> denoising(np.zeros((2, 4, 4)), np.full((2, 4, 4), 0.5)).layout.meta["alt"]
-    '2 pictures of the float network and of the 1-bit one, from the same noise. Root of their mean squared difference: 0.5.'
+    '2 pictures of the float network and of the 1-bit one, of the same noise, apart by 0.5 (root mean square).'
     """
     both = [np.asarray(each, np.float32) for each in (floats, binaries)]
     if both[0].shape != both[1].shape:
@@ -65,6 +65,6 @@ def denoising(floats: ArrayLike, binaries: ArrayLike, columns: int = 4, ink: boo
     sized(figure, 300, top=40, left=16, bottom=16, right=90)
     return describe(
         figure,
-        alt=f"{len(both[0])} pictures of the float network and of the 1-bit one, from the same noise. "
-        f"Root of their mean squared difference: {np.sqrt(np.square(apart).mean()):.3g}.",
+        alt=f"{len(both[0])} pictures of the float network and of the 1-bit one, of the same noise, "
+        f"apart by {np.sqrt(np.square(apart).mean()):.3g} (root mean square).",
     )

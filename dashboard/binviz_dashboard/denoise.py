@@ -79,7 +79,10 @@ def apart(floats: Way, bits: Way) -> dict[str, list[float]]:
     >>> apart(way, Way(way.pictures + 0.5, way.clean))
     {'the picture': [0.5, 0.5], 'what they believe in': [0.0, 0.0]}
     """
-    both = {"the picture": (floats.pictures, bits.pictures), "what they believe in": (floats.clean, bits.clean)}
+    both = {
+        "the picture": (floats.pictures, bits.pictures),
+        "what they believe in": (floats.clean, bits.clean),
+    }
     return {
         name: np.sqrt(np.square(ours - theirs).mean(axis=(1, 2, 3, 4))).tolist()
         for name, (ours, theirs) in both.items()
