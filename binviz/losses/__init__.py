@@ -2,10 +2,10 @@
 
 >>> from binviz import losses
 >>> losses.names()
-['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware']
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'low-rank-mimicking']
 """
 
-from binviz.losses import labels, bit, bibert, mlm, bipft, deviation  # isort: skip  # the order of `names`
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, low_rank  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "get",
     "inputs_of",
     "labels",
+    "low_rank",
     "mlm",
     "names",
     "register",

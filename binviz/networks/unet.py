@@ -85,6 +85,17 @@ class UNet(Network):
             return levels
         return int(rest[0]) if part == "down_blocks" else levels - 1 - int(rest[0])
 
+    def feature_paths(self) -> list[str]:
+        """Modules whose outputs are the features of the residual blocks: a block, or its attention where it has one.
+
+        >>> UNet(UNetConfig(widths=(8, 16), head_size=8, norm_groups=4)).feature_paths()[:2]
+        ['unet.down_blocks.0.resnets.0', 'unet.down_blocks.1.attentions.0']
+        """
+        known = {path for path, _ in self.named_modules()}
+        blocks = [path for path in known if path.rpartition(".")[0].endswith(".resnets")]
+        attended = {path: path.replace(".resnets.", ".attentions.") for path in sorted(blocks)}
+        return [attention if attention in known else path for path, attention in attended.items()]
+
     def binviz_layout(self) -> Layout:
         """Every layer of the blocks, named after where it is: outer levels, half of them, are `outer`, others `inner`.
 
