@@ -326,7 +326,7 @@ shown = [part[i, 3, 0] for part in (drawn, believed) for i in some]
 plots.pictures(shown, [f"{what} {i + 1}" for what in ("x,", "clean,") for i in some], columns=6)
 
 # %% [markdown]
-# What it believes in is there early, first as a mean of many digits, grey and round; later steps decide. In `x` it shows much later. (`binviz.analysis.sampling` does the same for the library's U-Nets.)
+# What it believes in is at first noise as well, then grey and round, a mean of many digits, and then one of them: some steps before `x` shows it. (`binviz.analysis.sampling` does the same for the library's U-Nets.)
 #
 # ## 5. How good is a picture?
 #
@@ -414,10 +414,9 @@ for count, name in ((1, "1 basis"), (2, "2 bases"), (4, "4 bases")):
 ways = {name: list(sample(net, given))[1] for name, net in nets.items()}
 for name, way in ways.items():
     print(f"{name:10s}loss {loss_of(nets[name]):.3f}, Frechet distance {distance(way[-1]):6.1f}")
-seen = range(6)
-plots.pictures(
-    [way[-1, i, 0] for way in ways.values() for i in seen], [name for name in ways for _ in seen], columns=6
-)
+seen = range(4)
+titles = [f"{name} {i + 1}" for name in ways for i in seen]
+plots.pictures([way[-1, i, 0] for way in ways.values() for i in seen], titles, columns=4)
 
 # %% [markdown]
 # Each basis brings the picture nearer to the float net's own: with one it is often another shape, with four nearly the same. Compare the lines: the *loss* of one basis is a fifth worse, its *pictures* are half as far again from real ones. Twenty steps of small errors, each on what the last one left.
