@@ -21,7 +21,7 @@ def _tiled(pictures: NDArray, columns: int) -> NDArray:
 
 
 @builder
-def denoising(floats: ArrayLike, binaries: ArrayLike, columns: int = 4, ink: bool = True) -> go.Figure:
+def denoising(floats: ArrayLike, binaries: ArrayLike, columns: int = 3, ink: bool = True) -> go.Figure:
     """Pictures of the float network and of the 1-bit one, and the second less the first.
 
     Args:
@@ -52,7 +52,7 @@ def denoising(floats: ArrayLike, binaries: ArrayLike, columns: int = 4, ink: boo
             zmin=-1 if grey else -largest,
             zmax=1 if grey else largest,
             showscale=not grey,
-            colorbar={"title": "difference", "thickness": 12},
+            colorbar={"thickness": 12, "lenmode": "pixels", "len": 240, "y": 0, "yanchor": "bottom"},
             hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
             hoverongaps=False,
             row=1,

@@ -18,7 +18,7 @@ from binviz.tasks import diffusion
 from binviz.words import percent
 
 #: Pictures that are drawn, and of a digit that gets noisy the stages that are shown.
-COUNT, STAGES = 8, 8
+COUNT, STAGES = 9, 8
 #: Steps of sampling that are offered, each a divisor of the schedule's.
 STEPS = ("20", "5", "10", "50")
 PICTURE, BELIEVED = "The picture", "What it believes in"
@@ -98,8 +98,8 @@ def figure(pair: Pair, floats: Way, bits: Way, step: int, what: str) -> go.Figur
 def courses(differences: dict[str, list[float]], step: int) -> go.Figure:
     """What `apart` gives, step by step."""
     steps = range(1, len(next(iter(differences.values()))) + 1)
-    drawn = plots.lines(steps, differences, "step", "1-bit apart from float (rms)")
-    return plots.reference_line(drawn, step, f"step {step}", axis="x")
+    drawn = plots.lines(steps, differences, "step", "1-bit apart from float (rms)", network="1-bit")
+    return plots.reference_line(drawn, step, "shown", axis="x")
 
 
 def noisy(number: int) -> go.Figure:

@@ -32,9 +32,11 @@ def generated(pair: denoise.Pair, seed: int, steps: int, what: str) -> None:
     with left:
         charts.show(denoise.courses(denoise.apart(floats, bits), step), "apart")
     with right:
-        for network, entry in (("Float", pair.teacher), ("1-bit", pair.binary)):
+        for column, (network, entry) in zip(
+            st.columns(2), {"Float": pair.teacher, "1-bit": pair.binary}.items(), strict=True
+        ):
             for label, value in denoise.recorded(entry).items():
-                st.metric(f"{label}, {network}", value)
+                column.metric(f"{label}, {network}", value)
     st.caption(denoise.about(pair))
 
 
