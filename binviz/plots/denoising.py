@@ -11,13 +11,14 @@ from binviz.plots.figure import builder, describe, sized
 from binviz.plots.theme import SIZE
 
 
-def _tiled(pictures: NDArray, columns: int) -> NDArray:
+def _tiled(pictures: NDArray, columns: int) -> list[list[float | None]]:
     """(N, H, W) in rows of so many, with a line of nothing between them and where a last row is not full."""
     count, height, width = pictures.shape
     rows = -(-count // columns)
     tiles = np.full((rows, columns, height + 1, width + 1), np.nan, np.float32)
     tiles.reshape(-1, height + 1, width + 1)[:count, :height, :width] = pictures
-    return tiles.transpose(0, 2, 1, 3).reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+    sheet = tiles.transpose(0, 2, 1, 3).reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+    return [[None if np.isnan(x) else round(x, 5) for x in line] for line in sheet.tolist()]
 
 
 @builder
@@ -47,7 +48,7 @@ def denoising(floats: ArrayLike, binaries: ArrayLike, columns: int = 3, ink: boo
     for column, pictures in enumerate((*both, apart), start=1):
         grey = column < 3
         figure.add_heatmap(
-            z=_tiled(pictures, columns).round(3),
+            z=_tiled(pictures, columns),
             colorscale=("Greys" if ink else "Greys_r") if grey else "RdBu",
             zmin=-1 if grey else -largest,
             zmax=1 if grey else largest,

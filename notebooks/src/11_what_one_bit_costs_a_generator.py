@@ -78,6 +78,8 @@ def words_a_second(weights, bits, group, scales, bandwidth):
 
 # %%
 check.ex_11_1(words_a_second)
+
+# %%
 LLAMA, LAPTOP = 6.7e9, 50e9  # weights of LLaMA-2-7B; bytes a second of a usual laptop
 for what, bits, group, scales in (
     ("float16", 16, 64, 0),
@@ -113,6 +115,9 @@ def two_sets(w, s):
     return first.astype(int), second.astype(int)
 
 
+# %%
+check.ex_11_2(two_sets)
+
 # %% [markdown]
 # Now the weights of a trained layer, `sst2-minilm.float`'s queries of layer 2: 384 rows of 384. Their error is what is lost of their energy, in percent. There are
 #
@@ -127,7 +132,6 @@ def two_sets(w, s):
 # **Predict** the order. Is more bits always less error?
 
 # %%
-check.ex_11_2(two_sets)
 layer = binviz.load("sst2-minilm.float").bert.encoder.layer[2].attention.self.query
 w = layer.weight.detach().numpy().astype(float)
 
@@ -301,11 +305,13 @@ def ddim(x, noise, kept, left):
     return clean, np.sqrt(left) * clean + np.sqrt(1 - left) * noise
 
 
+# %%
+check.ex_11_3(ddim)
+
 # %% [markdown]
 # **Predict:** of twenty steps, after which can you first read the digit in `x`? And in the clean picture that the net believes in?
 
 # %%
-check.ex_11_3(ddim)
 
 
 def sample(net, x, steps=20):
@@ -384,13 +390,15 @@ def bases(w, count):
     return made
 
 
+# %%
+check.ex_11_4(bases)
+
 # %% [markdown]
 # Signs lose $1 - 2/\pi$ = 36 % of Gaussian weights (notebook 01). No code of 2 bits a weight, with levels as good as can be, can lose less than 11.8 %, of 3 bits 3.5 %, of 4 bits 1.0 % (Max 1960).
 #
 # **Predict:** how near does a second basis come, which sees only what the first has left? And a third and a fourth?
 
 # %%
-check.ex_11_4(bases)
 gauss = np.random.default_rng(0).normal(size=(64, 4096))
 numbers = [1, 2, 3, 4]
 curves = {
