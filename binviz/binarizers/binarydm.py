@@ -33,7 +33,7 @@ class MultiBasisWeight(Binarizer):
     Args:
         features: number of output channels, each with scales of its own; 1 shares them.
         channel_axis: weights (out, in, ...) by default.
-        bases: 1 or 2.
+        bases: how many sets of signs, 1 or 2.
 
     In the official code a residual of exactly 0 has the code 0, here +1 as everywhere; that its scales have started is
     a Python attribute there, which a saved model loses, and a buffer here. There the sign's backward edits the incoming

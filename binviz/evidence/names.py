@@ -32,6 +32,10 @@ METHODS = {
     "db-llm": "DB-LLM",
     "ternary": "ternary weights",
     "sign-weights": "1-bit weights",
+    "binarydm-w1a8": "BinaryDM",
+    "binarydm-w1a4": "BinaryDM with 4-bit activations",
+    "binarydm-plain": "plain signs with 8-bit activations",
+    "binarydm-one-basis": "BinaryDM with one set of signs",
 }
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
@@ -49,6 +53,7 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
     "2402.11960": "DB-LLM",
+    "2404.05662": "BinaryDM",
 }
 ARCHITECTURES = {
     "vit": "ViT",
