@@ -131,9 +131,10 @@ class LowRankMimickingLoss(Loss):
         super().__init__(options, teacher, targets)
         if options.axis not in get_args(Axis):
             raise UserError(f"axis is 'channels' or 'width', not {options.axis!r}")
-        if not hasattr(self.teacher, "feature_paths"):
-            raise UserError(f"a {type(self.teacher).__name__} names no features to mimic; take a UNet")
-        self.paths: list[str] = self.teacher.feature_paths()
+        network: Any = self.teacher
+        if not hasattr(network, "feature_paths"):
+            raise UserError(f"a {type(network).__name__} names no features to mimic; take a UNet")
+        self.paths: list[str] = network.feature_paths()
         self.register_buffer("step", torch.tensor(0))
         for number in range(len(self.paths)):
             self.register_buffer(f"directions_{number}", None)
@@ -154,17 +155,18 @@ class LowRankMimickingLoss(Loss):
             self.teacher(**inputs)
         with unbinarized(self.still_float(inner)), noted(inner, self.paths) as got:
             logits = student(**inputs).logits.float()
-        distances = [
-            F.mse_loss(*(rows_of(f.float(), self.options.axis) @ self.directions(number, t) for f in (s, t)))
-            for number, (s, t) in enumerate(zip(got, wanted, strict=True))
-        ]
+        distances = []
+        for number, features in enumerate(zip(got, wanted, strict=True)):
+            s, t = (rows_of(feature.float(), self.options.axis) for feature in features)
+            directions = self.directions(number, t)
+            distances.append(F.mse_loss(s @ directions, t @ directions))
         return label_loss(logits, batch["labels"]) + self.options.weight * torch.stack(distances).mean()
 
-    def directions(self, number: int, feature: Tensor) -> Tensor:
-        """K of the block of that number, found from its feature the first time."""
+    def directions(self, number: int, rows: Tensor) -> Tensor:
+        """K of the block of that number, found from the teacher's rows the first time."""
         name = f"directions_{number}"
         if self._buffers[name] is None:
-            self._buffers[name] = principal_directions(rows_of(feature.float(), self.options.axis))
+            self._buffers[name] = principal_directions(rows)
         return getattr(self, name)
 
     def still_float(self, student: Any) -> list[nn.Module]:
