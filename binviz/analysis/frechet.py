@@ -13,7 +13,7 @@ it is of, and the distance of as many real ones.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ def frechet(drawn: ArrayLike, real: ArrayLike) -> float:
         raise UserError("features are not all finite; look at the pictures that gave them")
     means = [each.mean(axis=0) for each in both]
     # A root of the covariance: Sigma = root^T root
-    roots = [
+    roots: list[Any] = [
         np.linalg.qr((each - mean) / np.sqrt(len(each) - 1), mode="r")
         for each, mean in zip(both, means, strict=True)
     ]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def measure(folder: Path, count: int = COUNT, steps: int = STEPS) -> tuple[runs.
         )
     started = time.perf_counter()
     drawn = draw(binviz.load(folder), of, count, steps)
-    config = {"model": cell, "count": count, "steps": steps, "noise": "seed 0"}
+    config: dict[str, Any] = {"model": cell, "count": count, "steps": steps, "noise": "seed 0"}
     metrics: dict[str, float] = {}
     if of.name in CLASSIFIERS:
         config["classifier"] = CLASSIFIERS[of.name]

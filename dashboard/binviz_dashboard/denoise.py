@@ -91,8 +91,8 @@ def apart(floats: Way, bits: Way) -> dict[str, list[float]]:
 
 def figure(pair: Pair, floats: Way, bits: Way, step: int, what: str) -> go.Figure:
     """The pictures of both after a step, and their difference."""
-    shown = (way.shown(what)[step - 1] for way in (floats, bits))
-    return plots.denoising(*shown, ink=pair.task.dark)
+    ours, theirs = (way.shown(what)[step - 1] for way in (floats, bits))
+    return plots.denoising(ours, theirs, ink=pair.task.dark)
 
 
 def courses(differences: dict[str, list[float]], step: int) -> go.Figure:
