@@ -7,6 +7,7 @@ attention    maps, codes and ones per row             steps        what retraini
 metrics      the measures themselves                  MEASURES     their names, directions and references
 attribution  what an answer rests on               margins      how many bits it is away from another one
 contents     what a checkpoint stores, bits a weight    scan       what one bit would do to any checkpoint
+sampling     pictures from noise, step by step      frechet      how far they are from real ones
 residual_polynomial   what binarized attention leaves out, term by term
 """
 

@@ -85,12 +85,12 @@ class _Elastic(Binarizer):
     scale_kind = "static"
     scales, shifts = ("alpha",), ("beta",)
     options: ClassVar = {
-        "bits": Option(words={1: "1 bit", 2: "2 bits", 4: "4 bits"}),
+        "bits": Option(words={1: "1 bit", 2: "2 bits", 4: "4 bits", 8: "8 bits"}),
         "learn_shift": Option("a shift is learned too"),
         "init": Option("start of alpha", words={"lsq": "LSQ's", "paper": "the paper's"}, when=("bits", (1,))),
         "grad_scale": Option("smaller gradient of alpha", in_training=True),
         "edge": EDGE,
-        "subtract_min": Option("count from the smallest value", when=("bits", (2, 4))),
+        "subtract_min": Option("count from the smallest value", when=("bits", (2, 4, 8))),
     }
     signed: bool
 
@@ -99,15 +99,15 @@ class _Elastic(Binarizer):
         *,
         features: int = 1,
         channel_axis: int = -1,
-        bits: Literal[1, 2, 4] = 1,
+        bits: Literal[1, 2, 4, 8] = 1,
         learn_shift: bool = False,
         init: Literal["lsq", "paper"] = "lsq",
         grad_scale: bool = True,
         edge: Edge = "passes",
     ) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
-        if bits not in (1, 2, 4):
-            raise UserError(f"an elastic binarizer has 1, 2 or 4 bits, not {bits!r}")
+        if bits not in (1, 2, 4, 8):
+            raise UserError(f"an elastic binarizer has 1, 2, 4 or 8 bits, not {bits!r}")
         if init not in ("lsq", "paper"):
             raise UserError(f"init is 'lsq' or 'paper', not {init!r}")
         if init == "paper" and bits > 1:
@@ -167,7 +167,7 @@ class ElasticSigned(_Elastic):
     Args:
         features: number of channels; the parameter `beta` is (features,).
         channel_axis: -1 for (..., features), 1 for (B, features, H, W).
-        bits: of a code, 1, 2 or 4. Rounding is half to even.
+        bits: of a code, 1, 2, 4 or 8. Rounding is half to even.
         learn_shift: add `beta`, zeros at the start, before the rest.
         init: how alpha starts from the first batch, see `alpha_start`.
         grad_scale: multiply alpha's gradient by 1 / sqrt(numel * Q_p).
@@ -217,7 +217,7 @@ class ElasticUnsigned(_Elastic):
     Args:
         features: number of channels; the parameter `beta` is (features,).
         channel_axis: -1 for (..., features), 1 for (B, features, H, W).
-        bits: of a code, 1, 2 or 4.
+        bits: of a code, 1, 2, 4 or 8.
         learn_shift: add `beta`, zeros at the start, before the rest.
         init: how alpha starts from the first batch, see `alpha_start`.
         grad_scale: multiply alpha's gradient by 1 / sqrt(numel * Q_p).
@@ -243,7 +243,7 @@ class ElasticUnsigned(_Elastic):
         *,
         features: int = 1,
         channel_axis: int = -1,
-        bits: Literal[1, 2, 4] = 1,
+        bits: Literal[1, 2, 4, 8] = 1,
         learn_shift: bool = False,
         init: Literal["lsq", "paper"] = "lsq",
         grad_scale: bool = True,

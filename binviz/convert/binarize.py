@@ -126,7 +126,7 @@ class _Plan:
             for name, path in block.linears().items():
                 # A gated product has both signs, whatever the activation
                 nonneg = recipe.ffn_activation == "relu" and path == block.fc2 and not block.gate
-                self._convert(path, name, recipe.nonneg_activation if nonneg else None)
+                self._convert(path, name, "nonneg_activation" if nonneg else "activation")
             name = f"{block.name}.attention"
             if self._wanted(block.attention, name):
                 binary = binary_attention(self.model.get_submodule(block.attention), recipe)
@@ -135,9 +135,9 @@ class _Plan:
                 self.rows[row.module] = row
         for name, path in (layout.inputs | layout.others).items():
             if name not in layout.inputs:
-                self._convert(path, name, None)
-            elif recipe.input is not None:
-                self._convert(path, name, recipe.input)
+                self._convert(path, name, "activation")
+            elif recipe.at(name, path).input is not None:
+                self._convert(path, name, "input")
         for block in layout.blocks:
             self.activations[block.name] = feed_forward_activation(self.model, block, recipe, self.layers)
 
@@ -149,14 +149,16 @@ class _Plan:
             return False
         return True
 
-    def _convert(self, path: str, name: str, nonneg_activation: Choice | None) -> None:
+    def _convert(self, path: str, name: str, role: str) -> None:
+        """Make the layer whose input has that role; a role without a binarizer has the activation's."""
         if not self._wanted(path, name):
             return
-        activation = nonneg_activation or self.recipe.activation
+        recipe = self.recipe.at(name, path)
+        activation = getattr(recipe, role) or recipe.activation
         if _matches(self.recipe.float_activations, name, path):
             activation = None
-        layer = binary_layer(path, self.model.get_submodule(path), self.recipe, activation)
-        self._put(name, path, layer, self.recipe.weight, activation)
+        layer = binary_layer(path, self.model.get_submodule(path), recipe, activation)
+        self._put(name, path, layer, recipe.weight, activation)
 
     def _put(self, name: str, path: str, layer: nn.Module, weight: Choice, activation: Choice | None) -> None:
         self.layers[path] = layer

@@ -37,6 +37,10 @@ METHODS = {
     "ternary": "ternary weights",
     "sign-weights": "1-bit weights",
     "signs": "networks of signs",
+    "binarydm-w1a8": "BinaryDM",
+    "binarydm-w1a4": "BinaryDM with 4-bit activations",
+    "binarydm-plain": "plain signs with 8-bit activations",
+    "binarydm-one-basis": "BinaryDM with one set of signs",
 }
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
@@ -44,6 +48,7 @@ TASKS = {
     "points": "generated solids", "mlm": "words in gaps",
     "tumours": "tumours", "tumours-3": "tumours by three signs",
     "novels": "novels", "wikitext": "wikitext-2",
+    "digits-diffusion": "noisy digits", "cifar10-diffusion": "noisy CIFAR-10, 16 pixels",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {
@@ -57,6 +62,7 @@ PAPERS = {
     "2312.08937": "BiPFT",
     "2402.11960": "DB-LLM",
     "2310.15128": "QP-SBGD",
+    "2404.05662": "BinaryDM",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -68,6 +74,7 @@ ARCHITECTURES = {
     "resnet": "ResNet",
     "birealnet": "Bi-Real Net",
     "mlp": "MLP",
+    "unet": "U-Net",
 }
 
 

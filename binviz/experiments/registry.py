@@ -9,6 +9,7 @@ from binviz.experiments.cells import Experiment
 
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "qpsbgd")
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "rbonn", "cmim")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "binarydm")
 
 
 def get(name: str) -> Experiment:

@@ -11,6 +11,10 @@ from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, qp, sign_s
 """
 
 from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, cmim  # isort: skip  # the order of `names`
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'low-rank-mimicking']
+"""
+
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, low_rank  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -25,6 +29,7 @@ __all__ = [
     "get",
     "inputs_of",
     "labels",
+    "low_rank",
     "mlm",
     "names",
     "prox_quant",

@@ -7,6 +7,7 @@ from binviz.networks.resnet import ResNet, ResNetConfig
 from binviz.networks.sign_mlp import SignLayer, SignMLP, SignMLPConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
+from binviz.networks.unet import UNet, UNetConfig
 
 __all__ = [
     "DigitsCNN",
@@ -24,4 +25,6 @@ __all__ = [
     "SpeechCNNConfig",
     "StemViT",
     "StemViTConfig",
+    "UNet",
+    "UNetConfig",
 ]

@@ -15,6 +15,7 @@ from binviz.plots.attribution import pixel_attribution, word_attribution
 from binviz.plots.binarizers import before_after, curves, error_curve
 from binviz.plots.bits import bit_product, bit_words
 from binviz.plots.costs import costs
+from binviz.plots.denoising import denoising
 from binviz.plots.figure import describe, reference_line
 from binviz.plots.layers import activations
 from binviz.plots.learning import bars, lines, moving_histogram
@@ -64,6 +65,7 @@ __all__ = [
     "courses",
     "crossover",
     "curves",
+    "denoising",
     "describe",
     "error_curve",
     "flips",

@@ -21,6 +21,8 @@ ROLES = (
     "attention",
     "input",
 )
+#: Those that a layer may have another binarizer for, see `Recipe.overrides`.
+OF_LAYERS = ("weight", "activation", "nonneg_activation", "input")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Recipe:
             module paths.
         version: of this format.
         input: of pictures, in the layers that see them; None leaves these layers float.
+        overrides: patterns of layers, each with roles of `OF_LAYERS` that have another binarizer there, or None; where
+            several match, the last one counts.
 
     Raises:
         UserError: unknown binarizer or field value.
@@ -83,6 +87,7 @@ class Recipe:
     keep_float: tuple[str, ...] = ()
     version: int = 1
     input: Choice | None = None
+    overrides: tuple[tuple[str, dict[str, Choice | None]], ...] = ()
 
     def __post_init__(self) -> None:
         if self.version != 1:
@@ -92,6 +97,8 @@ class Recipe:
             if choice is not None or role == "weight":
                 _require(isinstance(choice, Choice), self, f"{role} names a binarizer, it is not {choice!r}")
                 choice.make(features=1)
+        for each in self.overrides:
+            _check_override(self, each)
         for role in ("float_activations", "keep_float"):
             patterns = getattr(self, role)
             known = isinstance(patterns, tuple) and all(isinstance(pattern, str) for pattern in patterns)
@@ -104,8 +111,10 @@ class Recipe:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-serialisable; `from_dict` brings it back. `input` is in it where there is one."""
-        return {name: value for name, value in asdict(self).items() if name != "input" or value is not None}
+        """JSON-serialisable; `from_dict` brings it back. `input` and `overrides` are in it where there are any."""
+        return {
+            name: value for name, value in asdict(self).items() if name not in ("input", "overrides") or value
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -129,11 +138,16 @@ class Recipe:
             for role in ROLES:
                 if values.get(role) is not None:
                     values[role] = Choice(**values[role])
+            if values.get("overrides"):
+                values["overrides"] = tuple(
+                    (pattern, {role: choice and Choice(**choice) for role, choice in changes.items()})
+                    for pattern, changes in values["overrides"]
+                )
             for patterns in ("float_activations", "keep_float"):
                 if isinstance(values.get(patterns, []), list):
                     values[patterns] = tuple(values.get(patterns, []))
             return cls(**values)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             known = ", ".join(f.name for f in fields(cls))
             raise UserError(f"not a recipe ({error}); its fields are: {known}") from error
 
@@ -147,6 +161,20 @@ class Recipe:
         """
         return replace(self, name=name, **changes)
 
+    def at(self, *names: str) -> Recipe:
+        """The recipe of a layer: this one with the overrides of its names.
+
+        >>> from binviz import recipes
+        >>> recipe = recipes.get("binarydm-w1a8")
+        >>> [recipe.at(name).weight.options["bases"] for name in ("outer.0.conv", "inner.1.conv")]
+        [2, 1]
+        """
+        changes: dict[str, Any] = {}
+        for pattern, roles in self.overrides:
+            if any(fnmatchcase(name, pattern) for name in names):
+                changes |= roles
+        return replace(self, overrides=(), **changes) if self.overrides else self
+
     def with_edge(self, edge: Edge) -> Recipe:
         r"""The same recipe with every window's edge one way, "<name>-edge-<edge>".
 
@@ -157,18 +185,39 @@ class Recipe:
         >>> get("bivit-w1a1").with_edge("passes").activation
         Choice(binarizer='bnn', options={'edge': 'passes'})
         """
-        choices = {role: getattr(self, role) for role in ROLES if getattr(self, role) is not None}
-        windowed = {
-            role: replace(choice, options=choice.options | {"edge": edge})
-            for role, choice in choices.items()
-            if hasattr(choice.make(features=1), "edge")
-        }
-        return self.but(f"{self.name}-edge-{edge}", **windowed)
+
+        def other(choice: Choice | None) -> Choice | None:
+            if choice is None or not hasattr(choice.make(features=1), "edge"):
+                return choice
+            return replace(choice, options=choice.options | {"edge": edge})
+
+        overrides = tuple(
+            (pattern, {role: other(choice) for role, choice in changes.items()})
+            for pattern, changes in self.overrides
+        )
+        windowed = {role: other(getattr(self, role)) for role in ROLES}
+        return self.but(f"{self.name}-edge-{edge}", overrides=overrides, **windowed)
 
 
 def _require(holds: bool, recipe: Recipe, message: str) -> None:
     if not holds:
         raise UserError(f"recipe {recipe.name!r}: {message}")
+
+
+def _check_override(recipe: Recipe, override: Any) -> None:
+    pair = isinstance(override, tuple) and len(override) == 2
+    known = pair and isinstance(override[0], str) and isinstance(override[1], dict)
+    _require(known, recipe, f"an override is a pattern and its roles, not {override!r}")
+    for role, choice in override[1].items():
+        _require(role in OF_LAYERS, recipe, f"an override is of {', '.join(OF_LAYERS)}, not of {role!r}")
+        needed = choice is not None or role == "weight"
+        _require(
+            not needed or isinstance(choice, Choice),
+            recipe,
+            f"{role} names a binarizer, it is not {choice!r}",
+        )
+        if choice is not None:
+            choice.make(features=1)
 
 
 _REGISTRY: dict[str, Recipe] = {}

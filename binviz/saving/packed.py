@@ -287,7 +287,11 @@ def _stored(recipe: Recipe) -> Recipe:
         return Choice("stored", {"per_row": made.scale_kind == "per_row"} | several | offset)
 
     embedding = recipe.embedding and stored(recipe.embedding)
-    return replace(recipe, weight=stored(recipe.weight), embedding=embedding)
+    overrides = tuple(
+        (pattern, changes | ({"weight": stored(weight)} if (weight := changes.get("weight")) else {}))
+        for pattern, changes in recipe.overrides
+    )
+    return replace(recipe, weight=stored(recipe.weight), embedding=embedding, overrides=overrides)
 
 
 def read_tokenizer(path: str | Path) -> Any:

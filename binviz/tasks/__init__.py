@@ -6,6 +6,7 @@
 """
 
 from binviz.tasks import causal, digits, glue, language, pictures, points, speech, tumours, words
+from binviz.tasks import causal, diffusion, digits, glue, language, pictures, points, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -29,6 +30,7 @@ __all__ = [
     "Problem",
     "Task",
     "causal",
+    "diffusion",
     "digits",
     "get",
     "glue",

@@ -22,6 +22,7 @@ from binviz.registry import Registry
 #: What an evaluation gives: metrics, and values of the examples, see `binviz.evidence.runs.of_examples`.
 Judged = tuple[dict[str, float], np.ndarray]
 Shows = Literal["text", "picture", "points", "sound", "table"]
+Shows = Literal["text", "picture", "points", "sound", "noise"]
 #: What is shown -> the main input of models that take it.
 TAKES: dict[Shows, str] = {
     "text": "input_ids",
@@ -29,6 +30,7 @@ TAKES: dict[Shows, str] = {
     "points": "points",
     "sound": "input_values",
     "table": "bits",
+    "noise": "noisy",
 }
 #: Inputs that a model is asked at once.
 BATCH = 256

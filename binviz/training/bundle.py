@@ -44,6 +44,18 @@ def float_bytes(model: nn.Module) -> int:
     return 4 * sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in added)
 
 
+def parts_of(name: str) -> tuple[str, str, str]:
+    """Task, architecture and recipe of a bundled model's name; of several tasks that it begins with the longest.
+
+    >>> parts_of("digits-vit.float"), parts_of("digits-diffusion.binarydm-w1a8")
+    (('digits', 'vit', 'float'), ('digits-diffusion', '', 'binarydm-w1a8'))
+    """
+    kind, _, recipe = name.partition(".")
+    known = (task for task in tasks.names() if f"{kind}-".startswith(f"{task}-"))
+    task = max(known, key=len, default=kind.partition("-")[0])
+    return task, kind[len(task) + 1 :], recipe
+
+
 def judged(run: runs.Run, path: Path, evaluate: Evaluate) -> runs.Run:
     """A record with the metrics and the examples of the file that ships.
 
@@ -85,8 +97,7 @@ def bundle(
         tokenizer: stored with the model.
         half_head: see `save_packed`.
     """
-    kind, _, recipe = name.partition(".")
-    task, _, arch = kind.partition("-")
+    task, arch, recipe = parts_of(name)
     zoo.FOLDER.mkdir(exist_ok=True)
     path = zoo.FOLDER / f"{name}.safetensors"
     half = getattr(model, "binviz_recipe", None) is None

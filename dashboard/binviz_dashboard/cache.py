@@ -26,7 +26,7 @@ from binviz.binarizers.curve import curve
 from binviz.costs import Costs
 from binviz.evidence import names
 from binviz.evidence.leaderboard import Column
-from binviz.experiments import ledger
+from binviz.experiments import generated, ledger
 from binviz.experiments import questions as asked
 from binviz.experiments.ledger import Entry
 from binviz.experiments.questions import Question
@@ -40,6 +40,7 @@ from binviz_dashboard import (
     answers,
     attributed,
     bits_away,
+    denoise,
     filled,
     lab,
     left_out,
@@ -103,6 +104,14 @@ def fill(name: str, text: str) -> filled.Live:
     shared = packed(name)
     with shared.lock:
         return filled.ask(shared.model, tokenizer(name), text)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Step by step out of the noise")
+def denoised(name: str, seed: int, steps: int) -> denoise.Way:
+    """What a bundled network makes of the noise of a seed, in so many steps."""
+    shared, of = model(name), generated.KNOWN[zoo.describe(name).task]
+    with shared.lock:
+        return denoise.follow(shared.model, of, seed, steps)
 
 
 @st.cache_resource(max_entries=16, show_spinner="All examples to both models")

@@ -15,6 +15,7 @@ PAGES = {
     "bits": ("Bits", ":material/memory:"),
     "inside": ("Inside", ":material/grid_on:"),
     "robustness": ("Robustness", ":material/foggy:"),
+    "generate": ("Generate", ":material/blur_on:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
     "evidence": ("Evidence", ":material/fact_check:"),
     "field": ("The field", ":material/menu_book:"),

@@ -14,7 +14,7 @@ For activations in {0, 1}, AND marks the weights that are added or subtracted at
 | `pack_rows`, `pack_weights`, `unpack`, `prepare` | bits from numbers and back; weights from a file made ready |
 | `xnor_gemm`, `and_gemm`, `hamming` | integer products and distances |
 | `linear`, `linear_bits`, `fold_threshold` | a layer that ends in floats, or in bits for the next layer |
-| `pack_planes`, `planes_gemm` | codes of 2 and 4 bits (also in `linear`) |
+| `pack_planes`, `planes_gemm` | codes of 2, 4 and 8 bits (also in `linear`) |
 | `linear_weight_only` | float activations, 1-bit weights |
 | `pack_filters`, `conv2d` | convolutions |
 | `encoder.encoder`, `encoder_layers.prepare_encoder` | all layers of an encoder in one call (twin: `naive_encoder`) |

@@ -1,4 +1,4 @@
-r"""Codes of 2 and 4 bits as bit-planes: a product with 1-bit weights is a weighted sum of 1-bit products.
+r"""Codes of 2, 4 and 8 bits as bit-planes: a product with 1-bit weights is a weighted sum of 1-bit products.
 
 $$q = \sum_p 2^p b_p, \qquad q \cdot w = \sum_p 2^p (b_p \cdot w)$$
 
@@ -42,7 +42,7 @@ def pack_planes(codes: NDArray[Any], bits: int) -> PackedPlanes:
 
     Args:
         codes: [M, K]; uint8 from 0 to 2^bits − 1, or int8 from −2^(bits − 1) to 2^(bits − 1) − 1.
-        bits: 1 to 7.
+        bits: 1 to 8.
 
     Raises:
         TypeError: codes is not a NumPy array of one of these types.
@@ -57,8 +57,8 @@ def pack_planes(codes: NDArray[Any], bits: int) -> PackedPlanes:
         raise TypeError("codes must be a NumPy array of uint8 (from 0) or int8 (of both signs)")
     if codes.ndim != 2:
         raise ValueError(f"expected two axes [rows, K], got shape {codes.shape}: use codes.reshape(-1, K)")
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 7:
-        raise ValueError(f"bits must be a whole number from 1 to 7, got {bits!r}")
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
+        raise ValueError(f"bits must be a whole number from 1 to 8, got {bits!r}")
     signed = codes.dtype == np.int8
     least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     if codes.size and not (least <= codes.min() and codes.max() <= most):

@@ -26,9 +26,10 @@
 # | [08](08_eight_operators.ipynb) | which operator wins, and where does it matter? |
 # | [09](09_what_one_bit_saves.ipynb) | what does one bit save, and by whose count? |
 # | [10](10_what_an_answer_rests_on.ipynb) | what does an answer rest on, and what breaks it? |
+# | [11](11_what_one_bit_costs_a_generator.ipynb) | what does one bit cost where output becomes input? |
 # | [12](12_make_one.ipynb) | the lab: a binarizer, a model and a verdict of your own |
 #
-# (There is no 11 yet. The lab needs nothing of 08, 09 and 10, and may come before them.) New words are explained where they first come
+# (The lab needs nothing of 08 to 11, and may come before them.) New words are explained where they first come
 # up; the file `docs/glossary.md` lists the main ones.
 #
 # Cells that say `raise NotImplementedError` are yours to write. The check below each one runs your function. Where it is wrong, it

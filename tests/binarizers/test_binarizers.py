@@ -181,7 +181,7 @@ def test_names():
         ("elastic-sined", {}, "did you mean 'elastic-signed'"),
         ("qqqq", {}, "choose one of: bibert-attention, "),
         ("bnn", {"bits": 2}, "does not take these options"),
-        ("elastic-signed", {"bits": 3}, "1, 2 or 4 bits"),
+        ("elastic-signed", {"bits": 3}, "1, 2, 4 or 8 bits"),
         ("elastic-signed", {"init": "best"}, "'lsq' or 'paper'"),
         ("elastic-signed", {"init": "paper", "bits": 2}, "one bit"),
         ("elastic-unsigned", {"subtract_min": True}, "more than one bit"),

@@ -37,6 +37,8 @@ VARIANTS = [
     ("fdb-weight", {"features": 1}),
     ("rbonn-weight", {"which": "official"}),
     ("rbonn-weight", {"which": "none", "features": 1}),
+    ("multi-basis-weight", {"bases": 1}),
+    ("multi-basis-weight", {"features": 1}),
     ("fdb-weight", {"gradient": "identity"}),
     ("bivit-attention", {"scale": True}),
     ("bivit-attention", {"method": "descent"}),
@@ -44,7 +46,7 @@ VARIANTS = [
     *[
         (f"elastic-{kind}", {"bits": bits, "learn_shift": shift})
         for kind in ("signed", "unsigned")
-        for bits in (1, 2, 4)
+        for bits in (1, 2, 4, 8)
         for shift in (False, True)
     ],
     ("elastic-signed", {"init": "paper", "channel_axis": 1, "learn_shift": True}),

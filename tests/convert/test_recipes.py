@@ -10,6 +10,9 @@ from binviz.recipes import Choice, Recipe
 
 NAMES = [
     "bibert",
+    "binarydm-plain",
+    "binarydm-w1a4",
+    "binarydm-w1a8",
     "bipft-a",
     "bipft-b",
     "bireal",
@@ -72,6 +75,7 @@ def test_every_field_survives_json():
         float_activations=("*.fc1",),
         keep_float=("pooler", "layers.0.*"),
         input=Choice("bit-planes", {"greys": 17}),
+        overrides=(("a*", {"weight": Choice("multi-basis-weight"), "activation": None}), ("*b", {})),
     )
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
@@ -129,6 +133,13 @@ BAD = {
     "offsets by the million": GOOD | {"weight": {"binarizer": "stored", "options": {"offset": 10**9}}},
     "unknown field": GOOD | {"wieght": {"binarizer": "bnn"}},
     "attention_on": GOOD | {"attention_on": "logits"},
+    "overrides as a word": GOOD | {"overrides": "outer.*"},
+    "an override of a word": GOOD | {"overrides": [["outer.*", {"weight": "bnn"}]]},
+    "an override without a pattern": GOOD | {"overrides": [[3, {}]]},
+    "an override of attention": GOOD | {"overrides": [["*", {"query": {"binarizer": "bnn"}}]]},
+    "an override that leaves weights float": GOOD | {"overrides": [["*", {"weight": None}]]},
+    "three bases": GOOD
+    | {"overrides": [["*", {"weight": {"binarizer": "multi-basis-weight", "options": {"bases": 3}}}]]},
     "one pattern": GOOD | {"keep_float": "pooler"},
     "pattern of a number": GOOD | {"keep_float": [3]},
     "patterns of null": GOOD | {"float_activations": None},

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from binviz import binarize_, costs
+from binviz import binarize_, costs, recipes
 from binviz.costs.parts import Part
 from binviz.evidence import papers
+from binviz.networks import UNet, UNetConfig
+from binviz.recipes import Choice
 
 G, MB, MIB = 1e9, 1e6, 2**20
 
@@ -240,6 +242,39 @@ def test_binarydm(weight, activation, printed):
     assert rule.operations(layers) == 1.5 * G * weight * activation
     assert (rule.operations(layers) + rule.operations(rest)) / G == pytest.approx(printed)
     assert rule.float_operations(layers) == 96 * G
+
+
+@pytest.fixture(scope="module")
+def ldm_4():
+    """BinaryDM's network, without numbers: 3 x 64 x 64 latents, four levels of which the three inner ones attend."""
+    sizes = {"image_size": 64, "num_channels": 3, "widths": (224, 448, 672, 896), "depth": 2}
+    with torch.device("meta"):
+        return UNet(UNetConfig(**sizes, head_size=32, norm_groups=32))
+
+
+def test_binarydm_gains_16_times_in_the_layers_of_its_network(ldm_4):
+    counted = costs.of(ldm_4, recipes.get("binarydm-w1a4").but("one", overrides=()), rule="binarydm")
+    binary = [part for part in counted.parts if part.binary]
+    operations = sum(map(counted.rule.operations, binary)) / G
+    before = sum(map(counted.rule.float_operations, binary)) / G
+    assert (before, operations) == pytest.approx((95.97, 6.00), abs=0.005)
+    assert before / operations == pytest.approx(16.0)
+    # Two sets of signs double what the outer levels cost
+    two = costs.of(ldm_4, "binarydm-w1a4", rule="binarydm")
+    assert sum(map(two.rule.operations, two.parts)) > 1.5 * operations * G
+
+
+def test_binarydm_sizes_of_its_network(ldm_4):
+    """Within 1 % of those of its table, and the abstract's 27.1 times with two sets in the outermost level."""
+    one, two = Choice("multi-basis-weight", {"bases": 1}), Choice("multi-basis-weight", {"bases": 2})
+    found = {}
+    for name, pattern in (("one", "none"), ("outermost", "outer.0.*"), ("outer", "outer.*")):
+        recipe = recipes.get("binarydm-w1a8").but(name, weight=one, overrides=((pattern, {"weight": two}),))
+        counted = costs.of(ldm_4, recipe, rule="binarydm")
+        assert counted.float_bytes / 2**20 == pytest.approx(1045.4, abs=0.05)
+        found[name] = counted.bytes / 2**20
+    assert (found["one"], found["outer"]) == pytest.approx((37.3, 42.1), rel=0.01)
+    assert 1045.4 / found["outermost"] == pytest.approx(27.1, rel=0.005)
 
 
 class BasicBlock(nn.Module):

@@ -14,6 +14,7 @@ from binviz_kernels import (
 KINDS = {
     "0 to 3": (0, 3, 2, np.uint8), "-2 to 1": (-2, 1, 2, np.int8),
     "0 to 15": (0, 15, 4, np.uint8), "-8 to 7": (-8, 7, 4, np.int8),
+    "0 to 255": (0, 255, 8, np.uint8), "-128 to 127": (-128, 127, 8, np.int8),
 }  # fmt: skip
 
 
@@ -73,8 +74,8 @@ def test_empty_products_are_empty_or_zero(form):
         pytest.param([[1]], 2, TypeError, "NumPy array", id="list"),
         pytest.param(np.ones((2, 2)), 2, TypeError, "uint8", id="floats"),
         pytest.param(np.ones(2, np.int8), 2, ValueError, "reshape", id="one axis"),
-        pytest.param(np.ones((2, 2), np.int8), 8, ValueError, "from 1 to 7", id="eight bits"),
-        pytest.param(np.ones((2, 2), np.int8), True, ValueError, "from 1 to 7", id="bits is a bool"),
+        pytest.param(np.ones((2, 2), np.int8), 9, ValueError, "from 1 to 8", id="nine bits"),
+        pytest.param(np.ones((2, 2), np.int8), True, ValueError, "from 1 to 8", id="bits is a bool"),
         pytest.param(np.full((2, 2), 4, np.uint8), 2, ValueError, "from 0 to 3, got 4 to 4", id="too large"),
         pytest.param(
             np.full((2, 2), -3, np.int8), 2, ValueError, "from -2 to 1, got -3 to -3", id="too small"

@@ -94,6 +94,7 @@ FIGURES = {
     "patch_attention-class-token": lambda: plots.patch_attention(
         RNG.integers(0, 256, (32, 32, 3)), None, MAP[:8, :8], MAP[:8, :8], MAP[:8, :8] > 1
     ),
+    "denoising": lambda: plots.denoising(RNG.uniform(-2, 2, (5, 8, 8)), RNG.uniform(-2, 2, (5, 8, 8))),
     "ones_entropy": lambda: plots.ones_entropy(
         {str(head): RNG.uniform(0, 4, 17) for head in range(4)},
         {str(head): RNG.integers(1, 17, 17) for head in range(4)},
@@ -634,3 +635,15 @@ def test_the_map_of_every_stored_record_is_drawn(name):
     figure = plots.crossover([plots.Size(**cell) for cell in found["cells"]])
     assert len(figure.data[0].y) * len(figure.data[0].x) == len(found["cells"])
     assert {trace.name for trace in figure.data[1:]} == set(found["formats"])
+
+
+def test_pictures_of_the_same_noise_stand_in_rows_with_gaps_between():
+    floats = np.arange(4.0)[:, None, None] * np.ones((2, 3)) / 4
+    figure = plots.denoising(floats, floats - 0.25, columns=3)
+    tiles, apart = (np.array(figure.data[i].z, float) for i in (0, 2))
+    assert tiles.shape == (2 * 3 - 1, 3 * 4 - 1)
+    assert [tiles[0, 0], tiles[0, 4], tiles[1, 10], tiles[4, 2]] == [0, 0.25, 0.5, 0.75]
+    assert np.isnan(tiles[2]).all() and np.isnan(tiles[:, 3]).all() and np.isnan(tiles[3:, 4:]).all()
+    assert np.nanmax(apart) == np.nanmin(apart) == -0.25 and figure.data[2].zmax == 0.25
+    with pytest.raises(ValueError, match="against"):
+        plots.denoising(floats, floats[:2])

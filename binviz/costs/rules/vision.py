@@ -121,15 +121,27 @@ class BinaryDM(Rule):
     """BinaryDM: operations are proportional to the product of the bits, w * a / 64 of a MAC.
 
     For its diffusion network (LDM-4) that is 1.5 G a bit product and 0.3 G that stays float: 6.3, 12.3 and 24.3 G
-    at W1A4, W2A4 and W4A4, and 96 G for the float network.
+    at W1A4, W2A4 and W4A4, and 96 G for the float network. `binviz.networks.UNet` in LDM-4's sizes has 95.97 G in the
+    layers that become binary, 16.0 times the 6.0 G of W1A4 as the paper prints. So the products of attention, another
+    5.2 G, are not counted; of what stays float that is 0.05 G, and where 0.3 G come from is not known.
 
-    Memory: the bits of the weights, 4 bytes for every other parameter. In MB of 10^6 bytes; the paper's own sizes
-    (28.0x for 1-bit weights) are those of its layers and were not derived.
+    Memory: the bits of the weights, 4 bytes for every other parameter, scales too. In MB of 10^6 bytes; the paper's own
+    are 2^20: 1045.4 for the float network, as printed. With one set of signs 37.5 for the printed 37.3, with two in the
+    outer half 42.5 for 42.1. The 27.1x of its abstract is not that of its table; with two sets in the outermost level
+    alone it would be 27.2x.
     """
 
     name = "binarydm"
     source = "BinaryDM (2404.05662), figure of OPs; derived. The memory rule is not the paper's"
     unconfirmed = ("memory",)
+
+    def operations(self, part: Part) -> float:
+        """Of layers."""
+        return 0.0 if part.kind == "other products" else super().operations(part)
+
+    def float_operations(self, part: Part) -> float:
+        """The same of the float network."""
+        return 0.0 if part.kind == "other products" else super().float_operations(part)
 
     def share(self, part: Part) -> float:
         """Product of the bits over 64; 1 for two floats.
