@@ -27,6 +27,7 @@ METHODS = {
     "dorefa": "DoReFa",
     "bireal": "Bi-Real",
     "reactnet": "ReActNet",
+    "bidense": "BiDense",
     "recu": "ReCU",
     "fda": "FDA",
     "db-llm": "DB-LLM",
@@ -36,7 +37,7 @@ METHODS = {
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
-    "points": "generated solids", "mlm": "words in gaps",
+    "points": "generated solids", "mlm": "words in gaps", "camvid": "CamVid",
     "novels": "novels", "wikitext": "wikitext-2",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
@@ -48,6 +49,7 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
     "2402.11960": "DB-LLM",
+    "2411.10346": "BiDense",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -58,6 +60,8 @@ ARCHITECTURES = {
     "mixer": "MLP-Mixer",
     "resnet": "ResNet",
     "birealnet": "Bi-Real Net",
+    "unet": "U-Net",
+    "bypassunet": "U-Net with bypasses",
 }
 
 

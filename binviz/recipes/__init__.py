@@ -1,6 +1,6 @@
 """Recipes: one paper, one file. `get(name)`, `names()`, `register(recipe)`."""
 
-from binviz.recipes import bibench, bibert, bipft, bit, bivit, dbllm, planes  # noqa: F401 (each registers its recipes)
+from binviz.recipes import bibench, bibert, bidense, bipft, bit, bivit, dbllm, planes  # noqa: F401 (each registers its recipes)
 from binviz.recipes.recipe import Choice, Recipe, get, names, register
 
 __all__ = ["Choice", "Recipe", "get", "names", "register"]

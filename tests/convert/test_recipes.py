@@ -10,6 +10,8 @@ from binviz.recipes import Choice, Recipe
 
 NAMES = [
     "bibert",
+    "bidense",
+    "bidense-bits",
     "bipft-a",
     "bipft-b",
     "bireal",
