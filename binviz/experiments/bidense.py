@@ -2,12 +2,12 @@
 
     binviz reproduce bidense --out runs-out
 
-A small U-Net learns the street scenes of CamVid at 160x120 from nothing, in two forms: "unet" has a shortcut around the
-convolutions that keep shape, which is all that one without numbers of its own can go around; "bypassunet" has BiDense's
-way around every convolution. Each student starts from the float net of its form and learns from labels alone, within as
-many steps. So BiDense without its bypass is a row of the first form, and without its binarizer one of Bi-Real's on the
-second: the same weights behind the same triangle. The scale of each channel of each picture stands inside the sum, where
-no product of bits is left; `bidense-bits` has the adaptive threshold alone.
+A small U-Net learns the street scenes of CamVid at 160x120 from nothing, in two forms: "unet" has a shortcut around
+those convolutions that keep shape; "bypassunet" has BiDense's way around every convolution. Each student starts from
+the float net of its form and learns from labels alone, within as many steps. So BiDense without its bypass is a row of
+the first form, and without its binarizer one of Bi-Real's on the second: the same weights behind the same triangle. The
+scale of each channel of each picture stands inside the sum, where no product of bits is left; `bidense-bits` has the
+adaptive threshold alone.
 
 What is expected was written down before any run, in `EXPECTED`: every part helps, and float is not reached as closely
 as in the paper, whose own float net from scratch is weak.

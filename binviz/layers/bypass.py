@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def bypass(x: Tensor, channels: int) -> Tensor:
-    """x with another number of channels, (B, c, ...) -> (B, channels, ...).
+    """The same with another number of channels, (B, c, ...) -> (B, channels, ...).
 
     >>> x = torch.arange(1.0, 9.0).view(1, 8)
     >>> bypass(x, 3).tolist(), bypass(x, 5).tolist(), bypass(x, 9)[0, 7:].tolist()

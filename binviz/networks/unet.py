@@ -8,6 +8,8 @@ of this network differ. The numbers of channels do not divide one another.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -85,10 +87,8 @@ class UNet(Network):
             nn.Conv2d(config.num_channels, widths[0], 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
         )
-        self.down = nn.ModuleList(pair(a, b, 2) for a, b in zip(widths, widths[1:], strict=False))
-        self.up = nn.ModuleList(
-            pair(a + b, a, 1) for a, b in reversed(list(zip(widths, widths[1:], strict=False)))
-        )
+        self.down = nn.ModuleList(pair(a, b, 2) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(pair(a + b, a, 1) for a, b in reversed(list(pairwise(widths))))
         self.head = nn.Conv2d(widths[0], config.num_labels, 1)
         self.post_init()
 

@@ -3,9 +3,9 @@ r"""Layers that hold bits and multiply bits: the twins of `binviz.layers`, for u
 $$y = \sum_p \underbrace{(q_x q_p^\top)}_{\text{in integers}} \odot (s_x s_p) + b$$
 
 with the codes and the order of float operations of the layer that they were made from, so the result is the same
-to the last bit. Only where the activation stays float, or has a scale of each channel, is the sum one of floats, whose order differs: entry by
-entry here, in blocks in torch. Both are within K · 2⁻²⁴ · Σ|x| of the true sum (and so is their difference within
-twice that), before the scale.
+to the last bit. Only where the activation stays float, or has a scale of each channel, is the sum one of floats, whose
+order may differ: entry by entry in a linear here, in blocks in torch. Both are within K · 2⁻²⁴ · Σ|x| of the true sum
+(and so is their difference within twice that), before the scale.
 
 The state of a layer is what the packed file holds of it: `bits`, `scale`, `bias`, the activation's parameters.
 It stays on the CPU in float32, whatever is done to the model around it. Activations may be float16, bfloat16,

@@ -54,7 +54,7 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
     width = int(found[2] or WIDTH) if found else 1
     if found is None or width % 2:
         raise UserError(
-            f"no architecture {name!r}; choose one of: {', '.join(AROUND_ALL)}, or one with an even width, such as unet-8"
+            f"no architecture {name!r}; choose {' or '.join(AROUND_ALL)}, or one with an even width, such as unet-8"
         )
     torch.manual_seed(seed)
     labels = {"id2label": dict(enumerate(scenes.CLASSES))}

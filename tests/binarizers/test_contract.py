@@ -35,6 +35,8 @@ VARIANTS = [
     ("bivit-weight", {"features": 1}),
     ("recu-weight", {"features": 1}),
     ("fdb-weight", {"features": 1}),
+    ("bidense-activation", {"channel_axis": 1}),
+    ("bidense-activation", {"channel_axis": 1, "scale": False}),
     ("fdb-weight", {"gradient": "identity"}),
     ("bivit-attention", {"scale": True}),
     ("bivit-attention", {"method": "descent"}),
