@@ -38,6 +38,7 @@ TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
     "points": "generated solids", "mlm": "words in gaps", "camvid": "CamVid",
+    "camvid-boundaries": "CamVid with boundaries",
     "novels": "novels", "wikitext": "wikitext-2",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
@@ -49,6 +50,7 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
     "2402.11960": "DB-LLM",
+    "2405.14136": "Bi-MTDP",
     "2411.10346": "BiDense",
 }
 ARCHITECTURES = {

@@ -7,7 +7,7 @@ from importlib import import_module
 from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "bidense")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "bidense", "bimtdp")
 
 
 def get(name: str) -> Experiment:

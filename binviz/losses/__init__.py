@@ -2,10 +2,10 @@
 
 >>> from binviz import losses
 >>> losses.names()
-['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware']
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'two-tasks', 'bi-mtdp']
 """
 
-from binviz.losses import labels, bit, bibert, mlm, bipft, deviation  # isort: skip  # the order of `names`
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, mtdp  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "inputs_of",
     "labels",
     "mlm",
+    "mtdp",
     "names",
     "register",
 ]

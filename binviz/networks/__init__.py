@@ -6,6 +6,7 @@ from binviz.networks.pointnet import PointNet, PointNetConfig
 from binviz.networks.resnet import ResNet, ResNetConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
+from binviz.networks.two_heads import TwoHeads, TwoHeadsConfig
 from binviz.networks.unet import UNet, UNetConfig
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "SpeechCNNConfig",
     "StemViT",
     "StemViTConfig",
+    "TwoHeads",
+    "TwoHeadsConfig",
     "UNet",
     "UNetConfig",
 ]

@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import camvid, causal, digits, glue, language, pictures, points, speech, words
+from binviz.tasks import boundaries, camvid, causal, digits, glue, language, pictures, points, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -28,6 +28,7 @@ __all__ = [
     "PictureKind",
     "Problem",
     "Task",
+    "boundaries",
     "camvid",
     "causal",
     "digits",

@@ -181,3 +181,19 @@ def test_a_unet_takes_pictures_of_any_size(size):
     for name in ("unet", "bypassunet"):
         model, _ = tiny(name)
         assert logits(model, {"pixel_values": torch.zeros(2, 3, *size)}).shape == (2, 3, *size)
+
+
+def test_two_heads_share_a_backbone_that_becomes_binary(tmp_path):
+    torch.manual_seed(0)
+    model = networks.TwoHeads(networks.TwoHeadsConfig(width=4, num_labels=3))
+    given = {"pixel_values": torch.randn(2, 3, 13, 6)}
+    assert layout_of(model).others == layout_of(networks.UNet(networks.UNetConfig(width=4))).others
+    binviz.binarize_(model, "bidense-bits")
+    output = model.train()(**given, sample=True)
+    (output.logits.sum() + output.boundary_logits.square().sum()).backward()
+    assert [key for key, one in model.named_parameters() if one.grad is None] == []
+    wanted = model.eval()(**given)
+    again = binviz.load(binviz.save(model, tmp_path / "folder"))
+    for found in (binviz.pack(model)(**given), again(**given)):
+        torch.testing.assert_close(found.logits, wanted.logits)
+        torch.testing.assert_close(found.boundary_logits, wanted.boundary_logits)
