@@ -82,7 +82,7 @@ class BiDenseActivation(Binarizer):
 
     #: An exponent of zero does nothing, as a shift of zero.
     shifts = ("beta", "k", "alpha")
-    options: ClassVar = {"scale": Option("a scale of each channel")}
+    options: ClassVar = {"scale": Option("a scale of each channel", in_training=True)}
 
     def __init__(self, *, features: int = 1, channel_axis: int = -1, scale: bool = True) -> None:
         super().__init__(features=features, channel_axis=channel_axis)
