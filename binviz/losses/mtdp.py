@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binviz.errors import UserError
 from binviz.losses.labels import NO_LABEL, label_loss
 from binviz.losses.loss import Batch, Loss, inputs_of, register
 
@@ -75,6 +76,10 @@ class TwoTasksLoss(Loss):
         kl: float = 0.0
 
     def forward(self, student: nn.Module, batch: Batch) -> Tensor:
+        if "boundaries" not in batch:
+            raise UserError(
+                "this loss learns two tasks; take one with boundaries beside classes, such as camvid-boundaries"
+            )
         return self.of(student(**inputs_of(batch, self.targets), sample=self.options.kl > 0), batch)
 
     def of(self, got: Any, batch: Batch) -> Tensor:

@@ -97,3 +97,9 @@ def test_the_heads_see_what_is_drawn_in_training_alone(net, batch):
 def test_a_teacher_is_needed_for_features():
     with pytest.raises(UserError, match="learns from a teacher"):
         loss_of("bi-mtdp")
+
+
+def test_a_task_without_boundaries_is_refused(net, batch):
+    del batch["boundaries"]
+    with pytest.raises(UserError, match="this loss learns two tasks; take one with boundaries"):
+        loss_of("two-tasks")(net, batch)
