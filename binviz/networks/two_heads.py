@@ -72,7 +72,7 @@ class TwoHeads(UNet):
         return found
 
     def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, sample: bool = False, **unused: object
+        self, pixel_values: Tensor, labels: Tensor | None = None, sample: object = False, **unused: object
     ) -> TwoHeadsOutput:
         """Logits of classes and boundaries, and the classes' cross-entropy where labels (B, H, W) are given.
 

@@ -9,7 +9,7 @@ of its own pixels.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
     >>> model.config.width, model.config.num_labels, tokenizer
     (8, 11, None)
     """
-    config = camvid.start(name, seed)[0].config
+    config: Any = camvid.start(name, seed)[0].config
     torch.manual_seed(seed)
     labels = {"id2label": dict(enumerate(scenes.CLASSES))}
     return TwoHeads(TwoHeadsConfig(width=config.width, around_all=config.around_all, **labels)), None
