@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from binviz.binarizers.base import Binarizer, Code, Cut, mean_abs, sign, with_surrogate
-from binviz.binarizers.bireal import triangle
-from binviz.binarizers.bnn import Clipped, Edge
+from binviz.binarizers.bireal import BiRealWeight, triangle
 from binviz.binarizers.options import Option
 from binviz.binarizers.registry import register
 
 
 @register("bidense-weight")
-class BiDenseWeight(Clipped):
+class BiDenseWeight(BiRealWeight):
     r"""Sign of each output channel times its mean magnitude; the rows of a linear are centred first.
 
     $$q(w) = \operatorname{sign}(\hat w), \quad \hat w = w \text{ or, of a linear, } w - \bar w, \quad
@@ -36,16 +35,11 @@ class BiDenseWeight(Clipped):
     ([[-1.0, 1.0]], [[[[1.0, 1.0]]]])
     """
 
-    takes = ("weight",)
-    scale_kind = "per_row"
-
-    def __init__(self, *, features: int = 1, channel_axis: int = 0, edge: Edge = "passes") -> None:
-        super().__init__(features=features, channel_axis=channel_axis, edge=edge)
-
     def encode(self, x: Tensor) -> Code:
-        scale = mean_abs(x, self._row_axes(x))
-        values = x - x.mean(1, keepdim=True) if x.ndim == 2 else x
-        q = with_surrogate(values, sign(values), lambda w: self._window(w).div(scale), inplace=True)
+        if x.ndim != 2:
+            return super().encode(x)
+        scale, centred = mean_abs(x, (1,)), x - x.mean(1, keepdim=True)
+        q = with_surrogate(centred, sign(centred), lambda w: self._window(w).div(scale), inplace=True)
         return Code(q, scale, x.new_zeros(()))
 
     def cut(self, x: Tensor) -> Cut | None:
