@@ -11,7 +11,7 @@ own pixels. What has no class is in no number.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,6 +199,33 @@ def example(index: int, model: str = "", tokenizer: None = None) -> Example:
     )
 
 
+def drawing(those: Sequence[int], models: Mapping[str, str]) -> str:
+    """Python that draws some held-out scenes with their labels, and what saved models say of them.
+
+    >>> print(drawing([4, 7], {"1-bit": "runs-out/mine"}))
+    import binviz
+    from binviz import plots
+    from binviz.data import scenes
+    from binviz.tasks.pictures import normalise
+    <BLANKLINE>
+    found, models = scenes.load("test"), {'1-bit': binviz.load('runs-out/mine')}
+    for i in [4, 7]:
+        x = normalise(found.pictures[i : i + 1])
+        answers = {name: model(x).logits.argmax(1)[0].tolist() for name, model in models.items()}
+        plots.segmentation(found.pictures[i], found.labels[i], answers, scenes.CLASSES).show()
+    """
+    loaded = ", ".join(f"{name!r}: binviz.load({folder!r})" for name, folder in models.items())
+    return (
+        "import binviz\nfrom binviz import plots\nfrom binviz.data import scenes\n"
+        "from binviz.tasks.pictures import normalise\n\n"
+        f'found, models = scenes.load("test"), {{{loaded}}}\n'
+        f"for i in {list(those)}:\n"
+        "    x = normalise(found.pictures[i : i + 1])\n"
+        "    answers = {name: model(x).logits.argmax(1)[0].tolist() for name, model in models.items()}\n"
+        "    plots.segmentation(found.pictures[i], found.labels[i], answers, scenes.CLASSES).show()"
+    )
+
+
 TASK = register(
     Task(
         name="camvid",
@@ -211,6 +238,7 @@ TASK = register(
         held_out=held_out,
         example=example,
         example_count=lambda: len(scenes.load("test")),
+        drawing=drawing,
         licence="CamVid's own terms; no picture of it is bundled",
         source=f"trained from scratch on {scenes.SOURCE} (CamVid, 11 classes)",
     )

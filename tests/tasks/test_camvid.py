@@ -1,11 +1,13 @@
 """The task of street scenes, on scenes that are drawn here: blocks of a class each, coloured by it."""
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 from sklearn.metrics import jaccard_score
 from torch import nn
 
+import binviz
 from binviz import tasks
 from binviz.data import scenes
 from binviz.errors import UserError
@@ -123,6 +125,23 @@ def test_an_example_and_its_code(drawn):
     for index in (-1, 3):
         with pytest.raises(UserError, match="choose one from 0 to 2"):
             TASK.example(index, "", None)
+
+
+def test_code_that_draws_what_models_say(drawn, tmp_path, monkeypatch):
+    """Run as it stands, on a saved model; what is wrong in the figure is what the judge has wrong."""
+    model, _ = TASK.start("unet-4", 0)
+    folder, shown = str(binviz.save(model.eval(), tmp_path / "a model")), []
+    monkeypatch.setattr(go.Figure, "show", lambda figure: shown.append(figure))
+    exec(TASK.drawing([2, 0], {"float": folder}), {})
+    assert [figure.layout.meta["alt"].split(" Wrong: float ")[0] for figure in shown] == [
+        "A picture of 24 by 16 pixels and the class of each, 11 classes."
+    ] * 2
+    for number, figure in zip((2, 0), shown, strict=True):
+        labels = drawn("test").labels[number]
+        x = camvid.normalise(drawn("test").pictures[number : number + 1])
+        answers = model(x).logits.argmax(1)[0].numpy()
+        wrong = next(trace.z for trace in figure.data if trace.type == "heatmap" and trace.zmax == 1)
+        assert np.array_equal(wrong, (answers != labels) & (labels != scenes.UNLABELLED))
 
 
 @pytest.mark.parametrize("name", ["vit", "unet-", "unet-7", "unet-0", "bypass"])
