@@ -133,9 +133,9 @@ class BinaryProduct(BinaryLayer):
             return None
         tap(self, "pre", x)
         code = self.activation_binarizer.encode(x)
-        if self.activation_binarizer.scale_kind == "per_channel":  # shifts nothing, see `set_binarizers`
+        if self.activation_binarizer.scale_kind == "per_channel":
             tap(self, "code", code)
-            return code._replace(q=code.decode(), scale=code.scale.new_ones(()))
+            return code._replace(q=(code.q * code.scale).to(code.q.dtype), scale=code.scale.new_ones(()))
         if any(size != 1 for size in code.scale.shape[-self.summed :]):
             raise UserError(
                 f"{type(self.activation_binarizer).__name__} has a scale of shape {tuple(code.scale.shape)}, which "

@@ -186,7 +186,8 @@ class PackedLayer(nn.Module):
             tap(self, "pre", x)
             tap(self, "code", codes.code())
         if self.activation_binarizer.scale_kind == "per_channel":
-            scaled = codes.code().q * codes.scale
+            q = codes.code().q
+            scaled = (q * codes.scale).to(q.dtype)
             return Operand("floats", scaled, scaled.new_ones(()), shift=codes.shift)
         return codes
 
