@@ -4,10 +4,10 @@ from binviz.networks.cnn import DigitsCNN, DigitsCNNConfig
 from binviz.networks.mixer import Mixer, MixerConfig
 from binviz.networks.pointnet import PointNet, PointNetConfig
 from binviz.networks.resnet import ResNet, ResNetConfig
+from binviz.networks.scene_unet import SceneUNet, SceneUNetConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
 from binviz.networks.two_heads import TwoHeads, TwoHeadsConfig
-from binviz.networks.unet import UNet, UNetConfig
 
 __all__ = [
     "DigitsCNN",
@@ -18,12 +18,12 @@ __all__ = [
     "PointNetConfig",
     "ResNet",
     "ResNetConfig",
+    "SceneUNet",
+    "SceneUNetConfig",
     "SpeechCNN",
     "SpeechCNNConfig",
     "StemViT",
     "StemViTConfig",
     "TwoHeads",
     "TwoHeadsConfig",
-    "UNet",
-    "UNetConfig",
 ]

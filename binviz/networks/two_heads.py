@@ -1,6 +1,6 @@
 r"""A U-Net for two tasks at once: classes and boundaries of every pixel, behind one layer of Gaussians.
 
-Shared features f are what `binviz.networks.unet` gives. Two convolutions of 1x1 make of each of their positions a mean
+Shared features f are what `binviz.networks.scene_unet` gives. Two convolutions of 1x1 make of each of their positions a mean
 $\mu$ and a variance $\sigma^2$, one for each channel, and the two heads see
 
 $$z = \mu + \sigma \varepsilon, \quad \varepsilon \sim \mathcal N(0, 1)$$
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from binviz.adapters.layout import Layout
-from binviz.networks.unet import UNet, UNetConfig
+from binviz.networks.scene_unet import SceneUNet, SceneUNetConfig
 
 
 @dataclass
@@ -34,8 +34,8 @@ class TwoHeadsOutput(SemanticSegmenterOutput):
     log_variance: Tensor | None = None
 
 
-class TwoHeadsConfig(UNetConfig):
-    """Settings of `TwoHeads`, those of a `UNetConfig`.
+class TwoHeadsConfig(SceneUNetConfig):
+    """Settings of `TwoHeads`, those of a `SceneUNetConfig`.
 
     >>> TwoHeadsConfig(width=8).width
     8
@@ -44,7 +44,7 @@ class TwoHeadsConfig(UNetConfig):
     model_type = "binviz-two-heads"
 
 
-class TwoHeads(UNet):
+class TwoHeads(SceneUNet):
     """Pictures of any size to maps of logits of classes and of boundaries.
 
     >>> found = TwoHeads(TwoHeadsConfig(width=4, num_labels=3))(torch.zeros(2, 3, 13, 6))

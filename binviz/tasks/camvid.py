@@ -22,7 +22,7 @@ from binviz.data import scenes
 from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.losses.labels import NO_LABEL
-from binviz.networks import UNet, UNetConfig
+from binviz.networks import SceneUNet, SceneUNetConfig
 from binviz.tasks.batches import LengthBuckets
 from binviz.tasks.pictures import normalise
 from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
@@ -58,7 +58,7 @@ def start(name: str, seed: int) -> tuple[nn.Module, None]:
         )
     torch.manual_seed(seed)
     labels = {"id2label": dict(enumerate(scenes.CLASSES))}
-    return UNet(UNetConfig(width=width, around_all=AROUND_ALL[found[1]], **labels)), None
+    return SceneUNet(SceneUNetConfig(width=width, around_all=AROUND_ALL[found[1]], **labels)), None
 
 
 def varied(

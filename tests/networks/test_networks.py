@@ -37,11 +37,11 @@ NETWORKS = {
         ("input_values", (4, 7)),
     ),
     "unet": (
-        lambda: networks.UNet(networks.UNetConfig(width=4, num_labels=3)),
+        lambda: networks.SceneUNet(networks.SceneUNetConfig(width=4, num_labels=3)),
         ("pixel_values", (3, 13, 6)),
     ),
     "bypassunet": (
-        lambda: networks.UNet(networks.UNetConfig(width=4, around_all=True, num_labels=3)),
+        lambda: networks.SceneUNet(networks.SceneUNetConfig(width=4, around_all=True, num_labels=3)),
         ("pixel_values", (3, 13, 6)),
     ),
 }
@@ -187,7 +187,7 @@ def test_two_heads_share_a_backbone_that_becomes_binary(tmp_path):
     torch.manual_seed(0)
     model = networks.TwoHeads(networks.TwoHeadsConfig(width=4, num_labels=3))
     given = {"pixel_values": torch.randn(2, 3, 13, 6)}
-    assert layout_of(model).others == layout_of(networks.UNet(networks.UNetConfig(width=4))).others
+    assert layout_of(model).others == layout_of(networks.SceneUNet(networks.SceneUNetConfig(width=4))).others
     binviz.binarize_(model, "bidense-bits")
     output = model.train()(**given, sample=True)
     (output.logits.sum() + output.boundary_logits.square().sum()).backward()

@@ -24,18 +24,18 @@ from binviz.networks.network import Network, NetworkConfig
 HALVES = (2, 3, 5, 8)
 
 
-class UNetConfig(NetworkConfig):
-    """Settings of `UNet`.
+class SceneUNetConfig(NetworkConfig):
+    """Settings of `SceneUNet`.
 
     width: channels of the first stage, even; the others have 1.5, 2.5 and 4 times as many. around_all: whether a way
     goes around every convolution, or around those alone that keep shape. image_size: height and width that it was
     trained on; any other works too.
 
-    >>> UNetConfig(width=8, num_labels=11).num_labels
+    >>> SceneUNetConfig(width=8, num_labels=11).num_labels
     11
     """
 
-    model_type = "binviz-unet"
+    model_type = "binviz-scene-unet"
 
     width: int = 16
     around_all: bool = False
@@ -62,18 +62,18 @@ class DenseConv(ResidualConv):
         return x if (x.shape[1], stride) == (channels, (1, 1)) else x.new_zeros(())
 
 
-class UNet(Network):
+class SceneUNet(Network):
     """Pictures of any size to maps of logits of that size.
 
-    >>> model = UNet(UNetConfig(width=4, num_labels=3))
+    >>> model = SceneUNet(SceneUNetConfig(width=4, num_labels=3))
     >>> model(torch.zeros(2, 3, 13, 6)).logits.shape
     torch.Size([2, 3, 13, 6])
     """
 
-    config_class = UNetConfig
+    config_class = SceneUNetConfig
     main_input_name = "pixel_values"
 
-    def __init__(self, config: UNetConfig) -> None:
+    def __init__(self, config: SceneUNetConfig) -> None:
         super().__init__(config)
         widths = [config.width * halves // 2 for halves in HALVES]
 
@@ -95,7 +95,7 @@ class UNet(Network):
     def binviz_layout(self) -> Layout:
         """The convolutions between the stem, which sees the picture itself, and the head become binary.
 
-        >>> list(UNet(UNetConfig(width=4)).binviz_layout().others)[:2]
+        >>> list(SceneUNet(SceneUNetConfig(width=4)).binviz_layout().others)[:2]
         ['down.0.0.conv', 'down.0.1.conv']
         """
         paths = [
