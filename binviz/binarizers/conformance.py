@@ -140,12 +140,14 @@ def _declared(make: Make, x: Tensor) -> None:
         scale = code.scale.detach().expand(x.shape)
         first = scale.flatten()[0]
         of_row = scale.amax(binarizer._row_axes(x), keepdim=True)
+        of_channel = [axis for axis in range(1, x.ndim) if axis != binarizer.channel_axis % x.ndim]
         agrees = {
             "none": (scale == 1).all(),
             "static": (scale == first).all(),
             "per_row": (scale == of_row).all(),
+            "per_channel": (scale == scale.amax(of_channel, keepdim=True)).all(),
         }
-        _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of 'none', 'static', 'per_row'")
+        _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of {', '.join(map(repr, agrees))}")
         _require(
             agrees[kind], "declared", f"scale_kind is {kind!r}, but the scale that encode returns is not"
         )

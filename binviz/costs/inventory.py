@@ -100,7 +100,7 @@ class _Inventory:
             kind=type(layer).__name__,
             macs=self.trace.layers.get(path, 0),
             weight_bits=bits,
-            activation_bits=None if embedding else activation.bits if activation is not None else FLOAT,
+            activation_bits=None if embedding else _operand_bits(activation),
             weights=rows * k if new else 0,
             rows=rows if new else 0,
             floats=sum(value.numel() for value in bias if self._is_new(value)),
@@ -186,6 +186,11 @@ class _Inventory:
                 estimator=True,
                 stored=_bytes(own.values()),
             )
+
+
+def _operand_bits(activation: Any) -> int:
+    """Of what a layer multiplies with its weight: codes, or floats where a scale is inside the sum."""
+    return FLOAT if activation is None or activation.scale_kind == "per_channel" else activation.bits
 
 
 def _estimator_macs(estimators: Any, heads: Heads) -> int:

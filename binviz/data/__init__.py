@@ -3,5 +3,6 @@
 digits     1797 handwritten digits of 8 by 8 pixels          photos     two photographs
 generated  a language in which a bag of words must fail      sentences  sixty of our own
 pictures   data sets and folders of pictures                 corruptions  of pictures, speech, points, texts
+scenes     streets with a class for every pixel
 validate   texts, arrays and pictures from outside
 """

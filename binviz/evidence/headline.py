@@ -24,11 +24,16 @@ METRICS = {
     "spearman": "Spearman correlation",
     "accuracy": "accuracy",
     "pearson": "Pearson correlation",
+    "both": "mean of both tasks",
+    "mean_iou": "mean IoU",
+    "scene_iou": "mean IoU of a scene",
+    "boundary_f1": "F1 of boundaries",
+    "pixels": "right pixels",
 }
 #: What a model that fills gaps is judged by: its accuracy is one of hidden words, not of examples.
 OF_WORDS = "perplexity"
 #: Metrics that are shares, shown in percent.
-SHARES = ("accuracy", "f1")
+SHARES = ("accuracy", "f1", "both", "mean_iou", "scene_iou", "boundary_f1", "pixels")
 
 
 @dataclass(frozen=True)

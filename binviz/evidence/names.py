@@ -31,6 +31,7 @@ METHODS = {
     "rbonn": "RBONN",
     "rbonn-official": "RBONN, official channels",
     "rbonn-none": "RBONN without the step back",
+    "bidense": "BiDense",
     "recu": "ReCU",
     "fda": "FDA",
     "db-llm": "DB-LLM",
@@ -47,6 +48,8 @@ TASKS = {
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
     "points": "generated solids", "mlm": "words in gaps",
     "tumours": "tumours", "tumours-3": "tumours by three signs",
+    "points": "generated solids", "mlm": "words in gaps", "camvid": "CamVid",
+    "camvid-boundaries": "CamVid with boundaries",
     "novels": "novels", "wikitext": "wikitext-2",
     "digits-diffusion": "noisy digits", "cifar10-diffusion": "noisy CIFAR-10, 16 pixels",
 }  # fmt: skip
@@ -63,6 +66,8 @@ PAPERS = {
     "2402.11960": "DB-LLM",
     "2310.15128": "QP-SBGD",
     "2404.05662": "BinaryDM",
+    "2405.14136": "Bi-MTDP",
+    "2411.10346": "BiDense",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -75,6 +80,8 @@ ARCHITECTURES = {
     "birealnet": "Bi-Real Net",
     "mlp": "MLP",
     "unet": "U-Net",
+    "unet": "U-Net",
+    "bypassunet": "U-Net with bypasses",
 }
 
 

@@ -208,6 +208,26 @@ def who_is_right(pair: tuple[Run, Run]) -> dict[str, list[int]] | None:
     return {name: np.flatnonzero(those).tolist() for name, those in groups.items()}
 
 
+def farthest_ahead(pair: tuple[Run, Run], most: int) -> tuple[list[int], list[int]] | None:
+    """Numbers of the examples on which the first is farthest ahead, and the second, by their scores.
+
+    None where the records hold no score for each example, or were made on other ones.
+
+    >>> from binviz.evidence.runs import of_examples
+    >>> scores = ([0.5, 0.1, 0.3, 0.4], [0.2, 0.3, 0.3, 0.3])
+    >>> pair = tuple(Run("e", "c", 0, {}, "", {}, {}, 1.0, **of_examples(np.array(each))) for each in scores)
+    >>> farthest_ahead(pair, 2)
+    ([0, 3], [1])
+    """
+    first, second = map(each_example, pair)
+    if first is None or second is None or first.dtype == bool or first.shape != second.shape:
+        return None
+    lead = first - second.astype(float)
+    order = np.argsort(-lead, kind="stable")
+    ahead, behind = order[lead[order] > 0], order[::-1][lead[order[::-1]] < 0]
+    return ahead[:most].tolist(), behind[:most].tolist()
+
+
 def amount(value: float | None, claim: Claim, points: bool = True) -> str:
     """A difference for reading, in points where the metric is a share; "" where it is not known.
 

@@ -10,6 +10,7 @@ from binviz.experiments.cells import Experiment
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "qpsbgd")
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "rbonn", "cmim")
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "binarydm")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "bidense", "bimtdp")
 
 
 def get(name: str) -> Experiment:

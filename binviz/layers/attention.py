@@ -78,8 +78,8 @@ class BinaryAttention(nn.Module):
         estimators: BiPFT's, or None.
 
     Raises:
-        UserError: query, key or value has a shift or several bases, the value binarizer scales each row, or scores
-            are kept without a binarizer.
+        UserError: query, key or value has a shift or several bases, the value binarizer scales each row, the
+            query's or key's each channel, or scores are kept without a binarizer.
     """
 
     #: See `binviz.layers.called.watch`.
@@ -104,6 +104,11 @@ class BinaryAttention(nn.Module):
                 raise UserError(
                     f"the {role} has a shift, {type(operand).__name__}'s, which the products of attention leave out; "
                     "use a binarizer without one (subtract_min=False)"
+                )
+            if role != "value" and operand is not None and operand.scale_kind == "per_channel":
+                raise UserError(
+                    f"the {role} has a scale for each channel, {type(operand).__name__}'s, which the scores sum over; "
+                    "use a binarizer with another"
                 )
         if value is not None and value.scale_kind == "per_row":
             raise UserError(

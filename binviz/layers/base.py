@@ -7,17 +7,19 @@ $$y = \sum_p \big( \underbrace{(q_x q_p^\top)}_{\text{integers}} \odot (s_x s_p)
 
 Most weights have one basis. Where the activation stays float, several are added to one weight first, which takes one
 product. A scale of each activation row is applied after the weight's:
-$((q_x q_p^\top) \odot s_p) \odot s_x$. The product of small integers is exact in float32, so a packed engine that
+$((q_x q_p^\top) \odot s_p) \odot s_x$; one of each channel is inside the sum, $((q_x \odot s_x) q_p^\top) \odot s_p$,
+a product of floats and signs. The product of small integers is exact in float32, so a packed engine that
 computes it in integers and keeps this order of the float operations gives the same numbers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
 from binviz.binarizers import Binarizer, Code
+from binviz.binarizers.base import ScaleKind
 from binviz.errors import UserError
 from binviz.layers.called import is_read
 from binviz.layers.tap import tap
@@ -76,10 +78,10 @@ class BinaryProduct(BinaryLayer):
             UserError: as `set_weight_binarizer`, or an activation of several bases or another kind of scale.
         """
         self.set_weight_binarizer(weight)
-        if activation is not None and activation.scale_kind not in ("none", "static", "per_row"):
+        if activation is not None and activation.scale_kind not in get_args(ScaleKind):
             raise UserError(
                 f"{type(activation).__name__} has the scale kind {activation.scale_kind!r}; a scale of an activation "
-                "is 'none', 'static' or 'per_row'"
+                f"is one of {', '.join(map(repr, get_args(ScaleKind)))}"
             )
         if activation is not None and activation.basis_count != 1:
             raise UserError(f"{type(activation).__name__} has several bases; an activation has one code")
@@ -122,7 +124,7 @@ class BinaryProduct(BinaryLayer):
         return y
 
     def encoded(self, x: Tensor) -> Code | None:
-        """The activation's codes, or None where it stays float.
+        """The activation's codes, or None where it stays float; a scale of each channel is in them.
 
         Raises:
             UserError: its scale differs along what the product sums over.
@@ -131,6 +133,9 @@ class BinaryProduct(BinaryLayer):
             return None
         tap(self, "pre", x)
         code = self.activation_binarizer.encode(x)
+        if self.activation_binarizer.scale_kind == "per_channel":
+            tap(self, "code", code)
+            return code._replace(q=(code.q * code.scale).to(code.q.dtype), scale=code.scale.new_ones(()))
         if any(size != 1 for size in code.scale.shape[-self.summed :]):
             raise UserError(
                 f"{type(self.activation_binarizer).__name__} has a scale of shape {tuple(code.scale.shape)}, which "

@@ -15,6 +15,10 @@ from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, cmim  # is
 """
 
 from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, low_rank  # isort: skip  # the order of `names`
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'two-tasks', 'bi-mtdp']
+"""
+
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, mtdp  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -31,6 +35,7 @@ __all__ = [
     "labels",
     "low_rank",
     "mlm",
+    "mtdp",
     "names",
     "prox_quant",
     "qp",

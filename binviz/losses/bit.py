@@ -25,16 +25,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binviz.errors import UserError
-from binviz.losses.labels import label_loss
+from binviz.losses.labels import classes_last, label_loss
 from binviz.losses.loss import Batch, Loss, inputs_of, register
 
 
 def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Soft cross-entropy of (B, C) logits, mean over batch and classes; squared distance where C = 1.
+    """Soft cross-entropy of (B, C) logits or (B, C, H, W) maps, mean over all of them; squared distance where C = 1.
 
     >>> round(logit_loss(torch.zeros(1, 2), torch.zeros(1, 2)).item(), 5)  # ln 2 / 2
     0.34657
     """
+    student, teacher = classes_last(student), classes_last(teacher)
     if teacher.shape[-1] == 1:
         return F.mse_loss(student, teacher)
     return -(teacher.softmax(-1) * student.log_softmax(-1)).mean()

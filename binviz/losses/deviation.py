@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from binviz.losses.bit import outputs
+from binviz.losses.labels import classes_last
 from binviz.losses.loss import Batch, Loss, register
 
 
@@ -55,7 +56,9 @@ class DeviationAwareLoss(Loss):
 
     def forward(self, student: nn.Module, batch: Batch) -> Tensor:
         got, wanted = outputs(student, self.teacher, batch, self.targets)
-        s, t = (output.logits.float().log_softmax(-1).flatten(0, -2) for output in (got, wanted))
+        s, t = (
+            classes_last(output.logits.float()).log_softmax(-1).flatten(0, -2) for output in (got, wanted)
+        )
         mask = batch.get("attention_mask")
         if mask is not None and mask.numel() == len(s):  # padding says nothing
             s, t = s[mask.flatten() != 0], t[mask.flatten() != 0]

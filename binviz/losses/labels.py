@@ -17,11 +17,21 @@ from binviz.losses.loss import Batch, Loss, inputs_of, register
 NO_LABEL = -100
 
 
+def classes_last(logits: Tensor) -> Tensor:
+    """Logits with their classes on the last axis: maps (B, C, H, W) as (B, H, W, C), all others as they are.
+
+    >>> import torch
+    >>> classes_last(torch.zeros(2, 11, 3, 5)).shape, classes_last(torch.zeros(2, 7, 11)).shape
+    (torch.Size([2, 3, 5, 11]), torch.Size([2, 7, 11]))
+    """
+    return logits.movedim(1, -1) if logits.ndim == 4 else logits
+
+
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of (..., C) logits with (...) labels, or mean squared error where C = 1.
 
     Args:
-        logits: float.
+        logits: float; see `classes_last` for those of maps.
         labels: int64; those that are -100 do not count. Float where C = 1, and all of them count; float (..., C) where
             they are probabilities.
 
@@ -31,6 +41,7 @@ def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     >>> round(label_loss(torch.zeros(1, 3, 2), torch.tensor([[0, -100, 1]])).item(), 4)  # ln 2
     0.6931
     """
+    logits = classes_last(logits)
     if logits.shape[-1] == 1:
         return F.mse_loss(logits.squeeze(-1), labels.float())
     if labels.shape == logits.shape:

@@ -8,6 +8,10 @@ from binviz.networks.sign_mlp import SignLayer, SignMLP, SignMLPConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
 from binviz.networks.unet import UNet, UNetConfig
+from binviz.networks.scene_unet import SceneUNet, SceneUNetConfig
+from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
+from binviz.networks.stem_vit import StemViT, StemViTConfig
+from binviz.networks.two_heads import TwoHeads, TwoHeadsConfig
 
 __all__ = [
     "DigitsCNN",
@@ -21,10 +25,14 @@ __all__ = [
     "SignLayer",
     "SignMLP",
     "SignMLPConfig",
+    "SceneUNet",
+    "SceneUNetConfig",
     "SpeechCNN",
     "SpeechCNNConfig",
     "StemViT",
     "StemViTConfig",
     "UNet",
     "UNetConfig",
+    "TwoHeads",
+    "TwoHeadsConfig",
 ]

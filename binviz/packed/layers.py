@@ -3,9 +3,9 @@ r"""Layers that hold bits and multiply bits: the twins of `binviz.layers`, for u
 $$y = \sum_p \underbrace{(q_x q_p^\top)}_{\text{in integers}} \odot (s_x s_p) + b$$
 
 with the codes and the order of float operations of the layer that they were made from, so the result is the same
-to the last bit. Only where the activation stays float is the sum one of floats, whose order differs: entry by
-entry here, in blocks in torch. Both are within K · 2⁻²⁴ · Σ|x| of the true sum (and so is their difference within
-twice that), before the scale.
+to the last bit. Only where the activation stays float, or has a scale of each channel, is the sum one of floats, whose
+order may differ: entry by entry in a linear here, in blocks in torch. Both are within K · 2⁻²⁴ · Σ|x| of the true sum
+(and so is their difference within twice that), before the scale.
 
 The state of a layer is what the packed file holds of it: `bits`, `scale`, `bias`, the activation's parameters.
 It stays on the CPU in float32, whatever is done to the model around it. Activations may be float16, bfloat16,
@@ -185,6 +185,10 @@ class PackedLayer(nn.Module):
         if heard():
             tap(self, "pre", x)
             tap(self, "code", codes.code())
+        if self.activation_binarizer.scale_kind == "per_channel":
+            q = codes.code().q
+            scaled = (q * codes.scale).to(q.dtype)
+            return Operand("floats", scaled, scaled.new_ones(()), shift=codes.shift)
         return codes
 
 
@@ -247,8 +251,8 @@ class PackedLinear(PackedLayer):
 
 
 class PackedConv2d(PackedLayer):
-    """`BinaryConv2d` on bits. Dilated convolutions, the padding "same" and float activations have no kernel: the
-    weight is unpacked for each call there.
+    """`BinaryConv2d` on bits. Dilated convolutions, the padding "same", float activations and those with a scale of
+    each channel have no kernel: the weight is unpacked for each call there.
 
     >>> from binviz import binarizers
     >>> conv = BinaryConv2d(1, 1, 3, padding=1, bias=False, weight=binarizers.get("bnn"),

@@ -27,6 +27,7 @@ from binviz.plots.ranking import Place, ranking
 from binviz.plots.residuals import residuals
 from binviz.plots.robustness import robustness
 from binviz.plots.scales import same_scales
+from binviz.plots.segmentation import segmentation
 from binviz.plots.signs import flips
 from binviz.plots.speed import Point, Size, crossover, ratios, roofline
 from binviz.plots.summaries import (
@@ -90,6 +91,7 @@ __all__ = [
     "roofline",
     "same_scales",
     "scale_sweep",
+    "segmentation",
     "sensitivity",
     "threshold_sweep",
     "tradeoff",

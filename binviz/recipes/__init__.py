@@ -12,6 +12,7 @@ from binviz.recipes import (  # noqa: F401 (each registers its recipes)
     rbonn,
 )
 from binviz.recipes import bibench, bibert, binarydm, bipft, bit, bivit, dbllm, planes  # noqa: F401 (they register)
+from binviz.recipes import bibench, bibert, bidense, bipft, bit, bivit, dbllm, planes  # noqa: F401 (each registers its recipes)
 from binviz.recipes.recipe import Choice, Recipe, get, names, register
 
 __all__ = ["Choice", "Recipe", "get", "names", "register"]

@@ -7,6 +7,7 @@
 
 from binviz.tasks import causal, digits, glue, language, pictures, points, speech, tumours, words
 from binviz.tasks import causal, diffusion, digits, glue, language, pictures, points, speech, words
+from binviz.tasks import boundaries, camvid, causal, digits, glue, language, pictures, points, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -29,6 +30,8 @@ __all__ = [
     "PictureKind",
     "Problem",
     "Task",
+    "boundaries",
+    "camvid",
     "causal",
     "diffusion",
     "digits",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -172,6 +172,8 @@ class Task:
         kind: of its inputs; None where there are no corruptions of them, or answers are not right or wrong.
         fills: whether its models fill gaps or write on: they give a logit to every word at every place, where others
             give one to each class.
+        drawing: (numbers of held-out inputs, name -> folder of a saved model) -> Python that draws what these models
+            make of them; None where an answer is no picture.
         about_examples: what is to be known of them where an accuracy on them is shown, in a sentence; "" for nothing.
     """
 
@@ -189,6 +191,7 @@ class Task:
     example_count: Callable[[], int] = lambda: 0
     kind: Kind | None = None
     fills: bool = False
+    drawing: Callable[[Sequence[int], Mapping[str, str]], str] | None = None
     about_examples: str = ""
 
     @property

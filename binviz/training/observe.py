@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from binviz.adapters import layout_of
 from binviz.binarizers import Binarizer
 from binviz.errors import UserError
-from binviz.losses.labels import NO_LABEL
+from binviz.losses.labels import NO_LABEL, classes_last
 
 WeightCodes = dict[str, Tensor]
 
@@ -44,13 +44,16 @@ def right_answers(logits: Tensor | None, labels: Tensor | None) -> tuple[int, in
     """At how many positions the largest logit is the label's, of how many that have one; (0, 0) without classes.
 
     Args:
-        logits: (..., C).
+        logits: (..., C), or maps (B, C, H, W).
         labels: (...) int64, -100 where a position has none.
 
     >>> right_answers(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 1.0]]), torch.tensor([1, 1, -100]))
     (1, 2)
     """
-    if logits is None or labels is None or logits.shape[-1] == 1 or labels.shape != logits.shape[:-1]:
+    if logits is None or labels is None:
+        return 0, 0
+    logits = classes_last(logits)
+    if logits.shape[-1] == 1 or labels.shape != logits.shape[:-1]:
         return 0, 0
     labelled = labels != NO_LABEL
     return int(((logits.argmax(-1) == labels) & labelled).sum()), int(labelled.sum())

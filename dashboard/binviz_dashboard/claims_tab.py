@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from binviz import tasks
 from binviz.data import glue
 from binviz.evidence import names
+from binviz.evidence.runs import Run
 from binviz.experiments import ledger, questions
 from binviz.experiments.ledger import Entry
 from binviz.experiments.report import would_be_seen
@@ -23,8 +24,8 @@ ALL = "all"
 MARKS = {"holds": "✓", "weak": "≈", "fails": "✗", "not run": "–"}
 #: Of the text of a claim whose premise fails, on a light and on a dark page.
 GREYS = {"light": "#6f6f6f", "dark": "#9a9a9a"}
-#: So many examples are listed at most.
-LISTED = 40
+#: So many examples are listed at most, and on which one side is farthest ahead.
+LISTED, APART = 40, 3
 
 
 def show(controls: DeltaGenerator) -> None:
@@ -164,7 +165,7 @@ def examples(entry: Entry) -> None:
         pair = entry.runs(seed)
         groups = ledger.who_is_right(pair) if pair else None
         if groups is None:
-            st.caption("The records of this task hold no bit for each example.")
+            apart(entry, pair)
             return
         order = (ledger.BETTER, ledger.WORSE, ledger.NEITHER, ledger.BOTH)
         who = state.choose("Right", order, "right", few=True)
@@ -177,6 +178,21 @@ def examples(entry: Entry) -> None:
     listed = ", ".join(map(str, those[:LISTED])) + more
     st.caption(f"Their numbers in the held-out split, from 0: {listed or 'none'}.")
     if those and (lines := code(entry, those[:LISTED])):
+        st.code(lines, language="python", wrap_lines=True)
+
+
+def apart(entry: Entry, pair: tuple[Run, Run] | None) -> None:
+    """On which examples their scores are farthest apart."""
+    found = ledger.farthest_ahead(pair, APART) if pair else None
+    if found is None:
+        st.caption("The records of this task hold nothing of each example.")
+        return
+    told = [
+        f"“{name}” is farthest ahead on {', '.join(map(str, those)) or 'none'}."
+        for name, those in zip(names_of(entry), found, strict=True)
+    ]
+    st.markdown(f"{' '.join(told)} These are their numbers in the held-out split, from 0.")
+    if lines := code(entry, [*found[0], *found[1]]):
         st.code(lines, language="python", wrap_lines=True)
 
 
@@ -201,6 +217,10 @@ def code(entry: Entry, those: Sequence[int]) -> str:
             f'from binviz.data import glue\n\nexamples = glue.load("{name}", "validation")\n'
             f"for i in {list(those)}:\n    print(i, examples.labels[i], *examples.texts[i])"
         )
+    drawing = tasks.get(name).drawing if name in tasks.names() else None
+    if drawing is not None:
+        models = {side.name: f"runs-out/{side.runs[0].cell}.seed{side.runs[0].seed}" for side in entry.sides}
+        return drawing(those, models)
     if name in tasks.names() and tasks.get(name).pictures is not None:
         return (
             "import plotly.express as px\n\nfrom binviz import tasks\n\n"

@@ -394,7 +394,12 @@ class Comparison(NamedTuple):
     rows: list[dict[str, Any]]
 
 
-_SCALES = {"none": "none", "static": "one for all", "per_row": "one for each row"}
+_SCALES = {
+    "none": "none",
+    "static": "one for all",
+    "per_row": "one for each row",
+    "per_channel": "one for each channel",
+}
 
 
 def compare(chosen: Sequence[Lab], measured: Sequence[Measured]) -> Comparison:

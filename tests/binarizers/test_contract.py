@@ -39,6 +39,8 @@ VARIANTS = [
     ("rbonn-weight", {"which": "none", "features": 1}),
     ("multi-basis-weight", {"bases": 1}),
     ("multi-basis-weight", {"features": 1}),
+    ("bidense-activation", {"channel_axis": 1}),
+    ("bidense-activation", {"channel_axis": 1, "scale": False}),
     ("fdb-weight", {"gradient": "identity"}),
     ("bivit-attention", {"scale": True}),
     ("bivit-attention", {"method": "descent"}),

@@ -41,6 +41,7 @@ def test_every_activation_is_asked_below():
     }
     known |= {
         "bireal-activation",
+        "bidense-activation",
         "reactnet-activation",
         "recu-activation",
         "elastic-signed",
@@ -62,11 +63,11 @@ def test_a_window_on_integers(name, edge):
 
 
 @pytest.mark.parametrize("edge", ["passes", "blocks"])
-@pytest.mark.parametrize("name", ["bireal-weight", "bibert-weight"])
+@pytest.mark.parametrize("name", ["bireal-weight", "bibert-weight", "bidense-weight"])
 def test_a_window_of_the_scaled_value(name, edge):
     """Rows whose mean is zero, so that centring moves nothing; it takes the gradient's mean away, though."""
     wanted = torch.tensor([window(x, edge) for x in INTEGERS[0].tolist()])
-    if name == "bibert-weight":
+    if name != "bireal-weight":
         wanted = wanted - wanted.mean()
     assert torch.allclose(
         gradients(get(name, edge=edge), INTEGERS, of_value=True), wanted.repeat(8, 1), atol=1e-6
@@ -80,7 +81,9 @@ def test_bivits_learned_scale(edge):
     assert torch.allclose(gradients(binarizer, INTEGERS), (wanted - wanted.mean()).repeat(8, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["bireal-activation", "reactnet-activation", "recu-activation"])
+@pytest.mark.parametrize(
+    "name", ["bireal-activation", "bidense-activation", "reactnet-activation", "recu-activation"]
+)
 def test_a_triangle_ends_at_zero_and_has_no_edge(name):
     binarizer = get(name, features=9).eval()
     assert gradients(binarizer, INTEGERS).tolist() == [[triangle(x, None) for x in INTEGERS[0].tolist()]] * 8
@@ -160,6 +163,8 @@ OFFICIAL = {
     "binarydm-w1a8": ("-", "passes", "-", "-"),
     "bipft-a": ("-", "passes", "passes", "passes"),
     "bipft-b": ("-", "passes", "passes", "passes"),
+    "bidense": ("passes", "-", "-", "-"),
+    "bidense-bits": ("passes", "-", "-", "-"),
     "db-llm": ("-", "-", "-", "-"),
     "ternary": ("-", "-", "-", "-"),
     "bnn": ("passes", "passes", "blocks", "blocks"),

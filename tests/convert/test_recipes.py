@@ -13,6 +13,8 @@ NAMES = [
     "binarydm-plain",
     "binarydm-w1a4",
     "binarydm-w1a8",
+    "bidense",
+    "bidense-bits",
     "bipft-a",
     "bipft-b",
     "bireal",

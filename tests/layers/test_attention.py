@@ -9,7 +9,7 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
 import binviz
-from binviz import recipes
+from binviz import binarizers, recipes
 from binviz.errors import UserError
 from binviz.layers import attention as attention_module
 from binviz.layers.attention import (
@@ -395,6 +395,14 @@ def test_signed_codes_are_masked():
     q, k, v = projections()
     _, used = heads(recipes.get("bnn-probs"))(nn.Module(), q, k, v, additive(MASKS["holes"]), 0.5, 0.0)
     assert torch.equal(used[0, 0], torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0]] * 5).double())
+
+
+@pytest.mark.parametrize("role", ["query", "key"])
+def test_a_scale_for_each_channel_is_refused_where_channels_are_summed(role):
+    of_channels = binarizers.get("bidense-activation", channel_axis=1)
+    roles = dict.fromkeys(("query", "key", "value", "attention")) | {role: of_channels}
+    with pytest.raises(UserError, match=f"the {role} has a scale for each channel"):
+        BinaryAttention(**roles)
 
 
 def test_a_scale_for_each_row_of_values_is_refused():

@@ -188,9 +188,9 @@ class OfShift(Binarizer):
 
 
 class OfChannel(Binarizer):
-    """As BiDense's official code: a scale for each channel, which a linear sums over."""
+    """A scale for each channel, which is said to be another kind."""
 
-    scale_kind = "per_channel"
+    scale_kind = "per_pixel"
 
     def encode(self, x):
         return Code(binarizers.sign(x), x.abs().mean(0, keepdim=True), x.new_zeros(()))
@@ -206,7 +206,7 @@ class Mislabelled(OfChannel):
         (OfShift(channel_axis=0), None, "a shift is a basis of ones"),
         (binarizers.get("elastic-signed", bits=2, channel_axis=0), None, "a weight is a sum of bases"),
         (binarizers.get("elastic-unsigned", channel_axis=0), None, "a weight is a sum of bases"),
-        (binarizers.get("bnn"), OfChannel(), "'none', 'static' or 'per_row'"),
+        (binarizers.get("bnn"), OfChannel(), "is one of 'none', 'static', 'per_row', 'per_channel'"),
         (binarizers.get("bnn"), SEVERAL["residual"](), "an activation has one code"),
     ],
 )

@@ -17,6 +17,11 @@ def by_definition(logits, labels):
     return np.mean(found)
 
 
+def maps(logits):
+    """Those of pictures have their classes on the second axis."""
+    return logits.movedim(-1, 1) if logits.ndim == 4 else logits
+
+
 @pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 3, 4)], ids=str)
 def test_positions_without_a_label_do_not_count(shape):
     generator = torch.Generator().manual_seed(0)
@@ -24,9 +29,9 @@ def test_positions_without_a_label_do_not_count(shape):
     labels = torch.randint(7, shape, generator=generator)
     labels.view(-1)[1] = NO_LABEL
     wanted = by_definition(logits.double().numpy(), labels.numpy())
-    assert label_loss(logits, labels).item() == pytest.approx(wanted, rel=1e-5)
+    assert label_loss(maps(logits), labels).item() == pytest.approx(wanted, rel=1e-5)
     logits.requires_grad_()
-    label_loss(logits, labels).backward()
+    label_loss(maps(logits), labels).backward()
     assert logits.grad.reshape(-1, 7)[1].eq(0).all() and logits.grad.reshape(-1, 7)[0].ne(0).all()
 
 
@@ -44,4 +49,5 @@ def test_right_answers_are_of_the_positions_that_have_a_label():
     assert right_answers(logits, labels) == (4, 5)
     assert right_answers(logits, torch.full((2, 3), NO_LABEL)) == (0, 0)
     assert right_answers(logits, torch.tensor([1, 0])) == (0, 0)  # labels of something else
+    assert right_answers(logits[..., None].movedim(2, 1), labels[..., None]) == (4, 5)  # maps
     assert right_answers(torch.randn(2, 1), torch.tensor([1.0, 0.0])) == (0, 0)

@@ -11,9 +11,10 @@ from binviz import networks
 from binviz.adapters import layout_of, plain
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryLinear
+from binviz.layers.bypass import bypass
 
-QUICK = ("bnn", "reactnet", "bit-w1a1")
-SLOW = ("xnor", "dorefa", "bireal", "xnorpp", "recu", "fda", "bivit-w1a1")
+QUICK = ("bnn", "reactnet", "bidense", "bit-w1a1")
+SLOW = ("bidense-bits", "xnor", "dorefa", "bireal", "xnorpp", "recu", "fda", "bivit-w1a1")
 #: Name -> how it is made, its input's name and shape.
 NETWORKS = {
     "points": (lambda: networks.PointNet(networks.PointNetConfig(width=4, num_labels=3)), ("points", (5, 3))),
@@ -34,6 +35,14 @@ NETWORKS = {
             networks.SpeechCNNConfig(mels=4, width=4, depth=1, kernel=3, num_labels=3)
         ),
         ("input_values", (4, 7)),
+    ),
+    "unet": (
+        lambda: networks.SceneUNet(networks.SceneUNetConfig(width=4, num_labels=3)),
+        ("pixel_values", (3, 13, 6)),
+    ),
+    "bypassunet": (
+        lambda: networks.SceneUNet(networks.SceneUNetConfig(width=4, around_all=True, num_labels=3)),
+        ("pixel_values", (3, 13, 6)),
     ),
 }
 
@@ -58,8 +67,10 @@ def logits(model, given):
 def test_it_declares_what_its_forward_shows(name):
     model, given = tiny(name)
     declared, found = layout_of(model), plain.layout(model)
-    assert (declared.others, declared.stay) == (found.others, found.stay)
-    assert plain.UNSEEN not in " ".join(found.stay.values())
+    reasons = {path: why.removesuffix(plain.UNSEEN) for path, why in found.stay.items()}
+    assert (declared.others, declared.stay) == (found.others, reasons)
+    # Symbols have no height, which the way up of a U-Net asks for
+    assert (reasons != found.stay) == ("unet" in name)
     assert model.main_input_name in given
     for module in map(model.get_submodule, declared.others.values()):
         assert type(module) in (nn.Linear, nn.Conv2d)
@@ -69,7 +80,9 @@ def test_it_declares_what_its_forward_shows(name):
 def test_the_loss_and_the_labels(name, tmp_path):
     model, given = tiny(name)
     labels = torch.tensor([0, 2, 1])
-    output = model(**given, labels=labels, output_hidden_states=True)
+    if logits(model, given).ndim == 4:  # one for every pixel
+        labels = labels.view(3, 1, 1).expand(3, 13, 6)
+    output = model.train()(**given, labels=labels, output_hidden_states=True)
     assert torch.equal(output.loss, nn.functional.cross_entropy(output.logits, labels))
     named = type(model)(type(model.config)(id2label={0: "no", 1: "yes"}))
     named.save_pretrained(tmp_path)
@@ -144,3 +157,43 @@ def test_forms_of_a_resnet_differ_in_their_shortcuts_alone():
     torch.testing.assert_close(logits(plain_net, given), logits(real, given))
     with pytest.raises(UserError, match="say around='block' or 'convolution'"):
         networks.ResNet(networks.ResNetConfig(around="stage"))
+
+
+def test_forms_of_a_unet_differ_in_what_goes_around_alone():
+    (plain_net, given), (around, _) = tiny("unet"), tiny("bypassunet")
+    around.load_state_dict(plain_net.state_dict())
+    parts = [
+        (one, other)
+        for path, one in plain_net.named_modules()
+        if type(other := around.get_submodule(path)) is type(one) and hasattr(one, "shortcut")
+    ]
+    for one, other in parts:
+        x = torch.randn(2, one.conv.in_channels, 5, 3)
+        keeps = (one.conv.in_channels, one.conv.stride) == (one.conv.out_channels, (1, 1))
+        assert torch.equal(one.shortcut(x), x if keeps else torch.zeros(()))
+        pooled = nn.functional.avg_pool2d(x, one.conv.stride, ceil_mode=True)
+        assert torch.equal(other.shortcut(x), bypass(pooled, one.conv.out_channels))
+    assert len(parts) == 12 and not torch.allclose(logits(plain_net, given), logits(around, given))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 33), (16, 16)], ids=str)
+def test_a_unet_takes_pictures_of_any_size(size):
+    for name in ("unet", "bypassunet"):
+        model, _ = tiny(name)
+        assert logits(model, {"pixel_values": torch.zeros(2, 3, *size)}).shape == (2, 3, *size)
+
+
+def test_two_heads_share_a_backbone_that_becomes_binary(tmp_path):
+    torch.manual_seed(0)
+    model = networks.TwoHeads(networks.TwoHeadsConfig(width=4, num_labels=3))
+    given = {"pixel_values": torch.randn(2, 3, 13, 6)}
+    assert layout_of(model).others == layout_of(networks.SceneUNet(networks.SceneUNetConfig(width=4))).others
+    binviz.binarize_(model, "bidense-bits")
+    output = model.train()(**given, sample=True)
+    (output.logits.sum() + output.boundary_logits.square().sum()).backward()
+    assert [key for key, one in model.named_parameters() if one.grad is None] == []
+    wanted = model.eval()(**given)
+    again = binviz.load(binviz.save(model, tmp_path / "folder"))
+    for found in (binviz.pack(model)(**given), again(**given)):
+        torch.testing.assert_close(found.logits, wanted.logits)
+        torch.testing.assert_close(found.boundary_logits, wanted.boundary_logits)

@@ -222,6 +222,13 @@ FIGURES = {
     "pictures": lambda: plots.pictures(
         RNG.integers(0, 17, (10, 8, 8)), [str(i) for i in range(10)], columns=5
     ),
+    "segmentation": lambda: plots.segmentation(
+        RNG.integers(0, 256, (12, 16, 3)),
+        RNG.integers(0, 12, (12, 16)),
+        {name: RNG.integers(0, 11, (12, 16)) for name in ("float", "1-bit")},
+        [f"class {i}" for i in range(11)],
+    ),
+    "segmentation-none": lambda: plots.segmentation(np.zeros((3, 5)), np.full((3, 5), -1), {}, ["one"]),
     "attention-long": lambda: plots.attention([f"{i} piece" for i in range(48)], LONG, LONG),
     "bars-long-names": lambda: plots.bars(
         [f"a place with the long name {i}" for i in range(12)],
