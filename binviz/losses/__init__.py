@@ -2,10 +2,10 @@
 
 >>> from binviz import losses
 >>> losses.names()
-['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware']
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'dbnet']
 """
 
-from binviz.losses import labels, bit, bibert, mlm, bipft, deviation  # isort: skip  # the order of `names`
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, dbnet  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "bibert",
     "bipft",
     "bit",
+    "dbnet",
     "deviation",
     "get",
     "inputs_of",

@@ -5,7 +5,7 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import causal, digits, glue, language, pictures, points, speech, words
+from binviz.tasks import causal, digits, glue, language, pictures, points, scene_text, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -37,6 +37,7 @@ __all__ = [
     "of_model",
     "pictures",
     "points",
+    "scene_text",
     "register",
     "speech",
     "words",
