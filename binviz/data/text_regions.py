@@ -120,6 +120,8 @@ def regions(polygons: NDArray[np.float64], ignored: NDArray[np.bool_], shape: tu
     check(polygons[~ignored])
     found = Regions(*(np.full(shape, value, np.float32) for value in (0, 1, LOW, 0)))
     for polygon, unasked in zip(polygons, ignored, strict=True):
+        if area(polygon) == 0:
+            continue
         shift = shift_of(polygon)
         (left, top), (right, bottom) = polygon.min(0) - shift, polygon.max(0) + shift
         rows = slice(max(0, int(top)), max(0, int(bottom) + 2))

@@ -36,7 +36,7 @@ METHODS = {
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
-    "points": "generated solids", "mlm": "words in gaps",
+    "points": "generated solids", "scene-text": "text in scenes", "mlm": "words in gaps",
     "novels": "novels", "wikitext": "wikitext-2",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
@@ -48,6 +48,7 @@ PAPERS = {
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
     "2402.11960": "DB-LLM",
+    "2202.10304": "DBNet++",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -58,6 +59,7 @@ ARCHITECTURES = {
     "mixer": "MLP-Mixer",
     "resnet": "ResNet",
     "birealnet": "Bi-Real Net",
+    "dbnet": "DBNet",
 }
 
 

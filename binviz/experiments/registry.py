@@ -7,7 +7,7 @@ from importlib import import_module
 from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "dbnet")
 
 
 def get(name: str) -> Experiment:

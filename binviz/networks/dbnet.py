@@ -13,11 +13,14 @@ and level i is multiplied by the i-th of four maps of weights. Both are publishe
 TD500.
 
 The paper's backbone is a ResNet with deformable convolutions, its widths are 256 and 64; ours are narrow, and binary
-convolutions can stand in place of all but the first.
+convolutions can stand in place of all but the first. Untrained heads say P = 1/4 and T = 0.3 nearly everywhere, as their
+losses ask of a model that knows nothing (`binviz.losses.dbnet`): the soft step has a gradient only about 4/k around its
+threshold, and from Kaiming's weights alone, which are the official code's, it lies outside for hundreds of steps.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -100,14 +103,19 @@ class Fusion(nn.Module):
         return self.weights(x).sigmoid()
 
 
-def head(inputs: int) -> nn.Sequential:
-    """One number a pixel, four times as high and wide: (B, C, H, W) -> (B, 1, 4H, 4W).
+def head(inputs: int, start: float) -> nn.Sequential:
+    """The logit of a number a pixel, four times as high and wide: (B, C, H, W) -> (B, 1, 4H, 4W).
 
-    >>> head(8)(torch.zeros(2, 8, 3, 5)).shape
-    torch.Size([2, 1, 12, 20])
+    Args:
+        inputs: channels.
+        start: the number that it begins with.
+
+    >>> found = head(8, 0.25)(torch.randn(2, 8, 3, 5)).sigmoid()
+    >>> found.shape, bool((found - 0.25).abs().max() < 0.05)
+    (torch.Size([2, 1, 12, 20]), True)
     """
     inner = inputs // 4
-    return nn.Sequential(
+    layers = nn.Sequential(
         nn.Conv2d(inputs, inner, 3, padding=1, bias=False),
         nn.BatchNorm2d(inner),
         nn.ReLU(),
@@ -116,6 +124,17 @@ def head(inputs: int) -> nn.Sequential:
         nn.ReLU(),
         nn.ConvTranspose2d(inner, 1, 2, 2),
     )
+    kaiming_(layers)
+    nn.init.normal_(layers[-1].weight, std=0.01)
+    nn.init.constant_(layers[-1].bias, math.log(start / (1 - start)))
+    return layers
+
+
+def kaiming_(module: nn.Module) -> None:
+    """Draw the weights of its convolutions from Kaiming's normal distribution, in place."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(part.weight)
 
 
 class DBNet(Network):
@@ -154,11 +173,9 @@ class DBNet(Network):
         self.fusion = (
             Fusion(inner, inner // LEVELS, LEVELS, of_channels) if config.fusion != "none" else None
         )
-        self.probability, self.threshold = head(inner), head(inner)
-        for module in (self.lateral, self.smooth, self.fusion, self.probability, self.threshold):
-            for part in module.modules() if module is not None else ():
-                if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-                    nn.init.kaiming_normal_(part.weight)
+        self.probability, self.threshold = head(inner, 0.25), head(inner, 0.3)
+        for module in (self.lateral, self.smooth, self.fusion or nn.Sequential()):
+            kaiming_(module)
         self.post_init()
 
     def binviz_layout(self) -> Layout:

@@ -29,7 +29,7 @@ from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
 #: The usual width of the stem.
 WIDTH = 12
 #: Scenes that models are judged on, and seeds of these and of the ones to learn from.
-HELD_OUT, TEST, TRAIN = 200, 1, 0
+HELD_OUT, TEST, TRAIN = 500, 1, 0
 #: How many batches of a size count as an epoch: together they show so many scenes.
 EPOCH = 4096
 TARGETS = text_regions.Regions._fields
@@ -40,7 +40,7 @@ def held_out_scenes() -> tuple[Scene, ...]:
     """What models are judged on; not to be written to.
 
     >>> len(held_out_scenes())
-    200
+    500
     """
     return tuple(generate(HELD_OUT, np.random.default_rng(TEST)))
 
@@ -149,7 +149,7 @@ def held_out(tokenizer: None = None) -> HeldOut:
 
     >>> found = held_out()
     >>> len(found.examples), found.collate(found.examples[:3])["pixel_values"].shape
-    (200, torch.Size([3, 3, 128, 128]))
+    (500, torch.Size([3, 3, 128, 128]))
     """
 
     def collate(part: Sequence[Any]) -> dict[str, Tensor]:
