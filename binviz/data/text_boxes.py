@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Where a map is cut; the score a box needs; how it grows, rho above; shortest side of a part's rectangle; how many
 #: boxes a picture may have, of the best scores; what a box and its word have in common at least.
-CUT, SCORE, GROWTH, SHORTEST, MOST, OVERLAP = 0.3, 0.6, 1.5, 1.0, 100, 0.5
+CUT, SCORE, GROWTH, SHORTEST, MOST, OVERLAP = 0.3, 0.5, 1.5, 1.0, 100, 0.5
 
 
 class Boxes(NamedTuple):
