@@ -1,9 +1,13 @@
 """What a detector of text learns from, against numbers of the official functions and a loop over pixels."""
 
+import io
+
+import datasets
 import numpy as np
 import pytest
+from PIL import Image
 
-from binviz.data import text_regions
+from binviz.data import sources, text_photos, text_regions
 from binviz.data.text_regions import regions
 from binviz.errors import UserError
 
@@ -84,3 +88,24 @@ def test_a_polygon_of_zero_area(polygon):
 def test_a_corner_that_is_no_number():
     with pytest.raises(UserError, match="polygon 0 has a corner that is no number"):
         text_regions.check(np.array([RECTANGLE * np.nan]))
+
+
+def test_photographs_are_scaled_with_their_polygons(tmp_path, monkeypatch):
+    def photos(*polygons, ignore=()):
+        file = io.BytesIO()
+        Image.new("RGB", (200, 100)).save(file, "PNG")
+        row = {"image": {"bytes": file.getvalue(), "path": "a.png"}, "polygons": [p.ravel().tolist() for p in polygons]}
+        table = datasets.Dataset.from_list([row | {"ignore": [i in ignore for i in range(len(polygons))]}])
+        table = table.cast_column("image", datasets.Image())
+        monkeypatch.setattr(sources, "load_dataset", lambda *given: table)
+        return text_photos.load()
+
+    (found,) = photos(RECTANGLE, RECTANGLE * [1, 0], ignore=[1])
+    assert found.picture.shape == (320, 640, 3) and found.ignored.tolist() == [False, True]
+    np.testing.assert_allclose(found.polygons[0], RECTANGLE * [3.2, 3.2])
+    with pytest.raises(UserError, match="polygon 1 has no area"):
+        photos(RECTANGLE, RECTANGLE * [1, 0])
+    with pytest.raises(UserError, match="other than four corners"):
+        photos(RECTANGLE[:3])
+    (none,) = photos()
+    assert none.polygons.shape == (0, 4, 2)
