@@ -37,6 +37,7 @@ from binviz.plots.summaries import (
     scale_sweep,
     threshold_sweep,
 )
+from binviz.plots.text import text_maps
 from binviz.plots.tradeoff import Tradeoff, pareto, tradeoff
 from binviz.plots.training import Course, Side, claim, courses, progress, verdicts
 
@@ -89,6 +90,7 @@ __all__ = [
     "same_scales",
     "scale_sweep",
     "sensitivity",
+    "text_maps",
     "threshold_sweep",
     "tradeoff",
     "verdicts",

@@ -86,7 +86,9 @@ def bundle(
         half_head: see `save_packed`.
     """
     kind, _, recipe = name.partition(".")
-    task, _, arch = kind.partition("-")
+    known = [each for each in tasks.names() if f"{kind}-".startswith(f"{each}-")]
+    task = max(known, key=len, default=kind)  # a task's name may have a hyphen of its own
+    arch = kind[len(task) + 1 :]
     zoo.FOLDER.mkdir(exist_ok=True)
     path = zoo.FOLDER / f"{name}.safetensors"
     half = getattr(model, "binviz_recipe", None) is None

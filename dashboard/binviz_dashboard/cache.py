@@ -40,6 +40,7 @@ from binviz_dashboard import (
     attributed,
     bits_away,
     filled,
+    found_text,
     lab,
     left_out,
     looks,
@@ -100,6 +101,14 @@ def fill(name: str, text: str) -> filled.Live:
     shared = packed(name)
     with shared.lock:
         return filled.ask(shared.model, tokenizer(name), text)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def detected(name: str, key: str, _picture: NDArray[np.uint8]) -> found_text.Maps:
+    """The maps of a detector of text for a picture; `key` names the picture."""
+    shared = model(name)
+    with shared.lock:
+        return found_text.look(shared.model, _picture)
 
 
 @st.cache_resource(max_entries=16, show_spinner="All examples to both models")
