@@ -202,9 +202,7 @@ def painted(picture: Image, word: Image, polygon: NDArray[np.float64], rng: np.r
 
     # Pillow's coordinates begin at the edge of a pixel, a polygon's in its middle
     numbers = tuple(homography(polygon + 0.5, *word.size).tolist())
-    mask = word.transform(
-        picture.size, Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BILINEAR
-    )
+    mask = word.transform(picture.size, Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BILINEAR)
     (left, top), (right, bottom) = polygon.min(0), polygon.max(0)
     behind = np.asarray(picture.crop((int(left), int(top), int(right) + 1, int(bottom) + 1))).mean((0, 1))
     if rng.random() < 0.4:
@@ -212,7 +210,8 @@ def painted(picture: Image, word: Image, polygon: NDArray[np.float64], rng: np.r
         outline = (polygon.mean(0) + 1.1 * (polygon - polygon.mean(0))).ravel().tolist()
         ImageDraw.Draw(picture).polygon(outline, fill=tuple(behind.astype(int).tolist()))
     colour = readable(behind, rng)
-    mask = mask.point(lambda value, strength=rng.uniform(0.75, 1): value * strength)
+    strength = rng.uniform(0.75, 1)
+    mask = mask.point(lambda value: value * strength)
     return Image.composite(Image.new("RGB", picture.size, colour), picture, mask)
 
 

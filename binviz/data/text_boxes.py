@@ -79,7 +79,7 @@ def boxes(probability: NDArray[np.floating], cut: float = CUT, score: float = SC
         d, inside = distance(rectangle, columns, rows)
         mean = float(probability[place][inside | (d < 1e-6)].mean())
         if mean > score:
-            corners.append(grown(rectangle + [left, top]))
+            corners.append(grown(rectangle + np.array([left, top])))
             scores.append(mean)
     order = np.argsort(scores, kind="stable")[::-1][:MOST].astype(int)
     return Boxes(np.array(corners).reshape(-1, 4, 2)[order], np.array(scores)[order])
@@ -102,9 +102,7 @@ class Matched(NamedTuple):
         return 2 * self.right / (self.boxes + self.words) if self.boxes + self.words else 1.0
 
 
-def matched(
-    found: NDArray[np.float64], polygons: NDArray[np.float64], ignored: NDArray[np.bool_]
-) -> Matched:
+def matched(found: NDArray[np.float64], polygons: NDArray[np.float64], ignored: NDArray[np.bool_]) -> Matched:
     """Boxes against words, in the order of the boxes, each with the word that it covers best of those left.
 
     A box more than half of which lies on ignored words does not count.

@@ -1,4 +1,4 @@
-"""Ten photographs of text in the street and on shop fronts, with quadrilaterals around their words, to look at a model by.
+"""Ten photographs of text in the street, with quadrilaterals around their words, to look at a model by.
 
 They are no part of binviz: they are read from a mirror, see `binviz.data.sources`, as `local/textdet-toy` with columns
 "image", "polygons" (eight numbers each: four corners) and "ignore".

@@ -24,21 +24,19 @@ from binviz.training.stages import Stage
 
 TASK = "scene-text"
 #: How a float model is trained, and a binary one that starts from it.
-TRAIN, BINARY = (
-    TrainConfig(steps, 3e-3, batch_size=8, checkpoint_every=250) for steps in (3000, 1800)
-)
+TRAIN, BINARY = (TrainConfig(steps, 3e-3, batch_size=8, checkpoint_every=250) for steps in (3000, 1800))
 SLOPES = (1.0, 10.0, 200.0)
 LEARNED, ALONE = LossChoice("dbnet"), LossChoice("dbnet", {"threshold": "fixed", "step_weight": 0.0})
 
 
-def _cell(row: str, why: str, loss: LossChoice = LEARNED, architecture: str = "dbnet", group: int = 1) -> Cell:
+def _cell(
+    row: str, why: str, loss: LossChoice = LEARNED, architecture: str = "dbnet", group: int = 1
+) -> Cell:
     return Cell(TASK, row, group, Stage("float", TRAIN, loss), architecture=architecture, why=why)
 
 
 def _binary(row: str, recipe: str, why: str, loss: LossChoice = LEARNED) -> Cell:
-    return Cell(
-        TASK, row, 2, Stage(recipe, BINARY, loss), architecture="dbnet", teacher="learned", why=why
-    )
+    return Cell(TASK, row, 2, Stage(recipe, BINARY, loss), architecture="dbnet", teacher="learned", why=why)
 
 
 CELLS = (

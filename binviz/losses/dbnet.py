@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,6 +31,7 @@ TINY = 1e-6
 def balanced_cross_entropy(probability: Tensor, shrunk: Tensor, mask: Tensor) -> Tensor:
     """L_P, of maps of one shape.
 
+    >>> import torch
     >>> p = torch.tensor([0.9, 0.2, 0.6, 0.7, 0.1, 0.4])
     >>> g, m = torch.tensor([1.0, 0, 0, 1, 0, 0]), torch.tensor([1.0, 1, 1, 1, 1, 0])
     >>> round(balanced_cross_entropy(p, g, m).item(), 6)
@@ -47,6 +47,7 @@ def balanced_cross_entropy(probability: Tensor, shrunk: Tensor, mask: Tensor) ->
 def threshold_error(threshold: Tensor, wanted: Tensor, near: Tensor) -> Tensor:
     """L_T, of maps of one shape; 0 where nothing is near an edge.
 
+    >>> import torch
     >>> t, wanted = torch.tensor([0.3, 0.5, 0.7, 0.4]), torch.tensor([0.35, 0.7, 0.5, 0.3])
     >>> round(threshold_error(t, wanted, torch.tensor([1.0, 1, 0, 1])).item(), 6)
     0.116667
@@ -57,6 +58,7 @@ def threshold_error(threshold: Tensor, wanted: Tensor, near: Tensor) -> Tensor:
 def dice(soft: Tensor, shrunk: Tensor, mask: Tensor) -> Tensor:
     """L_B, of maps of one shape.
 
+    >>> import torch
     >>> b = torch.tensor([0.9, 0.2, 0.6, 0.7, 0.1, 0.4])
     >>> g, m = torch.tensor([1.0, 0, 0, 1, 0, 0]), torch.tensor([1.0, 1, 1, 1, 1, 0])
     >>> round(dice(b, g, m).item(), 6)

@@ -15,7 +15,7 @@ TD500.
 The paper's backbone is a ResNet with deformable convolutions, its widths are 256 and 64; ours are narrow, and binary
 convolutions can stand in place of all but the first. Untrained heads say P = 1/4 and T = 0.3 nearly everywhere, as their
 losses ask of a model that knows nothing (`binviz.losses.dbnet`): the soft step has a gradient only about 4/k around its
-threshold, and from Kaiming's weights alone, which are the official code's, it lies outside for hundreds of steps.
+threshold. The official code has Kaiming's weights there, too.
 """
 
 from __future__ import annotations
@@ -170,9 +170,7 @@ class DBNet(Network):
             nn.Conv2d(inner, inner // LEVELS, 3, padding=1, bias=False) for _ in range(LEVELS)
         )
         of_channels = config.fusion == "channel-spatial"
-        self.fusion = (
-            Fusion(inner, inner // LEVELS, LEVELS, of_channels) if config.fusion != "none" else None
-        )
+        self.fusion = Fusion(inner, inner // LEVELS, LEVELS, of_channels) if config.fusion != "none" else None
         self.probability, self.threshold = head(inner, 0.25), head(inner, 0.3)
         for module in (self.lateral, self.smooth, self.fusion or nn.Sequential()):
             kaiming_(module)

@@ -26,7 +26,8 @@ def text_maps(
         maps: title -> (H, W); kept in hundredths.
         boxes: corners (n, 4, 2), x and y in pixels.
 
-    >>> figure = text_maps(np.zeros((2, 3, 3)), {"P": np.array([[0.0, 0.5, 1.0]] * 2)}, [[[0, 0], [2, 0], [2, 1], [0, 1]]])
+    >>> box, maps = [[0, 0], [2, 0], [2, 1], [0, 1]], {"P": np.array([[0.0, 0.5, 1.0]] * 2)}
+    >>> figure = text_maps(np.zeros((2, 3, 3)), maps, [box])
     >>> figure.layout.meta["alt"]
     'A picture with 1 box around text. P: 0.50 on average, at most 1.00.'
     """
@@ -70,7 +71,8 @@ def text_maps(
     sized(figure, 340, top=40, right=80)
     count = len(outline)
     told = [
-        f"{name}: {values.mean():.2f} on average, at most {values.max():.2f}." for name, values in maps.items()
+        f"{name}: {values.mean():.2f} on average, at most {values.max():.2f}."
+        for name, values in maps.items()
     ]
     return describe(
         figure, alt=" ".join([f"A picture with {count} box{'es' * (count != 1)} around text.", *told])

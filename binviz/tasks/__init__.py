@@ -37,8 +37,8 @@ __all__ = [
     "of_model",
     "pictures",
     "points",
-    "scene_text",
     "register",
+    "scene_text",
     "speech",
     "words",
 ]

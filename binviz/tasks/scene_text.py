@@ -78,7 +78,8 @@ def batch_of(scenes: Sequence[Scene]) -> Batch:
     """
     maps = [text_regions.regions(each.polygons, each.ignored, each.picture.shape[:2]) for each in scenes]
     joined = {
-        name: torch.from_numpy(np.stack(part)) for name, part in zip(TARGETS, zip(*maps, strict=True), strict=True)
+        name: torch.from_numpy(np.stack(part))
+        for name, part in zip(TARGETS, zip(*maps, strict=True), strict=True)
     }
     return {"pixel_values": normalise(np.stack([each.picture for each in scenes])), **joined}
 

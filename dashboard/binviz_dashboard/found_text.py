@@ -97,7 +97,11 @@ def figure(picture: NDArray[np.uint8], maps: Maps, k: float, threshold: float | 
     """The picture with its boxes, and three maps."""
     cut = text_boxes.CUT if threshold is None else threshold
     shown = maps.threshold if threshold is None else np.full_like(maps.threshold, threshold)
-    named = {"probability P": maps.probability, "threshold T": shown, "soft step of P - T": stepped(maps, k, threshold)}
+    named = {
+        "probability P": maps.probability,
+        "threshold T": shown,
+        "soft step of P - T": stepped(maps, k, threshold),
+    }
     return plots.text_maps(picture, named, text_boxes.boxes(maps.probability, cut).corners)
 
 
@@ -137,7 +141,11 @@ def curves(k: float) -> go.Figure:
 
 def code(number: int | None, k: float, threshold: float | None) -> str:
     """Python that draws the maps again; of a visitor's picture with the name of its file to fill in."""
-    picture = f"found_text.scene({number}).picture" if number is not None else 'found_text.own(open("my.jpg", "rb").read())'
+    picture = (
+        f"found_text.scene({number}).picture"
+        if number is not None
+        else 'found_text.own(open("my.jpg", "rb").read())'
+    )
     return (
         "import binviz\nfrom binviz_dashboard import found_text\n\n"
         f"picture = {picture}\nmaps = found_text.look(binviz.load({DETECTOR!r}), picture)\n"

@@ -48,9 +48,7 @@ def test_a_word_is_painted_on_its_polygon_and_nowhere_else(monkeypatch):
         uniform = staticmethod(lambda low, high, size=None: high)
 
     polygon = np.array([[20.0, 30], [90, 18], [96, 44], [14, 58]])
-    found = scene_text.painted(
-        Image.new("RGB", (128, 128)), Image.new("L", (90, 32), 255), polygon, Plain
-    )
+    found = scene_text.painted(Image.new("RGB", (128, 128)), Image.new("L", (90, 32), 255), polygon, Plain)
     ink = np.asarray(found)[..., 0] / 255
     x, y = polygon.T
     area = abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

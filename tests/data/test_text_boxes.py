@@ -65,7 +65,7 @@ def test_right_boxes_against_every_way_to_pair_them():
     rng = np.random.default_rng(0)
     corners = np.array([[0, 0], [8, 0], [8, 4], [0, 4]])
     for _ in range(30):
-        words = np.array([corners + [12 * i, 0] for i in range(3)], float)
+        words = np.array([corners + np.array([12 * i, 0]) for i in range(3)], float)
         found = words[rng.integers(3, size=4)] + rng.uniform(-2.5, 2.5, (4, 1, 2))
         got = matched(found, words, np.zeros(3, bool))
         assert got == Matched(naive(found, words), 4, 3)

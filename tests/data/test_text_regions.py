@@ -54,8 +54,9 @@ def test_a_slanted_word_pixel_by_pixel():
 
 
 def test_of_two_words_the_larger_threshold_counts():
-    one, other = of(RECTANGLE), of(RECTANGLE + [0, 18], shape=(60, 48))
-    both = of(RECTANGLE, RECTANGLE + [0, 18], shape=(60, 48))
+    lower = RECTANGLE + np.array([0, 18])
+    one, other = of(RECTANGLE), of(lower, shape=(60, 48))
+    both = of(RECTANGLE, lower, shape=(60, 48))
     alone = np.full((60, 48), 0.3, np.float32)
     alone[:32] = one.thresholds
     np.testing.assert_array_equal(both.thresholds, np.maximum(alone, other.thresholds))
@@ -94,7 +95,10 @@ def test_photographs_are_scaled_with_their_polygons(tmp_path, monkeypatch):
     def photos(*polygons, ignore=()):
         file = io.BytesIO()
         Image.new("RGB", (200, 100)).save(file, "PNG")
-        row = {"image": {"bytes": file.getvalue(), "path": "a.png"}, "polygons": [p.ravel().tolist() for p in polygons]}
+        row = {
+            "image": {"bytes": file.getvalue(), "path": "a.png"},
+            "polygons": [p.ravel().tolist() for p in polygons],
+        }
         table = datasets.Dataset.from_list([row | {"ignore": [i in ignore for i in range(len(polygons))]}])
         table = table.cast_column("image", datasets.Image())
         monkeypatch.setattr(sources, "load_dataset", lambda *given: table)

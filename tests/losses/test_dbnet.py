@@ -132,8 +132,12 @@ def test_with_one_mask_the_official_total():
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"threshold": "learnt"}, "say 'learned' or 'fixed'"), ({"k": 0.0}, "greater than 0"), ({"k": math.nan}, "k is nan")],
-)  # fmt: skip
+    [
+        ({"threshold": "learnt"}, "say 'learned' or 'fixed'"),
+        ({"k": 0.0}, "greater than 0"),
+        ({"k": math.nan}, "k is nan"),
+    ],
+)
 def test_what_there_is_not(options, said):
     with pytest.raises(UserError, match=said):
         losses.get("dbnet", **options)

@@ -73,7 +73,9 @@ def test_levels_lie_behind_one_another_the_coarsest_first():
     parts = seen["given"].split(2, 1)
     assert not parts[3].any() and all(part.any() for part in parts[:3])
     for part, size in zip(parts, (8, 4, 2), strict=False):  # what is repeated from 1/32, 1/16 and 1/8
-        assert torch.equal(part, part[..., ::size, ::size].repeat_interleave(size, 2).repeat_interleave(size, 3))
+        assert torch.equal(
+            part, part[..., ::size, ::size].repeat_interleave(size, 2).repeat_interleave(size, 3)
+        )
 
 
 def test_weights_of_a_half_halve_the_features():
@@ -110,7 +112,10 @@ def test_its_backbone_in_one_bit_is_packed_saved_and_loaded(recipe, tmp_path):
     torch.testing.assert_close(maps(binviz.pack(model)), wanted)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     binviz.save_packed(model, tmp_path / "packed.safetensors")
-    for again in (binviz.load(tmp_path / "packed.safetensors"), binviz.load(binviz.save(model, tmp_path / "it"))):
+    for again in (
+        binviz.load(tmp_path / "packed.safetensors"),
+        binviz.load(binviz.save(model, tmp_path / "it")),
+    ):
         assert type(again) is DBNet and again.config.fusion == "channel-spatial"
         torch.testing.assert_close(maps(again), wanted)
 

@@ -25,7 +25,9 @@ def test_a_batch_depends_on_seed_and_step_alone():
     wanted = text_regions.regions(scene.polygons, scene.ignored, (128, 128))
     for name in TARGETS:
         np.testing.assert_array_equal(first[name][0], getattr(wanted, name))
-    np.testing.assert_allclose(first["pixel_values"][0].permute(1, 2, 0), scene.picture / 127.5 - 1, atol=1e-6)
+    np.testing.assert_allclose(
+        first["pixel_values"][0].permute(1, 2, 0), scene.picture / 127.5 - 1, atol=1e-6
+    )
 
 
 class Knows(torch.nn.Module):
