@@ -58,8 +58,8 @@ def boxes(probability: NDArray[np.floating], cut: float = CUT, score: float = SC
         score: what a box's mean probability is to be above.
 
     >>> found = boxes(np.pad(np.full((8, 20), 0.9), ((12, 12), (15, 13))))
-    >>> found.corners[0].round().astype(int).tolist(), found.scores.round(3).tolist()
-    ([[38, 8], [11, 8], [11, 23], [38, 23]], [0.9])
+    >>> [each.round().tolist() for each in (found.corners[0].min(0), found.corners[0].max(0), found.scores)]
+    [[11.0, 8.0], [38.0, 23.0], [1.0]]
     """
     from scipy.ndimage import find_objects, label
     from shapely import MultiPoint, oriented_envelope

@@ -13,9 +13,9 @@ and level i is multiplied by the i-th of four maps of weights. Both are publishe
 TD500.
 
 The paper's backbone is a ResNet with deformable convolutions, its widths are 256 and 64; ours are narrow, and binary
-convolutions can stand in place of all but the first. Untrained heads say P = 1/4 and T = 0.3 nearly everywhere, as their
-losses ask of a model that knows nothing (`binviz.losses.dbnet`): the soft step has a gradient only about 4/k around its
-threshold. The official code has Kaiming's weights there, too.
+convolutions can stand in place of all but the first. Untrained heads say P = 1/4 and T = 0.3 nearly everywhere, as
+their losses ask of a model that knows nothing (`binviz.losses.dbnet`): the soft step has a gradient only about 4/k
+around its threshold. The official code has Kaiming's weights there, too.
 """
 
 from __future__ import annotations
