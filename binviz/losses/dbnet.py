@@ -102,12 +102,11 @@ class DBNetLoss(Loss):
     def forward(self, student: nn.Module, batch: Batch) -> Tensor:
         options, output = self.options, student(**inputs_of(batch, self.targets))
         probability = output.logits.float().squeeze(1).sigmoid()
-        threshold: Tensor | float = FIXED
         loss = options.text_weight * balanced_cross_entropy(probability, batch["shrunk"], batch["mask"])
+        threshold: Tensor | float = FIXED
         if options.threshold == "learned":
-            threshold = output.thresholds.float().squeeze(1)
-            loss = loss + options.threshold_weight * threshold_error(
-                threshold, batch["thresholds"], batch["near"]
-            )
+            learned = threshold = output.thresholds.float().squeeze(1)
+            error = threshold_error(learned, batch["thresholds"], batch["near"])
+            loss = loss + options.threshold_weight * error
         soft = differentiable_binarization(probability, threshold, options.k)
         return loss + options.step_weight * dice(soft, batch["shrunk"], batch["mask"])

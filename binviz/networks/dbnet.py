@@ -115,6 +115,7 @@ def head(inputs: int, start: float) -> nn.Sequential:
     (torch.Size([2, 1, 12, 20]), True)
     """
     inner = inputs // 4
+    last = nn.ConvTranspose2d(inner, 1, 2, 2)
     layers = nn.Sequential(
         nn.Conv2d(inputs, inner, 3, padding=1, bias=False),
         nn.BatchNorm2d(inner),
@@ -122,11 +123,12 @@ def head(inputs: int, start: float) -> nn.Sequential:
         nn.ConvTranspose2d(inner, inner, 2, 2),
         nn.BatchNorm2d(inner),
         nn.ReLU(),
-        nn.ConvTranspose2d(inner, 1, 2, 2),
+        last,
     )
     kaiming_(layers)
-    nn.init.normal_(layers[-1].weight, std=0.01)
-    nn.init.constant_(layers[-1].bias, math.log(start / (1 - start)))
+    nn.init.normal_(last.weight, std=0.01)
+    assert last.bias is not None
+    nn.init.constant_(last.bias, math.log(start / (1 - start)))
     return layers
 
 
@@ -183,7 +185,11 @@ class DBNet(Network):
         >>> list(layout.others)[:2], len(layout.others)
         (['levels.0.0.conv', 'levels.0.1.conv'], 8)
         """
-        paths = [f"levels.{i}.{j}.conv" for i, level in enumerate(self.levels) for j in range(len(level))]
+        paths = [
+            f"levels.{i}.{j}.conv"
+            for i, level in enumerate(self.levels)
+            for j, _ in enumerate(level.children())
+        ]
         stay = {"stem.0": "first layer"}
         convolutions = [path for path, part in self.named_modules() if isinstance(part, nn.Conv2d)]
         for path in convolutions:

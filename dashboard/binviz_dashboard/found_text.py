@@ -127,14 +127,14 @@ def curves(k: float) -> go.Figure:
     soft = differentiable_binarization(given, 0.0, k)
     soft.sum().backward()
     assert given.grad is not None
-    outputs, slopes = {f"soft step, k = {k:g}": soft.detach().numpy()}, {}
-    slopes[next(iter(outputs))] = given.grad.numpy()
+    outputs, slopes = {f"soft step, k = {k:g}": soft.detach().tolist()}, {}
+    slopes[next(iter(outputs))] = given.grad.tolist()
     for title, name in SIGNS.items():
         value = torch.from_numpy(x).float().requires_grad_()
         sign = (get(name, features=1)(value[:, None]).squeeze(1) + 1) / 2
         sign.sum().backward()
         assert value.grad is not None
-        outputs[title], slopes[title] = sign.detach().numpy(), value.grad.numpy()
+        outputs[title], slopes[title] = sign.detach().tolist(), value.grad.tolist()
     drawn = plots.curves(x.tolist(), outputs, slopes)
     return drawn.update_xaxes(title="probability minus threshold, P - T", row=2, col=1)
 
