@@ -39,6 +39,7 @@ PAGES = {
     "inside-margins": "inside?view=Margins",
     "inside-signs": "inside?view=Signs",
     "inside-sensitivity": "inside?view=Sensitivity",
+    "text": "text",
     "robustness": "robustness",
     "tradeoffs": "tradeoffs",
     "tradeoffs-time": "tradeoffs?cost=time",

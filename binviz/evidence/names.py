@@ -50,6 +50,7 @@ TASKS = {
     "tumours": "tumours", "tumours-3": "tumours by three signs",
     "points": "generated solids", "mlm": "words in gaps", "camvid": "CamVid",
     "camvid-boundaries": "CamVid with boundaries",
+    "points": "generated solids", "scene-text": "text in scenes", "mlm": "words in gaps",
     "novels": "novels", "wikitext": "wikitext-2",
     "digits-diffusion": "noisy digits", "cifar10-diffusion": "noisy CIFAR-10, 16 pixels",
 }  # fmt: skip
@@ -68,6 +69,7 @@ PAPERS = {
     "2404.05662": "BinaryDM",
     "2405.14136": "Bi-MTDP",
     "2411.10346": "BiDense",
+    "2202.10304": "DBNet++",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -82,6 +84,7 @@ ARCHITECTURES = {
     "unet": "U-Net",
     "unet": "U-Net",
     "bypassunet": "U-Net with bypasses",
+    "dbnet": "DBNet",
 }
 
 

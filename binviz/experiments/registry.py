@@ -11,6 +11,7 @@ NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "qpsbgd")
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "rbonn", "cmim")
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "binarydm")
 NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "bidense", "bimtdp")
+NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "dbnet")
 
 
 def get(name: str) -> Experiment:

@@ -19,6 +19,10 @@ from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, low_rank  
 """
 
 from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, mtdp  # isort: skip  # the order of `names`
+['labels', 'bit', 'bibert', 'mlm', 'bipft', 'deviation-aware', 'dbnet']
+"""
+
+from binviz.losses import labels, bit, bibert, mlm, bipft, deviation, dbnet  # isort: skip  # the order of `names`
 from binviz.losses.loss import Batch, Loss, LossChoice, get, inputs_of, names, register
 
 __all__ = [
@@ -29,6 +33,7 @@ __all__ = [
     "bipft",
     "bit",
     "cmim",
+    "dbnet",
     "deviation",
     "get",
     "inputs_of",

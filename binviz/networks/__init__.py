@@ -1,6 +1,7 @@
 """Networks of our own, one a file; all others are transformers'. Each declares its layout and can be saved."""
 
 from binviz.networks.cnn import DigitsCNN, DigitsCNNConfig
+from binviz.networks.dbnet import DBNet, DBNetConfig
 from binviz.networks.mixer import Mixer, MixerConfig
 from binviz.networks.pointnet import PointNet, PointNetConfig
 from binviz.networks.resnet import ResNet, ResNetConfig
@@ -14,6 +15,8 @@ from binviz.networks.stem_vit import StemViT, StemViTConfig
 from binviz.networks.two_heads import TwoHeads, TwoHeadsConfig
 
 __all__ = [
+    "DBNet",
+    "DBNetConfig",
     "DigitsCNN",
     "DigitsCNNConfig",
     "Mixer",

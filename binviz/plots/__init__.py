@@ -39,6 +39,7 @@ from binviz.plots.summaries import (
     scale_sweep,
     threshold_sweep,
 )
+from binviz.plots.text import text_maps
 from binviz.plots.tradeoff import Tradeoff, pareto, tradeoff
 from binviz.plots.training import Course, Side, claim, courses, progress, verdicts
 
@@ -93,6 +94,7 @@ __all__ = [
     "scale_sweep",
     "segmentation",
     "sensitivity",
+    "text_maps",
     "threshold_sweep",
     "tradeoff",
     "verdicts",

@@ -8,6 +8,7 @@
 from binviz.tasks import causal, digits, glue, language, pictures, points, speech, tumours, words
 from binviz.tasks import causal, diffusion, digits, glue, language, pictures, points, speech, words
 from binviz.tasks import boundaries, camvid, causal, digits, glue, language, pictures, points, speech, words
+from binviz.tasks import causal, digits, glue, language, pictures, points, scene_text, speech, words
 from binviz.tasks.task import (
     Example,
     HeldOut,
@@ -43,6 +44,7 @@ __all__ = [
     "pictures",
     "points",
     "register",
+    "scene_text",
     "speech",
     "tumours",
     "words",

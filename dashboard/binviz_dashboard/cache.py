@@ -42,6 +42,7 @@ from binviz_dashboard import (
     bits_away,
     denoise,
     filled,
+    found_text,
     lab,
     left_out,
     looks,
@@ -112,6 +113,12 @@ def denoised(name: str, seed: int, steps: int) -> denoise.Way:
     shared, of = model(name), generated.KNOWN[zoo.describe(name).task]
     with shared.lock:
         return denoise.follow(shared.model, of, seed, steps)
+@st.cache_resource(max_entries=64, show_spinner=False)
+def detected(name: str, key: str, _picture: NDArray[np.uint8]) -> found_text.Maps:
+    """The maps of a detector of text for a picture; `key` names the picture."""
+    shared = model(name)
+    with shared.lock:
+        return found_text.look(shared.model, _picture)
 
 
 @st.cache_resource(max_entries=16, show_spinner="All examples to both models")

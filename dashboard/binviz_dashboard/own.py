@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -28,6 +29,17 @@ def picture(task: Task, source: str) -> Example:
     Raises:
         UserError: it is no picture, or too large.
     """
+    given = handed_in(source, about(task))
+    return example(task, given.getvalue(), given.name)
+
+
+def handed_in(source: str, becomes: str) -> Any:
+    """The visitor's file, with a name; the page ends here until there is one.
+
+    Args:
+        source: `FILE` or `CAMERA`.
+        becomes: what becomes of it, in a sentence.
+    """
     if state.visit().twice:
         given = st.session_state[KEYS[source]]
     elif source == FILE:
@@ -38,10 +50,10 @@ def picture(task: Task, source: str) -> Example:
         given = st.camera_input("A photograph", key=KEYS[source])
     if given is None:
         what = "Choose a file." if source == FILE else "Take a photograph."
-        st.info(f"{what} {about(task)}", icon=":material/photo_camera:")
+        st.info(f"{what} {becomes}", icon=":material/photo_camera:")
         state.hold()
         st.stop()
-    return example(task, given.getvalue(), given.name)
+    return given
 
 
 def example(task: Task, content: bytes, name: str) -> Example:

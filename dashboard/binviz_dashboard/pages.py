@@ -14,6 +14,7 @@ PAGES = {
     "binarizers": ("Binarizers", ":material/tune:"),
     "bits": ("Bits", ":material/memory:"),
     "inside": ("Inside", ":material/grid_on:"),
+    "text": ("Find the text", ":material/document_scanner:"),
     "robustness": ("Robustness", ":material/foggy:"),
     "generate": ("Generate", ":material/blur_on:"),
     "tradeoffs": ("Trade-offs", ":material/balance:"),
