@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 import transformers
 from safetensors import safe_open
 
@@ -79,7 +78,7 @@ MODELS = {
     for family, config in (FAMILIES | KINDRED).items()
     for name in heads(family)
 }
-#: All heads of BERT, and the masked language models of the other families, in every run of the tests; all in the long one.
+#: Heads that the long set alone tries: every run has BERT's, and the masked language models of the other families.
 LONG = {
     name
     for family in FAMILIES | KINDRED
