@@ -41,7 +41,7 @@ slow: $(READY) ## the tests that take long
 	$(BIN)/python -m pytest $(TWO) -m slow
 
 browser: $(READY) ## the dashboard's tests in Chromium
-	$(BIN)/python -m pytest tests/browser -m browser
+	$(BIN)/python -m pytest $(TWO) tests/browser -m browser
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@ import sys
 
 from binviz import analysis
 
-HEAVY = ("transformers", "datasets", "pandas", "sklearn", "scipy", "PIL")
+HEAVY = ("transformers", "datasets", "pandas", "plotly", "sklearn", "scipy", "PIL")
 
 
 def test_public_names():
@@ -49,7 +49,7 @@ def test_public_names():
 
 def test_importing_loads_nothing_heavy():
     code = (
-        "import sys, binviz.analysis\n"
+        "import sys, binviz.analysis, binviz.costs\n"
         "from binviz.data import validate, digits, generated, photos, sentences\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )

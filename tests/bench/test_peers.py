@@ -127,6 +127,7 @@ assert "openvino_telemetry" not in [name for name, module in sys.modules.items()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(peers.missing()) == len(peers.NEEDS), reason="no other library is installed")
 def test_every_peer_that_is_installed_answers_as_torch_does(tmp_path):
     out = tmp_path / "peers.json"

@@ -61,11 +61,6 @@ class Visitor:
         return self.page
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request):
-    return request.param
-
-
 @pytest.fixture
 def visitor(chromium, address, request):
     scheme = request.getfixturevalue("scheme") if "scheme" in request.fixturenames else "light"

@@ -24,26 +24,35 @@ def brightness(colour):
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
 
 
-@every_page
-def test_page_draws_itself_and_asks_nobody_else(visitor, scheme, path):
-    page = visitor.go(path)
-    assert not visitor.complaints
-    assert {urlparse(url).hostname for url in visitor.asked if not url.startswith(("data:", "blob:"))} == {
-        "localhost"
-    }
-    assert not page.locator("[data-testid=stAlert]").count()
+def assert_drawn(page, scheme):
     ground, text = map(brightness, colours(page))
     assert (ground > 128) is (scheme == "light")
     assert abs(ground - text) > 90
 
 
 @every_page
-def test_every_chart_has_a_name_for_screen_readers(visitor, path):
+def test_page_draws_itself_and_names_its_charts_and_asks_nobody_else(visitor, path):
     page = visitor.go(path)
     charts = page.locator("[data-testid=stPlotlyChart], .plane canvas[role=img]")
     described = page.locator("[role=figure], .plane canvas[role=img]").all()
     names = [figure.get_attribute("aria-label") for figure in described]
     assert len([name for name in names if name and name.endswith(".")]) >= charts.count() > 0
+    assert not page.locator("[data-testid=stAlert]").count()
+    assert_drawn(page, "light")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(600)
+    assert_drawn(page, "dark")
+    assert not visitor.complaints
+    assert {urlparse(url).hostname for url in visitor.asked if not url.startswith(("data:", "blob:"))} == {
+        "localhost"
+    }
+
+
+@pytest.mark.parametrize("scheme", ["dark"])
+@pytest.mark.parametrize("path", ["", "playground"])
+def test_a_visitor_who_comes_in_the_dark_finds_it_dark(visitor, scheme, path):
+    assert_drawn(visitor.go(path), scheme)
+    assert not visitor.complaints
 
 
 def test_a_choice_is_in_the_url_and_the_url_brings_it_back(visitor):
@@ -91,7 +100,7 @@ def test_names_in_the_url_that_do_not_exist(visitor):
     assert not visitor.complaints
 
 
-@pytest.mark.parametrize("old", MOVED)
+@pytest.mark.parametrize("old", ["lab", "attention"])  # to a page, and to a view of one
 def test_an_old_link_is_led_on(visitor, old):
     page = visitor.go(f"{old}?model=digits-vit.bit-w1a1")
     assert urlparse(page.url).path == f"/{MOVED[old][0]}"
@@ -130,22 +139,23 @@ def click(page, chart, number):
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
-@every_page
-def test_a_phone_scrolls_in_one_direction_only(visitor, path):
-    visitor.page.set_viewport_size({"width": 390, "height": 844})
-    page = visitor.go(path)
-    main = page.locator("[data-testid=stMain]")
-    assert main.evaluate("each => each.scrollWidth <= each.clientWidth + 1")
-    assert not visitor.complaints
+def size_of_type(page):
+    return float(page.evaluate("getComputedStyle(document.documentElement).fontSize")[:-2])
+
+
+@pytest.fixture(scope="module")
+def usual_size(chromium, address):
+    with chromium.new_page() as page:
+        page.goto(address)
+        page.wait_for_selector("h3")
+        return size_of_type(page)
 
 
 @every_page
-def test_on_a_projector_a_page_and_its_type_are_large(visitor, path):
+def test_on_a_projector_a_page_and_its_type_are_large(visitor, path, usual_size):
     visitor.page.set_viewport_size({"width": 1280, "height": 720})
-    size = "getComputedStyle(document.documentElement).fontSize"
-    plain = visitor.go(path).evaluate(size)
     page = visitor.go(f"{path}?big=true")
-    assert float(page.evaluate(size)[:-2]) > 1.2 * float(plain[:-2])
+    assert size_of_type(page) > 1.2 * usual_size
     tops = [figure.bounding_box() for figure in page.locator(".js-plotly-plot:visible").all()]
     assert all(not (box["width"] < 700) for box in tops[:1])
     assert not visitor.complaints
@@ -153,8 +163,11 @@ def test_on_a_projector_a_page_and_its_type_are_large(visitor, path):
 
 @every_page
 def test_on_a_phone_nothing_is_cut_and_a_question_has_its_whole_width(visitor, path):
+    """And it scrolls in one direction only."""
     visitor.page.set_viewport_size({"width": 390, "height": 844})
     page = visitor.go(path)
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("each => each.scrollWidth <= each.clientWidth + 1")
     question = page.locator("h3").first.bounding_box()
     buttons = page.get_by_role("button", name="Words").bounding_box()
     assert question["width"] > 300 and buttons["y"] >= question["y"] + question["height"]
@@ -165,6 +178,7 @@ def test_on_a_phone_nothing_is_cut_and_a_question_has_its_whole_width(visitor, p
         ".map(each => each.outerHTML.slice(0, 120))"
     )
     assert not wide, "\n".join(wide[:5])
+    assert not visitor.complaints
 
 
 def test_the_tour_is_walked_without_a_mouse_and_frames_what_it_talks_about(visitor):

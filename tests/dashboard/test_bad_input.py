@@ -104,7 +104,9 @@ def test_a_text_that_cannot_be_used(visit, page):
         ("inside", {"view": "Attention", "layer": "one"}),
         ("inside", {"view": "Attention", "head": "99"}),
         ("inside", {"view": "Residuals", "rank": "0"}),
-        ("inside", {"view": "Signs", "model": "digits-cnn.xnor", "flipped": "51"}),
+        pytest.param(
+            "inside", {"view": "Signs", "model": "digits-cnn.xnor", "flipped": "51"}, marks=pytest.mark.slow
+        ),
         ("inside", {"view": "Attention", "model": "digits-cnn.xnor"}),
         ("inside", {"model": "<script>alert(1)</script>"}),
         ("playground", {"no-such-setting": "1"}),

@@ -60,7 +60,7 @@ def test_only_models_of_the_same_task_are_offered(visit):
     assert "second" not in [box.key for box in visit("inside", model="sst2-minilm.bit-w1a1").selectbox]
 
 
-@pytest.mark.parametrize("view", ["Distributions", "Signs", "Sensitivity", "Margins"])
+@pytest.mark.parametrize("view", ["Distributions", "Sensitivity", "Margins"])
 def test_every_view_can_be_compared(visit, view):
     app = visit("inside", view=view, model=ONE, second=OTHER)
     assert not app.exception and not app.error and not app.warning
@@ -70,7 +70,7 @@ def test_every_view_can_be_compared(visit, view):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("view", ["Attention", "Residuals", "Attribution"])
+@pytest.mark.parametrize("view", ["Attention", "Residuals", "Attribution", "Signs"])
 def test_every_slow_view_can_be_compared(visit, view):
     app = visit("inside", view=view, model=ONE, second="digits-vit.bnn-threshold")
     assert not app.exception and not app.error and not app.warning

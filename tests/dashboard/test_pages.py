@@ -158,6 +158,7 @@ def test_a_choice_follows_to_the_next_page(visit):
     assert app.number_input(key="digit").value == 5
 
 
+@pytest.mark.slow
 def test_every_binarizer_runs(visit):
     for kind in ("activation", "weight", "attention"):
         app = visit("binarizers", kind=kind)

@@ -157,13 +157,11 @@ def times_stand_still(monkeypatch):
     monkeypatch.setattr(speed, "measure_pair", lambda *given: timed)
 
 
-#: Their figures take seconds each.
-LONG = ("inside", "tradeoffs", "robustness")
+#: Many widgets, or figures that take seconds each: the long set alone tries them.
+LONG = ("playground", "binarizers", "inside", "robustness", "tradeoffs", "evidence")
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[pytest.mark.slow] * (page in LONG)) for page in PAGES]
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in LONG])
 def test_every_widget_does_what_it_says(page):
     tried, wrong = try_all(page, most=1, thorough=False)
     assert tried and not wrong, "\n".join(wrong)

@@ -203,6 +203,7 @@ print(*tokens_of(open_corpus(f"{folder}/text.txt"), tokenizer, Path(folder, "tok
 """
 
 
+@pytest.mark.slow
 def test_several_processes_make_one_file(tmp_path):
     write(tmp_path, b"ab a\nb\n" * 3000)
     command = [sys.executable, "-c", MAKES, str(tmp_path)]

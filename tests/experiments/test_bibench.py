@@ -96,6 +96,7 @@ def reproduce(*words):
     return CliRunner().invoke(cli.app, ["reproduce", "bibench", "--out", "out", *words])
 
 
+@pytest.mark.slow
 def test_a_row_of_ones_own(own, monkeypatch):
     """As in CONTRIBUTING, with a tiny budget: its search, its row beside ours, and nothing but it is run."""
     own("bell_binviz_test", bell())

@@ -1,5 +1,6 @@
 """Random codes of every awkward size, and outputs that are poisoned before a kernel writes to them."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 #: Files of tests that compile a product of each kind and little else.
 PRODUCTS = ("test_gemm", "test_tables")
+#: Asked for by its name, a form is tried alone, as `.ci/run` does with one after the other.
+TRIED = [form for form in forms.available() if "BINVIZ_KERNELS" not in os.environ or form == forms.CHOSEN]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -18,6 +21,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         form = item.callspec.params.get("form") if hasattr(item, "callspec") else None
         if form in forms.FORMS and form != forms.CHOSEN.name and item.path.stem not in PRODUCTS:
+            if not item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.other_form)
             item.add_marker(pytest.mark.slow)
 
 
@@ -48,7 +53,7 @@ def poisoned() -> Callable[..., NDArray[Any]]:
     return lambda rows, columns, dtype=np.int32: np.full((rows, columns), poison[dtype], dtype)
 
 
-@pytest.fixture(params=[form.name for form in forms.available()])
+@pytest.fixture(params=[form.name for form in TRIED])
 def form(request, monkeypatch) -> str:
     """Each form of the kernels that this processor can run in turn, whatever it is best at."""
     monkeypatch.setattr(forms, "CHOSEN", forms.FORMS[request.param])

@@ -53,6 +53,7 @@ def test_an_unknown_form_is_refused():
     assert done.stderr.splitlines()[-1] == f"ValueError: BINVIZ_KERNELS must be one of {names}, got 'AVX2'"
 
 
+@pytest.mark.slow
 def test_the_cache_notices_another_processor(tmp_path):
     """Code for a processor with more instructions would end the process on one with fewer."""
     here = {"NUMBA_CACHE_DIR": str(tmp_path), "BINVIZ_KERNELS": "portable"}

@@ -122,8 +122,15 @@ def test_further_recipes(recipe):
     assert_same(model, forbid_layers(fused(model)), input_ids=ids, attention_mask=mask)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize(("heads", "head"), [(2, 16), (2, 32), (1, 48), (2, 64)], ids=str)
+HEADS = [(2, 16), (2, 32), (1, 48), (2, 64)]
+#: Every recipe with two sizes of heads, and one with all.
+SIZES = {
+    *((RECIPES[0], *size) for size in HEADS),
+    *((recipe, *HEADS[(i + j) % 4]) for i, recipe in enumerate(RECIPES) for j in (0, 1)),
+}
+
+
+@pytest.mark.parametrize(("recipe", "heads", "head"), sorted(SIZES))
 def test_text(recipe, heads, head, one_thread):
     model = text_model(recipe, heads, head)
     packed = forbid_layers(fused(model))
@@ -432,8 +439,10 @@ def test_what_transformers_leaves_on_the_layers_does_not_slow_them():
     forbid_layers(packed)(ids)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(
+    ("recipe", "dtype"),
+    list(zip(RECIPES, [torch.float16, torch.bfloat16, torch.float64] * 2, strict=True)),
+)
 @torch.no_grad()
 def test_models_in_other_floats(recipe, dtype):
     model = text_model(recipe).to(dtype)

@@ -1,4 +1,5 @@
 import base64
+import functools
 import json
 import math
 import re
@@ -254,9 +255,11 @@ FIGURES = {
     ),
     "accuracy_size": lambda: plots.accuracy_size(["t", "s"], [27.9, 2.1], [91.0, 85.5], [False, True]),
 }
+#: Drawn once: no test changes them.
+DRAWN = {name: functools.cache(make) for name, make in FIGURES.items()}
 
 
-@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+@pytest.mark.parametrize("make", DRAWN.values(), ids=DRAWN)
 def test_a_figure_is_what_is_promised(make):
     figure = make()
     axes = [axis for axis in figure.layout if axis.startswith(("xaxis", "yaxis"))]
@@ -266,7 +269,7 @@ def test_a_figure_is_what_is_promised(make):
     for title in titled:
         assert re.search(r"\(.+\)$", title), title
     assert all(np.isfinite(number) for number in numbers(figure.to_plotly_json()["data"]))
-    assert len(plots.describe(make(), code="").to_json()) < 40_000
+    assert len(plots.describe(go.Figure(figure), code="").to_json()) < 40_000
     alt = figure.layout.meta["alt"]
     assert alt.endswith(".")
     assert "nan" not in alt
@@ -309,7 +312,7 @@ def family(network):
     return {colour.upper(), plots.theme.pale(colour).upper()}
 
 
-@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+@pytest.mark.parametrize("make", DRAWN.values(), ids=DRAWN)
 def test_no_figure_draws_one_networks_tensor_in_the_others_colour(make):
     for trace in make().data:
         meta = trace.meta if isinstance(trace.meta, dict) else {}
@@ -406,7 +409,7 @@ def cut(figure):
                 yield f"{own}: {length + title:.0f} pixels in {margin[side]}"
 
 
-@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+@pytest.mark.parametrize("make", DRAWN.values(), ids=DRAWN)
 def test_no_axis_is_cut(make):
     assert not list(cut(make()))
 
@@ -469,7 +472,7 @@ def test_values_beyond_the_axis_are_counted():
 
 
 def test_a_projector_gets_larger_text_and_no_smaller_plot():
-    for make in FIGURES.values():
+    for make in DRAWN.values():
         small = make()
         large = plots.theme.scaled(small, 1.5)
         assert large.layout.font.size == 1.5 * plots.theme.SIZE
@@ -482,10 +485,10 @@ def test_a_projector_gets_larger_text_and_no_smaller_plot():
         assert large.layout.template == small.layout.template
 
 
-@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+@pytest.mark.parametrize("make", DRAWN.values(), ids=DRAWN)
 def test_on_a_phone_few_panels_stand_side_by_side_and_each_is_as_high_as_before(make):
     wide = make()
-    narrow = narrowed(wide)
+    height, narrow = wide.layout.height, narrowed(wide)
     before, after = panels(wide), panels(narrow)
     tops = [panel.top for panel in after]
     alike = {round(panel.right - panel.left, 2) for panel in before}
@@ -495,7 +498,7 @@ def test_on_a_phone_few_panels_stand_side_by_side_and_each_is_as_high_as_before(
         assert (new.top - new.bottom) * areas[1] == pytest.approx((old.top - old.bottom) * areas[0], abs=2)
         if len({panel.left for panel in after}) == 1 and (said := wide.layout[old.y].title.text):
             assert narrow.layout[new.y].title.text == said
-    assert wide.layout.height == make().layout.height
+    assert wide.layout.height == height
     assert [note for note in narrow.layout.annotations if note.name == POINT] == []
 
 

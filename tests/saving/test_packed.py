@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import pickle
+import shutil
 import struct
 
 import pytest
@@ -397,11 +398,18 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize(("edit", "message"), DAMAGED.values(), ids=DAMAGED)
-def test_damaged_files(models, tmp_path, monkeypatch, edit, message):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "model.safetensors"
+@pytest.fixture(scope="module")
+def whole(models, tmp_path_factory):
+    """A packed file, to be damaged."""
+    path = tmp_path_factory.mktemp("whole") / "model.safetensors"
     binviz.save_packed(binary(models), path)
+    return path
+
+
+@pytest.mark.parametrize(("edit", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_files(whole, tmp_path, monkeypatch, edit, message):
+    monkeypatch.chdir(tmp_path)
+    path = shutil.copy(whole, tmp_path / "model.safetensors")
     edit(path)
     with pytest.raises(UserError, match=message) as caught:
         binviz.load_packed(path)

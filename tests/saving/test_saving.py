@@ -1,6 +1,7 @@
 """save and load: nothing is lost, nothing is left over, and what does not fit is told in one line."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -302,9 +303,15 @@ DAMAGED = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(models, tmp_path_factory):
+    """A saved model, to be damaged."""
+    return binviz.save(binary(models), tmp_path_factory.mktemp("whole"))
+
+
 @pytest.mark.parametrize(("edit", "message"), DAMAGED.values(), ids=DAMAGED)
-def test_damaged_folders(models, tmp_path, edit, message):
-    binviz.save(binary(models), tmp_path)
+def test_damaged_folders(whole, tmp_path, edit, message):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     edit(tmp_path)
     made = []
     watching = register_module_parameter_registration_hook(lambda *parameter: made.append(1))
