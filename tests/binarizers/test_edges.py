@@ -157,6 +157,7 @@ OFFICIAL = {
     "bipft-a": ("-", "passes", "passes", "passes"),
     "bipft-b": ("-", "passes", "passes", "passes"),
     "db-llm": ("-", "-", "-", "-"),
+    "db-llm-g64": ("-", "-", "-", "-"),
     "ternary": ("-", "-", "-", "-"),
     "bnn": ("passes", "passes", "blocks", "blocks"),
     "xnor": ("passes", "passes", "blocks", "blocks"),

@@ -25,6 +25,7 @@ NAMES = [
     "bnn-probs",
     "bnn-threshold",
     "db-llm",
+    "db-llm-g64",
     "dorefa",
     "dorefa-threshold",
     "fda",
