@@ -70,12 +70,15 @@ class _Codes(nn.Module):
 
     basis_count = 1
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, group: int | None) -> None:
         super().__init__()
-        self.code = code
+        self.code, self.group = code, group
 
     def bases(self, w: Tensor) -> tuple[Code, ...]:
         return (self.code,)
+
+    def forward(self, w: Tensor) -> Tensor:
+        return self.code.decode()
 
 
 def _greedy(model: nn.Module, inputs: Any, path: str) -> tuple[int | None, int]:
@@ -83,11 +86,11 @@ def _greedy(model: nn.Module, inputs: Any, path: str) -> tuple[int | None, int]:
     twin = shadow(model).eval()
     layer: Any = twin.get_submodule(path)
     with torch.no_grad():
-        own = layer.weight_binarizer.bases(layer.weight)[0]
+        own, group = layer.weight_binarizer.bases(layer.weight)[0], layer.weight_binarizer.group
     args, kwargs = arguments(inputs, twin)
 
     def logits(q: Tensor) -> Tensor:
-        layer.weight_binarizer = _Codes(Code(q, own.scale, own.shift))
+        layer.weight_binarizer = _Codes(Code(q, own.scale, own.shift), group)
         output = twin(*args, **kwargs)
         return getattr(output, "logits", output)[0]
 

@@ -23,6 +23,7 @@ from binviz.binarizers import ternary as ternary
 from binviz.binarizers import xnor as xnor
 from binviz.binarizers.base import Binarizer, Code, Cut, sign, with_surrogate
 from binviz.binarizers.conformance import ConformanceError, check_binarizer
+from binviz.binarizers.groups import InGroups
 from binviz.binarizers.least import least_error
 from binviz.binarizers.options import Described, Option, described
 from binviz.binarizers.registry import get, names, register
@@ -34,6 +35,7 @@ __all__ = [
     "ConformanceError",
     "Cut",
     "Described",
+    "InGroups",
     "Option",
     "check_binarizer",
     "described",

@@ -12,7 +12,8 @@ scale, mean or row maximum that it enters becomes nan. Only rounding to several 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ from binviz.binarizers.processes import share_start
 #: attention map after the softmax or the scores before it, a picture. The words are those of recipes.
 Takes = Literal["weight", "activation", "nonneg_activation", "probs", "scores", "input"]
 ScaleKind = Literal["none", "static", "per_row", "per_channel"]
+ScaleKind = Literal["none", "static", "per_row", "per_group"]
 
 
 class Code(NamedTuple):
@@ -145,7 +147,10 @@ class Binarizer(nn.Module):
     levels: tuple[int, ...] = (-1, 1)
     #: "none": the scale is 1. "static": one number for the tensor. "per_row": one for each row. "per_channel": one for
     #: each channel of each example of an activation, which stands inside the sum of a product.
+    #: "none": the scale is 1. "static": one number for the tensor. "per_row": one for each row. "per_group": one for
+    #: each `group` neighbours in a row of a weight.
     scale_kind: ScaleKind = "none"
+    group: int | None = None
     #: True where `shift` can differ from zero.
     shifted: bool = False
     #: True where that shift is the same for every input, so that a convolution can be packed.
@@ -193,6 +198,20 @@ class Binarizer(nn.Module):
         """
         return self.basis_count - self.offset
 
+    def scale_count(self, shape: Sequence[int]) -> int:
+        """How many scales all bases of a weight of that shape have.
+
+        >>> from binviz import binarizers
+        >>> binarizers.get("fdb-weight").scale_count((5, 128)), binarizers.get("bnn").scale_count((5, 128))
+        (15, 1)
+        """
+        each = 1
+        if self.scale_kind == "per_row":
+            each = shape[0]
+        elif self.group is not None:
+            each = shape[0] * (math.prod(shape[1:]) // self.group)
+        return self.basis_count * each
+
     @property
     def has_started(self) -> bool:
         """Whether all that starts from data has started; False on the meta device, where there are none."""
@@ -219,9 +238,10 @@ class Binarizer(nn.Module):
 
         $$w \approx \sum_p q_p s_p, \qquad q_p \in \{-1, +1\}$$
 
-        Each has a scale for each row, or one, and no shift: a shift c is a basis of ones with the scale c, and codes
-        {0, 1} times s are signs times s/2 and ones times s/2. A method with several defines this in place of
-        `encode`, and says how many in `basis_count`; where the last one is always ones, it sets `offset`.
+        Each has a scale for each row, or for each group in it (`binviz.binarizers.groups`), or one, and no shift: a
+        shift c is a basis of ones with the scale c, and codes {0, 1} times s are signs times s/2 and ones times s/2. A
+        method with several defines this in place of `encode`, and says how many in `basis_count`; where the last one is
+        always ones, it sets `offset`.
         """
         return (self.encode(w),)
 

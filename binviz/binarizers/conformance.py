@@ -148,6 +148,11 @@ def _declared(make: Make, x: Tensor) -> None:
             "per_channel": (scale == scale.amax(of_channel, keepdim=True)).all(),
         }
         _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of {', '.join(map(repr, agrees))}")
+        if binarizer.group is not None:
+            firsts = scale[:, :: binarizer.group].repeat_interleave(binarizer.group, 1)
+            agrees["per_group"] = torch.equal(scale, firsts)
+        known = ", ".join(map(repr, agrees))
+        _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of {known}")
         _require(
             agrees[kind], "declared", f"scale_kind is {kind!r}, but the scale that encode returns is not"
         )
@@ -162,6 +167,13 @@ def _named(make: Make, x: Tensor) -> None:
     binarizer = make()
     learned = {name for name, parameter in binarizer.named_parameters() if parameter.ndim < 2}
     unnamed = sorted(learned - {*binarizer.scales, *binarizer.shifts, *binarizer.of_training})
+    named = {
+        f"{path}.{name}".lstrip(".")
+        for path, part in binarizer.named_modules()
+        if isinstance(part, Binarizer)
+        for name in (*part.scales, *part.shifts)
+    }
+    unnamed = sorted(learned - named)
     _require(
         not unnamed,
         "named",

@@ -40,7 +40,8 @@ class FDBWeight(Binarizer):
         channel_axis: weights (out, in, ...) by default.
         gradient: of the two steps: 1 / s inside a "window", which is ours, or the "identity" of the third party.
 
-    The paper has scales for groups of 64 weights of a row; here the group is the row. The third party's steps have the
+    The paper has scales for groups of 64 weights of a row, as `binviz.binarizers.InGroups` gives them; alone, the group
+    is the row. The third party's steps have the
     gradient 1 whatever the weights' size, so that at $\alpha_2 = -1$ none reaches $\alpha_1$. In our window each set
     passes half of the gradient on, divided by its scale, and thresholds do not move with the scales: a weight at a
     threshold is as near to one level as to the other.

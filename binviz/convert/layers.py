@@ -15,7 +15,7 @@ from binviz.recipes import Choice, Recipe
 def _plain_weight(layer: nn.Module) -> nn.Parameter:
     """The layer's weight; signs from a packed file with their scale, since no latent weight is left."""
     binarizer = getattr(layer, "weight_binarizer", None)
-    if isinstance(binarizer, Stored):
+    if isinstance(getattr(binarizer, "inner", binarizer), Stored):
         return nn.Parameter(binarizer(layer.weight.detach()))  # type: ignore[operator]
     return layer.weight  # type: ignore[return-value]
 
@@ -49,7 +49,8 @@ def keep(old: Any, new: Any) -> bool:
         return False
     before, after = old.state_dict(), new.state_dict()
     alike = type(old) is type(new) and getattr(old, "levels", None) == getattr(new, "levels", None)
-    if alike and [value.shape for value in before.values()] == [value.shape for value in after.values()]:
+    shapes, wanted = ({name: value.shape for name, value in state.items()} for state in (before, after))
+    if alike and shapes == wanted:
         new.load_state_dict(before)
         return True
     shift, place = (getattr(binarizer, "learned_shift", None) for binarizer in (old, new))
@@ -110,7 +111,7 @@ def binary_layer(path: str, layer: nn.Module, recipe: Recipe, activation: Choice
         layer.in_features,
         layer.out_features,
         bias=layer.bias is not None,
-        weight=recipe.weight.make(layer.out_features, channel_axis=0),
+        weight=recipe.weight.make(layer.out_features, channel_axis=0, inputs=layer.in_features),
         activation=activation.make(layer.in_features) if activation else None,
         output_scale=recipe.output_scale,
     )

@@ -98,6 +98,8 @@ def row_of(name: str, path: str, layer: nn.Module, weight: str, activation: Choi
     """The row of a binary layer whose weight has that binarizer."""
     assert isinstance(layer, BinaryLayer)
     kind, shape, weights = type(layer).__name__, tuple(layer.weight.shape), layer.weight.numel()
+    if (group := layer.weight_binarizer.group) is not None:
+        weight = f"{weight} in groups of {group}"
     shown = "-" if kind == "BinaryEmbedding" else (activation.binarizer if activation else "float")
     return Converted(
         name,

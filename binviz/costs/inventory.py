@@ -92,7 +92,7 @@ class _Inventory:
         bias = [own.pop("bias")] if "bias" in own else []
         activation = getattr(layer, "activation_binarizer", None)
         embedding = isinstance(layer, BinaryEmbedding)
-        scales = layer.weight_binarizer.basis_count * (rows if kind == "per_row" else 1)
+        scales = layer.weight_binarizer.scale_count(layer.weight.shape)
         words = bits * rows * math.ceil(k / 64) * 8
         return Part(
             name=self.names.get(path, path),

@@ -35,6 +35,7 @@ METHODS = {
     "recu": "ReCU",
     "fda": "FDA",
     "db-llm": "DB-LLM",
+    "db-llm-g64": "DB-LLM, groups of 64",
     "ternary": "ternary weights",
     "sign-weights": "1-bit weights",
     "signs": "networks of signs",

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 import binviz
 from binviz.adapters import layout_of
+from binviz.binarizers import InGroups
 from binviz.binarizers.fdb import FDBWeight, dual_signs
 from binviz.errors import UserError
 from binviz.evidence import runs
@@ -49,15 +50,16 @@ def zeros(model: nn.Module) -> dict[str, float]:
     """
     found: list[list[Tensor]] = [[], []]
     for layer in model.modules():
-        if isinstance(layer, BinaryLinear) and isinstance(layer.weight_binarizer, FDBWeight):
-            binarizer = layer.weight_binarizer
-            binarizer(layer.weight)  # starts its scales
-            scales = (
-                binarizer._per_channel(alpha, layer.weight)
-                for alpha in (binarizer.alpha_1, binarizer.alpha_2)
-            )
-            upper, lower = dual_signs(layer.weight, *scales)
-            for kept, ones in zip(found, (upper > 0, lower < 0), strict=True):
+        if not isinstance(layer, BinaryLinear):
+            continue
+        binarizer, w = layer.weight_binarizer, layer.weight
+        binarizer(w)  # starts its scales
+        if isinstance(binarizer, InGroups):
+            binarizer, w = binarizer.inner, w.view(-1, binarizer.group)
+        if isinstance(binarizer, FDBWeight):
+            scales = (binarizer._per_channel(alpha, w) for alpha in (binarizer.alpha_1, binarizer.alpha_2))
+            for kept, code, bit in zip(found, dual_signs(w, *scales), (1, -1), strict=True):
+                ones = (code == bit).view(layer.weight.shape)
                 kept.append(F.pad(ones, (0, -ones.shape[1] % BITS)).view(-1, BITS).sum(-1))
     if not found[0]:
         return {}

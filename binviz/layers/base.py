@@ -10,6 +10,11 @@ product. A scale of each activation row is applied after the weight's:
 $((q_x q_p^\top) \odot s_p) \odot s_x$; one of each channel is inside the sum, $((q_x \odot s_x) q_p^\top) \odot s_p$,
 a product of floats and signs. The product of small integers is exact in float32, so a packed engine that
 computes it in integers and keeps this order of the float operations gives the same numbers.
+Most weights have one basis. One with a scale for each group of K is a sum of as many, each of the columns of a group,
+in their order. Where the activation stays float, several are added to one weight first, which takes one product. A
+scale of each activation row is applied after the weight's: $((q_x q_p^\top) \odot s_p) \odot s_x$. The product of small
+integers is exact in float32, so a packed engine that computes it in integers and keeps this order of the float
+operations gives the same numbers.
 """
 
 from __future__ import annotations
@@ -32,6 +37,8 @@ class BinaryLayer(nn.Module):
     place: str = ""
     weight: Tensor
     weight_binarizer: Binarizer
+    #: Whether rows of the weight may have a scale for each group.
+    grouped: bool = False
 
     def __getattr__(self, name: str) -> Any:
         if name == "weight":
@@ -42,7 +49,7 @@ class BinaryLayer(nn.Module):
         """Take a binarizer for the weight.
 
         Raises:
-            UserError: codes other than -1 and +1, or a shift.
+            UserError: codes other than -1 and +1, a shift, or groups that are not of this weight.
         """
         name = type(binarizer).__name__
         if binarizer.levels != (-1, 1):
@@ -53,6 +60,11 @@ class BinaryLayer(nn.Module):
         if binarizer.shifted:
             raise UserError(
                 f"{name} shifts what it binarizes, which a weight cannot be; a shift is a basis of ones, see `bases`"
+            )
+        if binarizer.group is not None and not (self.grouped and self.weight.shape[1] % binarizer.group == 0):
+            raise UserError(
+                f"a {type(self).__name__} with a weight of {tuple(self.weight.shape)} has no groups of "
+                f"{binarizer.group}; only a linear's rows have, where they are whole"
             )
         self.weight_binarizer = binarizer
 
@@ -104,8 +116,9 @@ class BinaryProduct(BinaryLayer):
     def product(self, x: Tensor) -> Tensor:
         """The layer's output, in x's dtype."""
         code = self.encoded(x)
-        if code is None and self.weight_binarizer.basis_count > 1:
-            y = self.sums(x, self.weight_binarizer(self.weight))
+        binarizer = self.weight_binarizer
+        if code is None and (binarizer.basis_count > 1 or binarizer.group is not None):
+            y = self.sums(x, binarizer(self.weight))
         else:
             y = self.sum_of_bases(x, code)
         if self.output_scale is not None:
@@ -117,11 +130,28 @@ class BinaryProduct(BinaryLayer):
         """Products with each basis of the weight, scaled and added up; arguments as `scaled`."""
         q = x if code is None else code.q
         bases = self.weight_binarizer.bases(self.weight)
-        first, *others = (self.scaled(self.sums(q, w.q), code, w) for w in bases)
+        first, *others = (
+            self.scaled(self.sums(part, w.q), code, w)
+            for basis in bases
+            for part, w in self.in_groups(q, basis)
+        )
         y = first
         for part in others:
             y = y + part
         return y
+
+    def in_groups(self, q: Tensor, basis: Code) -> list[tuple[Tensor, Code]]:
+        """Inputs and a basis; where it has a scale for each group, those of each."""
+        size = self.weight_binarizer.group
+        if size is None:
+            return [(q, basis)]
+        inputs, codes, scales = (
+            q.split(size, -1),
+            basis.q.split(size, -1),
+            basis.scale[:, ::size].split(1, -1),
+        )
+        parts = (Code(*part, basis.shift) for part in zip(codes, scales, strict=True))
+        return list(zip(inputs, parts, strict=True))
 
     def encoded(self, x: Tensor) -> Code | None:
         """The activation's codes, or None where it stays float; a scale of each channel is in them.

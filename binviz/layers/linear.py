@@ -25,8 +25,8 @@ class BinaryLinear(BinaryProduct, nn.Linear):
         output_scale: learned factor per output channel, ones at the start (XNOR-Net++, 1909.13863, case 1).
 
     Raises:
-        UserError: a weight with a shift or of other codes than -1 and +1; an activation whose scale would differ
-            along the axis that is summed.
+        UserError: a weight with a shift, of other codes than -1 and +1, or of groups that are not whole; an activation
+            whose scale would differ along the axis that is summed.
 
     >>> import torch
     >>> from binviz import binarizers
@@ -36,7 +36,7 @@ class BinaryLinear(BinaryProduct, nn.Linear):
     [-1.0, 3.0]
     """
 
-    summed = 1
+    summed, grouped = 1, True
     #: Whether the float layer's weight is (in, out), as in GPT-2.
     was_transposed: bool = False
 

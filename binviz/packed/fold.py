@@ -98,6 +98,7 @@ class Linear:
         require(on_cpu, "weights that are not float32 on the CPU")
         self.inputs = require_bits(layer.activation_binarizer, bits, *kinds)
         require(layer.weight_binarizer.basis_count == 1, "weights of several bases")
+        require(layer.weight_binarizer.group is None, "weights with a scale for each group")
         (code,) = layer.weight_binarizer.bases(layer.weight)
         self.weights: PackedWeights = pack_weights(code.q.numpy())
         # y = dot · (weight scale · input scale) + bias, as BinaryLinear computes it

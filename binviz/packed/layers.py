@@ -48,20 +48,23 @@ from binviz.layers.tap import heard, tap
 from binviz.packed.operand import Operand, operand_of, planes_of
 
 #: What `PackedLayer._prepare` makes.
-PREPARED = ("_weights", "_row_scales", "_filters")
+PREPARED = ("_weights", "_row_scales", "_filters", "_stored_scales", "_groups")
 
 
 def pack_layer(layer: BinaryLayer) -> tuple[Tensor, Tensor]:
     """Bits and scales of a layer's weight, on the CPU, the rows of one basis after those of the other.
 
     Returns:
-        Words uint64 (bases * rows, ceil(K/64)), none of an offset; scales float32 (bases * rows,), of static ones
-        (bases,), or () of one.
+        Words uint64 (bases * rows, ceil(K/64)), none of an offset; scales float32 (bases * rows,), of groups (bases *
+        rows, groups), of static ones (bases,), or () of one.
     """
     with torch.no_grad():
         codes = layer.weight_binarizer.bases(layer.weight.float())
     stored = codes[: layer.weight_binarizer.bit_count]
     words = pack_weights(torch.cat([code.q for code in stored]).flatten(1).cpu().numpy()).words
+    group = layer.weight_binarizer.group
+    if group is not None:
+        return torch.from_numpy(words), torch.cat([_own(code.scale[:, ::group]) for code in codes])
     scales = torch.cat([_own(code.scale).reshape(-1) for code in codes])
     one = len(scales) == 1 and layer.weight_binarizer.scale_kind != "per_row"
     return torch.from_numpy(words), scales.reshape(()) if one else scales
@@ -87,6 +90,7 @@ class PackedLayer(nn.Module):
         shape: of the weight; the product of all but the first number is K.
         bits, scale: as `pack_layer` gives them.
         offset: whether the last basis is ones, which have no bits.
+        group: how many neighbours in a row share a scale; None where all do.
         bias, output_scale: float32 (rows,) or None.
         activation_binarizer: None keeps the activation float.
     """
@@ -102,6 +106,7 @@ class PackedLayer(nn.Module):
         super().__init__()
         self.place = layer.place
         self.shape, self.offset = tuple(layer.weight.shape), layer.weight_binarizer.offset
+        self.group = layer.weight_binarizer.group
         bits, scale = pack_layer(layer)
         self.register_buffer("bits", bits)
         self.register_buffer("scale", scale)
@@ -117,6 +122,13 @@ class PackedLayer(nn.Module):
         levels = getattr(self.activation_binarizer, "levels", (-1, 1))
         bits = 1 if levels == (-1, 1) else planes_of(levels)
         self._weights = prepare(PackedWeights(self.bits.numpy(), math.prod(self.shape[1:])), bits)
+        if self.group is not None:
+            self._row_scales = np.ascontiguousarray(self.scale.numpy().T)
+            self._stored_scales = np.ascontiguousarray(self._row_scales[:, : len(self.bits)])
+            signs = unpack(self._weights).astype(np.float32)
+            columns = np.split(signs, len(self._row_scales), 1) if self.activation_binarizer else []
+            self._groups = [pack_weights(part, bits) for part in columns]
+            return
         scales = self.scale.numpy().reshape(-1)
         rows = len(self.bits) + self.offset * self.shape[0]
         self._row_scales = np.repeat(scales, rows // len(scales))
@@ -220,29 +232,48 @@ class PackedLinear(PackedLayer):
                 row_scale = codes.scale.float().reshape(-1)
             else:
                 scale = scale * codes.scale.float().numpy()
-        rows = _array(codes.values.reshape(-1, self.in_features))
-        one, stored = len(self._row_scales) == self.out_features, len(self.bits)
+        one = self._row_scales.shape == (self.out_features,)
         plain = codes.kind != "floats" and self.output_scale is None and one  # the kernel ends with the bias
-        if codes.kind == "floats":
-            y = torch.from_numpy(linear_weight_only(rows, self._weights, scale[:stored]))
-            y = y if row_scale is None else y.mul_(row_scale[:, None])
+        if self.group is not None:
+            y = self._sum_of_groups(codes, scale, row_scale)
         else:
-            operand = pack_planes(rows, codes.planes) if codes.kind == "levels" else rows
             bias = self.bias.detach().numpy() if plain and self.bias is not None else None
-            rows_by = None if row_scale is None else row_scale.numpy()
-            y = torch.from_numpy(linear(operand, self._weights, scale[:stored], bias, row_scale=rows_by))
-        if not one:
-            parts = [*y.view(len(y), stored // self.out_features, self.out_features).unbind(1)]
-            if self.offset:
-                total = codes.code().q.reshape(-1, self.in_features).sum(-1, keepdim=True)
-                part = total * torch.from_numpy(scale[stored:])
-                parts.append(part if row_scale is None else part * row_scale[:, None])
-            y = _added(parts)
+            stored, rows = len(self.bits), codes.values.reshape(-1, self.in_features)
+            y = _scaled(rows, codes, self._weights, scale[:stored], row_scale, bias)
+            y = y if one else _added(self._parts(y, rows, codes, scale[stored:], row_scale))
         if self.output_scale is not None:
             y = y.mul_(self.output_scale)
         if not plain and self.bias is not None:
             y = y.add_(self.bias)
         return y.view(*x.shape[:-1], self.out_features).to(x.dtype)
+
+    def _parts(
+        self, y: Tensor, rows: Tensor, codes: Operand, of_ones: NDArray[Any], row_scale: Tensor | None
+    ) -> list[Tensor]:
+        """The parts of all bases, (M, out) each: y (M, bases * out), and of an offset with its scales (out,)."""
+        parts = [*y.split(self.out_features, -1)]
+        if self.offset:
+            total = codes._replace(values=rows).code().q.sum(-1, keepdim=True)
+            part = total * torch.from_numpy(of_ones)
+            parts.append(part if row_scale is None else part * row_scale[:, None])
+        return parts
+
+    def _sum_of_groups(self, codes: Operand, scale: NDArray[Any], row_scale: Tensor | None) -> Tensor:
+        """The sum over bases, in each over groups, as `BinaryProduct` adds them; scale is (groups, bases * out)."""
+        stored, rows = len(self.bits), codes.values.reshape(-1, self.in_features)
+        if self.activation_binarizer is None:
+            y = _scaled(rows, codes, self._weights, self._stored_scales, None)
+            parts = [*y.split(self.out_features, -1)]
+            if self.offset:
+                parts.append(rows.float().unflatten(-1, (len(scale), -1)).sum(-1) @ self.scale[stored:].T)
+            return _added(parts)
+        of_groups = [
+            self._parts(
+                _scaled(part, codes, weights, s[:stored], row_scale), part, codes, s[stored:], row_scale
+            )
+            for part, weights, s in zip(rows.chunk(len(scale), -1), self._groups, scale, strict=True)
+        ]
+        return _added([part for basis in zip(*of_groups, strict=True) for part in basis])
 
     def extra_repr(self) -> str:
         return (
@@ -361,6 +392,24 @@ class PackedEmbedding(PackedLayer):
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+def _scaled(
+    rows: Tensor,
+    codes: Operand,
+    weights: PackedWeights,
+    scale: NDArray[Any],
+    row_scale: Tensor | None,
+    bias: NDArray[Any] | None = None,
+) -> Tensor:
+    """Products of some columns of codes, rows (M, K), with bits, scaled; the bias is for codes that are no floats."""
+    values = _array(rows)
+    if codes.kind == "floats":
+        y = torch.from_numpy(linear_weight_only(values, weights, scale))
+        return y if row_scale is None else y.mul_(row_scale[:, None])
+    operand = pack_planes(values, codes.planes) if codes.kind == "levels" else values
+    by_row = None if row_scale is None else row_scale.numpy()
+    return torch.from_numpy(linear(operand, weights, scale, bias, row_scale=by_row))
 
 
 def _added(parts: Sequence[Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from binviz import binarizers
 from binviz.binarizers.bnn import Edge, check_edge
+from binviz.binarizers.groups import check_group
 from binviz.errors import UserError, near
 
 ROLES = (
@@ -27,18 +28,37 @@ OF_LAYERS = ("weight", "activation", "nonneg_activation", "input")
 
 @dataclass(frozen=True)
 class Choice:
-    """A binarizer by name, with options (all but `features` and `channel_axis`, which the layer knows)."""
+    """A binarizer by name, with options (all but `features` and `channel_axis`, which the layer knows).
+
+    The option "group" of a weight's is that of `binviz.binarizers.InGroups`.
+    """
 
     binarizer: str
     options: dict[str, Any] = field(default_factory=dict)
 
-    def make(self, features: int, channel_axis: int = -1) -> binarizers.Binarizer:
+    def make(self, features: int, channel_axis: int = -1, inputs: int = 0) -> binarizers.Binarizer:
         """A new binarizer for a tensor with `features` channels on that axis.
+
+        Args:
+            features: of the tensor.
+            channel_axis: theirs.
+            inputs: how many numbers a row of a linear's weight has; where they are whole groups, it has a scale for
+                each, else one.
 
         >>> Choice("elastic-signed", {"bits": 2}).make(features=4).levels
         (-2, -1, 0, 1)
+        >>> in_groups = Choice("fdb-weight", {"group": 64})
+        >>> [in_groups.make(4, channel_axis=0, inputs=inputs).scale_kind for inputs in (128, 100)]
+        ['per_group', 'per_row']
         """
-        return binarizers.get(self.binarizer, features=features, channel_axis=channel_axis, **self.options)
+        options = dict(self.options)
+        group = options.pop("group", None)
+        if group is None or not inputs or inputs % check_group(group):
+            return binarizers.get(self.binarizer, features=features, channel_axis=channel_axis, **options)
+        rows = features * (inputs // group)
+        return binarizers.InGroups(
+            binarizers.get(self.binarizer, features=rows, channel_axis=0, **options), group
+        )
 
 
 @dataclass(frozen=True)
@@ -99,6 +119,9 @@ class Recipe:
                 choice.make(features=1)
         for each in self.overrides:
             _check_override(self, each)
+                if "group" in choice.options:
+                    _require(role == "weight", self, f"{role} has a group; only rows of weights have groups")
+                    choice.make(features=1, inputs=check_group(choice.options["group"]))
         for role in ("float_activations", "keep_float"):
             patterns = getattr(self, role)
             known = isinstance(patterns, tuple) and all(isinstance(pattern, str) for pattern in patterns)

@@ -1,7 +1,7 @@
 """The packed file: a whole model in one safetensors file, one bit a weight.
 
     <layer>.bits    uint64 (rows, ceil(K/64))   row-major, little-endian words, bit 1 = +1, padding bits 0
-    <layer>.scale   float32 (rows,) or ()       what the weight's codes are multiplied by
+    <layer>.scale   float32 (rows,) or ()       what the weight's codes are multiplied by; (rows, groups of K)
     everything else under its name in the model, float32 (float16 on request for float models, and for the head)
 
 Of a weight of several bases the rows of all lie under one another; of an offset, a basis of ones, only the scales.
@@ -99,9 +99,8 @@ def packed_bytes(model: nn.Module, *, half_head: bool = False) -> int:
     inside: tuple[str, ...] = ()
     for path, layer in binary_layers(model).items():
         rows, k = layer.weight.shape[0], math.prod(layer.weight.shape[1:])
-        scales = rows if layer.weight_binarizer.scale_kind == "per_row" else 1
-        binarizer = layer.weight_binarizer
-        total += binarizer.bit_count * rows * math.ceil(k / 64) * 8 + binarizer.basis_count * scales * 4
+        words = layer.weight_binarizer.bit_count * rows * math.ceil(k / 64)
+        total += 8 * words + 4 * layer.weight_binarizer.scale_count(layer.weight.shape)
         inside += (f"{path}.weight", f"{path}.weight_binarizer.")
     floats = {
         name: value for name, value in model.state_dict().items() if not name.startswith(inside or (" ",))
@@ -262,7 +261,8 @@ def _state(
         if layer in shapes and name.endswith(".bits"):
             state[f"{layer}.weight"] = weight(value, shapes[layer])
         elif layer in shapes and name.endswith(".scale"):
-            state[f"{layer}.weight_binarizer.scale"] = value
+            inner = "" if value.ndim < 2 else "inner."  # of groups
+            state[f"{layer}.weight_binarizer.{inner}scale"] = value.flatten() if inner else value
         else:
             state[name] = value
     return state
@@ -284,7 +284,8 @@ def _stored(recipe: Recipe) -> Recipe:
         made = choice.make(features=1, channel_axis=0)
         several = {"bases": made.bit_count} if made.bit_count > 1 else {}
         offset = {"offset": True} if made.offset else {}
-        return Choice("stored", {"per_row": made.scale_kind == "per_row"} | several | offset)
+        group = {"group": choice.options["group"]} if "group" in choice.options else {}
+        return Choice("stored", {"per_row": made.scale_kind == "per_row"} | several | offset | group)
 
     embedding = recipe.embedding and stored(recipe.embedding)
     overrides = tuple(

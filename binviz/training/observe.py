@@ -90,7 +90,7 @@ def curves(model: nn.Module, before: WeightCodes, names: dict[str, str]) -> dict
         for path, codes in weight_codes(model).items()
     }
     for path, module in model.named_modules():
-        if not isinstance(module, Binarizer) or path.endswith("weight_binarizer"):
+        if not isinstance(module, Binarizer) or "weight_binarizer" in path.split("."):
             continue
         path = path.removesuffix(".activation_binarizer")
         for name, parameter in module.named_parameters(recurse=False):

@@ -200,6 +200,7 @@ def places(model: nn.Module) -> dict[str, Place]:
     for name, site in sites(model, layout).items():
         layer: Any = model.get_submodule(site.module)
         one_bit = isinstance(layer, BinaryLinear) and layer.weight_binarizer.basis_count == 1
+        one_bit = one_bit and layer.weight_binarizer.group is None
         if name.endswith(".code") and one_bit and layer.activation_binarizer.bits == 1:
             found[names.get(site.module, site.module)] = Place(site.module, name, layer.weight.shape[0])
     if not found:

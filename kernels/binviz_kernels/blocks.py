@@ -194,25 +194,25 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
 
 
 @inner
-def signed_sums(x, panels, out, m0, m1, n0, n1):
-    """A block of sums: x float32 [M, K] and panels -> out float32 [M, N], added in the order of k."""
+def signed_sums(x, panels, scale, out, m0, m1, n0, n1):
+    """A block of sums: x float32 [M, K], panels and scale float32 [G, N] -> out float32 [M, N], added in order."""
     K = x.shape[1]
     if panels.ndim == 2:
         for m in range(m0, m1):
-            portable.signed_sums_of_row(x[m], panels, n0, n1, out[m, n0:n1])
+            portable.signed_sums_of_row(x[m], panels, scale, n0, n1, out[m, n0:n1])
     else:
         for first in range(m0, m1, BLOCK):
             last = min(first + BLOCK, m1)
             for n in range(n0, n1, tile_columns(panels)):
                 m = first
                 while m < last:
-                    store_signed_sums(x, panels, out, m, last - m, n, K)
+                    store_signed_sums(x, panels, out, m, last - m, n, K, scale)
                     m += tile_rows(panels, last - m)
 
 
 @inner
 def finish(dots, scale, bias, shift, row_scale, given, out, start, stop):
-    """Rows start..stop of a layer whose products are there: dots int32 or float32 [M, N] -> out float32 [M, N]."""
+    """Rows start..stop of a layer whose products are there: dots int32 [M, N] -> out float32 [M, N]."""
     for m in range(start, stop):
         portable.scale_row(dots[m], scale, bias, shift, row_scale, given, m, 0, out[m])
     return True

@@ -173,18 +173,18 @@ def weighted_rows_threaded(words, panels, planes, negative, out, threads):
     return True
 
 
-def signed_sum_rows(x, panels, out):
-    """All sums of floats with signs."""
-    signed_sums(x, panels, out, 0, out.shape[0], 0, out.shape[1])
+def signed_sum_rows(x, panels, scale, out):
+    """All sums of floats with signs, scaled."""
+    signed_sums(x, panels, scale, out, 0, out.shape[0], 0, out.shape[1])
     return True
 
 
-def signed_sum_rows_threaded(x, panels, out, threads):
+def signed_sum_rows_threaded(x, panels, scale, out, threads):
     """The same, an equal share to each thread."""
     M, N = out.shape
     for t in prange(threads):
         m0, m1, n0, n1 = share(M, N, t, threads)
-        signed_sums(x, panels, out, m0, m1, n0, n1)
+        signed_sums(x, panels, scale, out, m0, m1, n0, n1)
     return True
 
 
@@ -198,19 +198,6 @@ def finish_rows_threaded(dots, scale, bias, shift, row_scale, given, out, thread
     M = dots.shape[0]
     for t in prange(threads):
         finish(dots, scale, bias, shift, row_scale, given, out, M * t // threads, M * (t + 1) // threads)
-    return True
-
-
-def finish_sums(sums, scale, bias, shift, row_scale, given, out):
-    """The float part of a layer whose float sums are there."""
-    return finish(sums, scale, bias, shift, row_scale, given, out, 0, sums.shape[0])
-
-
-def finish_sums_threaded(sums, scale, bias, shift, row_scale, given, out, threads):
-    """The same, an equal share of the rows to each thread."""
-    M = sums.shape[0]
-    for t in prange(threads):
-        finish(sums, scale, bias, shift, row_scale, given, out, M * t // threads, M * (t + 1) // threads)
     return True
 
 
@@ -254,7 +241,10 @@ TRUTHS = Kernel(truth_rows, truth_rows_threaded, OCTETS, WORDS_OUT)
 PAIRS = Kernel(pair_rows, pair_rows_threaded, WORDS, WORDS, INTS_OUT)
 ARRANGE = Kernel(arrange_rows, arrange_rows_threaded, WORDS, PANELS_OUT)
 WEIGHTED = Kernel(weighted_rows, weighted_rows_threaded, WORDS, PANELS, COUNT, FLAG, INTS_OUT)
-SIGNED_SUMS = Kernel(signed_sum_rows, signed_sum_rows_threaded, FLOAT_MATRIX, PANELS, FLOATS_OUT)
-TERMS = FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT
-FINISH = Kernel(finish_rows, finish_rows_threaded, INT_MATRIX, *TERMS)
-FINISH_SUMS = Kernel(finish_sums, finish_sums_threaded, FLOAT_MATRIX, *TERMS)
+SIGNED_SUMS = Kernel(
+    signed_sum_rows, signed_sum_rows_threaded, FLOAT_MATRIX, PANELS, FLOAT_MATRIX, FLOATS_OUT
+)
+FINISH = Kernel(
+    finish_rows, finish_rows_threaded,
+    INT_MATRIX, FLOATS, FLOATS, FLOATS, FLOATS, COUNT, FLOATS_OUT,
+)  # fmt: skip

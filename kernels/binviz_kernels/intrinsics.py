@@ -106,12 +106,19 @@ def store_weighted(typing, words, panels, out, m, left, n, planes, negative):
 
 
 @intrinsic
-def store_signed_sums(typing, x, panels, out, m, left, n, K):
-    """Sums of floats with signs: out[m + i, n + j] = Σ_k ±x[m + i, k], added in the order of k."""
+def store_signed_sums(typing, x, panels, out, m, left, n, K, scale):
+    """Sums of floats with signs: out[m + i, n + j] = Σ_g (Σ_k ±x[m + i, k]) · scale[g, n + j], k of the group g.
+
+    Of scale float32 [G, N] each row is that of one of G groups of equally many k. All is added in order.
+    """
 
     def emit(context, builder, signature, arguments):
         K = arguments[6]
         tile = Tile(context, builder, signature, arguments, v.FLOAT, K=K)
+        scales = context.make_array(signature.args[7])(context, builder, arguments[7])
+        groups = builder.extract_value(scales.shape, 0)
+        size = builder.udiv(K, groups)
+        masks = tile.part()
         x = v.data(context, builder, signature.args[0], arguments[0], v.FLOAT)
         x = builder.gep(x, [builder.mul(tile.m, K)])
         integers, floats = v.vector(v.INT32, tile.shape.lanes), v.vector(v.FLOAT, tile.shape.lanes)
@@ -138,12 +145,26 @@ def store_signed_sums(typing, x, panels, out, m, left, n, K):
                 ]
 
             zeros = [v.constant(floats, 0)] * (height * tile.shape.registers)
-            return v.loop(builder, v.INT64(0), K, 1, zeros, entry)
+
+            def group(g, totals):
+                first = builder.mul(g, size)
+                parts = v.loop(builder, first, builder.add(first, size), 1, zeros, entry)
+                row = builder.gep(scales.data, [builder.mul(g, tile.outputs)])
+                factors = [
+                    v.masked_load(builder, row, tile.column(j), mask, zeros[0])
+                    for j, mask in enumerate(masks)
+                ] * height
+                return [
+                    builder.fadd(total, builder.fmul(part, factor))
+                    for total, part, factor in zip(totals, parts, factors, strict=True)
+                ]
+
+            return v.loop(builder, v.INT64(0), groups, 1, zeros, group)
 
         tile.each_height(sums, lambda y: tile.whole_or_part(len(y), lambda masks: tile.store(y, masks)))
         return context.get_dummy_value()
 
-    return types.void(x, panels, out, *[types.int64] * 4), emit
+    return types.void(x, panels, out, *[types.int64] * 4, scale), emit
 
 
 @intrinsic

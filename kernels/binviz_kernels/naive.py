@@ -114,16 +114,20 @@ def linear_weight_only(
     *,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """One column of x after the other, added with its weights' signs.
+    """One column of x after the other, added with its weights' signs; then the sum of each group, scaled.
 
     >>> linear_weight_only(np.array([[3.0, 1.0]]), pack_weights(np.array([[1.0, -1.0]])), scale=0.5)
     array([[1.]], dtype=float32)
     """
     x, signs = x.astype(np.float32), unpack(w).astype(np.float32)
     y = np.zeros((len(x), len(signs)), np.float32)
-    for k in range(w.K):
-        y += x[:, k, None] * signs[:, k]
-    y *= np.asarray(scale, np.float32)
+    scales = np.asarray(scale, np.float32)
+    scales = scales if scales.ndim == 2 else scales[None]
+    for columns, factors in zip(np.split(np.arange(w.K), len(scales)), scales, strict=True):
+        part = np.zeros_like(y)
+        for k in columns:
+            part += x[:, k, None] * signs[:, k]
+        y += part * factors
     return _into(out, y if bias is None else y + np.asarray(bias, np.float32))
 
 

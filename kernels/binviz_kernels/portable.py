@@ -84,11 +84,19 @@ def compare_row(dots, start, width, first, out):
 
 
 @compiled
-def signed_sums_of_row(x, panels, first, last, out):
-    """One row's sums with the signs of weight rows first..last: x float32 [K] -> out float32 [last - first]."""
+def signed_sums_of_row(x, panels, scale, first, last, out):
+    """One row's sums with the signs of weight rows first..last, scaled group by group.
+
+    x float32 [K] and scale float32 [G, N] -> out float32 [last - first].
+    """
     out[:] = 0
-    for k in range(x.shape[0]):
-        bit = np.uint64(k % 64)
+    part, size = np.empty_like(out), x.shape[0] // scale.shape[0]
+    for g in range(scale.shape[0]):
+        part[:] = 0
+        for k in range(g * size, (g + 1) * size):
+            bit = np.uint64(k % 64)
+            for n in range(first, last):
+                # part + x where the bit is 1, part − x where it is 0
+                part[n - first] += x[k] if (panels[k // 64, n] >> bit) & ONE else -x[k]
         for n in range(first, last):
-            # out + x where the bit is 1, out − x where it is 0
-            out[n - first] += x[k] if (panels[k // 64, n] >> bit) & ONE else -x[k]
+            out[n - first] += part[n - first] * scale[g, n]

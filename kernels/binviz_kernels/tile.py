@@ -251,20 +251,20 @@ class Tile:
         """
         builder = self.builder
         whole: list[v.Value | None] = [None] * self.shape.registers
-
-        def part() -> list[v.Value | None]:
-            left = [builder.sub(self.outputs, self.column(j)) for j in range(self.shape.registers)]
-            return [v.masked(builder, self.shape.lanes, remaining) for remaining in left]
-
         if height < self.shape.rows[0]:
-            emit(part())
+            emit(self.part())
             return
         end = builder.add(self.n, v.INT64(self.shape.columns))
         with builder.if_else(builder.icmp_signed("<=", end, self.outputs), likely=True) as (then, otherwise):
             with then:
                 emit(whole)
             with otherwise:
-                emit(part())
+                emit(self.part())
+
+    def part(self) -> list[v.Value | None]:
+        """Masks of the outputs that there are."""
+        left = [self.builder.sub(self.outputs, self.column(j)) for j in range(self.shape.registers)]
+        return [v.masked(self.builder, self.shape.lanes, remaining) for remaining in left]
 
     def store(self, values: Registers, masks: list[v.Value | None]) -> None:
         """Write the outputs."""

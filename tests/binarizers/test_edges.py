@@ -166,6 +166,7 @@ OFFICIAL = {
     "bidense": ("passes", "-", "-", "-"),
     "bidense-bits": ("passes", "-", "-", "-"),
     "db-llm": ("-", "-", "-", "-"),
+    "db-llm-g64": ("-", "-", "-", "-"),
     "ternary": ("-", "-", "-", "-"),
     "bnn": ("passes", "passes", "blocks", "blocks"),
     "xnor": ("passes", "passes", "blocks", "blocks"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from binviz.binarizers import get
+from binviz.binarizers import InGroups, get
 from binviz.errors import UserError
 
 FIRST = [-1.6, -1.0, -0.6, -0.4, 0.2, 0.4, 0.6, 1.4]
@@ -42,6 +42,21 @@ def test_golden_vectors(case):
     torch.testing.assert_close(to_first, torch.tensor(of_first, dtype=out.dtype), atol=1e-5, rtol=1e-5)
     if of_second is not None:
         torch.testing.assert_close(to_second, torch.tensor(of_second, dtype=out.dtype))
+
+
+def test_golden_vectors_in_two_groups():
+    w = torch.tensor([FIRST]).requires_grad_()
+    binarizer = InGroups(get("fdb-weight", features=2, gradient="identity"), 4)
+    out = binarizer(w)
+    out.sum().backward()
+    inner, wanted = binarizer.inner, [-0.8, -0.8, -0.8, -0.8, 0, 0.7, 0.7, 1.4]
+    for found, golden in (
+        (out, [wanted]),
+        (w.grad, [[1.12] * 8]),
+        (inner.alpha_1.grad, [-0.64, 0.06]),
+        (inner.alpha_2.grad, [1.76, -0.24]),
+    ):
+        torch.testing.assert_close(found, torch.tensor(golden), atol=1e-5, rtol=1e-5)
 
 
 def test_it_starts_as_rounding_to_the_nearest_of_four_levels():

@@ -30,6 +30,7 @@ NAMES = [
     "bnn-probs",
     "bnn-threshold",
     "db-llm",
+    "db-llm-g64",
     "dorefa",
     "dorefa-threshold",
     "fda",

@@ -12,6 +12,7 @@ from binviz.errors import UserError
 from binviz.evidence.claims import judge
 from binviz.experiments import dbllm, decoding
 from binviz.experiments.cells import reproduce
+from binviz.recipes import Choice, Recipe
 from binviz.tasks import causal
 
 
@@ -87,3 +88,9 @@ def test_zeros_are_those_of_the_two_sets():
     assert found["zeros_2"] == pytest.approx(1 - second.float().mean().item())
     words = torch.cat([first, torch.zeros(3, 62, dtype=torch.bool)], 1).view(-1, 64)
     assert found["zero_words_1"] == pytest.approx((~words.any(1)).float().mean().item())
+    binviz.binarize_(
+        model, Recipe("g", Choice("fdb-weight", {"group": 65})), lambda module, name: name == "1"
+    )
+    halves = layer.weight.view(6, 65)
+    ones = (halves >= halves.abs().amax(1, keepdim=True) / 4).float().mean()
+    assert decoding.zeros(model)["zeros_1"] == pytest.approx(1 - ones.item())

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from binviz_kernels import linear_weight_only, naive, pack_rows, pack_weights
+from binviz_kernels import linear_weight_only, naive, pack_rows, pack_weights, unpack
 
 
 def some_floats(*shape):
@@ -19,6 +19,17 @@ def test_entries_are_added_in_order_bit_for_bit(form, sizes, signs, poisoned):
         assert linear_weight_only(x, w, scale, bias, out=out) is out
         twin = naive.linear_weight_only(x, w, scale, bias, out=poisoned(M, N, np.float32))
         np.testing.assert_array_equal(out.view(np.int32), twin.view(np.int32), f"{K=}")
+
+
+def test_groups_are_scaled_and_added_in_order(form, signs, poisoned):
+    for M, N, K, G in ((1, 65, 192, 3), (4, 1, 65, 5), (17, 200, 513, 27), (7, 16, 64, 64), (2, 3, 0, 1)):
+        x, w, scale = some_floats(M, K), pack_weights(signs(N, K)), some_floats(G, N)
+        out = linear_weight_only(x, w, scale, 0.5, out=poisoned(M, N, np.float32))
+        twin = naive.linear_weight_only(x, w, scale, 0.5)
+        np.testing.assert_array_equal(out.view(np.int32), twin.view(np.int32), f"{K=} {G=}")
+        parts = (x.astype(float) @ (unpack(w) * of).T for of in np.repeat(np.eye(G), K // G, axis=1))
+        exact = sum(part * factors for part, factors in zip(parts, scale.astype(float), strict=True)) + 0.5
+        np.testing.assert_allclose(out, exact, atol=1e-4)
 
 
 def test_it_is_close_to_the_exact_sum(signs):
@@ -63,3 +74,9 @@ def test_what_is_refused(x, w, error, advice):
     with pytest.raises(error, match=advice) as caught:
         linear_weight_only(x, w, 1.0)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((3, 3), "f4"), ((2, 4), "f4"), ((0, 3), "f4"), ((2, 3), "f8")])
+def test_scales_of_groups_that_do_not_fit(shape, dtype):
+    with pytest.raises(ValueError, match=r"float32 array \[G, 3\] with a G that divides K=70"):
+        linear_weight_only(np.ones((2, 70)), W, np.ones(shape, dtype))

@@ -22,7 +22,7 @@ MODELS = {recipe: ["bert", "cnn"] for recipe in RECIPES}
 for recipe in ("bit-w1a1", "bivit-mixed", "bipft-b"):
     MODELS[recipe] += ["swin", "roberta", "electra", "vit", "deit", "sequential"]
 #: Recipes that keep some activations float, whose sums processors take in different orders.
-WEIGHT_ONLY = {"bivit-mixed", "db-llm", "ternary"}
+WEIGHT_ONLY = {"bivit-mixed", "db-llm", "db-llm-g64", "ternary"}
 
 
 def binary(models, name="bert", recipe="bit-w1a1"):
