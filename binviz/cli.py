@@ -230,12 +230,12 @@ def pretrain(
 
 @app.command()
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="bit, bivit, bipft, bibench, edge, dbllm or qpsbgd.")],
     experiment: Annotated[
-        str, typer.Argument(help="bit, bivit, bipft, bibench, edge, dbllm, rbonn or cmim.")
+        str,
+        typer.Argument(
+            help="bit, bivit, bipft, bibench, edge, dbllm, binarydm, bidense, bimtdp, dbnet, rbonn, cmim or qpsbgd."
+        ),
     ],
-    experiment: Annotated[str, typer.Argument(help="bit, bivit, bipft, bibench, edge, dbllm or binarydm.")],
-    experiment: Annotated[str, typer.Argument(help="bit, bivit, bipft, bibench, edge, dbllm or dbnet.")],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",
     seed: Annotated[int, typer.Option(min=0, help="Of every cell.")] = 0,
     out: Out = Path("runs-out"),

@@ -1,9 +1,9 @@
 """Binarizers: one idea, one file. `get(name)` makes one, `names()` lists them, `register` adds yours."""
 
 from binviz.binarizers import bibert as bibert
+from binviz.binarizers import bidense as bidense
 from binviz.binarizers import binary_connect as binary_connect
 from binviz.binarizers import binarydm as binarydm
-from binviz.binarizers import bidense as bidense
 from binviz.binarizers import bireal as bireal
 from binviz.binarizers import bit as bit
 from binviz.binarizers import bivit as bivit

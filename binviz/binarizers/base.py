@@ -25,8 +25,7 @@ from binviz.binarizers.processes import share_start
 #: What a binarizer is made for: a layer's weight, its input of either sign or one that cannot be negative, an
 #: attention map after the softmax or the scores before it, a picture. The words are those of recipes.
 Takes = Literal["weight", "activation", "nonneg_activation", "probs", "scores", "input"]
-ScaleKind = Literal["none", "static", "per_row", "per_channel"]
-ScaleKind = Literal["none", "static", "per_row", "per_group"]
+ScaleKind = Literal["none", "static", "per_row", "per_channel", "per_group"]
 
 
 class Code(NamedTuple):
@@ -146,8 +145,7 @@ class Binarizer(nn.Module):
     #: The codes that can occur, ascending.
     levels: tuple[int, ...] = (-1, 1)
     #: "none": the scale is 1. "static": one number for the tensor. "per_row": one for each row. "per_channel": one for
-    #: each channel of each example of an activation, which stands inside the sum of a product.
-    #: "none": the scale is 1. "static": one number for the tensor. "per_row": one for each row. "per_group": one for
+    #: each channel of each example of an activation, which stands inside the sum of a product. "per_group": one for
     #: each `group` neighbours in a row of a weight.
     scale_kind: ScaleKind = "none"
     group: int | None = None

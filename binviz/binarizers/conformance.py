@@ -147,7 +147,6 @@ def _declared(make: Make, x: Tensor) -> None:
             "per_row": (scale == of_row).all(),
             "per_channel": (scale == scale.amax(of_channel, keepdim=True)).all(),
         }
-        _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of {', '.join(map(repr, agrees))}")
         if binarizer.group is not None:
             firsts = scale[:, :: binarizer.group].repeat_interleave(binarizer.group, 1)
             agrees["per_group"] = torch.equal(scale, firsts)
@@ -166,12 +165,11 @@ def _declared(make: Make, x: Tensor) -> None:
 def _named(make: Make, x: Tensor) -> None:
     binarizer = make()
     learned = {name for name, parameter in binarizer.named_parameters() if parameter.ndim < 2}
-    unnamed = sorted(learned - {*binarizer.scales, *binarizer.shifts, *binarizer.of_training})
     named = {
         f"{path}.{name}".lstrip(".")
         for path, part in binarizer.named_modules()
         if isinstance(part, Binarizer)
-        for name in (*part.scales, *part.shifts)
+        for name in (*part.scales, *part.shifts, *part.of_training)
     }
     unnamed = sorted(learned - named)
     _require(

@@ -47,17 +47,16 @@ METHODS = {
 TASKS = {
     "sst2": "SST-2", "cola": "CoLA", "mrpc": "MRPC", "rte": "RTE", "stsb": "STS-B",
     "digits": "digits", "cifar10": "CIFAR-10", "speech": "spoken digits", "speech-unheard": "unheard speaker",
-    "points": "generated solids", "mlm": "words in gaps",
-    "tumours": "tumours", "tumours-3": "tumours by three signs",
-    "points": "generated solids", "mlm": "words in gaps", "camvid": "CamVid",
-    "camvid-boundaries": "CamVid with boundaries",
     "points": "generated solids", "scene-text": "text in scenes", "mlm": "words in gaps",
+    "camvid": "CamVid", "camvid-boundaries": "CamVid with boundaries",
+    "tumours": "tumours", "tumours-3": "tumours by three signs",
     "novels": "novels", "wikitext": "wikitext-2",
     "digits-diffusion": "noisy digits", "cifar10-diffusion": "noisy CIFAR-10, 16 pixels",
 }  # fmt: skip
 #: Number of a paper on arXiv -> what it is called after.
 PAPERS = {
     "1808.00278": "Bi-Real Net",
+    "2202.10304": "DBNet++",
     "2203.06390": "BiBERT",
     "2205.13016": "BiT",
     "2207.02970": "CMIM",
@@ -65,12 +64,11 @@ PAPERS = {
     "2211.07091": "BiViT",
     "2301.11233": "BiBench",
     "2312.08937": "BiPFT",
-    "2402.11960": "DB-LLM",
     "2310.15128": "QP-SBGD",
+    "2402.11960": "DB-LLM",
     "2404.05662": "BinaryDM",
     "2405.14136": "Bi-MTDP",
     "2411.10346": "BiDense",
-    "2202.10304": "DBNet++",
 }
 ARCHITECTURES = {
     "vit": "ViT",
@@ -82,7 +80,6 @@ ARCHITECTURES = {
     "resnet": "ResNet",
     "birealnet": "Bi-Real Net",
     "mlp": "MLP",
-    "unet": "U-Net",
     "unet": "U-Net",
     "bypassunet": "U-Net with bypasses",
     "dbnet": "DBNet",

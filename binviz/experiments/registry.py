@@ -7,11 +7,10 @@ from importlib import import_module
 from binviz.errors import UserError
 from binviz.experiments.cells import Experiment
 
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "qpsbgd")
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "rbonn", "cmim")
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "binarydm")
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "bidense", "bimtdp")
-NAMES = ("bit", "bivit", "bipft", "bibench", "edge", "dbllm", "dbnet")
+NAMES = (
+    "bit", "bivit", "bipft", "bibench", "edge", "dbllm", "binarydm",
+    "bidense", "bimtdp", "dbnet", "rbonn", "cmim", "qpsbgd",
+)  # fmt: skip
 
 
 def get(name: str) -> Experiment:

@@ -5,14 +5,10 @@ With activations $x \approx q_x s_x + c$ and weights $W \approx \sum_p q_p s_p$,
 $$y = \sum_p \big( \underbrace{(q_x q_p^\top)}_{\text{integers}} \odot (s_x s_p) + c\, s_p \textstyle\sum_k q_p \big)
 + b$$
 
-Most weights have one basis. Where the activation stays float, several are added to one weight first, which takes one
-product. A scale of each activation row is applied after the weight's:
-$((q_x q_p^\top) \odot s_p) \odot s_x$; one of each channel is inside the sum, $((q_x \odot s_x) q_p^\top) \odot s_p$,
-a product of floats and signs. The product of small integers is exact in float32, so a packed engine that
-computes it in integers and keeps this order of the float operations gives the same numbers.
 Most weights have one basis. One with a scale for each group of K is a sum of as many, each of the columns of a group,
 in their order. Where the activation stays float, several are added to one weight first, which takes one product. A
-scale of each activation row is applied after the weight's: $((q_x q_p^\top) \odot s_p) \odot s_x$. The product of small
+scale of each activation row is applied after the weight's: $((q_x q_p^\top) \odot s_p) \odot s_x$; one of each channel
+is inside the sum, $((q_x \odot s_x) q_p^\top) \odot s_p$, a product of floats and signs. The product of small
 integers is exact in float32, so a packed engine that computes it in integers and keeps this order of the float
 operations gives the same numbers.
 """

@@ -5,14 +5,12 @@ from binviz.networks.dbnet import DBNet, DBNetConfig
 from binviz.networks.mixer import Mixer, MixerConfig
 from binviz.networks.pointnet import PointNet, PointNetConfig
 from binviz.networks.resnet import ResNet, ResNetConfig
+from binviz.networks.scene_unet import SceneUNet, SceneUNetConfig
 from binviz.networks.sign_mlp import SignLayer, SignMLP, SignMLPConfig
 from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
 from binviz.networks.stem_vit import StemViT, StemViTConfig
-from binviz.networks.unet import UNet, UNetConfig
-from binviz.networks.scene_unet import SceneUNet, SceneUNetConfig
-from binviz.networks.speech_cnn import SpeechCNN, SpeechCNNConfig
-from binviz.networks.stem_vit import StemViT, StemViTConfig
 from binviz.networks.two_heads import TwoHeads, TwoHeadsConfig
+from binviz.networks.unet import UNet, UNetConfig
 
 __all__ = [
     "DBNet",
@@ -25,17 +23,17 @@ __all__ = [
     "PointNetConfig",
     "ResNet",
     "ResNetConfig",
+    "SceneUNet",
+    "SceneUNetConfig",
     "SignLayer",
     "SignMLP",
     "SignMLPConfig",
-    "SceneUNet",
-    "SceneUNetConfig",
     "SpeechCNN",
     "SpeechCNNConfig",
     "StemViT",
     "StemViTConfig",
-    "UNet",
-    "UNetConfig",
     "TwoHeads",
     "TwoHeadsConfig",
+    "UNet",
+    "UNetConfig",
 ]

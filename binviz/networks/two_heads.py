@@ -1,7 +1,7 @@
 r"""A U-Net for two tasks at once: classes and boundaries of every pixel, behind one layer of Gaussians.
 
-Shared features f are what `binviz.networks.scene_unet` gives. Two convolutions of 1x1 make of each of their positions a mean
-$\mu$ and a variance $\sigma^2$, one for each channel, and the two heads see
+Shared features f are what `binviz.networks.scene_unet` gives. Two convolutions of 1x1 make of each of their positions a
+mean $\mu$ and a variance $\sigma^2$, one for each channel, and the two heads see
 
 $$z = \mu + \sigma \varepsilon, \quad \varepsilon \sim \mathcal N(0, 1)$$
 

@@ -3,6 +3,8 @@
 from binviz.recipes import (  # noqa: F401 (each registers its recipes)
     bibench,
     bibert,
+    bidense,
+    binarydm,
     bipft,
     bit,
     bivit,
@@ -11,8 +13,6 @@ from binviz.recipes import (  # noqa: F401 (each registers its recipes)
     planes,
     rbonn,
 )
-from binviz.recipes import bibench, bibert, binarydm, bipft, bit, bivit, dbllm, planes  # noqa: F401 (they register)
-from binviz.recipes import bibench, bibert, bidense, bipft, bit, bivit, dbllm, planes  # noqa: F401 (each registers its recipes)
 from binviz.recipes.recipe import Choice, Recipe, get, names, register
 
 __all__ = ["Choice", "Recipe", "get", "names", "register"]

@@ -117,11 +117,11 @@ class Recipe:
             if choice is not None or role == "weight":
                 _require(isinstance(choice, Choice), self, f"{role} names a binarizer, it is not {choice!r}")
                 choice.make(features=1)
-        for each in self.overrides:
-            _check_override(self, each)
                 if "group" in choice.options:
                     _require(role == "weight", self, f"{role} has a group; only rows of weights have groups")
                     choice.make(features=1, inputs=check_group(choice.options["group"]))
+        for each in self.overrides:
+            _check_override(self, each)
         for role in ("float_activations", "keep_float"):
             patterns = getattr(self, role)
             known = isinstance(patterns, tuple) and all(isinstance(pattern, str) for pattern in patterns)

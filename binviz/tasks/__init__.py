@@ -5,10 +5,21 @@
 ('negative', 'positive')
 """
 
-from binviz.tasks import causal, digits, glue, language, pictures, points, speech, tumours, words
-from binviz.tasks import causal, diffusion, digits, glue, language, pictures, points, speech, words
-from binviz.tasks import boundaries, camvid, causal, digits, glue, language, pictures, points, speech, words
-from binviz.tasks import causal, digits, glue, language, pictures, points, scene_text, speech, words
+from binviz.tasks import (
+    boundaries,
+    camvid,
+    causal,
+    diffusion,
+    digits,
+    glue,
+    language,
+    pictures,
+    points,
+    scene_text,
+    speech,
+    tumours,
+    words,
+)
 from binviz.tasks.task import (
     Example,
     HeldOut,

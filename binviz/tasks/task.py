@@ -21,8 +21,7 @@ from binviz.registry import Registry
 
 #: What an evaluation gives: metrics, and values of the examples, see `binviz.evidence.runs.of_examples`.
 Judged = tuple[dict[str, float], np.ndarray]
-Shows = Literal["text", "picture", "points", "sound", "table"]
-Shows = Literal["text", "picture", "points", "sound", "noise"]
+Shows = Literal["text", "picture", "points", "sound", "noise", "table"]
 #: What is shown -> the main input of models that take it.
 TAKES: dict[Shows, str] = {
     "text": "input_ids",

@@ -98,10 +98,6 @@ def bundle(
         half_head: see `save_packed`.
     """
     task, arch, recipe = parts_of(name)
-    kind, _, recipe = name.partition(".")
-    known = [each for each in tasks.names() if f"{kind}-".startswith(f"{each}-")]
-    task = max(known, key=len, default=kind)  # a task's name may have a hyphen of its own
-    arch = kind[len(task) + 1 :]
     zoo.FOLDER.mkdir(exist_ok=True)
     path = zoo.FOLDER / f"{name}.safetensors"
     half = getattr(model, "binviz_recipe", None) is None

@@ -113,6 +113,8 @@ def denoised(name: str, seed: int, steps: int) -> denoise.Way:
     shared, of = model(name), generated.KNOWN[zoo.describe(name).task]
     with shared.lock:
         return denoise.follow(shared.model, of, seed, steps)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def detected(name: str, key: str, _picture: NDArray[np.uint8]) -> found_text.Maps:
     """The maps of a detector of text for a picture; `key` names the picture."""

@@ -27,21 +27,12 @@ def batch(step):
     return {"pixel_values": images, "labels": labels, "index": torch.arange(4)}
 
 
-#: On words, not pictures, see tests/tasks/test_language.py; with a memory, see tests/losses/test_cmim.py.
-OTHERWISE = {"mlm", "bipft", "cmim"}
+#: On words, see tests/tasks/test_language.py; of a U-Net, see test_low_rank.py; on maps, see test_mtdp.py; with a
+#: memory, see test_cmim.py.
+OTHERWISE = {"mlm", "bipft", "low-rank-mimicking", "two-tasks", "bi-mtdp", "cmim"}
 
 
 @pytest.mark.parametrize("name", [name for name in losses.names() if name not in OTHERWISE])
-#: On words, see tests/tasks/test_language.py, and of a U-Net, see test_low_rank.py.
-OF_OTHERS = {"mlm", "bipft", "low-rank-mimicking"}
-
-
-@pytest.mark.parametrize("name", [name for name in losses.names() if name not in OF_OTHERS])
-#: On words, not pictures: see tests/tasks/test_language.py. On maps: see tests/losses/test_mtdp.py.
-OTHERS = {"mlm", "bipft", "two-tasks", "bi-mtdp"}
-
-
-@pytest.mark.parametrize("name", [name for name in losses.names() if name not in OTHERS])
 def test_every_loss_is_a_finite_scalar_that_teaches(name):
     student, teacher = net(), net()
     loss = losses.LossChoice(name).make(teacher, targets=("labels", "index"))
