@@ -10,11 +10,11 @@ from binviz.recipes import Choice, Recipe
 
 NAMES = [
     "bibert",
+    "bidense",
+    "bidense-bits",
     "binarydm-plain",
     "binarydm-w1a4",
     "binarydm-w1a8",
-    "bidense",
-    "bidense-bits",
     "bipft-a",
     "bipft-b",
     "bireal",
