@@ -109,9 +109,16 @@ def of_recipes() -> str:
     for name in recipes.names():
         recipe = recipes.get(name)
         plain = recipes.Recipe("plain", recipe.weight).to_dict()
-        other = {key: value for key, value in recipe.to_dict().items() if key not in ("name", *ROLES)}
+        other = {
+            key: value for key, value in recipe.to_dict().items() if key not in ("name", "overrides", *ROLES)
+        }
         told = [f"pictures: {_choice(recipe.input)}"] if recipe.input else []
         told += [f"{key.replace('_', ' ')}: {value}" for key, value in other.items() if value != plain[key]]
+        told += [
+            f"{role} of {pattern}: {_choice(choice) or 'float'}"
+            for pattern, changes in recipe.overrides
+            for role, choice in changes.items()
+        ]
         found = {role: _choice(getattr(recipe, role)) for role in ROLES}
         heads = "; ".join(dict.fromkeys(found[role] for role in ("query", "key", "value")))
         inputs = found["activation"], found["nonneg_activation"] or "the same" * bool(found["activation"])

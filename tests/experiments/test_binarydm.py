@@ -33,7 +33,9 @@ def test_every_row_runs_and_is_judged(tmp_path, monkeypatch):
         train = replace(cell.stage.train, steps=2, batch_size=4)
         return replace(cell, architecture="", stage=replace(cell.stage, train=train))
 
-    experiment = replace(binarydm.EXPERIMENT, cells=tuple(map(short, binarydm.EXPERIMENT.cells)))
+    experiment = replace(
+        binarydm.EXPERIMENT, name="small", cells=tuple(map(short, binarydm.EXPERIMENT.cells))
+    )
     found = {run.cell: run for run in reproduce(experiment, tmp_path)}
     assert len(found) == len(experiment.cells) and all(run.metrics["loss"] > 0 for run in found.values())
     records = experiment.records(tmp_path)

@@ -23,7 +23,7 @@ def test_every_row_runs_and_is_judged(tmp_path):
     def short(cell):
         return replace(cell, stage=replace(cell.stage, train=replace(cell.stage.train, steps=3)))
 
-    small = replace(cmim.EXPERIMENT, cells=tuple(map(short, cmim.EXPERIMENT.cells)))
+    small = replace(cmim.EXPERIMENT, name="small", cells=tuple(map(short, cmim.EXPERIMENT.cells)))
     found = {run.cell for run in reproduce(small, tmp_path, "digits*")}
     assert len(found) == 2 + 2 * len(cmim.BASES)
     records = small.records(tmp_path)

@@ -42,7 +42,7 @@ def small(tmp_path, monkeypatch):
         train = replace(cell.stage.train, steps=2, batch_size=4, precision="no")
         return replace(cell, stage=replace(cell.stage, train=train))
 
-    return replace(dbllm.EXPERIMENT, cells=tuple(map(short, dbllm.EXPERIMENT.cells)))
+    return replace(dbllm.EXPERIMENT, name="small", cells=tuple(map(short, dbllm.EXPERIMENT.cells)))
 
 
 @pytest.mark.slow

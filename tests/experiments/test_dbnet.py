@@ -36,7 +36,7 @@ def test_every_row_runs_and_is_judged(tmp_path, monkeypatch):
         train = replace(cell.stage.train, steps=2, batch_size=2)
         return replace(cell, stage=replace(cell.stage, train=train))
 
-    small = replace(dbnet.EXPERIMENT, cells=tuple(map(short, dbnet.CELLS)))
+    small = replace(dbnet.EXPERIMENT, name="small", cells=tuple(map(short, dbnet.CELLS)))
     found = list(reproduce(small, tmp_path))
     assert len(found) == len(small.cells) and not any(run.failed for run in found)
     assert all(run.examples == 16 and run.scores for run in found)

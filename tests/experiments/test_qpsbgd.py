@@ -41,7 +41,7 @@ def test_every_row_runs_and_is_judged(tmp_path):
 
     kept = [cell for cell in EXPERIMENT.cells if cell.task == "tumours-3"]
     kept = [short(cell) for cell in kept if ".lr-" not in cell.row or cell.row.endswith(".lr-1")]
-    small = replace(EXPERIMENT, cells=tuple(kept))
+    small = replace(EXPERIMENT, name="small", cells=tuple(kept))
     found = {run.cell: run for run in reproduce(small, tmp_path)}
     assert set(found) == {cell.name for cell in kept}
     assert "accuracy" not in found["tumours-3.qp.lr-1"].metrics

@@ -23,7 +23,7 @@ def test_every_row_runs_and_is_judged(tmp_path):
     def short(cell):
         return replace(cell, stage=replace(cell.stage, train=replace(cell.stage.train, steps=3)))
 
-    small = replace(rbonn.EXPERIMENT, cells=tuple(map(short, rbonn.EXPERIMENT.cells)))
+    small = replace(rbonn.EXPERIMENT, name="small", cells=tuple(map(short, rbonn.EXPERIMENT.cells)))
     found = {run.cell: run for run in reproduce(small, tmp_path, "digits*")}
     assert len(found) == 1 + len(rbonn.RECIPES)
     records = small.records(tmp_path)
