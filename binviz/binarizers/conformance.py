@@ -149,7 +149,7 @@ def _declared(make: Make, x: Tensor) -> None:
         }
         if binarizer.group is not None:
             firsts = scale[:, :: binarizer.group].repeat_interleave(binarizer.group, 1)
-            agrees["per_group"] = torch.equal(scale, firsts)
+            agrees["per_group"] = (scale == firsts).all()
         known = ", ".join(map(repr, agrees))
         _require(kind in agrees, "declared", f"scale_kind {kind!r} is none of {known}")
         _require(

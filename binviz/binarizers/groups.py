@@ -37,6 +37,7 @@ class InGroups(Binarizer):
 
     takes = ()
     scale_kind = "per_group"
+    group: int
 
     def __init__(self, inner: Binarizer, group: int) -> None:
         super().__init__(features=inner.features, channel_axis=0)

@@ -15,7 +15,7 @@ from binviz.recipes import Choice, Recipe
 def _plain_weight(layer: nn.Module) -> nn.Parameter:
     """The layer's weight; signs from a packed file with their scale, since no latent weight is left."""
     binarizer = getattr(layer, "weight_binarizer", None)
-    if isinstance(getattr(binarizer, "inner", binarizer), Stored):
+    if binarizer is not None and isinstance(getattr(binarizer, "inner", binarizer), Stored):
         return nn.Parameter(binarizer(layer.weight.detach()))  # type: ignore[operator]
     return layer.weight  # type: ignore[return-value]
 

@@ -55,7 +55,8 @@ def zeros(model: nn.Module) -> dict[str, float]:
         binarizer, w = layer.weight_binarizer, layer.weight
         binarizer(w)  # starts its scales
         if isinstance(binarizer, InGroups):
-            binarizer, w = binarizer.inner, w.view(-1, binarizer.group)
+            w = w.view(-1, binarizer.group)
+            binarizer = binarizer.inner
         if isinstance(binarizer, FDBWeight):
             scales = (binarizer._per_channel(alpha, w) for alpha in (binarizer.alpha_1, binarizer.alpha_2))
             for kept, code, bit in zip(found, dual_signs(w, *scales), (1, -1), strict=True):

@@ -27,9 +27,9 @@ def batch(step):
     return {"pixel_values": images, "labels": labels, "index": torch.arange(4)}
 
 
-#: On words, see tests/tasks/test_language.py; of a U-Net, see test_low_rank.py; on maps, see test_mtdp.py; with a
-#: memory, see test_cmim.py.
-OTHERWISE = {"mlm", "bipft", "low-rank-mimicking", "two-tasks", "bi-mtdp", "cmim"}
+#: On words, see tests/tasks/test_language.py; of a U-Net, see test_low_rank.py; on maps, see test_mtdp.py and
+#: test_dbnet.py; with a memory, see test_cmim.py.
+OTHERWISE = {"mlm", "bipft", "low-rank-mimicking", "two-tasks", "bi-mtdp", "dbnet", "cmim"}
 
 
 @pytest.mark.parametrize("name", [name for name in losses.names() if name not in OTHERWISE])

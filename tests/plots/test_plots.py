@@ -280,7 +280,7 @@ def test_a_figure_is_what_is_promised(make):
     assert drawn.layout.to_plotly_json().keys() == figure.layout.to_plotly_json().keys()
     assert [trace.name for trace in drawn.data] == [trace.name for trace in figure.data]
     ours, theirs = (list(numbers(each.to_plotly_json()["data"])) for each in (drawn, figure))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)  # both have four digits
 
 
 def numbers(part):

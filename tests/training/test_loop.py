@@ -429,7 +429,12 @@ def assert_groups(make, recipe):
     for group in groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
-            scale = name.endswith((".alpha", ".alpha_1", ".alpha_2", ".u", "weight_binarizer.scale"))
+            scale = name.endswith(
+                (".alpha", ".alpha_1", ".alpha_2", ".u", ".sigma_1", ".sigma_2", "weight_binarizer.scale")
+            )
+            scale = scale and not (
+                recipe == "bidense" and name.endswith("activation_binarizer.alpha")
+            )  # an exponent
             assert group["lr"] == (CONFIG.scale_lr if scale else CONFIG.lr), name
             decays = parameter.ndim >= 2 and not scale
             assert group["weight_decay"] == (CONFIG.weight_decay if decays else 0.0), name
