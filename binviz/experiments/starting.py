@@ -67,7 +67,7 @@ def measure(path: Path, count: int = JUDGED) -> Iterator[runs.Run]:
     of, file_bits = held_out(tokenizer, count), contents(path, progress=False).attrs["bits_per_weight"]
     data = {"file": _sha256(path), SPLIT: causal.corpus(TASK, SPLIT).sha256}
     paths = [each for block in layout_of(model).blocks for each in block.linears().values()]
-    weights = sum(model.get_submodule(each).weight.numel() for each in paths)  # type: ignore[union-attr, operator]
+    weights = sum(model.get_parameter(f"{each}.weight").numel() for each in paths)
     for name, recipe in STARTS.items():
         started = time.perf_counter()
         if recipe is not None:
@@ -76,11 +76,14 @@ def measure(path: Path, count: int = JUDGED) -> Iterator[runs.Run]:
         bits = {"linear_bits_per_weight": 8 * linear_bytes(model) / weights}
         yield runs.Run(
             experiment="starting",
-            cell=f"{path.stem}.{name}",
+            cell=f"{TASK}-{path.stem.replace('.', '-')}.{name}",
             seed=0,
             config={
-                "model": path.name,
-                "recipe": None if recipe is None else recipe.to_dict(),
+                "identity": {
+                    "task": TASK,
+                    "architecture": path.stem,
+                    "recipe": "float" if recipe is None else recipe.to_dict(),
+                },
                 "sequences": of.per_epoch,
                 "tokens": causal.LENGTH,
             },

@@ -147,7 +147,7 @@ def test_every_start_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(causal, "_TOKENS", {})
     monkeypatch.setattr(causal, "LENGTH", 12)
     path = written(tmp_path / "w.gguf", llama())
-    found = {run.cell.removeprefix("w."): run for run in starting.measure(path, count=5)}
+    found = {run.cell.removeprefix("wikitext-w."): run for run in starting.measure(path, count=5)}
     assert list(found) == list(starting.STARTS) and all(run.examples == 5 for run in found.values())
     assert found["float"].metrics["file_bits_per_weight"] == contents(path).attrs["bits_per_weight"]
     bits = {name: run.metrics["linear_bits_per_weight"] for name, run in found.items()}
