@@ -68,6 +68,7 @@ def measure(path: Path, count: int = JUDGED) -> Iterator[runs.Run]:
     data = {"file": _sha256(path), SPLIT: causal.corpus(TASK, SPLIT).sha256}
     paths = [each for block in layout_of(model).blocks for each in block.linears().values()]
     weights = sum(model.get_parameter(f"{each}.weight").numel() for each in paths)
+    stem = path.stem.replace(".", "-")
     for name, recipe in STARTS.items():
         started = time.perf_counter()
         if recipe is not None:
@@ -76,12 +77,12 @@ def measure(path: Path, count: int = JUDGED) -> Iterator[runs.Run]:
         bits = {"linear_bits_per_weight": 8 * linear_bytes(model) / weights}
         yield runs.Run(
             experiment="starting",
-            cell=f"{TASK}-{path.stem.replace('.', '-')}.{name}",
+            cell=f"{TASK}-{stem}.{name}",
             seed=0,
             config={
                 "identity": {
                     "task": TASK,
-                    "architecture": path.stem,
+                    "architecture": stem,
                     "recipe": "float" if recipe is None else recipe.to_dict(),
                 },
                 "sequences": of.per_epoch,
