@@ -29,6 +29,7 @@ from binviz.data.tokens import digest_of, tokens_of
 from binviz.errors import UserError
 from binviz.losses import Batch
 from binviz.saving.folder import check_tokenizer
+from binviz.tasks.gguf_decoder import read_decoder
 from binviz.tasks.language import STARTING, Stretches
 from binviz.tasks.task import Example, HeldOut, Judged, Problem, Task, register
 
@@ -120,7 +121,7 @@ def learn_tokenizer(texts: Iterator[str], pieces: int = PIECES) -> PreTrainedTok
 
 
 def start(architecture: str, seed: int) -> tuple[nn.Module, Any]:
-    """A small LLaMA, drawn anew, with a tokenizer learned from the novels; or a decoder of the hub or a folder.
+    """A small LLaMA, drawn anew, with a tokenizer learned from the novels; or a decoder of the hub, a folder, a .gguf.
 
     Raises:
         UserError: text or model not to be had, or the model writes no text.
@@ -128,13 +129,16 @@ def start(architecture: str, seed: int) -> tuple[nn.Module, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
+    if architecture.endswith(".gguf"):
+        model, tokenizer = read_decoder(architecture)
+        return require_decoder(model), mark_ends(tokenizer)
     if architecture not in ("", "llama"):
         tokenizer = sources.pretrained(AutoTokenizer, architecture)
         check_tokenizer(tokenizer, architecture)
         model = sources.pretrained(
             AutoModelForCausalLM, architecture, use_safetensors=True, dtype=torch.float32
         )
-        return require_decoder(model), tokenizer
+        return require_decoder(model), mark_ends(tokenizer)
     texts = itertools.islice(corpus("novels", "train").documents(), 0, None, ONE_OF)
     tokenizer = learn_tokenizer(texts)
     end = tokenizer.eos_token_id
@@ -148,6 +152,21 @@ def start(architecture: str, seed: int) -> tuple[nn.Module, Any]:
         **SIZES,
     )
     return LlamaForCausalLM(config), tokenizer
+
+
+def mark_ends(tokenizer: Any) -> Any:
+    """The tokenizer itself, with its end of a text between paragraphs where it has no separator.
+
+    Raises:
+        UserError: it knows no end of a text either.
+    """
+    if tokenizer.sep_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise UserError(
+                "the tokenizer has no end of a text, which stands between paragraphs; give it an eos_token"
+            )
+        tokenizer.sep_token = tokenizer.eos_token
+    return tokenizer
 
 
 def require_decoder(model: Any) -> Any:

@@ -1,4 +1,11 @@
-"""Layers whose weights are bits while the activations stay floats."""
+"""Layers whose weights are bits while the activations stay floats.
+
+Words that are all 0 are not skipped, as sets of {0, 1} would allow. After training, 79 and 59 % of DB-LLM's two sets in
+a small LLaMA are 0, but of their words of 64 at most one in 10,000 is (`binviz.experiments.decoding` records both). A
+loop over single outputs that skips such words is as fast as these sums, in which neighbouring outputs share a register
+and each step, where about 90 % of the words are 0 and the others half full; where none is, it takes 4 to 10 times as
+long (one row, K from 256 to 4096, one thread of a Xeon with AVX-512).
+"""
 
 from typing import Any
 

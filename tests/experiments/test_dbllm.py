@@ -9,6 +9,7 @@ import binviz
 from binviz import zoo
 from binviz.data.corpus import open_corpus
 from binviz.errors import UserError
+from binviz.evidence import runs
 from binviz.evidence.claims import judge
 from binviz.experiments import dbllm, decoding
 from binviz.experiments.cells import reproduce
@@ -35,6 +36,7 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(causal, "SIZES", causal.SIZES | sizes)
     for name, value in (("_TOKENS", {}), ("LENGTH", 12), ("PLACES", 32), ("PIECES", 270)):
         monkeypatch.setattr(causal, name, value)
+    monkeypatch.setattr(runs, "SHIPPED", tmp_path / "none")
     for name, value in (("PROMPT", 8), ("WRITTEN", 6)):
         monkeypatch.setattr(decoding, name, value)
 

@@ -113,6 +113,15 @@ def test_what_cannot_be_written_on(text, options, said):
         causal.write(llama(), text, **{"given": "a cat", "count": 5} | options)
 
 
+def test_a_folder_without_one_of_its_parts(text, tmp_path):
+    llama().save_pretrained(tmp_path, max_shard_size="5KB")
+    text.save_pretrained(tmp_path)
+    lost = sorted(tmp_path.glob("model-*"))[1]
+    lost.unlink()
+    with pytest.raises(UserError, match=f"cannot be read: .*{lost.name}"):
+        causal.start(str(tmp_path), 0)
+
+
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
 def test_a_decoder_with_adapters_is_merged_first():
     peft = pytest.importorskip("peft")
