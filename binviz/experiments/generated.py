@@ -1,6 +1,6 @@
 """What trained diffusion networks draw: pictures from the same noise, and how far they are from real ones.
 
-    python -m binviz.experiments.generated runs-out/digits-diffusion.*.seed0
+    python -m binviz.experiments.generated runs-out/digits-diffusion.*.seed0 digits-diffusion.float
 
 Each network draws as many digits as are held out, by DDIM in 20 steps. Beside the record lie the first pictures, a PNG
 of at most some kilobytes. The distance is the *Frechet distance on the features of digits-cnn* to the training digits,
@@ -67,24 +67,20 @@ def sheet(pictures: NDArray[np.uint8], row: int = ROW) -> NDArray[np.uint8]:
     return np.pad(np.concatenate(rows), edges, constant_values=128)
 
 
-def measure(folder: Path, count: int = COUNT, steps: int = STEPS) -> tuple[runs.Run, NDArray[np.uint8]]:
+def measure(place: str, count: int = COUNT, steps: int = STEPS) -> tuple[runs.Run, NDArray[np.uint8]]:
     """The record of a trained network's pictures, and the first of them in rows.
 
     Args:
-        folder: of a trained cell, such as runs-out/digits-diffusion.float.seed0.
+        place: folder of a trained cell, such as runs-out/digits-diffusion.float.seed0, or the name of a bundled model,
+            whose record then is that of its cell.
         count: pictures to draw. steps: of sampling.
 
     Raises:
         UserError: no model there, or a name that is not such a cell's.
     """
-    cell, _, seed = folder.name.rpartition(".seed")
-    of = next((each for name, each in KNOWN.items() if cell.startswith(name)), None)
-    if of is None or not seed.isdigit():
-        raise UserError(
-            f"{folder.name} is not named as a trained cell is, such as digits-diffusion.float.seed0"
-        )
+    cell, of, seed = _cell_of(place)
     started = time.perf_counter()
-    drawn = draw(binviz.load(folder), of, count, steps)
+    drawn = draw(binviz.load(place), of, count, steps)
     config: dict[str, Any] = {"model": cell, "count": count, "steps": steps, "noise": "seed 0"}
     metrics: dict[str, float] = {}
     if of.name in CLASSIFIERS:
@@ -98,7 +94,7 @@ def measure(folder: Path, count: int = COUNT, steps: int = STEPS) -> tuple[runs.
     run = runs.Run(
         experiment=EXPERIMENT,
         cell=cell,
-        seed=int(seed),
+        seed=seed,
         config=config,
         selection="none: a trained model draws",
         data={"noise": "drawn"},
@@ -108,6 +104,21 @@ def measure(folder: Path, count: int = COUNT, steps: int = STEPS) -> tuple[runs.
         machine=runs.machine(),
     )
     return run, sheet(of.seen(drawn[:KEPT]))
+
+
+def _cell_of(place: str) -> tuple[str, diffusion.Pictures, int]:
+    if place in zoo.names():
+        _, cell, number = zoo.describe(place).run
+        seed = str(number)
+    else:
+        cell, _, seed = Path(place).name.rpartition(".seed")
+    of = next((each for name, each in KNOWN.items() if cell.startswith(name)), None)
+    if of is None or not seed.isdigit():
+        raise UserError(
+            f"{place} is neither a bundled network that draws nor named as a trained cell is, such as "
+            "digits-diffusion.float.seed0"
+        )
+    return cell, of, int(seed)
 
 
 def picture_of(run: runs.Run, folder: Path) -> Path:
@@ -121,7 +132,9 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m binviz.experiments.generated", description=__doc__.split("\n")[0]
     )
     parser.add_argument(
-        "folders", nargs="+", type=Path, help="trained cells, such as runs-out/digits-diffusion.float.seed0"
+        "places",
+        nargs="+",
+        help="trained cells, such as runs-out/digits-diffusion.float.seed0, or names of bundled networks",
     )
     parser.add_argument("--out", type=Path, default=Path("runs-out"), help="folder for the records")
     parser.add_argument("--count", type=int, default=COUNT, help="pictures to draw")
@@ -130,8 +143,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.count < KEPT:
         parser.error(f"draw {KEPT} pictures or more")
     try:
-        for folder in options.folders:
-            run, kept = measure(folder, options.count, options.steps)
+        for place in options.places:
+            run, kept = measure(place, options.count, options.steps)
             runs.write(run, options.out / "runs")
             _write(kept, picture_of(run, options.out / "runs"))
             print(run.cell, *(f"{name} {value:.2f}" for name, value in run.metrics.items()), flush=True)

@@ -46,7 +46,12 @@ def test_the_command(tmp_path, capsys):
         assert picture.size == (8 * 9 + 1, 2 * 9 + 1)
 
 
+def test_a_bundled_network_draws_as_its_cell():
+    run, _ = generated.measure("digits-diffusion.binarydm-w1a8", count=16, steps=1)
+    assert (run.cell, run.seed) == ("digits-diffusion.binarydm", 0)
+
+
 def test_a_name_that_is_no_cells(tmp_path):
-    for name in ("digits-diffusion.float", "digits.float.seed0"):
-        with pytest.raises(UserError, match="is not named"):
-            generated.measure(tmp_path / name)
+    for place in (tmp_path / "digits-diffusion.float", tmp_path / "digits.float.seed0", "digits-cnn.float"):
+        with pytest.raises(UserError, match="neither a bundled network that draws nor named"):
+            generated.measure(str(place))
