@@ -85,11 +85,12 @@ def list_everything(
     from binviz import binarizers, recipes, zoo
     from binviz.evidence import runs
 
-    typer.echo("models (accuracy of the recorded run, size of the file)")
+    typer.echo("models (accuracy or loss of the recorded run, size of the file)")
     for name in zoo.names():
-        entry = zoo.describe(name)
-        value = entry.metrics.get("accuracy", float("nan"))
-        typer.echo(f"  {name:30} accuracy {value:7.2%}  {entry.bytes / 1e6:8.3f} MB")
+        entry, metrics = zoo.describe(name), zoo.describe(name).metrics
+        loss = f"loss {metrics.get('loss', float('nan')):11.4f}"
+        value = f"accuracy {metrics['accuracy']:7.2%}" if "accuracy" in metrics else loss
+        typer.echo(f"  {name:30} {value}  {entry.bytes / 1e6:8.3f} MB")
     typer.echo("recipes\n  " + " ".join(recipes.names()))
     typer.echo("binarizers\n  " + " ".join(binarizers.names()))
     typer.echo("recorded runs")

@@ -41,6 +41,7 @@ PAGES = {
     "inside-sensitivity": "inside?view=Sensitivity",
     "text": "text",
     "robustness": "robustness",
+    "generate": "generate",
     "tradeoffs": "tradeoffs",
     "tradeoffs-time": "tradeoffs?cost=time",
     "tradeoffs-costs": "tradeoffs?part=Costs&rule=bivit",

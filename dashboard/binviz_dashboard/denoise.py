@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from binviz import plots, zoo
 from binviz.analysis import sampling
+from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.experiments import generated
 from binviz.tasks import diffusion
 from binviz.words import percent
 
-#: Pictures that are drawn, and of a digit that gets noisy the stages that are shown.
-COUNT, STAGES = 9, 8
+#: Pictures that are drawn.
+COUNT = 9
 #: Steps of sampling that are offered, each a divisor of the schedule's.
 STEPS = ("20", "5", "10", "50")
 PICTURE, BELIEVED = "The picture", "What it believes in"
@@ -47,14 +47,21 @@ class Pair(NamedTuple):
 
 
 def pairs() -> dict[str, Pair]:
-    """Name of each bundled 1-bit network of that kind -> it and its partner."""
+    """Name of each bundled 1-bit network of that kind -> it and its partner.
+
+    Raises:
+        UserError: there is none.
+    """
     entries = [zoo.describe(name) for name in zoo.names() if zoo.describe(name).task in generated.KNOWN]
     floats = {(entry.task, entry.arch): entry for entry in entries if entry.recipe == "float"}
-    return {
+    found = {
         entry.name: Pair(entry, floats[entry.task, entry.arch])
         for entry in entries
         if entry.recipe != "float" and (entry.task, entry.arch) in floats
     }
+    if not found:
+        raise UserError("this installation holds no networks that draw; install binviz again")
+    return found
 
 
 def noise(of: diffusion.Pictures, seed: int) -> Tensor:
@@ -100,15 +107,6 @@ def courses(differences: dict[str, list[float]], step: int) -> go.Figure:
     steps = range(1, len(next(iter(differences.values()))) + 1)
     drawn = plots.lines(steps, differences, "step", "1-bit apart from float (rms)", network="1-bit")
     return plots.reference_line(drawn, step, "shown", axis="x")
-
-
-def noisy(number: int) -> go.Figure:
-    """A held-out digit with more and more noise: what such networks learn to undo."""
-    picture = diffusion.DIGITS.load("test")[number : number + 1]
-    drawn, schedule = noise(diffusion.DIGITS, number)[:1], diffusion.schedule()
-    times = np.linspace(0, diffusion.STEPS - 1, STAGES).round().astype(int).tolist()
-    mixed = [schedule.add_noise(picture, drawn, torch.tensor([t]))[0, 0].numpy() for t in times]
-    return plots.pictures(mixed, [f"time {t}" for t in times], columns=STAGES // 2)
 
 
 def code(pair: Pair, seed: int, steps: int, step: int, what: str) -> str:

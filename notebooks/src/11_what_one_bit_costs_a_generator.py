@@ -19,6 +19,7 @@ import time
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -30,7 +31,7 @@ from binviz.binarizers.least import least_error
 from binviz.data import digits
 from binviz.evidence import runs
 from binviz.evidence.claims import judge
-from binviz.experiments import binarydm, dbllm
+from binviz.experiments import binarydm, dbllm, generated
 from binviz.recipes import Choice, Recipe
 
 torch.set_num_threads(1)
@@ -216,6 +217,18 @@ behind(recorded(dbllm.EXPERIMENT, dbllm.EXPECTED, dbllm.TASK), "nats a token")
 # %% [markdown]
 # (DB-LLM's own number: LLaMA-2-7B's perplexity of 5.47 becomes 7.23, which is 0.28 nats. Claims and expected verdicts were written before the runs. `binviz reproduce dbllm --out runs-out` runs them; they need novels, which are not in the box.)
 #
+# How fast they read a prompt and how fast they write, each on its bits, is on record where they were timed (`python -m binviz.experiments.decoding`):
+
+# %%
+timed = list(runs.runs(experiment="decoding"))
+for run in timed:
+    read, written = (run.metrics.get(f"packed_{part}", run.metrics[part]) for part in ("prefill", "generation"))
+    print(
+        f"{run.cell:24s}reads {read:7,.0f} words a second, writes {written:6,.0f}, from {run.metrics['linear_bytes'] / 1e6:5.2f} MB of linear weights"
+    )
+print("" if timed else "not run")
+
+# %% [markdown]
 # ## 4. Pictures from noise
 #
 # Another generator begins with noise. A **diffusion** model has seen clean pictures $x_0$ mixed with noise $\epsilon$, more of it the later the *time* t,
@@ -465,16 +478,23 @@ plots.lines(range(1, 21), apart, "step of sampling", "apart from the float net's
 behind(recorded(binarydm.EXPERIMENT, binarydm.EXPECTED, "digits-diffusion"), "mean squared error")
 
 # %% [markdown]
-# What those networks draw is on record as well, where they were asked (`python -m binviz.experiments.generated`):
+# What those networks draw is on record as well, where they were asked (`python -m binviz.experiments.generated`): how far their pictures are from real ones, and the first eight. All began with the same noise.
+#
+# **Predict:** in how many of the eight places does BinaryDM draw the float net's digit? Does plain rounding to signs, trained as long, draw worse ones, or others?
 
 # %%
-drawings = list(runs.runs(experiment="generated"))
-for run in drawings:
-    if "frechet" in run.metrics:
-        print(
-            f"{run.cell:40s}seed {run.seed}: {run.metrics['frechet']:6.1f}, {run.config['count']} pictures (real ones: {run.metrics['frechet_held_out']:.1f})"
-        )
-print("" if drawings else "not run")
+drawings = {
+    run.cell: run for run in runs.runs(experiment="generated") if run.cell.startswith("digits") and run.seed == 0
+}
+for cell, run in drawings.items():
+    print(
+        f"{cell:36s}{run.metrics['frechet']:6.2f}, {run.config['count']} pictures (real ones: {run.metrics['frechet_held_out']:.2f})"
+    )
+sheets = {}
+for row in ("float", "plain", "binarydm", "binarydm-w1a4"):
+    if run := drawings.get(f"digits-diffusion.{row}"):
+        sheets[row] = 255 - np.asarray(Image.open(generated.picture_of(run, runs.SHIPPED)))[:10]
+plots.pictures(list(sheets.values()), list(sheets), columns=1) if sheets else print("not run")
 
 # %% [markdown]
 # ## Five questions

@@ -31,7 +31,7 @@ def assert_drawn(page, scheme):
 
 
 #: Pages that say that their models are not in the box.
-WITHOUT_MODELS = ("generate", "text")
+WITHOUT_MODELS = ("text",)
 
 
 @every_page

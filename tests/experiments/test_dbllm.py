@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 import binviz
 from binviz import zoo
@@ -76,6 +77,14 @@ def test_every_row_runs_and_is_judged(small, tmp_path):
 def test_what_is_no_decoder_is_not_timed():
     with pytest.raises(UserError, match="a ViTForImageClassification is no decoder"):
         decoding.measure(zoo.describe("digits-vit.float").path)
+
+
+def test_a_decoder_with_fewer_places_than_the_prompt_is_not_timed(tmp_path):
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 1, "num_key_value_heads": 1}
+    config = LlamaConfig(num_hidden_layers=1, vocab_size=9, max_position_embeddings=40, **sizes)
+    binviz.save(LlamaForCausalLM(config), tmp_path / "novels.float.seed0")
+    with pytest.raises(UserError, match="novels.float.seed0 has 40 places for tokens; 192 are needed"):
+        decoding.measure(tmp_path / "novels.float.seed0")
 
 
 def test_zeros_are_those_of_the_two_sets():

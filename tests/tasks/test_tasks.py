@@ -36,6 +36,8 @@ def test_every_bundled_model_fits_its_task():
         logits = model(**example.inputs).logits
         if task.fills:
             assert logits.shape == (1, len(example.tokens) + 2, model.config.vocab_size)
+        elif task.shows == "noise":
+            assert logits.shape == (*example.inputs[task.takes].shape, task.outputs)
         else:
             assert logits.shape == (1, task.outputs) and example.truth in (None, *task.labels)
 

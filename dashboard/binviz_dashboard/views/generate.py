@@ -7,19 +7,7 @@ from binviz_dashboard import cache, charts, denoise, page, state
 
 from binviz import plots
 
-MOST_SEED = 449
-
-
-def unfinished(seed: int) -> None:
-    """Without networks: what they would have to undo."""
-    st.info(
-        "The networks that draw are not in this box. `binviz reproduce binarydm` trains them; until then, here is "
-        "what they learn to undo."
-    )
-    figure = denoise.noisy(seed)
-    code = f"from binviz_dashboard import denoise\n\nfigure = denoise.noisy({seed})\n"
-    charts.show(plots.describe(figure, code=code), "noisy")
-    st.caption(f"Held-out digit {seed} under more and more noise. A network is asked which noise is in it.")
+MOST_SEED = 9999
 
 
 def generated(pair: denoise.Pair, seed: int, steps: int, what: str) -> None:
@@ -47,12 +35,8 @@ with page.frame(
 ) as controls:
     pairs = denoise.pairs()
     with controls:
-        name = state.choose("Network", list(pairs), "network") if pairs else ""
+        name = state.choose("Network", list(pairs), "network")
         seed = state.number("Seed", 0, MOST_SEED, 0, "seed", about="Of the noise.")
-        if pairs:
-            steps = int(state.choose("Steps", denoise.STEPS, "steps", few=True))
-            what = state.choose("Shown", [denoise.PICTURE, denoise.BELIEVED], "shown", few=True)
-    if pairs:
-        generated(pairs[name], seed, steps, what)
-    else:
-        unfinished(seed)
+        steps = int(state.choose("Steps", denoise.STEPS, "steps", few=True))
+        what = state.choose("Shown", [denoise.PICTURE, denoise.BELIEVED], "shown", few=True)
+    generated(pairs[name], seed, steps, what)
