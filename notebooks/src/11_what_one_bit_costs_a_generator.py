@@ -222,7 +222,9 @@ behind(recorded(dbllm.EXPERIMENT, dbllm.EXPECTED, dbllm.TASK), "nats a token")
 # %%
 timed = list(runs.runs(experiment="decoding"))
 for run in timed:
-    read, written = (run.metrics.get(f"packed_{part}", run.metrics[part]) for part in ("prefill", "generation"))
+    read, written = (
+        run.metrics.get(f"packed_{part}", run.metrics[part]) for part in ("prefill", "generation")
+    )
     print(
         f"{run.cell:24s}reads {read:7,.0f} words a second, writes {written:6,.0f}, from {run.metrics['linear_bytes'] / 1e6:5.2f} MB of linear weights"
     )
@@ -484,7 +486,9 @@ behind(recorded(binarydm.EXPERIMENT, binarydm.EXPECTED, "digits-diffusion"), "me
 
 # %%
 drawings = {
-    run.cell: run for run in runs.runs(experiment="generated") if run.cell.startswith("digits") and run.seed == 0
+    run.cell: run
+    for run in runs.runs(experiment="generated")
+    if run.cell.startswith("digits") and run.seed == 0
 }
 for cell, run in drawings.items():
     print(
