@@ -52,7 +52,7 @@ def test_examples_in_docstrings():
 def test_without_networks_the_page_says_so(visit, monkeypatch):
     monkeypatch.setattr(zoo, "names", lambda pattern="*": [])
     app = visit("generate")
-    assert not app.exception and "no networks that draw; install binviz again" in app.error[0].value
+    assert not app.exception and "holds no networks that draw" in app.error[0].value
 
 
 def test_what_is_in_the_box_is_on_record():
