@@ -501,6 +501,8 @@ for row in ("float", "plain", "binarydm", "binarydm-w1a4"):
 plots.pictures(list(sheets.values()), list(sheets), columns=1) if sheets else print("not run")
 
 # %% [markdown]
+# The eye finds the float net's digits in all four rows, a pixel here and there apart. What it misses, the distance of 450 of them tells; but each number is one draw, and neighbours in the list may change places with another.
+#
 # ## Five questions
 #
 # **A decoder's weights become 1 bit, and it writes 8 times as fast as in float16, not 16 times. What may the rest be?**
