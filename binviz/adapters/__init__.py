@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -25,7 +24,7 @@ from binviz.adapters import (
     vit,
     wav2vec2,
 )
-from binviz.adapters.layout import Adapter, Block, Layout
+from binviz.adapters.layout import Adapter, Block, Layout, with_binary_inputs
 from binviz.adapters.several import encoder_paths, layout_of_several, unknown_layers
 from binviz.errors import UserError
 
@@ -62,13 +61,7 @@ def layout_of(model: nn.Module) -> Layout:
     """
     declared: Any = getattr(model, "binviz_layout", None)
     if declared is not None:
-        found = declared()
-        binary = {
-            name: path
-            for name, path in found.inputs.items()
-            if hasattr(model.get_submodule(path), "activation_binarizer")
-        }
-        return replace(found, others=binary | found.others)
+        return with_binary_inputs(model, declared())
     configs = [config for part in model.modules() if (config := getattr(part, "config", None)) is not None]
     kind = next(
         (config.model_type for config in configs if hasattr(config, "model_type")), type(model).__name__

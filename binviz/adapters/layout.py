@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
@@ -85,6 +85,25 @@ class Layout:
         if self.words:
             return {"embed": self.words}
         return {f"{path}.embed": part.words for path, part in self.encoders.items() if part.words}
+
+
+def with_binary_inputs(model: nn.Module, layout: Layout) -> Layout:
+    """The same layout of a model, with those of its inputs that are binary there among the others.
+
+    >>> found = Layout("own", others={"1": "1"}, inputs={"0": "0"})
+    >>> network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    >>> list(with_binary_inputs(network, found).others)
+    ['1']
+    >>> network[0].activation_binarizer = None  # as a binary layer has one
+    >>> list(with_binary_inputs(network, found).others)
+    ['0', '1']
+    """
+    binary = {
+        name: path
+        for name, path in layout.inputs.items()
+        if hasattr(model.get_submodule(path), "activation_binarizer")
+    }
+    return replace(layout, others=binary | layout.others)
 
 
 #: An adapter looks at a model and returns its layout, or None where it is not of its kind.

@@ -43,6 +43,7 @@ def layout_of_several(model: nn.Module, paths: Sequence[str], adapters: Sequence
     for path, part in encoders.items():
         whole.blocks += [replace(block, name=f"{path}.{block.name}") for block in part.blocks]
         whole.others |= {f"{path}.{name}": place for name, place in part.others.items()}
+        whole.inputs |= {f"{path}.{name}": place for name, place in part.inputs.items()}
         whole.stay |= part.stay
     return whole
 
@@ -66,6 +67,7 @@ def below(layout: Layout, path: str) -> Layout:
         layout.words and moved(layout.words),
         {name: moved(place) for name, place in layout.others.items()},
         {moved(place): why for place, why in layout.stay.items()},
+        inputs={name: moved(place) for name, place in layout.inputs.items()},
     )
 
 

@@ -2,14 +2,15 @@
 
     layers.N.{attention.{q,k,v,o}_proj, layernorm_before, layernorm_after, mlp.{fc1, activation_fn, fc2}}
 
-The patch embedding and the classification head stay float, as in BiViT (2211.07091).
+The patch embedding, "patches", and the classification head stay float, as in BiViT (2211.07091); the first is a
+convolution whose kernel is its stride, which sees the picture itself, and binary where a recipe binarizes pictures.
 """
 
 from __future__ import annotations
 
 from torch import nn
 
-from binviz.adapters.layout import Block, Layout, block_of, paths_with
+from binviz.adapters.layout import Block, Layout, block_of, paths_with, with_binary_inputs
 
 PARTS = {
     "query": "attention.q_proj",
@@ -32,8 +33,7 @@ def layout(model: nn.Module) -> Layout | None:
     tables = paths_with(model, "patch_embeddings.projection")
     if not layers or not tables or paths_with(model, "downsample.reduction"):
         return None
-    found = Layout(
-        "ViT", embed=tables[0], stay={f"{tables[0]}.patch_embeddings.projection": "patch embedding"}
-    )
+    patches = f"{tables[0]}.patch_embeddings.projection"
+    found = Layout("ViT", embed=tables[0], stay={patches: "patch embedding"}, inputs={"patches": patches})
     found.blocks = [block(i, path) for i, path in enumerate(layers)]
-    return found
+    return with_binary_inputs(model, found)

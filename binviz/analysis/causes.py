@@ -66,12 +66,14 @@ def causes(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
     layout, places = comparable(float_model, binary_model)
     twin = shadow(binary_model)
     with torch.no_grad():
-        reference = captured(float_model, inputs)
-        captured(twin, inputs)  # what starts from the first batch starts from the one that `errors` gives it
+        reference = captured(float_model, inputs, layout)
+        captured(
+            twin, inputs, layout
+        )  # what starts from the first batch starts from the one that `errors` gives it
         operands = operands_of(reference, layout)
 
         def forced(model: nn.Module, prepare: Callable[[nn.Module], None]) -> Captured:
-            return captured(model, inputs, prepare, operands)
+            return captured(model, inputs, layout, prepare, operands)
 
         def in_float(part: Callable[[nn.Module], None] | None, change: _Change = _as_it_is) -> Captured:
             def prepare(model: nn.Module) -> None:

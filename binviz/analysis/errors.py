@@ -77,11 +77,13 @@ def errors(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
     layout, places = comparable(float_model, binary_model)
     twin = shadow(binary_model)  # both of its runs have the same scales
     with torch.no_grad():
-        reference = captured(float_model, inputs)
-        accumulated = captured(twin, inputs)
+        reference = captured(float_model, inputs, layout)
+        accumulated = captured(twin, inputs, layout)
         made_here: dict[str, Tensor] = {}
         operands = operands_of(reference, layout)
-        forced = captured(twin, inputs, lambda twin: force(twin, layout, reference, made_here), operands)
+        forced = captured(
+            twin, inputs, layout, lambda twin: force(twin, layout, reference, made_here), operands
+        )
     local = {**forced, **made_here}
     rows: list[dict[str, Any]] = []
     for name in places:
@@ -103,8 +105,8 @@ def comparable(float_model: nn.Module, binary_model: nn.Module) -> tuple[Layout,
     Raises:
         UserError: two different architectures, or a second model in which nothing is binary.
     """
-    layout = layout_for_reading(float_model)
-    places = list(sites(binary_model, layout_for_reading(binary_model)))
+    layout = layout_for_reading(binary_model)
+    places = list(sites(binary_model, layout))
     if _weights(float_model) != _weights(binary_model):
         raise UserError("the two models differ in architecture; compare a model with its own binary version")
     if not any(name.endswith(".code") for name in places):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from binviz.adapters.layout import Layout
 from binviz.analysis.capture import Captured, Preparation, run
-from binviz.analysis.sites import layout_for_reading, sites
+from binviz.analysis.sites import sites
 
 #: Field of a block -> the place that its linear reads.
 INPUTS = {
@@ -28,6 +28,7 @@ INPUTS = {
 def captured(
     model: nn.Module,
     inputs: Any,
+    layout: Layout,
     prepare: Preparation | None = None,
     operands: Mapping[str, Tensor] | None = None,
 ) -> Captured:
@@ -35,7 +36,6 @@ def captured(
 
     `operands` take the place of attention's own queries, keys and values, by name, behind the copy.
     """
-    layout = layout_for_reading(model)
     arrays: dict[str, Any] = {}
     counts: dict[str, Any] = {}
 

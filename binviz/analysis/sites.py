@@ -77,12 +77,16 @@ def sites(model: nn.Module, layout: Layout) -> dict[str, Site]:
         if layout.words:
             found["words"] = Site(layout.words, "out", "tokens")
             _add_codes(found, model, "words", found["words"])
+        for name, path in layout.inputs.items():
+            if name in layout.others:
+                _add_layer(found, model, name, path)
         if layout.embed:
             found["embed"] = Site(layout.embed, "out", "tokens")
         for block in layout.blocks:
             _add_block(found, model, block)
         for name, path in layout.others.items():
-            _add_layer(found, model, name, path)
+            if name not in layout.inputs:
+                _add_layer(found, model, name, path)
         return found
     inside = tuple(f"{path}." for path in layout.others)  # binarizers, not layers
     for path, _ in model.named_modules():

@@ -18,7 +18,7 @@ from binviz.check.notebook_08 import ex_8_1, ex_8_2, ex_8_3, ex_8_4, ex_8_5
 from binviz.check.notebook_09 import ex_9_1, ex_9_2, ex_9_3
 from binviz.check.notebook_10 import ex_10_1, ex_10_2, ex_10_3
 from binviz.check.notebook_11 import ex_11_1, ex_11_2, ex_11_3, ex_11_4
-from binviz.check.notebook_12 import ex_12_1, ex_12_2, ex_12_3
+from binviz.check.notebook_12 import ex_12_1, ex_12_2, ex_12_3, ex_12_4
 from binviz.check.shown import Word
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "ex_12_1",
     "ex_12_2",
     "ex_12_3",
+    "ex_12_4",
     "exercise",
     "last",
     "predict",

@@ -1,6 +1,7 @@
-"""The exercises of notebook 12: a window that follows its row, bytes of a packed matrix, what a test can see."""
+"""The exercises of notebook 12: windows that follow rows, bytes of a packed matrix, what a test can see, best signs."""
 
 from collections.abc import Iterator
+from itertools import product
 from math import comb
 
 import numpy as np
@@ -113,3 +114,44 @@ def ex_12_3() -> Iterator[Case]:
             if 2 * b > differ and 40 * sum(comb(differ, i) for i in range(b, differ + 1)) < 2**differ
         ]
         yield Case((differ,), min(leads, default=0))
+
+
+def _signs(x: np.ndarray) -> np.ndarray:
+    return np.where(x >= 0, 1, -1)
+
+
+@exercise(
+    idea="Each row of `rows` gives an output for every example. How far are these outputs from the wishes?",
+    step="np.where(x @ rows.T >= 0, 1, -1) is (examples, rows). Take the row whose distance to y is smallest.",
+    mistakes={
+        "These are the signs of the gradient's own step, y @ x; nobody asked which outputs they give.": (
+            lambda x, y, rows: _signs(y @ x)
+        ),
+        "An output is a sign: it is the sign of a sum that should be near to the wish, not the sum.": (
+            lambda x, y, rows: rows[np.argmin(((x @ rows.T - y[:, None]) ** 2).sum(0))]
+        ),
+        "A sum of exactly 0 gives +1.": lambda x, y, rows: rows[
+            np.argmax(y @ np.where(x @ rows.T > 0, 1, -1))
+        ],
+        "That is the row whose outputs are farthest from the wishes.": (
+            lambda x, y, rows: rows[np.argmin(y @ _signs(x @ rows.T))]
+        ),
+        "A larger wish counts more: compare with the wishes themselves, not with their signs.": (
+            lambda x, y, rows: rows[np.argmax(_signs(y) @ _signs(x @ rows.T))]
+        ),
+    },
+)
+def ex_12_4() -> Iterator[Case]:
+    """The row of signs whose outputs are nearest to what is wished of them; in these cases there is one best."""
+    three = [[1, 1, -1], [1, -1, 1], [-1, 1, 1], [-1, -1, -1]]
+    six = [[1, -1, 1, 1], [-1, -1, -1, 1], [-1, 1, 1, -1], [1, 1, -1, 1], [-1, 1, 1, 1], [1, 1, 1, -1]]
+    for x, y in (
+        ([[1, -1], [1, 1]], [-0.5, 0.2]),
+        (three, [0.3, -0.2, 0.5, -0.1]),
+        (three, [-0.3, 0.2, -0.5, 0.1]),
+        (six, [-0.8, -0.8, 0.9, -1.2, -1.4, 0.5]),
+    ):
+        rows = list(product((-1, 1), repeat=len(x[0])))
+        outputs = {v: [2 * (sum(map(int.__mul__, v, each)) >= 0) - 1 for each in x] for v in rows}
+        best = min(rows, key=lambda v: sum((s - wish) ** 2 for s, wish in zip(outputs[v], y, strict=True)))
+        yield Case((np.array(x), np.array(y), np.array(rows)), np.array(best))

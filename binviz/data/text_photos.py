@@ -54,6 +54,6 @@ def load(longer: int = LONGER) -> list[Scene]:
         scale = np.array(small.shape[1::-1]) / np.array(picture.shape[1::-1])
         polygons = np.array(row["polygons"], float).reshape(-1, 4, 2) * scale
         ignored = np.array(row["ignore"], bool)
-        text_regions.check(polygons[~ignored])
+        text_regions.check(polygons, ignored)
         found.append(Scene(small, polygons, ignored))
     return found

@@ -63,17 +63,17 @@ def shift_of(polygon: NDArray[np.float64], ratio: float = RATIO) -> float:
     return area(polygon) * (1 - ratio**2) / float(sides(polygon).sum())
 
 
-def check(polygons: NDArray[np.float64]) -> None:
-    """Raise UserError unless every polygon, (n, corners, 2), is finite and has an area.
+def check(polygons: NDArray[np.float64], ignored: NDArray[np.bool_]) -> None:
+    """Raise UserError unless every polygon, (n, corners, 2), is finite and, where it is not ignored, has an area.
 
-    >>> check(np.array([[[0.0, 0], [4, 0], [8, 0]]]))
+    >>> check(np.array([[[0.0, 0], [4, 0], [8, 0]]]), np.array([False]))
     Traceback (most recent call last):
     binviz.errors.UserError: polygon 0 has no area; leave it out, or mark it as ignored
     """
-    for index, polygon in enumerate(polygons):
+    for index, (polygon, unasked) in enumerate(zip(polygons, ignored, strict=True)):
         if not np.isfinite(polygon).all():
             raise UserError(f"polygon {index} has a corner that is no number; leave it out")
-        if area(polygon) == 0:
+        if area(polygon) == 0 and not unasked:
             raise UserError(f"polygon {index} has no area; leave it out, or mark it as ignored")
 
 
@@ -111,13 +111,13 @@ def regions(polygons: NDArray[np.float64], ignored: NDArray[np.bool_], shape: tu
         shape: height and width of the picture.
 
     Raises:
-        UserError: a polygon without an area that is not ignored.
+        UserError: a polygon without an area that is not ignored, or with a corner that is no number.
 
     >>> found = regions(np.array([[[10.0, 8], [39, 8], [39, 23], [10, 23]]]), np.array([False]), (32, 48))
     >>> int(found.shrunk.sum()), [round(float(t), 3) for t in found.thresholds[15, 8:13]]
     (176, [0.507, 0.604, 0.7, 0.604, 0.507])
     """
-    check(polygons[~ignored])
+    check(polygons, ignored)
     found = Regions(*(np.full(shape, value, np.float32) for value in (0, 1, LOW, 0)))
     for polygon, unasked in zip(polygons, ignored, strict=True):
         if area(polygon) == 0:

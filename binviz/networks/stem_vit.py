@@ -94,6 +94,7 @@ class StemViT(ViTForImageClassification):
         found = vit.layout(self)
         assert found is not None
         place = "vit.embeddings.patch_embeddings.stem"
+        found.inputs = {}  # its last convolution does not see the picture
         found.stay |= {
             f"{place}.{i}": "first layers"
             for i, part in enumerate(self.get_submodule(place))

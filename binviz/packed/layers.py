@@ -96,7 +96,7 @@ class PackedLayer(nn.Module):
     """
 
     #: Some models ask their layers (T5 does).
-    weight = None
+    weight: Tensor | None = None
     bits: Tensor
     scale: Tensor
     bias: nn.Parameter | None
@@ -293,6 +293,8 @@ class PackedConv2d(PackedLayer):
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
 
+    #: Of no numbers: ViT asks its patch embedding for the type of its pictures.
+    weight = torch.empty(0)
     _filters: list[PackedFilters] | None  # one of each basis
 
     def __init__(self, layer: BinaryConv2d) -> None:

@@ -3,10 +3,10 @@
 #
 # | | |
 # |---|---|
-# | **You will** | find out which parts of a network had better stay float; write a binarizer of your own and register it; turn a float ViT into a 1-bit one with `binarize_` and read what became of each layer; write down a claim, train both sides of it, and judge it; pack your model and compare it with itself; exchange the optimizer |
+# | **You will** | find out which parts of a network had better stay float; write a binarizer of your own and register it; turn a float ViT into a 1-bit one with `binarize_` and read what became of each layer; write down a claim, train both sides of it, and judge it; pack your model and compare it with itself; exchange the optimizer, and find out what a published comparison of optimizers can have measured |
 # | **Minutes** | 20 to read, {run} to run, {exercises} for the exercises |
 # | **Before this** | notebooks 02, 04 and 05 |
-# | **Papers** | BNN [1602.02830](https://arxiv.org/abs/1602.02830) section 1.3; XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3; ReActNet [2003.03488](https://arxiv.org/abs/2003.03488) |
+# | **Papers** | BNN [1602.02830](https://arxiv.org/abs/1602.02830) section 1.3; XNOR-Net [1603.05279](https://arxiv.org/abs/1603.05279) section 3; Bi-Real Net [1808.00278](https://arxiv.org/abs/1808.00278) section 3; ReActNet [2003.03488](https://arxiv.org/abs/2003.03488); QP-SBGD [2310.15128](https://arxiv.org/abs/2310.15128) |
 # | **Not reproduced** | no paper's number. 300 steps on 8×8 digits with one seed show that a mechanism works, not how good a method is |
 # | **Runs on** | a laptop's CPU, offline, one thread |
 #
@@ -32,7 +32,10 @@ from binviz.binarizers import Binarizer, Code, sign
 from binviz.binarizers.base import with_surrogate
 from binviz.data import digits
 from binviz.evidence.claims import Claim, judge
+from binviz.evidence.headline import headline
 from binviz.evidence.runs import Run, of_examples
+from binviz.experiments import registry
+from binviz.losses import LossChoice
 from binviz.recipes import Choice
 from binviz.training import optimizers
 from binviz.training.loop import fit
@@ -379,6 +382,96 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # One warning goes with AdamW: its *weight decay* makes every latent weight a little smaller at each step, so it pulls them to zero, where a small step flips them. In a float network decay keeps weights small; here it makes signs restless. (Helwegen and others take the next step and throw the latent weight away: their optimizer
 # *Bop* flips a sign when a running mean of its gradient says so strongly enough.)
 #
+# ## 10. Steps that find the best signs
+#
+# QP-SBGD asks the gradient another question. Of the backward pass it keeps, layer by layer, not the gradient of the weights but that of the layer's *outputs*, $\Gamma$: where it is negative, a larger output would help. So $y = -\Gamma$ is what is *wished* of an output. Which row of signs would
+# have given, from the same inputs $X$, the outputs that are nearest to the wishes?
+#
+# $$v = \arg\min_{v \in \{\pm 1\}^n} \lVert \operatorname{sign}(X v) - y \rVert^2$$
+#
+# The latent weights move a little towards $v$. Written with bits, that is a *quadratic binary program*, which one can hand to a quantum annealer. A row of few inputs needs none: try all.
+#
+# ### Exercise 12.4 · the best signs
+# difficulty ●●●○○ · importance ●●○○○ · 6 minutes
+#
+# `x` is (examples, inputs), `y` (examples,) holds the wishes, and `rows` (candidates, inputs) all rows of signs that there are. Return the best one. The sign of 0 is +1, as always.
+
+
+# %%
+def best_signs(x, y, rows):
+    # solution
+    outputs = np.where(x @ rows.T >= 0, 1, -1)
+    return rows[((outputs - y[:, None]) ** 2).sum(axis=0).argmin()]
+
+
+# %%
+check.ex_12_4(best_signs)
+
+# %% [markdown]
+# The official code has two experiments. In the one with ten layers it hands the program to a solver, and before that asks it for *any* signs that are allowed; this question takes the place of the first one. binviz has that fault as an option. Four examples of three inputs, and
+# the same wishes with other signs and sizes:
+
+# %%
+x = np.array([[1, 1, -1], [1, -1, 1], [-1, 1, 1], [-1, -1, -1]])
+y = np.array([0.3, -0.2, 0.5, -0.1])
+rows = np.array(np.meshgrid(*[[-1, 1]] * 3, indexing="ij")).reshape(3, -1).T
+blind = LossChoice("qp-official").make()
+print(f"gradient's signs {np.where(y @ x >= 0, 1, -1)}")
+for name, wishes in {"y": y, "-y": -y, "100 y": 100 * y}.items():
+    given = torch.tensor(x).float(), torch.tensor(wishes).float()[:, None]
+    solver = blind.signs(*given)[0].numpy().astype(int)
+    print(f"wishes {name:5s}  yours {best_signs(x, wishes, rows)}  official, of ten layers {solver}")
+
+# %% [markdown]
+# Your signs follow the wishes, and differ from those of the gradient. The others follow nothing. (In the official code we saw the same; *which* allowed signs come out is the solver's whim.) The second fault: `return` stands *inside* the loop over the layers, so the first layer moves and no other.
+#
+# What can an experiment with these faults have measured? Experiment `qpsbgd` asks that of ten layers, nine of 128 units and an answer, which tell benign tumours from others, with five seeds: `official` has both faults, in `sighted` the solver sees the wishes but
+# still moves only the first layer, `mended` has none; and `unmoved` is the network as it was drawn. Always answering "benign" gets 62.6 %.
+#
+# **Predict:** in which of the ten layers do signs change? And how many answers in a hundred are right in the end?
+
+# %%
+check.predict("12.10", None)  # instead of None: {"unmoved": ..., "official": ..., "mended": ...}
+
+# %%
+experiment = registry.get("qpsbgd")
+records = experiment.records()
+prefix = "tumours-mlp-128-9."
+kept = {
+    row: [records[prefix + row, seed] for seed in range(5)]
+    for row in ("unmoved", "official", "sighted", "mended")
+}
+for row, runs in kept.items():
+    print(f"{row:9s} right:", *(f"{run.metrics['accuracy']:6.1%}" for run in runs))
+print(headline(runs[0]).beside)
+for claim in experiment.claims:
+    if claim.better.startswith(prefix):
+        found = judge(claim, records)
+        print(f"{found.verdict:6s}{found.difference:+7.1%}  {claim.text}")
+means = {
+    row: f"{np.mean([100 * run.metrics['accuracy'] for run in runs]):.1f} %" for row, runs in kept.items()
+}
+check.compare("12.10", means)
+
+
+def moved(runs):
+    """Share of a layer's signs that change in a step (%), mean over steps and seeds."""
+    return [100 * np.mean([run.curves[f"flips/layers.{i}"] for run in runs]) for i in range(10)]
+
+
+layers = [f"{i}" for i in range(1, 10)] + ["10, the answer"]
+shown = {row: moved(runs) for row, runs in kept.items() if row != "unmoved"}
+plots.bars(layers, shown, "layer", "signs that change in a step (%)")
+
+# %% [markdown]
+# Nine of ten layers stand still in the official experiment, and its first one is no better than the one that was drawn: no difference to `unmoved` can be seen, and all five seeds are *below* the answer that is always the same. A solver that sees the wishes changes nothing about that. So whatever
+# such an experiment prints compares draws of ten random layers, not steps.
+#
+# Moving all layers is 12 points better than the first alone, and the bars say what moved: mostly the answer's own row, the other nine in at most one step of ten. A sum of 128 signs is even, so the window from −1 to +1 lets a wish pass only where the sum is exactly 0; once the
+# last layer has made up its mind, those below it hear nothing. One seed of five ended at 42 %. Whether such steps can train ten layers, these runs do *not* show.
+#
+# (In networks of two and three layers the official rates make these steps better than gradient descent, signSGD and ProxQuant. With each method's rate searched two leads of six remain, and nowhere is solving the program better than the plain signs of $y\,X$: `binviz reproduce qpsbgd --list`.)
+#
 # ## Your report
 #
 # Two points each; show it to somebody.
@@ -391,7 +484,7 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # | verdict | "better by x points" | with p and interval | and says what it does not show |
 # | model | accuracy alone | and bytes, counted | and packed, with answers compared |
 #
-# ## Four questions
+# ## Five questions
 #
 # **Why does the first layer stay float, if its weights are so few?**
 # <details><summary>Answer</summary>
@@ -413,6 +506,11 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # Between products there are norms and softmax, sums of floats in some order. A number next to a threshold may land on its other side, and its code flips.
 # </details>
 #
+# **A paper compares four ways to train a deep network of signs. Which three numbers would have shown that most of its layers never moved?**
+# <details><summary>Answer</summary>
+# The flips of each layer; the accuracy of the network before any step; and that of always giving the commonest answer.
+# </details>
+#
 # ## Summary
 #
 # - The first layer stays float because bits cost most there and save least; the last layer because it is small; shortcuts because they carry
@@ -421,6 +519,7 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # - A binarizer is codes, a scale, a surrogate; a recipe says where it goes; `binarize_` puts it there and says what it left alone.
 # - A claim is written before its run, and a test has a smallest difference that it can see.
 # - Packing changes bytes, not answers. The optimizer changes how many signs ever change.
+# - A comparison of optimizers says little before it is known that layers move: count flips, and put the untrained network and the commonest answer beside it.
 #
 # **Next:** notebook 09 asks what all this saves, and by whose count; notebook 10 what the answers of such a model rest on. In the dashboard (`make app`):
 # [the same recipe, trained for longer, and what its queries look like](http://localhost:8501/inside?model=digits-vit.bnn-threshold&view=Distributions&tensor=layers.*.q),
@@ -432,5 +531,6 @@ plots.bars(kinds, shown, "layer, mean over blocks", "signs that change in a step
 # - M. Rastegari and others: XNOR-Net, [1603.05279](https://arxiv.org/abs/1603.05279)
 # - Z. Liu and others: Bi-Real Net, [1808.00278](https://arxiv.org/abs/1808.00278)
 # - Z. Liu and others: ReActNet, [2003.03488](https://arxiv.org/abs/2003.03488)
+# - M. Krahn and others: Projected Stochastic Gradient Descent with Quantum Annealed Binary Gradients, [2310.15128](https://arxiv.org/abs/2310.15128)
 # - K. Helwegen and others: Latent Weights Do Not Exist: Rethinking Binarized Neural Network Optimization, [1906.02107](https://arxiv.org/abs/1906.02107)
 # - Q. McNemar: Note on the sampling error of the difference between correlated proportions, Psychometrika 12, 1947

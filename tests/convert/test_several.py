@@ -12,6 +12,7 @@ from binviz.errors import UserError
 from binviz.layers import BinaryLayer
 from binviz.layers.attention import BinaryAttention
 from binviz.packed import why_not_fused
+from binviz.recipes import Choice
 
 
 def text_and_pictures(models):
@@ -105,6 +106,16 @@ def test_every_encoder_is_binary_under_names_of_its_own(models, several):
     assert sum(isinstance(part, BinaryAttention) for part in model.modules()) == len(layout_of(model).blocks)
     with torch.no_grad():
         model(**given(models, model))
+
+
+def test_the_patches_of_its_pictures_are_binary_where_a_recipe_binarizes_pictures(models):
+    model = text_and_pictures(models).eval()
+    planes = recipes.get("bibert").but("planes", input=Choice("bit-planes"))
+    table = binviz.binarize_(model, planes)
+    assert [row.name for row in table.rows if row.activation == "bit-planes"] == ["vision_model.patches"]
+    captured = binviz.capture(model, given(models, model), "*.patches.code")
+    assert captured["vision_model.patches.code"].max() > 100
+    assert "vision_model.patches" not in layout_of(text_and_pictures(models)).others
 
 
 def test_filter_and_recipe_choose_by_the_encoders_name(models, several):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from binviz.data import sources, text_photos, text_regions
+from binviz.data import sources, text_photos
 from binviz.data.text_regions import regions
 from binviz.errors import UserError
 
@@ -82,13 +82,16 @@ def test_a_picture_without_text_and_words_beyond_its_edge():
 def test_a_polygon_of_zero_area(polygon):
     with pytest.raises(UserError, match="polygon 1 has no area; leave it out, or mark it as ignored"):
         of(RECTANGLE, polygon)
+    with pytest.raises(UserError, match="polygon 1 has no area"):
+        of(RECTANGLE, polygon, ignored=[0])
     found = of(polygon, ignored=[0])
     assert not found.shrunk.any() and np.isfinite(found.thresholds).all()
 
 
-def test_a_corner_that_is_no_number():
-    with pytest.raises(UserError, match="polygon 0 has a corner that is no number"):
-        text_regions.check(np.array([RECTANGLE * np.nan]))
+@pytest.mark.parametrize("ignored", [[], [1]])
+def test_a_corner_that_is_no_number(ignored):
+    with pytest.raises(UserError, match="polygon 1 has a corner that is no number"):
+        of(RECTANGLE, RECTANGLE * np.nan, ignored=ignored)
 
 
 def test_photographs_are_scaled_with_their_polygons(tmp_path, monkeypatch):

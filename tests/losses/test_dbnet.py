@@ -124,6 +124,17 @@ def test_three_parts_with_their_weights():
     assert loss(k=k, threshold="fixed") == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.parametrize("mask", [0.0, 1.0])
+def test_pictures_without_text_teach_nothing(mask):
+    """A batch in which no pixel is text, or none is asked for: there is no 0 / 0."""
+    p, t = torch.rand(2, 4, 5), torch.rand(2, 4, 5)
+    model, none = Says(p, t), torch.zeros(2, 4, 5)
+    given = {"pixel_values": None, "shrunk": none, "mask": none + mask, "thresholds": none, "near": none}
+    loss = losses.LossChoice("dbnet").make(None, ("shrunk", "mask", "thresholds", "near"))(model, given)
+    loss.backward()
+    assert loss.item() == 1.0 and not model.logits.grad.any()
+
+
 def test_with_one_mask_the_official_total():
     """5 * 0.341366 + 10 * 0.116667 + the dice of P itself is what the sheet prints."""
     total = 5 * gradient(balanced_cross_entropy, PRED, [1.0, 0, 0, 1, 0, 0])[0] + 10 * 0.1166667
