@@ -67,9 +67,8 @@ def causes(float_model: nn.Module, binary_model: nn.Module, inputs: Any) -> pd.D
     twin = shadow(binary_model)
     with torch.no_grad():
         reference = captured(float_model, inputs, layout)
-        captured(
-            twin, inputs, layout
-        )  # what starts from the first batch starts from the one that `errors` gives it
+        # What starts from the first batch starts from the one that `errors` gives it
+        captured(twin, inputs, layout)
         operands = operands_of(reference, layout)
 
         def forced(model: nn.Module, prepare: Callable[[nn.Module], None]) -> Captured:

@@ -14,6 +14,7 @@ from binviz.adapters import layout_of
 from binviz.data import digits
 from binviz.errors import UserError
 from binviz.layers import BinaryConv2d, BinaryLinear
+from binviz.networks import StemViT, StemViTConfig
 from binviz.packed import pack, why_not_fused
 from binviz.packed.layers import PackedConv2d
 from binviz.recipes import Choice
@@ -96,7 +97,8 @@ def test_planes_sum_up_to_the_convolution_of_the_picture(greys, stride, padding)
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"padding": 1}, {"stride": 2, "padding": 2}, {"groups": 2}, {"dilation": 2}]
+    "options",
+    [{}, {"padding": 1}, {"stride": 2, "padding": 2}, {"stride": 3}, {"groups": 2}, {"dilation": 2}],
 )
 @pytest.mark.parametrize("greys", [3, 17, 256])
 def test_packed_it_is_the_same_to_the_last_bit(greys, options):
@@ -233,13 +235,19 @@ def test_errors_and_their_causes_begin_with_the_patches():
     assert causes["patches", "activations"] < 1e-12 < causes["patches", "all"]
 
 
-def test_a_model_of_texts_has_no_place_for_planes():
-    model = BertModel(
-        BertConfig(
-            vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24
-        )
-    )
-    assert binviz.binarize_(model, "planes-w1a1").without_place == ("input",)
+def text_model():
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    return BertModel(BertConfig(vocab_size=20, **sizes))
+
+
+def model_behind_float_convolutions():
+    return StemViT(StemViTConfig(stem=(4,), hidden_size=16, num_hidden_layers=1, intermediate_size=24))
+
+
+@pytest.mark.parametrize("made", [text_model, model_behind_float_convolutions])
+def test_a_model_without_a_layer_that_sees_pictures_says_so(made):
+    table = binviz.binarize_(made(), "planes-w1a1")
+    assert "input" in table.without_place and "bit-planes" not in {row.activation for row in table.rows}
 
 
 def test_patches_of_another_kind_are_refused_and_may_stay_float():
