@@ -255,7 +255,8 @@ def reproduce(
         typer.Option(
             help="Address of a Dask scheduler, such as tcp://host:8786, whose workers run the cells. They need "
             "binviz[cluster], one thread each (dask worker --nthreads 1), the data, and the folder --out, which all "
-            "share. Stopped by Ctrl-C, they end the cells that they are at."
+            "share. One that joins later needs the same and gets cells, too; where none is left, the command waits for "
+            "others. Stopped by Ctrl-C, they end the cells that they are at."
         ),
     ] = "",
 ) -> None:

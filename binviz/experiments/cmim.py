@@ -18,12 +18,13 @@ Seconds a step on one core, by the records of "bibench": digits 0.03, CIFAR-10 0
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from binviz.evidence.claims import Claim, Verdict
 from binviz.experiments.bibench import CIFAR10, DIGITS
 from binviz.experiments.cells import Experiment
-from binviz.experiments.matrix import Row, matrix
+from binviz.experiments.matrix import Row, matrix, on_columns
 from binviz.losses import LossChoice
 
 NETWORK = "resnet"
@@ -55,40 +56,37 @@ def rows(batches: str, examples: int) -> list[Row]:
     return found
 
 
-def _claims(text: str, source: str, better: str, worse: str, *expected: Verdict, **options: Any) -> None:
-    """The claim on each task, and the verdict that is expected there."""
-    for task, verdict in zip(TASKS, expected, strict=True):
-        one, other = (f"{task}-{NETWORK}.{row}" for row in (better, worse))
-        EXPECTED[Claim(text, source, one, other, written="2026-11-30", **options)] = verdict
-
-
+_claims = partial(on_columns, [f"{task}-{NETWORK}" for task in TASKS], written="2026-11-30")
 #: Claim -> the verdict that was expected before its runs.
-EXPECTED: dict[Claim, Verdict] = {}
-_claims(
-    "The contrast makes IR-Net better",
-    "2207.02970, readme",
-    "ir-net.cmim",
-    "ir-net",
-    *("weak", "holds"),
-    theirs=0.058,
-    where="ResNet-18, CIFAR-100",
-)
-_claims(
-    "The contrast makes ReActNet better",
-    "2207.02970, abstract",
-    "reactnet.cmim",
-    "reactnet",
-    *("weak", "holds"),
-)
-_claims("The contrast makes plain signs better", "2207.02970, abstract", "bnn.cmim", "bnn", "weak", "holds")
-_claims(
-    "Trained projections are better than those that stay as they were drawn",
-    "asked here",
-    "ir-net.cmim",
-    "ir-net.cmim-frozen",
-    *("weak", "weak"),
-)
-_claims("IR-Net is better than plain signs", "asked here", "ir-net", "bnn", "weak", "weak")
+EXPECTED: dict[Claim, Verdict] = {
+    **_claims(
+        "The contrast makes IR-Net better",
+        "2207.02970, readme",
+        "ir-net.cmim",
+        "ir-net",
+        ("weak", "holds"),
+        theirs=0.058,
+        where="ResNet-18, CIFAR-100",
+    ),
+    **_claims(
+        "The contrast makes ReActNet better",
+        "2207.02970, abstract",
+        "reactnet.cmim",
+        "reactnet",
+        ("weak", "holds"),
+    ),
+    **_claims(
+        "The contrast makes plain signs better", "2207.02970, abstract", "bnn.cmim", "bnn", ("weak", "holds")
+    ),
+    **_claims(
+        "Trained projections are better than those that stay as they were drawn",
+        "asked here",
+        "ir-net.cmim",
+        "ir-net.cmim-frozen",
+        ("weak", "weak"),
+    ),
+    **_claims("IR-Net is better than plain signs", "asked here", "ir-net", "bnn", ("weak", "weak")),
+}
 
 EXPERIMENT = Experiment(
     name="cmim",

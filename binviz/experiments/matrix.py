@@ -1,4 +1,7 @@
-"""A matrix of cells: every row on every task and architecture, trained for its share of what the task is given."""
+"""A matrix of cells: every row on every task and architecture, trained for its share of what the task is given.
+
+A claim on two rows is asked on every column, a task with its architecture.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from binviz.evidence.claims import Claim, Verdict
 from binviz.experiments.cells import Cell
 from binviz.losses import LossChoice
 from binviz.recipes import Recipe
@@ -88,6 +92,36 @@ def matrix(
         for architecture in architectures
         for row in rows
     ]
+
+
+def on_columns(
+    columns: Iterable[str],
+    text: str,
+    source: str,
+    better: str,
+    worse: str,
+    expected: Iterable[Verdict],
+    **options: Any,
+) -> dict[Claim, Verdict]:
+    """A claim on each column, and the verdict that is expected there.
+
+    Args:
+        columns: their cells' names up to the row.
+        text, source, options: see `Claim`.
+        better, worse: rows.
+        expected: a verdict for each column.
+
+    Raises:
+        ValueError: more verdicts than columns, or fewer.
+
+    >>> found = on_columns(["digits-vit", "sst2"], "Scales help", "asked here", "xnor", "bnn", ["holds", "weak"])
+    >>> [(claim.better, claim.worse, verdict) for claim, verdict in found.items()]
+    [('digits-vit.xnor', 'digits-vit.bnn', 'holds'), ('sst2.xnor', 'sst2.bnn', 'weak')]
+    """
+    return {
+        Claim(text, source, f"{column}.{better}", f"{column}.{worse}", **options): verdict
+        for column, verdict in zip(columns, expected, strict=True)
+    }
 
 
 def _cell(task: str, architecture: str, row: Row, budget: Budget, later: int) -> Cell:

@@ -8,7 +8,9 @@ experiment and the name of a cell: models and records lie in the folder `out`, w
 
 Cells go out in waves, in each in order of priority: a wave is the cells whose teachers are there, or were in an earlier
 one. A cell that has its rate from a search comes with the cells of it, one after the other. Each is computed by one
-thread; where a worker dies, its cell goes on from its checkpoint.
+thread; where a worker dies, its cell goes on from its checkpoint. A worker that joins a cluster later gets cells, too.
+Where none is left the command waits for others; a cell that Dask gives up, as it does where four workers died of it,
+and a worker of several threads end it with a line.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import platform
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -28,7 +31,7 @@ from filelock import FileLock
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from binviz.errors import UserError
+from binviz.errors import UserError, one_line
 from binviz.evidence import runs
 from binviz.experiments import cells, operators
 from binviz.experiments.cells import Cell, Experiment
@@ -39,6 +42,7 @@ from binviz.recipes import Recipe
 TRIES = 3
 GOES_ON = "the same command goes on from here"
 DIED = f"died {TRIES} times, as they do for want of memory; {GOES_ON}, better with fewer at a time"
+FITS = "workers that join later need the same binviz, too, and memory for it"
 SHARED = "all workers need one folder under the same path: name it with --out"
 
 
@@ -107,8 +111,9 @@ def reproduce(
         Each record, when it is found after the end of a cell.
 
     Raises:
-        UserError: what `cells.reproduce` raises; another such command in `out`; no such cluster, or one whose workers
-            do not fit; workers that die again and again; interrupted. A cluster ends the cells that it is running.
+        UserError: what `cells.reproduce` raises; another such command in `out`; no such cluster, or one with a worker
+            that does not fit, at once or when it joins; workers that die again and again; interrupted. A cluster ends
+            the cells that it is running.
     """
     out, told = out.resolve(), experiment.records(out)
     file, _, name = operator.rpartition(":")
@@ -164,14 +169,40 @@ def _workers(jobs: int, cluster: str, sign: Path) -> Iterator[dict[str, Any]]:
                 raise UserError(f"{worker} lacks this binviz: {sees[worker]}; install the same one there")
             if not sees.get(worker):
                 raise UserError(f"the worker {worker} does not see {sign.parent}; {SHARED}")
-        yield {"backend": "dask", "client": client}
+        yield {"backend": _dask(client)}
+
+
+def _dask(client: Any) -> Any:
+    """The backend of joblib, which by itself waits for ever for a cell that no worker can read, or that all die of.
+
+    Nor would it ask a single worker, but compute here.
+    """
+    from joblib._dask import DaskDistributedBackend
+
+    class Told(DaskDistributedBackend):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(super().effective_n_jobs(n_jobs), 2)
+
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            def tell(done: Any) -> None:
+                if error := done.exception():
+                    said = one_line(f"{type(error).__name__}: {error}", 200)
+                    callback(
+                        UserError(f"a worker of the cluster cannot run a cell ({said}); {FITS}; {GOES_ON}")
+                    )
+
+            found = super().submit(func, callback)
+            found.add_done_callback(tell)
+            return found
+
+    return Told(client=client)
 
 
 def _ends(tasks: list[Any], backend: dict[str, Any]) -> Iterator[None]:
     """Run them; nothing is given, each time that one ends. Where a process dies all begin again and skip what is there.
 
     Raises:
-        UserError: processes die again and again.
+        UserError: processes die again and again, or a worker cannot run a cell.
     """
     for _ in range(TRIES):
         try:
@@ -188,6 +219,25 @@ def _sees(sign: Path) -> bool:
     return sign.is_dir()
 
 
+#: Held while a cell of this process is computed.
+_BUSY = threading.Lock()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Refuse a second cell in this process: both would draw from the same random numbers of torch.
+
+    Raises:
+        UserError: another thread is at one.
+    """
+    if not _BUSY.acquire(blocking=False):
+        raise UserError(f"a worker on {platform.node()} has several threads; start it with --nthreads 1")
+    try:
+        yield
+    finally:
+        _BUSY.release()
+
+
 @lru_cache
 def _recipe(operator: str) -> Recipe:
     return operators.recipe_of(operators.load(operator))
@@ -198,7 +248,7 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int, operator: str
 
     Raises:
         UserError: what `cells.reproduce` raises; no such folder here, or an operator of another version; workers died
-            of this cell again and again.
+            of this cell again and again; this one has several threads.
     """
     os.environ["TQDM_DISABLE"] = "1"
     torch.set_num_threads(1)
@@ -213,7 +263,7 @@ def _run(experiment: Experiment, cell: Cell, out: Path, seed: int, operator: str
         raise UserError(f"{platform.node()} has another version of {operator}; let all workers see one file")
     for name in (*map(cell.name_of, cell.search), cell.name):
         # A worker that lost its command, or the scheduler, may still be at it
-        with FileLock(out / ".locks" / f"{name}.seed{seed}"):
+        with FileLock(out / ".locks" / f"{name}.seed{seed}"), _one_at_a_time():
             if _sees(sign):
                 list(cells.reproduce(experiment, out, name, seed))
                 if name == cell.name:

@@ -16,13 +16,13 @@ Seconds a step on one core, by the records of "bibench": digits 0.03, CIFAR-10 0
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from binviz import recipes
 from binviz.evidence.claims import Claim, Verdict
 from binviz.experiments.bibench import CIFAR10, DIGITS
 from binviz.experiments.cells import Experiment
-from binviz.experiments.matrix import Budget, Row, matrix
+from binviz.experiments.matrix import Budget, Row, matrix, on_columns
 from binviz.losses import LossChoice
 from binviz.recipes import Choice, Recipe
 
@@ -59,39 +59,34 @@ def rows(budget: Budget) -> list[Row]:
     return [Row("float", "float", teacher="", why="32 bits: the teacher"), *students]
 
 
-def _claims(text: str, source: str, better: str, worse: str, *expected: Verdict, **options: Any) -> None:
-    """The claim on each task, and the verdict that is expected there."""
-    for task, verdict in zip(TASKS, expected, strict=True):
-        one, other = (f"{task}-{NETWORK}.{row}" for row in (better, worse))
-        EXPECTED[Claim(text, source, one, other, written="2026-11-30", **options)] = verdict
-
-
+_claims = partial(on_columns, [f"{task}-{NETWORK}" for task in TASKS], written="2026-11-30")
 #: Claim -> the verdict that was expected before its runs.
-EXPECTED: dict[Claim, Verdict] = {}
-_claims(
-    "RBONN is better than ReActNet",
-    "2209.01542, abstract",
-    "rbonn",
-    "reactnet",
-    *("fails", "fails"),
-    theirs=0.008,
-    where="ResNet-18, ImageNet",
-)
-_claims(
-    "The step back makes the two gradients better",
-    "2209.01542, recurrent optimization",
-    "rbonn",
-    "rbonn-none",
-    *("weak", "weak"),
-)
-_claims(
-    "The step back is better where scales are lowest than in the official code's channels",
-    "asked here",
-    "rbonn",
-    "rbonn-official",
-    *("weak", "weak"),
-)
-_claims("RBONN is better than plain signs", "asked here", "rbonn", "bnn", "weak", "holds")
+EXPECTED: dict[Claim, Verdict] = {
+    **_claims(
+        "RBONN is better than ReActNet",
+        "2209.01542, abstract",
+        "rbonn",
+        "reactnet",
+        ("fails", "fails"),
+        theirs=0.008,
+        where="ResNet-18, ImageNet",
+    ),
+    **_claims(
+        "The step back makes the two gradients better",
+        "2209.01542, recurrent optimization",
+        "rbonn",
+        "rbonn-none",
+        ("weak", "weak"),
+    ),
+    **_claims(
+        "The step back is better where scales are lowest than in the official code's channels",
+        "asked here",
+        "rbonn",
+        "rbonn-official",
+        ("weak", "weak"),
+    ),
+    **_claims("RBONN is better than plain signs", "asked here", "rbonn", "bnn", ("weak", "holds")),
+}
 
 EXPERIMENT = Experiment(
     name="rbonn",

@@ -26,10 +26,10 @@ def robustness(
     """Accuracy against the severity of a corruption, a panel for each. A click gives (corruption, severity).
 
     Args:
-        curves: corruption -> "float" and "1-bit" -> accuracy in percent at severity 0, the clean pictures, 1, 2, ...
+        curves: corruption -> "float" and "1-bit" -> accuracy in percent at severity 0, the clean inputs, 1, 2, ...
         chance: accuracy in percent of an answer that is always the same, a line in each panel.
         severity: with a line in each panel.
-        columns: how many panels stand side by side.
+        columns: how many panels stand side by side, at most; fewer where as few fill as many rows.
 
     >>> figure = robustness({"fog": {"float": [98, 60], "1-bit": [92, 40]}, "frost": {"float": [98, 90]}}, 10)
     >>> figure.data[0].customdata
@@ -38,6 +38,7 @@ def robustness(
     'fog: float from 98.0 % to 60.0 %, 1-bit from 92.0 % to 40.0 %'
     """
     rows = -(-len(curves) // columns)
+    columns = -(-len(curves) // rows)
     figure = make_subplots(
         rows=rows,
         cols=columns,
@@ -89,6 +90,6 @@ def robustness(
     figure.update_layout(legend_y=1 + 34 / (108 * rows))
     return describe(
         figure,
-        alt=f"Accuracy under {len(curves)} corruptions, from clean pictures to severity {most}. {'. '.join(said)}. "
+        alt=f"Accuracy under {len(curves)} corruptions, from clean inputs to severity {most}. {'. '.join(said)}. "
         f"Chance is {percent(chance / 100)}.",
     )

@@ -38,6 +38,23 @@ def subjects() -> dict[str, Subject]:
     return {each.name: each for each in sorted(found, key=lambda each: each.task.pictures is None)}
 
 
+def question(of: Subject | None) -> tuple[str, str]:
+    """What the page asks of such inputs, and one thing to try there; of pictures where it shows what it does at first.
+
+    >>> question(subject.of("sst2-minilm.bit-w1a1"))[0]
+    'What is left of an answer among typing errors?'
+    """
+    if of is not None and of.task.pictures is None:
+        return (
+            "What is left of an answer among typing errors?",
+            "swapped letters at severity 5: which words turn the answer round?",
+        )
+    return (
+        "What is left of an answer in fog, blur and noise?",
+        "contrast at severity 2: which of the two loses more?",
+    )
+
+
 def recorded(of: Subject) -> Pair | None:
     """What is on record of both; None where one is missing.
 

@@ -126,6 +126,15 @@ def linked(key: str) -> str:
     return visit().given.get(key, "")
 
 
+def ahead(key: str) -> str:
+    """What a widget that is not drawn yet is going to show, as the link or the visitor says; "" for its default."""
+    seen = visit()
+    if key in seen.given or seen.fresh:
+        return linked(key)
+    value = st.session_state.get(key, seen.kept.get(key))
+    return "" if value in (None, seen.usual.get(key)) else _text(value)
+
+
 def translate(key: str, read: Callable[[str], str]) -> None:
     """Where the link gives `key`, as an older version wrote it, it means what `read` makes of it."""
     given = visit().given

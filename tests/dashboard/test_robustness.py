@@ -73,12 +73,25 @@ def test_a_text_is_followed_with_the_changed_words_in_bold(visit):
     app = visit("robustness", model=name, text=written, severity="5")
     assert not app.exception and not app.error and not app.warning
     shown = [each.value for each in app.markdown]
+    assert "### What is left of an answer among typing errors?" in shown
     for corruption in TYPOS.known:
         after = TYPOS.corrupt(np.array([[written]], object), corruption, 5)[0, 0]
         words = zip(written.split(), after.split(), strict=True)
         marked = [state.plain(word) if word == old else f"**{state.plain(word)}**" for old, word in words]
         assert " ".join(marked) in shown
     assert any("neighbouring key" in each.value and "float" in each.value for each in app.caption)
+
+
+def test_the_page_asks_about_what_it_shows(visit):
+    def asked(app):
+        assert not app.exception
+        (question,) = [each.value for each in app.markdown if each.value.startswith("### ")]
+        return "fog" in question
+
+    # A text is what comes first on that page, so that it does not follow to this one
+    app = visit("answers").switch_page("views/robustness.py").run()
+    assert asked(app) and app.selectbox(key="model").value.startswith("digits")
+    assert not asked(app.selectbox(key="model").set_value("sst2-minilm.bit-w1a1").run())
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (300, 200, 3), (31, 64, 4)], ids=str)

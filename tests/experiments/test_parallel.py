@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from joblib import delayed
 from typer.testing import CliRunner
 
 from binviz import cli
@@ -166,6 +167,31 @@ def test_a_worker_that_sees_another_folder_or_dies_again_and_again_runs_nothing(
         (sign / first.name).write_bytes(b"." * parallel.TRIES)
         with pytest.raises(UserError, match=r"workers of digits-cnn-4\.float died 3 times, .* goes on"):
             parallel._run(toy(), first, tmp_path, 0, "", sign)
+    assert not toy().records(tmp_path)
+
+
+def fails(*inputs, **options):
+    raise ModuleNotFoundError("No module named 'binviz'")
+
+
+def test_a_cell_that_the_cluster_gives_up_ends_the_command(monkeypatch):
+    """As it does one of which four workers died: joblib alone would wait for ever. Of one worker it asks that one."""
+    from distributed import Client, LocalCluster
+
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with LocalCluster(processes=False, **options) as alone_, Client(alone_) as client:
+        submit = client.submit
+        monkeypatch.setattr(client, "submit", lambda *given, key, **options: submit(fails, key=key))
+        line = r"cannot run a cell \(ModuleNotFoundError: No module named 'binviz'\); .*; the same command goes on"
+        with pytest.raises(UserError, match=line):
+            list(parallel._ends([delayed(print)()], {"backend": parallel._dask(client)}))
+
+
+def test_a_worker_of_several_threads_runs_one_cell_and_no_second(tmp_path):
+    (first, *_), *_ = parallel.waves(toy(), tmp_path)
+    line = "has several threads; start it with --nthreads 1"
+    with parallel._sign(tmp_path) as sign, parallel._one_at_a_time(), pytest.raises(UserError, match=line):
+        parallel._run(toy(), first, tmp_path, 0, "", sign)
     assert not toy().records(tmp_path)
 
 

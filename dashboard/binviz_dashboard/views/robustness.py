@@ -93,13 +93,10 @@ def draw(of: Subject) -> None:
         gallery(of, example, severity)
 
 
-with page.frame(
-    "What is left of an answer in fog, blur and noise?",
-    "contrast at severity 2: which of the two loses more?",
-    ("teacher", "recipe"),
-) as controls:
+known = robust.subjects()
+with page.frame(*robust.question(known.get(state.ahead("model"))), ("teacher", "recipe")) as controls:
     with controls:
-        subject = inputs.for_subject(among=robust.subjects())
-        second = compare.ask(subject, robust.subjects())
+        subject = inputs.for_subject(among=known)
+        second = compare.ask(subject, known)
         severity = state.slide("Severity", 1, 5, 3, "severity", step=1)
     compare.show(subject, second, draw)
