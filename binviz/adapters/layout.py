@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -102,10 +102,33 @@ def has(model: nn.Module, *paths: str) -> bool:
 
 
 def paths_with(model: nn.Module, *needed: str) -> list[str]:
-    """Paths of the submodules under which all `needed` paths exist, in module order."""
-    known = {path for path, _ in model.named_modules(remove_duplicate=False)}
-    return [
-        path
-        for path, _ in model.named_modules()
-        if all(f"{path}.{each}".lstrip(".") in known for each in needed)
-    ]
+    """Paths of the submodules under which all `needed` paths exist, in module order.
+
+    Every adapter asks this of every part of a model, so it goes through the modules once, and on its own:
+    `named_modules` hands each one up through all that it lies in.
+
+    >>> paths_with(nn.ModuleDict({"a": nn.Sequential(nn.ReLU()), "b": nn.Sequential()}), "0")
+    ['a']
+    """
+    steps = [path.split(".") for path in needed]
+    found: list[str] = []
+    seen: set[nn.Module] = set()
+    ahead = [("", model)]
+    while ahead:
+        path, module = ahead.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        if all(_leads(module, names) for names in steps):
+            found.append(path)
+        parts = [(name, part) for name, part in module._modules.items() if part is not None]
+        ahead += [(f"{path}.{name}" if path else name, part) for name, part in reversed(parts)]
+    return found
+
+
+def _leads(module: nn.Module | None, names: Sequence[str]) -> bool:
+    for name in names:
+        module = module._modules.get(name)
+        if module is None:
+            return False
+    return True
