@@ -67,7 +67,7 @@ class Layout:
     float unless a recipe binarizes pictures; where they are binary, they are in others too. stay: path -> why it stays
     float. encoders: of a model of several, path -> its
     layout, in the model's paths and its own names; embed and words are None then, and every canonical name of the
-    model begins with the encoder's path.
+    model begins with the encoder's path. root: of a model of one, its path, where an adapter has looked for it.
     """
 
     architecture: str
@@ -78,6 +78,7 @@ class Layout:
     stay: dict[str, str] = field(default_factory=dict)
     encoders: dict[str, Layout] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    root: str | None = None
 
     @property
     def tables(self) -> dict[str, str]:
@@ -101,8 +102,8 @@ def has(model: nn.Module, *paths: str) -> bool:
     return True
 
 
-def paths_with(model: nn.Module, *needed: str) -> list[str]:
-    """Paths of the submodules under which all `needed` paths exist, in module order.
+def paths_with(model: nn.Module, first: str, *others: str) -> list[str]:
+    """Paths of the submodules under which all these paths exist, in module order.
 
     Every adapter asks this of every part of a model, so it goes through the modules once, and on its own:
     `named_modules` hands each one up through all that it lies in.
@@ -110,7 +111,8 @@ def paths_with(model: nn.Module, *needed: str) -> list[str]:
     >>> paths_with(nn.ModuleDict({"a": nn.Sequential(nn.ReLU()), "b": nn.Sequential()}), "0")
     ['a']
     """
-    steps = [path.split(".") for path in needed]
+    steps = [path.split(".") for path in (first, *others)]
+    begins = steps[0][0]
     found: list[str] = []
     seen: set[nn.Module] = set()
     ahead = [("", model)]
@@ -119,16 +121,19 @@ def paths_with(model: nn.Module, *needed: str) -> list[str]:
         if module in seen:
             continue
         seen.add(module)
-        if all(_leads(module, names) for names in steps):
+        parts = module._modules
+        if begins in parts and all(_leads(module, names) for names in steps):
             found.append(path)
-        parts = [(name, part) for name, part in module._modules.items() if part is not None]
-        ahead += [(f"{path}.{name}" if path else name, part) for name, part in reversed(parts)]
+        for name in reversed(parts):
+            if (part := parts[name]) is not None:
+                ahead.append((f"{path}.{name}" if path else name, part))
     return found
 
 
-def _leads(module: nn.Module | None, names: Sequence[str]) -> bool:
+def _leads(module: nn.Module, names: Sequence[str]) -> bool:
+    part: nn.Module | None = module
     for name in names:
-        module = module._modules.get(name)
-        if module is None:
+        part = part._modules.get(name)
+        if part is None:
             return False
     return True
