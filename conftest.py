@@ -4,6 +4,7 @@ The same ones in any order, alone or together, and on any number of workers: so 
 `golden` compares what is declared with a file beside the test.
 """
 
+import functools
 import gc
 import json
 import os
@@ -34,6 +35,19 @@ def pytest_collection_finish():
     """From here on there may be garbage, though not in what is imported."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def asked_once():
+    """What stays the same: the shipped records, more than a thousand files, and what git says of the code."""
+    from binviz.evidence import runs
+
+    read, shipped = runs.read, runs.SHIPPED
+    known = functools.cache(read)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "read", lambda path: (known if path.is_relative_to(shipped) else read)(path))
+        patch.setattr(runs, "code_state", functools.cache(runs.code_state))
+        yield
 
 
 @pytest.fixture(autouse=True)

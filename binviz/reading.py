@@ -6,8 +6,9 @@ What a reader of one kind of file adds is its own meaning; see `binviz.evidence.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -83,13 +84,24 @@ def declared(cls: Any, values: Any) -> dict[str, Any]:
     for name, entry in known.items():
         if name not in values and entry.default is MISSING and entry.default_factory is MISSING:
             raise ValueError(f"{name} is missing")
-    kinds = get_type_hints(cls)
+    kinds = _hints(cls)
     for name, value in values.items():
         if not fits(value, kinds[name]):
             raise ValueError(f"{name} is no {getattr(kinds[name], '__name__', kinds[name])}")
     return {
         name: tuple(value) if get_origin(kinds[name]) is tuple else value for name, value in values.items()
     }
+
+
+@cache
+def _hints(cls: Any) -> Mapping[str, Any]:
+    return get_type_hints(cls)
+
+
+@cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is made of: dict of dict[str, int], and (str, int)."""
+    return get_origin(kind) or kind, get_args(kind)
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -102,8 +114,8 @@ def fits(value: Any, kind: Any) -> bool:
     >>> fits(True, int), fits(10**400, float), fits("\x1b", str), fits({"a": [1.5]}, dict[str, list[float]])
     (False, False, False, True)
     """
-    inside = get_args(kind)
-    match get_origin(kind) or kind:
+    origin, inside = _parts(kind)
+    match origin:
         case origin if origin is dict:
             return isinstance(value, dict) and all(
                 fits(k, inside[0]) and fits(v, inside[1]) for k, v in value.items()

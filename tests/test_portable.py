@@ -1,6 +1,5 @@
 """What differs between systems, and is easily forgotten on the one at hand."""
 
-import ast
 import os
 import subprocess
 import sys
@@ -10,45 +9,6 @@ import pytest
 from binviz_kernels.forms import FORMS
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [
-    path
-    for folder in ("binviz", "kernels", "dashboard", "notebooks")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-]
-#: Where the encoding stands among the arguments, if it is not named.
-PLACES = {"read_text": 0, "write_text": 1, "open": 3}
-
-
-def silent(path: Path) -> list[str]:
-    """Calls that read or write text in whatever encoding the system prefers."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name not in PLACES or ast.unparse(node.func) in ("os.open", "Image.open"):
-            continue
-        modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-        binary = name == "open" and any(mode.strip("rwax+t") == "b" for mode in modes)
-        named = any(keyword.arg == "encoding" for keyword in node.keywords)
-        if not binary and not named and len(node.args) <= PLACES[name]:
-            found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
-    return found
-
-
-def test_every_text_file_is_read_and_written_in_a_named_encoding():
-    """On Windows the default is the language's own, and a word-piece table would come out wrong."""
-    assert [call for path in SOURCES for call in silent(path)] == []
-
-
-def test_calls_without_an_encoding_are_seen(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "p.read_text()\np.write_text(t)\nopen(p)\np.open('w')\n"
-        "p.read_text('utf-8')\np.write_text(t, encoding='utf-8')\nopen(p, 'rb')\np.open('r+b')\n",
-        "utf-8",
-    )
-    assert [call.partition(":")[2][:1] for call in silent(script)] == ["1", "2", "3", "4"]
 
 
 def test_file_names_are_those_of_every_system():

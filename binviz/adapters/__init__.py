@@ -99,7 +99,8 @@ def encoders_of(model: nn.Module) -> Layout | None:
     paths = encoder_paths(model, ADAPTERS)
     if len(paths) > 1:
         return layout_of_several(model, paths, ADAPTERS)
-    return next((found for adapter in ADAPTERS if (found := adapter(model)) is not None), None)
+    found = next((found for adapter in ADAPTERS if (found := adapter(model)) is not None), None)
+    return found and replace(found, root=next(iter(paths), None))
 
 
 def _require_attention_interface(model: nn.Module, layout: Layout, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -67,7 +67,7 @@ class Layout:
     float unless a recipe binarizes pictures; where they are binary, they are in others too. stay: path -> why it stays
     float. encoders: of a model of several, path -> its
     layout, in the model's paths and its own names; embed and words are None then, and every canonical name of the
-    model begins with the encoder's path.
+    model begins with the encoder's path. root: of a model of one, its path, where an adapter has looked for it.
     """
 
     architecture: str
@@ -78,6 +78,7 @@ class Layout:
     stay: dict[str, str] = field(default_factory=dict)
     encoders: dict[str, Layout] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    root: str | None = None
 
     @property
     def tables(self) -> dict[str, str]:
@@ -120,11 +121,38 @@ def has(model: nn.Module, *paths: str) -> bool:
     return True
 
 
-def paths_with(model: nn.Module, *needed: str) -> list[str]:
-    """Paths of the submodules under which all `needed` paths exist, in module order."""
-    known = {path for path, _ in model.named_modules(remove_duplicate=False)}
-    return [
-        path
-        for path, _ in model.named_modules()
-        if all(f"{path}.{each}".lstrip(".") in known for each in needed)
-    ]
+def paths_with(model: nn.Module, first: str, *others: str) -> list[str]:
+    """Paths of the submodules under which all these paths exist, in module order.
+
+    Every adapter asks this of every part of a model, so it goes through the modules once, and on its own:
+    `named_modules` hands each one up through all that it lies in.
+
+    >>> paths_with(nn.ModuleDict({"a": nn.Sequential(nn.ReLU()), "b": nn.Sequential()}), "0")
+    ['a']
+    """
+    steps = [path.split(".") for path in (first, *others)]
+    begins = steps[0][0]
+    found: list[str] = []
+    seen: set[nn.Module] = set()
+    ahead = [("", model)]
+    while ahead:
+        path, module = ahead.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        parts = module._modules
+        if begins in parts and all(_leads(module, names) for names in steps):
+            found.append(path)
+        for name in reversed(parts):
+            if (part := parts[name]) is not None:
+                ahead.append((f"{path}.{name}" if path else name, part))
+    return found
+
+
+def _leads(module: nn.Module, names: Sequence[str]) -> bool:
+    part: nn.Module | None = module
+    for name in names:
+        part = part._modules.get(name)
+        if part is None:
+            return False
+    return True

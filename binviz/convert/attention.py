@@ -99,6 +99,8 @@ def _binary_parts(model: nn.Module, block: Block) -> Iterator[str]:
 
 def encoder_roots(model: nn.Module, layout: Layout) -> list[str]:
     """Paths of the modules that run an encoder's blocks: as small as an adapter knows them, or the model itself."""
+    if layout.root is not None:
+        return [layout.root]
     return list(layout.encoders) or encoder_paths(model, ADAPTERS) or [""]
 
 

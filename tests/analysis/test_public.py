@@ -1,9 +1,4 @@
-import subprocess
-import sys
-
 from binviz import analysis
-
-HEAVY = ("transformers", "datasets", "pandas", "plotly", "sklearn", "scipy", "PIL")
 
 
 def test_public_names():
@@ -45,13 +40,3 @@ def test_public_names():
         "turning_flips",
     ]
     assert all(hasattr(analysis, name) for name in analysis.__all__)
-
-
-def test_importing_loads_nothing_heavy():
-    code = (
-        "import sys, binviz.analysis, binviz.costs\n"
-        "from binviz.data import validate, digits, generated, photos, sentences\n"
-        f"print([name for name in {HEAVY} if name in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"

@@ -81,7 +81,7 @@ def no_clock(monkeypatch):
         assert all(function() is not None for function in functions.values())
         return {name: [1.0] for name in functions}
 
-    for program in (kernels, products, distances, models, crossover, steps):
+    for program in (limit, kernels, products, distances, models, crossover, steps):
         monkeypatch.setattr(program, "interleave", one_second_each)
     for program in (kernels, models, crossover, steps):
         monkeypatch.setattr(program, "set_threads", lambda threads: None)

@@ -4,9 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from binviz_dashboard import jobs, state
+from binviz_dashboard import jobs, product, state
 
-from binviz import binarizers
+from binviz import UserError, binarizers
 
 
 def npy(array) -> bytes:
@@ -33,18 +33,13 @@ def one_line(app):
     ("content", "said"),
     [
         (npy(np.array([1.0, np.nan])), "NaN or infinite"),
-        (npy(np.array([1.0, -np.inf])), "NaN or infinite"),
-        (npy(np.arange(4)), "astype"),
         (npy(np.float32(1)), "0 axes"),
-        (npy(np.zeros((1, 1, 1, 1, 2))), "5 axes"),
-        (npy(np.zeros((0, 3))), "no values"),
         (pickle.dumps([1.0, 2.0]), "pickle"),
-        (b"", "empty"),
-        (b"hello", "not a .npy file"),
     ],
-    ids=["nan", "infinite", "integer", "0-d", "5-d", "no-values", "pickle", "empty", "text"],
+    ids=["nan", "0-d", "pickle"],
 )
 def test_an_upload_that_cannot_be_used(visit, content, said):
+    """What else is wrong with files is told apart in tests/data/test_validate.py."""
     app = uploaded(visit, content)
     assert said in one_line(app)
     app.selectbox(key="input").set_value("normal").run()
@@ -52,7 +47,7 @@ def test_an_upload_that_cannot_be_used(visit, content, said):
     assert app.get("plotly_chart")
 
 
-@pytest.mark.parametrize("shape", [(10_000,), (3, 4), (2, 3, 4), (2, 3, 4, 5), (1,)], ids=str)
+@pytest.mark.parametrize("shape", [(10_000,), (2, 3, 4, 5), (1,)], ids=str)
 def test_an_upload_that_can(visit, shape):
     app = uploaded(visit, npy(np.random.default_rng(0).normal(size=shape).astype(np.float32)))
     assert not app.exception
@@ -78,30 +73,21 @@ def test_a_text_that_cannot_be_used(visit, page):
     ("page", "url"),
     [
         ("answers", {"model": "nothing"}),
-        ("answers", {"model": "sst2-minilm.no-such-recipe"}),
         ("answers", {"model": "digits-vit.bit-w1a1", "digit": "99999"}),
-        ("binarizers", {"binarizer": "nothing"}),
         ("binarizers", {"input": "nothing"}),
         ("binarizers", {"centre": "99"}),
-        ("binarizers", {"seed": "-5"}),
         ("binarizers", {"binarizer": "bivit-attention", "bivit-attention.beta": "-4"}),
         ("bits", {"codes": "three"}),
-        ("bits", {"part": "nothing"}),
         ("bits", {"part": "A row of a model", "linear": "layers.9.query"}),
-        ("bits", {"part": "A row of a model", "row": "-1"}),
         ("bits", {"part": "A row of a model", "row": "384"}),
         ("bits", {"part": "A row of a model", "token": "many"}),
-        ("tradeoffs", {"network": "GPT-9"}),
         ("tradeoffs", {"rule": "nothing"}),
         ("tradeoffs", {"tokens": "1e99"}),
         ("evidence", {"run": "bit: nothing"}),
-        ("evidence", {"beside": "everything"}),
         ("playground", {"weight": "heavy"}),
         ("inside", {"view": "Distributions", "layer": "77"}),
         ("inside", {"view": "Distributions", "tensor": "layers.*.nothing"}),
         ("inside", {"place": "__class__"}),
-        ("inside", {"measure": "beauty"}),
-        ("inside", {"view": "Attention", "layer": "one"}),
         ("inside", {"view": "Attention", "head": "99"}),
         ("inside", {"view": "Residuals", "rank": "0"}),
         pytest.param(
@@ -111,7 +97,6 @@ def test_a_text_that_cannot_be_used(visit, page):
         ("inside", {"model": "<script>alert(1)</script>"}),
         ("playground", {"no-such-setting": "1"}),
         ("playground", {"depth": "2.5"}),
-        ("playground", {"width": "1e9"}),
         ("playground", {"noise": "nan"}),
         ("playground", {"weights.binarizer": "elastic-signed"}),
         ("playground", {"activations.width": "0"}),
@@ -162,11 +147,16 @@ def test_options_that_contradict_each_other_are_not_offered(visit):
     ],
     ids=["empty", "lengths", "word", "nan", "many", "markup"],
 )
-def test_vectors_that_cannot_be_used(visit, a, w, said):
+def test_vectors_that_cannot_be_used(a, w, said):
+    with pytest.raises(UserError, match=f"(?i){said}"):
+        product.step(a, w, signed=True)
+
+
+def test_a_page_goes_on_after_vectors_that_cannot_be_used(visit):
     app = visit("bits")
-    app.text_input(key="a").set_value(a).run()
-    app.text_input(key="w").set_value(w).run()
-    assert said in one_line(app).lower()
+    app.text_input(key="a").set_value("<b>1</b>").run()
+    app.text_input(key="w").set_value("1").run()
+    assert "no number" in one_line(app)
     app.text_input(key="a").set_value("1 -1").run()
     app.text_input(key="w").set_value("1, 1").run()
     assert not app.error

@@ -1,5 +1,7 @@
 """The lab's arithmetic: one error, its own scale and threshold, where learning starts and ends, two side by side."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,12 @@ def natural(name, kind=""):
     return 0.04 * lab.draw("normal", 0.1, 1.0, 0) if chosen == lab.WEIGHTS else lab.draw(chosen, 0.0, 1.0, 0)
 
 
+@functools.cache
+def measured(chosen, kind=""):
+    """On what it is made for. Several tests ask for the same, and learning takes long."""
+    return lab.measure(chosen, natural(chosen.name, kind))
+
+
 def error_of(x, y):
     return 100 * np.square(x - y, dtype=np.float64).sum() / np.square(x, dtype=np.float64).sum()
 
@@ -37,7 +45,7 @@ def error_of(x, y):
 def test_every_mark_and_every_curve_says_the_one_error(chosen, learnt):
     chosen = Lab(chosen.name, chosen.options, chosen.by_hand, chosen.progress, learnt or chosen.learnt)
     x = natural(chosen.name)
-    found, binarizer = lab.measure(chosen, x), chosen.make(torch.from_numpy(x))
+    found, binarizer = measured(chosen), chosen.make(torch.from_numpy(x))
     with torch.no_grad():
         assert found.error == pytest.approx(error_of(x, binarizer(torch.from_numpy(x)).numpy()), rel=1e-4)
     assert found.scale.used == 1 and found.scale.used_error == found.error
@@ -67,7 +75,7 @@ def test_every_mark_and_every_curve_says_the_one_error(chosen, learnt):
     ids=str,
 )
 def test_a_threshold_stands_in_the_sign_of_its_formula(chosen, of, used):
-    found = lab.measure(chosen, natural(chosen.name))
+    found = measured(chosen)
     assert (found.threshold_of, found.threshold.used) == (of, used)
 
 
@@ -81,7 +89,7 @@ def test_a_threshold_stands_in_the_sign_of_its_formula(chosen, of, used):
     ids=str,
 )
 def test_none_is_invented_where_there_are_several(chosen):
-    assert lab.measure(chosen, natural(chosen.name)).threshold is None
+    assert measured(chosen).threshold is None
 
 
 def test_a_threshold_moves_codes_and_keeps_levels():
@@ -105,7 +113,7 @@ def test_by_hand_begins_where_it_stands(name, learnt):
         for handle in lab.handles(start, x):
             assert handle.low < handle.start < handle.high
             other = Lab(name, options, ((handle.name, handle.high),), learnt=learnt)
-            assert lab.measure(other, x).error != lab.measure(start, x).error, handle
+            assert measured(other).error != measured(start).error, handle
 
 
 #: Its scale is in units of the row's deviation, which the norm behind the layer takes out.
@@ -114,8 +122,8 @@ OTHER_UNITS = {"ir-net-weight"}
 
 @pytest.mark.parametrize(("kind", "name"), [card for card in CARDS if card[1] not in OTHER_UNITS])
 def test_on_what_it_is_made_for_learning_beats_answering_zero(kind, name):
-    chosen, x = Lab(name), natural(name, kind)
-    start, learnt = lab.measure(chosen, x), lab.measure(Lab(name, learnt=True), x)
+    chosen = Lab(name)
+    start, learnt = measured(chosen, kind), measured(Lab(name, learnt=True), kind)
     assert learnt.error < 75
     assert learnt.error <= start.error * (1 + 1e-6)
     assert (

@@ -375,9 +375,7 @@ def test_a_page_goes_on_while_somebody_else_measures(visit):
     assert app.table[0].value["time"].tolist() == ["not measured", "not measured"]
 
 
-@pytest.mark.parametrize(
-    "text", ["Das war kein schlechter Film.", "这部电影一点也不差。", "Good 🙂🙃 film", "Ἀρετή, \u202eשלום"]
-)
+@pytest.mark.parametrize("text", ["Das war kein schlechter Film.", "这部电影 🙂🙃 Ἀρετή, \u202eשלום"])
 def test_text_in_other_scripts_is_answered_and_stays_in_the_link(visit, text):
     app = visit("answers", text=text)
     assert not app.exception and not app.error

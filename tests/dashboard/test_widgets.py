@@ -9,13 +9,13 @@ import os
 import sys
 
 import pytest
-from binviz_dashboard import launch, speed
+from binviz_dashboard import launch
 from binviz_dashboard.pages import PAGES
 from streamlit.testing.v1 import AppTest
 
-from binviz.bench.pair import Timed
-from binviz.bench.timing import Spread
 from binviz.plots import theme
+
+pytestmark = pytest.mark.usefixtures("times_stand_still")
 
 KINDS = ("selectbox", "button_group", "number_input", "slider", "toggle", "text_input", "text_area")
 #: Of a list of options so many are tried in the long set.
@@ -147,14 +147,6 @@ def assert_no_wrong_colour(app, where):
                 assert theme.NETWORKS.get(of or trace["name"]) == theme.FLOAT, f"{where}: {trace['name']}"
             if of is not None:
                 assert (theme.BINARY if of == "float" else theme.FLOAT) not in colours, where
-
-
-@pytest.fixture(autouse=True)
-def times_stand_still(monkeypatch):
-    """What is measured at every look is no answer to a widget."""
-    spread = Spread(0.02, 0.02, 0.02)
-    timed = Timed(spread, spread, Spread(1.0, 1.0, 1.0), True, "nothing was measured", 1, "noon")
-    monkeypatch.setattr(speed, "measure_pair", lambda *given: timed)
 
 
 #: Many widgets, or figures that take seconds each: the long set alone tries them.

@@ -2,25 +2,32 @@
 
 import re
 
+import pytest
+
 from binviz.evidence import names, runs
 
-ALL = list(runs.runs())
+
+@pytest.fixture(scope="module")
+def shipped():
+    return list(runs.runs())
 
 
-def test_every_shipped_run_has_a_name_of_its_own():
-    found = names.named(ALL)
-    assert len(found) == len(ALL)
+def test_every_shipped_run_has_a_name_of_its_own(shipped):
+    found = names.named(shipped)
+    assert len(found) == len(shipped)
     assert not [name for name in found if "(cell" in name]
 
 
-def test_names_are_words():
-    for name in names.named(ALL):
+def test_names_are_words(shipped):
+    for name in names.named(shipped):
         assert "+" not in name.replace("{-1, +1}", "").replace("XNOR-Net++", ""), name
         assert not re.search(r"\w\.\w", re.sub(r"\d\.\d", "", name)), name
 
 
-def test_short_names_tell_runs_apart():
-    bit = [run for run in ALL if run.experiment == "bit" and run.cell.startswith("sst2.") and run.seed == 0]
+def test_short_names_tell_runs_apart(shipped):
+    bit = [
+        run for run in shipped if run.experiment == "bit" and run.cell.startswith("sst2.") and run.seed == 0
+    ]
     for first in bit:
         for second in bit:
             told = names.short([first, second])

@@ -9,18 +9,22 @@ import pytest
 from binviz_kernels import forms
 from numpy.typing import NDArray
 
-#: Files of tests that compile a product of each kind and little else.
-PRODUCTS = ("test_gemm", "test_tables")
+#: File of tests -> the forms that it is for: products of one bit, which compile little, and codes of several bits, for
+#: which this processor may have another form than for one.
+FOR = {
+    "test_gemm": set(forms.FORMS),
+    "test_tables": {forms.CHOSEN.name, *(forms.for_bits(bits).name for bits in (2, 3, 4))},
+}
 #: Asked for by its name, a form is tried alone, as `.ci/run` does with one after the other.
 TRIED = [form for form in forms.available() if "BINVIZ_KERNELS" not in os.environ or form == forms.CHOSEN]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """In the forms of other processors the products alone are compiled; the rest takes long and is for `make slow`."""
+    """Of the forms of other processors one bit's products alone are compiled; the rest is for `make slow`."""
     for item in items:
         form = item.callspec.params.get("form") if hasattr(item, "callspec") else None
-        if form in forms.FORMS and form != forms.CHOSEN.name and item.path.stem not in PRODUCTS:
+        if form in forms.FORMS and form not in FOR.get(item.path.stem, {forms.CHOSEN.name}):
             if not item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.other_form)
             item.add_marker(pytest.mark.slow)

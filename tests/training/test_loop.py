@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import functools
 import math
 import signal
 import threading
@@ -101,10 +102,18 @@ def same(one, other):
     return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize(("make", "batch_of", "loss_of", "config"), RUNS.values(), ids=RUNS)
-def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, make, batch_of, loss_of, config):
-    unbroken, path = make(), tmp_path / "run.checkpoint"
-    wanted = fit(unbroken, batch_of, loss_of, config)
+@functools.cache
+def whole(name):
+    """The model of a run that nothing broke off, and its history."""
+    make, batch_of, loss_of, config = RUNS[name]
+    model = make()
+    return model, fit(model, batch_of, loss_of, config)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, name):
+    make, batch_of, loss_of, config = RUNS[name]
+    path, (unbroken, wanted) = tmp_path / "run.checkpoint", whole(name)
     with pytest.raises(RuntimeError, match="killed"):
         fit(make(), failing(batch_of, 7, killed), loss_of, config, path)
     model, seen = make(), []
@@ -115,10 +124,11 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, make, batch_of, loss
     assert found.steps == list(range(1, STEPS + 1))
 
 
-@pytest.mark.parametrize(("make", "batch_of", "loss_of", "config"), RUNS.values(), ids=RUNS)
-def test_ctrl_c_finishes_the_step_and_saves(tmp_path, make, batch_of, loss_of, config):
-    unbroken, path = make(), tmp_path / "run.checkpoint"
-    wanted = fit(unbroken, batch_of, loss_of, config)
+@pytest.mark.parametrize("name", ["bert with dropout", "cnn with batch norm and a schedule"])
+def test_ctrl_c_finishes_the_step_and_saves(tmp_path, name):
+    """Whatever the run is of: what a checkpoint holds of each is looked at above."""
+    make, batch_of, loss_of, config = RUNS[name]
+    path, (unbroken, wanted) = tmp_path / "run.checkpoint", whole(name)
     before = signal.getsignal(signal.SIGINT)
     interrupt = failing(batch_of, 7, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(UserError, match=r"^stopped at step 8 of 12; the same command goes on from here$"):
@@ -342,7 +352,7 @@ def test_no_warning_is_given():
 
 def test_curves_are_short():
     """At most 200 points, whatever the number of steps; the last one is the end."""
-    for steps in (1, 199, 200, 201, 399, 403, 1000):
+    for steps in (1, 200, 201, 403):
         config = TrainConfig(steps, lr=0.01)
         history = fit(
             nn.Linear(1, 1), lambda step: {}, lambda model, batch: model.weight.square().sum(), config
