@@ -8,6 +8,7 @@ from numpy.random import Generator
 from binviz.check.exercise import Case, exercise
 
 DRIVES = np.array([-3.0, -1.0, -0.4, 0.0, 0.25, 1.0, 1.7])
+SIGNS = np.array([1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0])
 
 
 def _drives(rng: Generator) -> np.ndarray:
@@ -132,13 +133,15 @@ def ex_2_3(rng: Generator) -> Iterator[Case]:
 )
 def ex_2_4(rng: Generator) -> Iterator[Case]:
     """REINFORCE's guess of the gradient to the drives of stochastic units."""
-    codes = np.array([1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0])
-    some = _drives(rng), rng.choice([-1.0, 1.0], size=4), *map(float, rng.uniform(0, 2, size=2).round(2))
-    for case in ((DRIVES[3:5], codes[3:5], 1.0, 0.0), (DRIVES, codes, 0.25, 1.0), some):
-        drives, codes, loss, baseline = case
+    drawn, of_drawn = _drives(rng), rng.choice([-1.0, 1.0], size=4)
+    for drives, codes, loss, baseline in (
+        (DRIVES[3:5], SIGNS[3:5], 1.0, 0.0),
+        (DRIVES, SIGNS, 0.25, 1.0),
+        (drawn, of_drawn, round(rng.uniform(0, 2), 2), round(rng.uniform(0, 2), 2)),
+    ):
         # the derivative of log sigma(2 a b) to a
         score = 2 * codes / (1 + np.exp(2 * drives * codes))
-        yield Case(case, (loss - baseline) * score)
+        yield Case((drives, codes, loss, baseline), (loss - baseline) * score)
 
 
 @exercise(

@@ -76,8 +76,9 @@ def ex_8_1(rng: Generator) -> Iterator[Case]:
         for layer, want in zip(((4, 2, 0.75), (3, 5, -1.5)), rows, strict=True):
             yield Case((operator, *layer), want)
         # an odd number of hundredths: not at the edge of a window
-        some = *map(int, rng.integers(2, 100, size=2)), (2 * int(rng.integers(-99, 99)) + 1) / 100
-        yield Case((operator, *some), _row(operator, *some))
+        inputs, outputs = map(int, rng.integers(2, 100, size=2))
+        x = (2 * int(rng.integers(-99, 99)) + 1) / 100
+        yield Case((operator, inputs, outputs, x), _row(operator, inputs, outputs, x))
 
 
 def _normed(z: np.ndarray, axis: int | None) -> np.ndarray:
