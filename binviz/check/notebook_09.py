@@ -19,6 +19,9 @@ from binviz.check.exercise import Case, exercise
         "The wrong way round: how many times fewer are they with bits?": lambda products, floats: (
             (products / 64 + floats) / products
         ),
+        "That is a layer whose numbers have 64 products. With more of them the same floats weigh less.": (
+            lambda products, floats: 64 / (1 + floats)
+        ),
         "The network without bits has no scales: its number costs the products alone.": lambda products, floats: (
             (products + floats) / (products / 64 + floats)
         ),
@@ -45,6 +48,7 @@ def ex_9_1(rng: Generator) -> Iterator[Case]:
         "Solve it again: r times (1 - 1/ways) is quoted less whole / ways.": lambda whole, quoted, ways: (
             (quoted - whole / ways) * (1 - 1 / ways)
         ),
+        "`ways` need not be 64.": lambda whole, quoted, ways: (quoted * 64 - whole) / 63,
         "That is the part that became bits. What did not?": lambda whole, quoted, ways: (
             whole - (quoted * ways - whole) / (ways - 1)
         ),

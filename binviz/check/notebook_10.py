@@ -100,6 +100,9 @@ def ex_10_2(rng: Generator) -> Iterator[Case]:
                 100 * (clean - corrupted) / (clean - chance),
             )
         ),
+        "That is the share of what a network without an error could lose. This one had `clean`.": (
+            lambda clean, corrupted, chance: (clean - corrupted, (clean - corrupted) / (100 - chance))
+        ),
         "A loss is positive where accuracy falls.": lambda clean, corrupted, chance: (
             corrupted - clean,
             (corrupted - clean) / (clean - chance),

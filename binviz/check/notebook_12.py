@@ -103,6 +103,9 @@ def _leads(differ: int, first: int, step: int, two: float = 1) -> int:
         "b and c are whole numbers: with an even `differ` the lead is even, with an odd one odd.": lambda differ: (
             _leads(differ, 1, 1)
         ),
+        "That is the bell curve in place of the counts. They are few: ask binomtest, which is exact.": (
+            lambda differ: np.ceil(1.96 * np.sqrt(differ))
+        ),
         "Even if all of so few speak for one side, p is not below .05. Return 0 then.": lambda differ: (
             _leads(differ, differ % 2, 2) or differ
         ),
