@@ -321,17 +321,15 @@ plots.lines(
 # %% [markdown]
 # ## 5. The same from the library
 #
-# `binviz.binarizers` holds the binarizers of the papers, one file each. `encode` gives the parts apart: integer codes,
+# `binviz.binarizers` holds the binarizers of the papers, one file each (`binarizers.names()` lists them). `encode` gives the parts apart: integer codes,
 # a scale and a shift. `forward` is `code · scale + shift`. This is the dead start again, now with the library's BiT:
 
 # %%
 from binviz import binarizers
 
-print(", ".join(binarizers.names()))
-
 elastic = binarizers.get("elastic-unsigned")
 code = elastic.encode(torch.tensor(inputs["uniform"], dtype=torch.float32))
-print(f"\nα starts at {elastic.alpha.item():.3f}, ones: {int(code.q.sum())} of {code.q.numel()}")
+print(f"α starts at {elastic.alpha.item():.3f}, ones: {int(code.q.sum())} of {code.q.numel()}")
 
 # %% [markdown]
 # Weights may be of any size, so most of their binarizers bring a scale along. A matrix in which some rows are
