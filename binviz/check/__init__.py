@@ -1,7 +1,8 @@
 """Exercises that check themselves: `check.ex_0_1(my_function)` says what is wrong, and of a known mistake why.
 
-One file for each notebook, `ex_<notebook>_<number>` for each exercise. `check.last` is the case that was wrong last;
-`check.predict` keeps a guess and `check.compare` shows it beside the result; `check.tally` counts what is solved.
+One file for each notebook, `ex_<notebook>_<number>` for each exercise. Some cases are drawn anew at every call;
+`check.last` is the case that was wrong last. `check.predict` keeps a guess and `check.compare` shows it beside the
+result; `check.tally` counts what is solved.
 """
 
 from binviz.check.exercise import Case, Exercise, Verdict, exercise, last

@@ -1,13 +1,17 @@
 """What an exercise is: cases, hints, and the wrong answers that are known, each with a sentence of its own.
 
+Some cases are the same for everybody, others are drawn anew at every call: a table of answers is not enough.
+
 >>> @exercise(
 ...     idea="A bit has two values, and each float must be one of them.",
 ...     step="1 where x >= 0, else 0.",
 ...     mistakes={"0 counts as positive here: use >=.": lambda x: x > 0},
 ... )
-... def ex_demo():
+... def ex_demo(rng):
 ...     '''The bits of a vector.'''
 ...     yield Case((np.array([-1.0, 0.0, 2.0]),), np.array([0, 1, 1]))
+...     x = rng.normal(size=9).round(2)
+...     yield Case((x,), (x >= 0).astype(int))
 >>> right = ex_demo(lambda x: x > 0)
 ex_demo: not yet.
 x = np.array([-1.0, 0.0, 2.0])
@@ -28,6 +32,7 @@ True
 
 import copy
 import functools
+import secrets
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +40,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator, default_rng
 
 from binviz.check import marks
 from binviz.check.answers import fault, same, unusable
@@ -101,7 +107,7 @@ class Exercise:
     """
 
     def __init__(
-        self, cases: Callable[[], Iterator[Case]], idea: str, step: str, mistakes: Mapping[str, Any]
+        self, cases: Callable[[Generator], Iterator[Case]], idea: str, step: str, mistakes: Mapping[str, Any]
     ) -> None:
         functools.update_wrapper(self, cases)
         self.name, self.cases, self.mistakes = cases.__name__, cases, dict(mistakes)
@@ -113,12 +119,23 @@ class Exercise:
         )
         self.given = 0
 
+    def drawn(self, seed: int) -> list[Case]:
+        """The cases that are the same for everybody, and those that a seed makes of them."""
+        fixed, fresh = (list(self.cases(default_rng(each))) for each in (0, seed))
+        return fixed + [
+            new
+            for old, new in zip(fixed, fresh, strict=True)
+            if pasted(old.args, None) != pasted(new.args, None)
+        ]
+
     def __call__(self, answer: Any) -> Verdict:
         """Print whether an answer is right; if not, its shortest wrong case and what to think of."""
-        cases = list(self.cases())
         if not callable(answer):
             return self._wrong("Hand in your function, without calling it.")
-        outcomes = [_run(answer, case) for case in cases]
+        seed = secrets.randbits(64)
+        # What is wanted is worked out after the answer has run, which therefore cannot look it up.
+        outcomes = [_run(answer, args) for args in [case.args for case in self.drawn(seed)]]
+        cases = self.drawn(seed)
         if any(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
             raise Unsolved(f"{self.name}: not written yet. Write your code here, in the cell above.")
         wrong = [(c, o, said) for c, o in zip(cases, outcomes, strict=True) if (said := o.fault(c))]
@@ -136,7 +153,7 @@ class Exercise:
     def _known(self, cases: list[Case], outcomes: list["_Outcome"]) -> str:
         """The sentence of the known mistake that makes the same of every case; empty if there is none."""
         for sentence, mistake in self.mistakes.items():
-            if all(o.same(_run(mistake, c)) for c, o in zip(cases, outcomes, strict=True)):
+            if all(o.same(_run(mistake, c.args)) for c, o in zip(cases, outcomes, strict=True)):
                 return sentence
         return ""
 
@@ -155,8 +172,10 @@ class Exercise:
 
 def exercise(
     idea: str, step: str, mistakes: Mapping[str, Any]
-) -> Callable[[Callable[[], Iterator[Case]]], Exercise]:
+) -> Callable[[Callable[[Generator], Iterator[Case]]], Exercise]:
     """Turn a generator of cases into a check that is called with a student's answer.
+
+    It gets a generator of random numbers, and makes as many cases of any.
 
     Args:
         idea: said after the first wrong answer that is not a known mistake: where to look.
@@ -165,7 +184,7 @@ def exercise(
             no hint is used up.
 
     >>> @exercise("What is a number added to itself?", "Multiply by 2.", {"That is the square.": lambda x: x * x})
-    ... def doubled():
+    ... def doubled(rng):
     ...     yield Case((3,), 6)
     >>> right = doubled(lambda x: x**2)
     doubled: not yet.
@@ -210,17 +229,17 @@ class _Outcome:
         return self.changed == other.changed and same(self.value, other.value)
 
 
-def _run(answer: Any, case: Case) -> _Outcome:
+def _run(answer: Any, given: tuple[Any, ...]) -> _Outcome:
     """Call an answer with copies of the arguments."""
-    args = copy.deepcopy(case.args)
+    args = copy.deepcopy(given)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = answer(*args)
     except Exception as error:
         return _Outcome(error=error)
-    names = names_of(case.args, answer)
-    changed = (n for n, a, b in zip(names, args, case.args, strict=True) if not np.array_equal(a, b))
+    names = names_of(given, answer)
+    changed = (n for n, a, b in zip(names, args, given, strict=True) if not np.array_equal(a, b))
     return _Outcome(value, changed=next(changed, ""))
 
 

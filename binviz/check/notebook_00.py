@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 from binviz.check.shown import Word
 
 
-def _signs(rng: np.random.Generator, length: int) -> np.ndarray:
+def _signs(rng: Generator, length: int) -> np.ndarray:
     return rng.choice([-1, 1], size=length)
 
 
@@ -32,10 +33,9 @@ def _signs(rng: np.random.Generator, length: int) -> np.ndarray:
         ),
     },
 )
-def ex_0_1() -> Iterator[Case]:
+def ex_0_1(rng: Generator) -> Iterator[Case]:
     """The dot product of two vectors of -1 and +1, from the number of places where they agree."""
-    rng = np.random.default_rng(0)
-    for length in (8, 1, 64, 100):
+    for length in (8, 1, 64, 100, int(rng.integers(2, 200))):
         a, b = _signs(rng, length), _signs(rng, length)
         yield Case((int((a == b).sum()), length), int(a @ b))
 
@@ -54,10 +54,10 @@ def ex_0_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_0_2() -> Iterator[Case]:
+def ex_0_2(rng: Generator) -> Iterator[Case]:
     """Bits of a float vector."""
     yield Case((np.array([0.5, -2.0, 0.0, -0.0, 3.0, -1e-30]),), np.array([1, 0, 1, 1, 1, 0]))
-    x = np.random.default_rng(0).normal(size=12).round(2)
+    x = rng.normal(size=12).round(2)
     yield Case((x,), (x >= 0).astype(int))
 
 
@@ -88,12 +88,11 @@ def ex_0_2() -> Iterator[Case]:
         ),
     },
 )
-def ex_0_3() -> Iterator[Case]:
+def ex_0_3(rng: Generator) -> Iterator[Case]:
     """The dot product of two vectors of -1 and +1 stored in 64-bit words."""
     yield Case((Word(0b1011), Word(0b0110), 4), -2)
     yield Case((Word(1), Word(1), 1), 1)
-    rng = np.random.default_rng(0)
-    for length in (50, 64):
+    for length in (50, 64, int(rng.integers(5, 50))):
         a, b = _signs(rng, length), _signs(rng, length)
         yield Case((_word(a), _word(b), length), int(a @ b))
     yield Case((Word(2**64 - 1), Word(0), 64), -64)
@@ -120,10 +119,9 @@ def ex_0_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_0_4() -> Iterator[Case]:
+def ex_0_4(rng: Generator) -> Iterator[Case]:
     """The same when one side is {0, 1}, as attention probabilities are."""
     yield Case((Word(0b1101), Word(0b0110)), -1)
-    rng = np.random.default_rng(0)
     for length in (8, 50, 64):
         a, b = rng.integers(0, 2, size=length), _signs(rng, length)
         yield Case((_word(2 * a - 1), _word(b)), int(a @ b))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -11,14 +12,18 @@ def _sign(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, 1.0, -1.0)
 
 
-def _inputs() -> Iterator[np.ndarray]:
+def _inputs(rng: Generator) -> Iterator[np.ndarray]:
     """Floats with exact zeros, a matrix, and values far from 1."""
-    rng = np.random.default_rng(0)
     yield np.array([-1.5, -0.0, 0.0, 0.2, 3.0])
     x = rng.normal(size=(2, 4)).round(2)
     x[1, 2] = 0.0
     yield x
     yield (100.0 * rng.normal(size=8) + 20.0).round(1)
+
+
+def _odd(rng: Generator, most: int) -> float:
+    """An odd number of hundredths: neither it, among even ones, nor its half is hit by numbers of two digits."""
+    return (2 * int(rng.integers(5, most // 2)) + 1) / 100
 
 
 @exercise(
@@ -33,9 +38,9 @@ def _inputs() -> Iterator[np.ndarray]:
         "+1 and -1 are the wrong way round.": lambda x: -_sign(x),
     },
 )
-def ex_1_1() -> Iterator[Case]:
+def ex_1_1(rng: Generator) -> Iterator[Case]:
     """The sign with two values."""
-    for x in _inputs():
+    for x in _inputs(rng):
         yield Case((x,), _sign(x))
 
 
@@ -63,9 +68,9 @@ def ex_1_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_1_2() -> Iterator[Case]:
+def ex_1_2(rng: Generator) -> Iterator[Case]:
     """The scale that brings alpha * sign(x) nearest to x."""
-    for x in _inputs():
+    for x in _inputs(rng):
         yield Case((x,), np.abs(x).mean())
 
 
@@ -92,10 +97,10 @@ def ex_1_2() -> Iterator[Case]:
         "The best scale is mean(|x|), not the mean of x.": lambda x: 1 - x.mean() ** 2 / (x**2).mean(),
     },
 )
-def ex_1_3() -> Iterator[Case]:
+def ex_1_3(rng: Generator) -> Iterator[Case]:
     """The share of the energy of x that is lost with the best scale."""
     yield Case((np.array([2.0, -2.0, 2.0]),), 0.0)
-    for x in _inputs():
+    for x in _inputs(rng):
         yield Case((x,), 1 - np.abs(x).mean() ** 2 / (x**2).mean())
 
 
@@ -122,9 +127,8 @@ def ex_1_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_1_4() -> Iterator[Case]:
+def ex_1_4(rng: Generator) -> Iterator[Case]:
     """A weight matrix binarized with one scale per row."""
-    rng = np.random.default_rng(1)
     for rows in (1, 2, 3):
         w = (rng.normal(size=(rows, 4)) * np.arange(1, rows + 1)[:, None]).round(2)
         w[0, 0] = 0.0
@@ -157,12 +161,15 @@ def ex_1_4() -> Iterator[Case]:
         ),
     },
 )
-def ex_1_5() -> Iterator[Case]:
+def ex_1_5(rng: Generator) -> Iterator[Case]:
     """Values that cannot be negative, binarized to {0, alpha} with the switch at alpha / 2."""
     x = np.array([0.0, 0.1, 0.34, 0.36, 0.7, 1.2])
     yield Case((x, 0.7), 0.7 * (x > 0.35))
     yield Case((x, 3.0), np.zeros(6))
     yield Case((np.array([0.0, 1.0, 2.0, 3.5]), 2.0), np.array([0.0, 0.0, 2.0, 2.0]))
+    alpha = _odd(rng, 150)
+    x = (2 * alpha * rng.uniform(size=6)).round(2)
+    yield Case((x, alpha), alpha * (x > alpha / 2))
 
 
 @exercise(
@@ -185,13 +192,16 @@ def ex_1_5() -> Iterator[Case]:
         ),
     },
 )
-def ex_1_6() -> Iterator[Case]:
+def ex_1_6(rng: Generator) -> Iterator[Case]:
     """Bi-Real's triangle: the gradient to x, given x and the gradient from above."""
     x = np.array([-1.5, -1.0, -0.5, -0.2, 0.2, 0.34, 0.36, 0.7, 1.2])
     slope = np.array([0, 0, 1, 1.6, 1.6, 1.32, 1.28, 0.6, 0])
     yield Case((np.array([0.0, 0.5, -2.0]), np.array([1.0, 3.0, 1.0])), np.array([2.0, 3.0, 0.0]))
     for incoming in (np.ones(9), np.linspace(-2, 2, 9)):
         yield Case((x, incoming), incoming * slope)
+    x, incoming = rng.uniform(-1.5, 1.5, size=(2, 5)).round(2)
+    slope = np.array([max(2 - 2 * abs(v), 0) for v in x])
+    yield Case((x, incoming), incoming * slope)
 
 
 def _slope(q: np.ndarray) -> np.ndarray:
@@ -232,10 +242,13 @@ def _slope(q: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_1_7() -> Iterator[Case]:
+def ex_1_7(rng: Generator) -> Iterator[Case]:
     """The gradient to the learned scale of BiT's {0, alpha} binarizer, with q = x / alpha."""
     yield Case((np.array([0.25, 1.5]), 1.0, np.array([1.0, 2.0])), 1.75)
     x = np.array([-1.5, -1.0, -0.5, -0.2, 0.2, 0.33, 0.36, 0.75, 1.2])
     for alpha in (0.7, 2.0):
         for incoming in (np.ones(9), np.linspace(-1, 3, 9)):
             yield Case((x, alpha, incoming), (_slope(x / alpha) * incoming).sum())
+    alpha, x = _odd(rng, 150), 2 * rng.uniform(-0.5, 1, size=6).round(2)
+    incoming = rng.uniform(-2, 2, size=6).round(1)
+    yield Case((x, alpha, incoming), (_slope(x / alpha) * incoming).sum())

@@ -3,10 +3,16 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
 DRIVES = np.array([-3.0, -1.0, -0.4, 0.0, 0.25, 1.0, 1.7])
+SIGNS = np.array([1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0])
+
+
+def _drives(rng: Generator) -> np.ndarray:
+    return rng.uniform(-2, 2, size=4).round(2)
 
 
 def _sigma(x: np.ndarray) -> np.ndarray:
@@ -31,10 +37,10 @@ def _sigma(x: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_2_1() -> Iterator[Case]:
+def ex_2_1(rng: Generator) -> Iterator[Case]:
     """The mean of sign(x + noise), noise uniform between -1 and +1."""
     inside = np.array([-1.0, -0.5, 0.0, 0.25, 1.0])
-    for x in (inside, DRIVES):  # drawn, not derived, is right as well, if enough is drawn
+    for x in (inside, DRIVES, _drives(rng)):  # drawn, not derived, is right as well, if enough is drawn
         yield Case((x,), np.clip(x, -1, 1), tolerance=0.005)
 
 
@@ -60,11 +66,11 @@ def ex_2_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_2_2() -> Iterator[Case]:
+def ex_2_2(rng: Generator) -> Iterator[Case]:
     """Mean and slope of the mean of a unit that is +1 with probability sigma(2x)."""
-    mean = 2 / (1 + np.exp(-2 * DRIVES)) - 1
-    for at in (slice(4, 6), slice(None)):
-        yield Case((DRIVES[at],), (mean[at], 1 - mean[at] ** 2))
+    for drives in (DRIVES[4:6], DRIVES, _drives(rng)):
+        mean = 2 / (1 + np.exp(-2 * drives)) - 1
+        yield Case((drives,), (mean, 1 - mean**2))
 
 
 @exercise(
@@ -91,10 +97,9 @@ def ex_2_2() -> Iterator[Case]:
         ),
     },
 )
-def ex_2_3() -> Iterator[Case]:
+def ex_2_3(rng: Generator) -> Iterator[Case]:
     """The probability of each row of codes, given the mean of each unit."""
     yield Case((np.array([[1, 1], [-1, 1]]), np.array([0.0, 1.0])), np.array([0.5, 0.5]))
-    rng = np.random.default_rng(0)
     codes, means = rng.choice([-1, 1], size=(3, 3)), rng.uniform(-1, 1, size=3).round(2)
     yield Case((codes, means), np.where(codes > 0, (1 + means) / 2, (1 - means) / 2).prod(axis=1))
 
@@ -126,13 +131,17 @@ def ex_2_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_2_4() -> Iterator[Case]:
+def ex_2_4(rng: Generator) -> Iterator[Case]:
     """REINFORCE's guess of the gradient to the drives of stochastic units."""
-    codes = np.array([1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0])
-    # the derivative of log sigma(2 a b) to a
-    score = 2 * codes / (1 + np.exp(2 * DRIVES * codes))
-    yield Case((DRIVES[3:5], codes[3:5], 1.0, 0.0), score[3:5])
-    yield Case((DRIVES, codes, 0.25, 1.0), -0.75 * score)
+    drawn, of_drawn = _drives(rng), rng.choice([-1.0, 1.0], size=4)
+    for drives, codes, loss, baseline in (
+        (DRIVES[3:5], SIGNS[3:5], 1.0, 0.0),
+        (DRIVES, SIGNS, 0.25, 1.0),
+        (drawn, of_drawn, round(rng.uniform(0, 2), 2), round(rng.uniform(0, 2), 2)),
+    ):
+        # the derivative of log sigma(2 a b) to a
+        score = 2 * codes / (1 + np.exp(2 * drives * codes))
+        yield Case((drives, codes, loss, baseline), (loss - baseline) * score)
 
 
 @exercise(
@@ -156,14 +165,15 @@ def ex_2_4() -> Iterator[Case]:
         "b**2 is 1, so the loss is linear in b: the mean of b**2 has no slope.": lambda a, t: 0 * a,
     },
 )
-def ex_2_5() -> Iterator[Case]:
+def ex_2_5(rng: Generator) -> Iterator[Case]:
     """Bias of the straight-through guess for one unit and the loss (b - t)^2."""
-    m = np.tanh(DRIVES)
-    for t in (0.0, 0.8, -2.0):
+    some = _drives(rng), round(rng.normal(), 1)
+    for drives, t in ((DRIVES, 0.0), (DRIVES, 0.8), (DRIVES, -2.0), some):
+        m = np.tanh(drives)
         # E[2 (b - t)] (1 - m^2) over both outcomes, less d/da of the expected loss
         guess = sum((1 + b * m) / 2 * 2 * (b - t) for b in (-1, 1)) * (1 - m**2)
         exact = sum(b * (1 - m**2) / 2 * (b - t) ** 2 for b in (-1, 1))
-        yield Case((DRIVES, t), guess - exact)
+        yield Case((drives, t), guess - exact)
 
 
 @exercise(
@@ -195,9 +205,13 @@ def ex_2_5() -> Iterator[Case]:
         ),
     },
 )
-def ex_2_6() -> Iterator[Case]:
+def ex_2_6(rng: Generator) -> Iterator[Case]:
     """Steps of a given size until the sign of a latent weight has changed."""
-    for latent, step in ((0.3, 0.25), (0.2, 0.25), (-0.3, 0.25), (-2.0, 0.03125), (0.5, 0.25), (-0.5, 0.25)):
+    step = 1 / int(2 ** rng.integers(1, 6))  # in halves of it all sums are exact
+    for latent, step in (
+        (0.3, 0.25), (0.2, 0.25), (-0.3, 0.25), (-2.0, 0.03125), (0.5, 0.25), (-0.5, 0.25),
+        *((step * int(k) / 2, step) for k in rng.integers(-40, 40, size=3)),
+    ):  # fmt: skip
         position, count = latent, 0
         while (position >= 0) == (latent >= 0):
             position, count = position - np.copysign(step, latent), count + 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 from binviz.check.shown import Word
@@ -43,12 +44,11 @@ def _differing(a: np.ndarray, w: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_3_1() -> Iterator[Case]:
+def ex_3_1(rng: Generator) -> Iterator[Case]:
     """All dot products of rows of bits, uint64 [M, W] and [N, W], with NumPy."""
-    rng = np.random.default_rng(0)
     one = np.array([[1, -1, -1, 1, -1]])
     yield Case((_words(one), _words(-one), 5), np.array([[-5]]))
-    for M, N, K in ((2, 3, 6), (1, 2, 70)):
+    for M, N, K in ((2, 3, 6), (1, 2, 70), (2, 1, int(rng.integers(3, 60)))):
         a, w = rng.choice([-1, 1], size=(M, K)), rng.choice([-1, 1], size=(N, K))
         yield Case((_words(a), _words(w), K), a @ w.T)
 
@@ -75,9 +75,8 @@ def ex_3_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_3_2() -> Iterator[Case]:
+def ex_3_2(rng: Generator) -> Iterator[Case]:
     """The number of ones in every pair of neighbouring bits, in the place of the pair."""
-    rng = np.random.default_rng(0)
     # Up to 52 bits: answers are compared as floats, which hold no more.
     for x in (0b11_10_01_00, 1, 2**52 - 1, *map(int, rng.integers(0, 2**52, size=4))):
         pairs = [(x >> place) & 3 for place in range(0, 64, 2)]
@@ -113,10 +112,11 @@ def _padded(words: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_3_3() -> Iterator[Case]:
+def ex_3_3(rng: Generator) -> Iterator[Case]:
     """Rows of words uint64 [N, W] as panels uint64 [P, W, 64]."""
     few = np.array([[1, 2], [3, 4]], np.uint64)
-    many = (np.arange(N * W, dtype=np.uint64).reshape(N, W) for N, W in ((64, 1), (70, 2), (128, 3)))
+    sizes = (64, 1), (70, 2), (128, 3), (int(rng.integers(65, 200)), int(rng.integers(1, 5)))
+    many = (np.arange(N * W, dtype=np.uint64).reshape(N, W) for N, W in sizes)
     for words in (few, *many):
         N, W = words.shape
         panels = np.zeros((-(-N // 64), W, 64), np.uint64)
@@ -146,9 +146,10 @@ def ex_3_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_3_4() -> Iterator[Case]:
+def ex_3_4(rng: Generator) -> Iterator[Case]:
     """How many times faster bits can be, from the cycles that a register of bits and one of floats take."""
-    for bits, floats in ((3.0, 1.0), (1.5, 1.0), (1.5, 0.5), (1.0, 1.0)):
+    some = map(float, rng.uniform(0.5, 4, size=2).round(1))
+    for bits, floats in ((3.0, 1.0), (1.5, 1.0), (1.5, 0.5), (1.0, 1.0), some):
         yield Case((bits, floats), 32 * floats / bits)
 
 
@@ -179,9 +180,10 @@ def ex_3_4() -> Iterator[Case]:
         ),
     },
 )
-def ex_3_5() -> Iterator[Case]:
+def ex_3_5(rng: Generator) -> Iterator[Case]:
     """Operations per second under a roofline."""
-    for case in ((200, 1, 1000, 10), (200, 10, 1000, 10), (1e9, 1e8, 2e12, 1e10)):
+    some = tuple(map(int, rng.integers(1, [1000, 20, 1000, 20])))
+    for case in ((200, 1, 1000, 10), (200, 10, 1000, 10), (1e9, 1e8, 2e12, 1e10), some):
         operations, moved, limit, bandwidth = case
         yield Case(case, min(limit, bandwidth * operations / moved))
 
@@ -208,9 +210,10 @@ def ex_3_5() -> Iterator[Case]:
         ),
     },
 )
-def ex_3_6() -> Iterator[Case]:
+def ex_3_6(rng: Generator) -> Iterator[Case]:
     """How many times faster the whole becomes when a share of its time becomes `ratio` times faster."""
-    for share, ratio in ((0.5, 2.0), (0.9, 64.0), (1.0, 20.0), (0.0, 64.0)):
+    some = round(rng.uniform(), 2), float(rng.integers(2, 65))
+    for share, ratio in ((0.5, 2.0), (0.9, 64.0), (1.0, 20.0), (0.0, 64.0), some):
         yield Case((share, ratio), 1 / (1 - share + share / ratio))
 
 

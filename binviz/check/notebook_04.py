@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -35,11 +36,11 @@ def _energy(x: np.ndarray) -> float:
         ),
     },
 )
-def ex_4_1() -> Iterator[Case]:
+def ex_4_1(rng: Generator) -> Iterator[Case]:
     """The share of the energy of non-negative values that is lost with their sign and the best scale."""
     yield Case((np.array([0.0, 0.0, 0.0, 1.0]),), 0.75)
     yield Case((np.array([2.0, 2.0, 2.0]),), 0.0)
-    x = np.random.default_rng(0).exponential(size=(2, 5)).round(2)
+    x = rng.exponential(size=(2, 5)).round(2)
     yield Case((x,), _lost(x, np.ones_like(x)))
 
 
@@ -84,13 +85,14 @@ def _kept(x: np.ndarray, threshold: float) -> np.ndarray:
         ),
     },
 )
-def ex_4_2() -> Iterator[Case]:
+def ex_4_2(rng: Generator) -> Iterator[Case]:
     """The share that is lost with the code 1 above a threshold and 0 elsewhere, and the best scale."""
     x = np.array([0.0, 0.1, 0.5, 0.9, 0.8])
     for threshold in (0.6, 0.5, 2.0):
         yield Case((x, threshold), _lost(x, (x > threshold) * 1.0))
-    x = np.random.default_rng(1).exponential(size=(2, 4)).round(2)
-    yield Case((x, 0.7), _lost(x, (x > 0.7) * 1.0))
+    x = rng.exponential(size=(2, 4)).round(2)
+    for threshold in (0.7, (2 * int(rng.integers(20, 120)) + 1) / 200):
+        yield Case((x, threshold), _lost(x, (x > threshold) * 1.0))
 
 
 @exercise(
@@ -108,10 +110,10 @@ def ex_4_2() -> Iterator[Case]:
         ),
     },
 )
-def ex_4_3() -> Iterator[Case]:
+def ex_4_3(rng: Generator) -> Iterator[Case]:
     """4 times the mean of a softmax over so many tokens."""
-    for length in (4, 7, 128):
-        scores = np.exp(np.random.default_rng(length).normal(size=(5, length)))
+    for length in (4, 7, 128, int(rng.integers(2, 200))):
+        scores = np.exp(rng.normal(size=(5, length)))
         yield Case((length,), 4 * (scores / scores.sum(axis=1, keepdims=True)).mean())
 
 
@@ -143,7 +145,7 @@ def ex_4_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_4_4() -> Iterator[Case]:
+def ex_4_4(rng: Generator) -> Iterator[Case]:
     """The share of rows of attention that have no 1."""
     rows = np.array([[0.5, 0.3, 0.2], [0.8, 0.1, 0.1], [0.34, 0.33, 0.33], [0.0, 0.5, 0.5]])
     yield Case((rows, 0.8), 0.25)
@@ -152,6 +154,8 @@ def ex_4_4() -> Iterator[Case]:
     heads = np.array([[[0.6, 0.4, 0.0], [0.4, 0.3, 0.3]], [[0.3, 0.5, 0.2], [0.7, 0.2, 0.1]]])
     yield Case((heads, 1.1), 0.5)
     yield Case((heads, 0.9), 0.25)
+    rows, alpha = rng.dirichlet([1, 1, 1], size=5).round(2), (2 * int(rng.integers(35, 90)) + 1) / 100
+    yield Case((rows, alpha), sum(max(row) < alpha / 2 for row in rows.tolist()) / 5)
 
 
 @exercise(
@@ -172,9 +176,10 @@ def ex_4_4() -> Iterator[Case]:
         ),
     },
 )
-def ex_4_5() -> Iterator[Case]:
+def ex_4_5(rng: Generator) -> Iterator[Case]:
     """How far steps of a falling size lead."""
-    for rate, steps in ((1.0, 10), (0.02, 80), (0.0001, 1500)):
+    some = int(rng.integers(1, 100)) / 1000, int(rng.integers(20, 2000))
+    for rate, steps in ((1.0, 10), (0.02, 80), (0.0001, 1500), some):
         area = float(np.trapezoid(np.linspace(rate, 0, steps + 1)))
         # half a rate more or less: whoever adds the rates up begins with the first or ends with the last
         yield Case((rate, steps), area, tolerance=0.501 * rate / (1 + area))
@@ -218,16 +223,20 @@ def ex_4_5() -> Iterator[Case]:
         ),
     },
 )
-def ex_4_6() -> Iterator[Case]:
+def ex_4_6(rng: Generator) -> Iterator[Case]:
     """The gradient to BiT's shift of each channel."""
     few = np.array([[0.2], [0.9]])
     yield Case((few, 1.0, np.array([0.3]), np.array([[1.0], [2.0]])), np.array([1.0]))
     x = np.array([[-0.2, 0.1, 0.45], [0.4, 0.9, 0.75], [0.8, -0.2, 1.2], [1.1, 0.3, -0.1]])
     grad = np.array([[1.0, 2.0, -1.0], [0.5, 3.0, 4.0], [-2.0, 1.0, 6.0], [8.0, -0.5, 2.0]])
     beta = np.array([0.0, 0.3, -0.3])
-    for alpha in (1.0, 0.5):
+    few, other = 2 * rng.uniform(-0.2, 0.8, size=(2, 2)).round(2), rng.normal(size=(2, 2)).round(1)
+    # x and alpha in even hundredths and beta in odd ones: no sum is on the window's edge
+    some = few, int(rng.integers(10, 60)) / 50, (2 * rng.integers(-20, 20, size=2) + 1) / 100, other
+    for case in ((x, 1.0, beta, grad), (x, 0.5, beta, grad), some):
+        x, alpha, beta, grad = case
         wanted = [
             sum(g for v, g in zip(x[:, c] + beta[c], grad[:, c], strict=True) if 0 <= v <= alpha)
-            for c in range(3)
+            for c in range(len(beta))
         ]
-        yield Case((x, alpha, beta, grad), np.array(wanted))
+        yield Case(case, np.array(wanted))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -47,10 +48,9 @@ def _softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
         ),
     },
 )
-def ex_5_1() -> Iterator[Case]:
+def ex_5_1(rng: Generator) -> Iterator[Case]:
     """BiT's loss on logits, (examples, classes)."""
     yield Case((np.zeros((1, 2)), np.zeros((1, 2))), np.log(2) / 2)
-    rng = np.random.default_rng(0)
     student, teacher = rng.normal(size=(2, 2, 3)).round(1)
     wanted = 0.0
     for s, t in zip(student, teacher, strict=True):
@@ -88,10 +88,13 @@ def ex_5_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_5_2() -> Iterator[Case]:
+def ex_5_2(rng: Generator) -> Iterator[Case]:
     """Values quantized to 2^bits levels from zero on."""
-    x = np.array([-0.7, 0.0, 0.2, 0.55, 0.9, 1.7, 9.0])
-    for alpha, bits in ((1.0, 1), (0.5, 2), (0.125, 4)):
+    few = np.array([-0.7, 0.0, 0.2, 0.55, 0.9, 1.7, 9.0])
+    # no number of two digits is in the middle of two levels, if these lie an odd number of hundredths apart
+    alpha, bits = (2 * int(rng.integers(5, 60)) + 1) / 100, int(rng.integers(1, 5))
+    some = rng.uniform(-1, 9, size=5).round(2), alpha, bits
+    for x, alpha, bits in ((few, 1.0, 1), (few, 0.5, 2), (few, 0.125, 4), some):
         levels = alpha * np.arange(2**bits)
         yield Case((x, alpha, bits), levels[np.abs(x[:, None] - levels).argmin(axis=1)])
 
@@ -152,7 +155,7 @@ def _with_p(b: int, c: int) -> tuple[int, int, float]:
         ),
     },
 )
-def ex_5_3() -> Iterator[Case]:
+def ex_5_3(rng: Generator) -> Iterator[Case]:
     """McNemar's exact test on whether each example is right."""
     first = np.array([True] * 6 + [False] * 2)
     second = np.array([True] + [False] * 5 + [True, False])
@@ -160,6 +163,8 @@ def ex_5_3() -> Iterator[Case]:
     yield Case((first, second), (5, 1, 2 * (1 + 6) / 64))
     yield Case((second, first), (1, 5, 2 * (1 + 6) / 64))
     yield Case((first[4:7], first[4:7]), (0, 0, 1.0))
+    first, second = rng.uniform(size=(2, 12)) < [[0.8], [0.3]]
+    yield Case((first, second), _with_p(*_counts(first, second)))
 
 
 @exercise(
@@ -187,10 +192,12 @@ def ex_5_3() -> Iterator[Case]:
         "A true or false does not say *fails*: that is -1.": lambda b, c, p: b > c and p < 0.05,
     },
 )
-def ex_5_4() -> Iterator[Case]:
+def ex_5_4(rng: Generator) -> Iterator[Case]:
     """Holds (+1), weak (0) or fails (-1)."""
+    x, y, z = int(rng.integers(1, 40)), int(rng.integers(1, 40)), (2 * int(rng.integers(1, 99)) + 1) / 2000
     for b, c, p, wanted in (
         (30, 9, 0.001, 1), (12, 9, 0.66, 0), (9, 30, 0.001, -1), (9, 12, 0.66, -1), (7, 7, 1.0, -1),
         (16, 6, 0.0525, 0), (20, 9, 0.05, 0),
+        (x, y, z, -1 if x <= y else int(z < 0.05)),
     ):  # fmt: skip
         yield Case((b, c, p), wanted)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -37,12 +38,14 @@ ROW = np.array([0.5, 0.2, 0.12, 0.1, 0.05, 0.03])
         ),
     },
 )
-def ex_6_1() -> Iterator[Case]:
+def ex_6_1(rng: Generator) -> Iterator[Case]:
     """One step of coordinate descent: the best factor for the code, then the best code for that factor."""
     for row, ones in (
         (ROW, np.ones(6, bool)),
         (ROW, np.array([1, 1, 1, 0, 0, 0], bool)),
         (np.array([0.1, 0.3, 0.05, 0.15, 0.4]), np.array([1, 0, 1, 0, 1], bool)),
+        # a sum of three odd thousandths and six times an odd one: no value is half of v
+        ((2 * rng.integers(0, 300, size=5) + 1) / 1000, rng.permutation([True, True, True, False, False])),
     ):
         (v,), *_ = np.linalg.lstsq(ones.reshape(-1, 1).astype(float), row, rcond=None)
         yield Case((row, ones), (v, np.abs(row - v) <= np.abs(row)))
@@ -76,7 +79,7 @@ def ex_6_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_6_2() -> Iterator[Case]:
+def ex_6_2(rng: Generator) -> Iterator[Case]:
     """Codes of a threshold at a part of each row's maximum."""
     yield Case((ROW, 0.25), np.array([1, 1, 0, 0, 0, 0]))
     rows = np.array([[0.8, 0.1, 0.1], [0.5, 0.15, 0.35]])
@@ -86,6 +89,8 @@ def ex_6_2() -> Iterator[Case]:
     for beta in (0.2, 0.7):
         codes = [[[value >= beta * max(row) for value in row] for row in head] for head in heads]
         yield Case((heads, beta), np.array(codes))
+    rows, beta = rng.integers(1, 17, size=(2, 4)) / 32, int(rng.integers(1, 8)) / 8  # products are exact
+    yield Case((rows, beta), np.array([[value >= beta * max(row) for value in row] for row in rows.tolist()]))
 
 
 @exercise(
@@ -111,15 +116,16 @@ def ex_6_2() -> Iterator[Case]:
         ),
     },
 )
-def ex_6_3() -> Iterator[Case]:
+def ex_6_3(rng: Generator) -> Iterator[Case]:
     """Codes of attention, each row divided by its number of ones."""
     yield Case((np.array([[0, 0], [1, 1]]),), np.array([[0, 0], [0.5, 0.5]]))
     yield Case(
         (np.array([[1, 0, 0], [1, 1, 0], [1, 1, 1]]),), np.array([[6, 0, 0], [3, 3, 0], [2, 2, 2]]) / 6
     )
-    codes = np.array([[[1, 1, 0], [0, 1, 0]], [[1, 1, 1], [0, 0, 0]]])
-    wanted = [[[c / max(sum(row), 1) for c in row] for row in head] for head in codes.tolist()]
-    yield Case((codes,), np.array(wanted))
+    heads = np.array([[[1, 1, 0], [0, 1, 0]], [[1, 1, 1], [0, 0, 0]]])
+    for codes in (heads, rng.integers(0, 2, size=(2, 2, 4))):
+        wanted = [[[c / max(sum(row), 1) for c in row] for row in head] for head in codes.tolist()]
+        yield Case((codes,), np.array(wanted))
 
 
 @exercise(
@@ -149,16 +155,17 @@ def ex_6_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_6_4() -> Iterator[Case]:
+def ex_6_4(rng: Generator) -> Iterator[Case]:
     """The gradient to the scores, from the one to the softmax's output."""
     yield Case((np.array([0.75, 0.25]), np.array([1.0, 0.0])), np.array([0.1875, -0.1875]))
     yield Case((np.array([0.9, 0.06, 0.04]), np.array([2.0, 2.0, 2.0])), np.zeros(3))
-    probs = np.array([[[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]], [[0.25, 0.5, 0.25], [0.6, 0.3, 0.1]]])
-    grad = np.random.default_rng(4).normal(size=probs.shape).round(1)
-    scores = torch.from_numpy(np.log(probs)).requires_grad_()
-    torch.softmax(scores, -1).backward(torch.from_numpy(grad))
-    assert scores.grad is not None
-    yield Case((probs, grad), scores.grad.numpy())
+    heads = np.array([[[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]], [[0.25, 0.5, 0.25], [0.6, 0.3, 0.1]]])
+    for probs in (heads, (rng.multinomial(17, [0.5, 0.3, 0.2], size=2) + 1) / 20):
+        grad = rng.normal(size=probs.shape).round(1)
+        scores = torch.from_numpy(np.log(probs)).requires_grad_()
+        torch.softmax(scores, -1).backward(torch.from_numpy(grad))
+        assert scores.grad is not None
+        yield Case((probs, grad), scores.grad.numpy())
 
 
 @exercise(
@@ -188,9 +195,8 @@ def ex_6_4() -> Iterator[Case]:
         ),
     },
 )
-def ex_6_5() -> Iterator[Case]:
+def ex_6_5(rng: Generator) -> Iterator[Case]:
     """The gradient to a weight scale of each output channel."""
-    rng = np.random.default_rng(5)
     for tokens, inside, outside in ((1, 3, 2), (4, 2, 3)):
         inputs = np.where(rng.normal(size=(tokens, inside)) >= 0, 1.0, -1.0)
         grad = rng.normal(size=(tokens, outside)).round(1)

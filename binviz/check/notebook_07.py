@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -37,12 +38,12 @@ def _four(q: np.ndarray, q_b: np.ndarray, k: np.ndarray, k_b: np.ndarray) -> tup
         ),
     },
 )
-def ex_7_1() -> Iterator[Case]:
+def ex_7_1(rng: Generator) -> Iterator[Case]:
     """Scores in four terms: main and residual parts of queries with those of keys."""
     one = np.array([[3.0, 0.0, 0.0, 0.0]])
     wanted = (np.full((1, 1), 1.5), np.full((1, 1), 1.5), np.full((1, 1), 3.0), np.full((1, 1), 3.0))
     yield Case((one, one / 3, 2 * one, one), wanted)
-    q, k = np.random.default_rng(0).normal(size=(2, 2, 3)).round(1)
+    q, k = rng.normal(size=(2, 2, 3)).round(1)
     q_b, k_b = np.where(q >= 0, 0.8, -0.8), np.where(k >= 0, 0.9, -0.9)
     products = [
         [[sum(x * y for x, y in zip(query, key, strict=True)) / 3**0.5 for key in right] for query in left]
@@ -79,11 +80,11 @@ def _values(matrix: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_7_2() -> Iterator[Case]:
+def ex_7_2(rng: Generator) -> Iterator[Case]:
     """The share of a matrix's energy that the best matrix of rank 0, 1, 2, ... leaves."""
     yield Case((np.array([[3.0, 0.0], [0.0, 1.0]]),), np.array([1.0, 0.1, 0.0]))
     yield Case((np.diag([1.0, 2.0, 2.0]),), np.array([9, 5, 1, 0]) / 9)
-    matrix = np.random.default_rng(1).normal(size=(2, 4)).round(1)
+    matrix = rng.normal(size=(2, 4)).round(1)
     values = np.linalg.eigvalsh(matrix @ matrix.T)[::-1]
     yield Case((matrix,), np.array([values[n:].sum() for n in range(3)]) / values.sum())
 
@@ -110,11 +111,11 @@ def ex_7_2() -> Iterator[Case]:
         ),
     },
 )
-def ex_7_3() -> Iterator[Case]:
+def ex_7_3(rng: Generator) -> Iterator[Case]:
     """What BiPFT's estimators add to the scores before they are divided."""
     args = np.array([[1.0]]), np.array([[10.0]]), np.array([[2.0], [3.0]]), np.array([[0.0], [1.0]])
     yield Case(args, np.array([[20.0, 41.0]]))
-    q_m, q_p, k_m, k_p = np.random.default_rng(2).normal(size=(4, 3, 2)).round(1)
+    q_m, q_p, k_m, k_p = rng.normal(size=(4, 3, 2)).round(1)
     wanted = [
         [
             sum(q_m[i, r] * k_p[j, r] + q_p[i, r] * k_m[j, r] + q_p[i, r] * k_p[j, r] for r in range(2))
@@ -156,11 +157,11 @@ def _left(residuals: np.ndarray, mean: np.ndarray) -> float:
         ),
     },
 )
-def ex_7_4() -> Iterator[Case]:
+def ex_7_4(rng: Generator) -> Iterator[Case]:
     """The one map that is nearest to the residuals of all heads, and the share of their energy that it leaves."""
     yield Case((np.stack([np.full((2, 2), 1.0), np.full((2, 2), 3.0)]),), (np.full((2, 2), 2.0), 0.2))
     yield Case((np.stack([np.eye(2), -np.eye(2)]),), (np.zeros((2, 2)), 1.0))
-    residuals = np.random.default_rng(3).normal(size=(3, 2, 2)).round(1)
+    residuals = rng.normal(size=(3, 2, 2)).round(1)
     mean = np.array([[residuals[:, i, j].sum() / 3 for j in range(2)] for i in range(2)])
     yield Case((residuals,), (mean, ((residuals - mean) ** 2).sum() / (residuals**2).sum()))
 
@@ -191,10 +192,9 @@ def ex_7_4() -> Iterator[Case]:
         ),
     },
 )
-def ex_7_5() -> Iterator[Case]:
+def ex_7_5(rng: Generator) -> Iterator[Case]:
     """In how many signs the rows of packed weights differ."""
     yield Case((np.array([[5], [7]], np.uint64), np.array([[4], [7]], np.uint64)), np.array([1, 0]))
-    rng = np.random.default_rng(4)
     before, after = rng.integers(0, 2**8, size=(2, 3, 2), dtype=np.uint64)
     before[2, 1] = 2**64 - 1  # a word that is full
     signs = [np.unpackbits(words.view(np.uint8), axis=-1) for words in (before, after)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.random import Generator
 from scipy.stats import binomtest
 
 from binviz.check.exercise import Case, exercise
@@ -65,7 +66,7 @@ def _but(operator: str, place: int, wrong: Callable[[int, int, float], float]) -
         ),
     },
 )
-def ex_8_1() -> Iterator[Case]:
+def ex_8_1(rng: Generator) -> Iterator[Case]:
     """Three operators by four numbers: what doubles their outputs, the slope of their surrogate, what they learn."""
     for operator, rows in {
         "xnor": ((2, 2, 1, 0), (2, 2, 0, 0)),
@@ -74,6 +75,10 @@ def ex_8_1() -> Iterator[Case]:
     }.items():
         for layer, want in zip(((4, 2, 0.75), (3, 5, -1.5)), rows, strict=True):
             yield Case((operator, *layer), want)
+        # an odd number of hundredths: not at the edge of a window
+        inputs, outputs = map(int, rng.integers(2, 100, size=2))
+        x = (2 * int(rng.integers(-99, 99)) + 1) / 100
+        yield Case((operator, inputs, outputs, x), _row(operator, inputs, outputs, x))
 
 
 def _normed(z: np.ndarray, axis: int | None) -> np.ndarray:
@@ -122,13 +127,13 @@ def _left(shortcut: np.ndarray, sums: np.ndarray, scales: np.ndarray, axis: int 
         ),
     },
 )
-def ex_8_2() -> Iterator[Case]:
+def ex_8_2(rng: Generator) -> Iterator[Case]:
     """What is left of scales behind a norm, as a mean squared distance."""
     sums = np.array([[1.0, 3.0], [3.0, -1.0], [2.0, 1.0]])
     yield Case((0 * sums, sums, np.array([0.5, 0.1]), 0), 0.0)
     # [2, 2.5] becomes [-1, 1], and without scales [2, 1] becomes [1, -1]
     yield Case((np.array([[0.0, 3.0]]), np.array([[2.0, -2.0]]), np.array([1.0, 0.25]), 1), 4.0)
-    shortcut, sums = np.random.default_rng(5).normal(size=(2, 3, 3)).round(1)
+    shortcut, sums = rng.normal(size=(2, 3, 3)).round(1) + np.diag([0, 2, 4])  # no row or column is flat
     scales = np.array([0.5, 2.0, 1.0])
     for axis in (0, 1):
         with_scales, without = shortcut + scales * sums, shortcut + sums
@@ -171,11 +176,16 @@ def _connected(gradients: np.ndarray, changes: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_8_3() -> Iterator[Case]:
+def ex_8_3(rng: Generator) -> Iterator[Case]:
     """Which parameters are connected (0), deaf (1), ghosts (2) or idle (3)."""
     yield Case((np.array([0.5, -1.0, 2.0]), np.array([1.0, 3.0, 0.0])), np.array([0, 1, 2]))
     gradients = np.array([0.0, -1.0, 0.0, 1e-6, 1e-6, 7.0])
     yield Case((gradients, np.array([0.25, 0.0, 0.0, 2.0, 0.0, 1e-6])), np.array([1, 3, 3, 0, 2, 0]))
+    gradients, changes = rng.choice([-1.0, 0.0, 1e-6, 0.5, 3.0], size=(2, 5))
+    wanted = [
+        (0 if g > 0 else 1) if c > 0 else (2 if g > 0 else 3) for g, c in zip(gradients, changes, strict=True)
+    ]
+    yield Case((gradients, changes), np.array(wanted))
 
 
 @exercise(
@@ -203,11 +213,14 @@ def ex_8_3() -> Iterator[Case]:
         ),
     },
 )
-def ex_8_4() -> Iterator[Case]:
+def ex_8_4(rng: Generator) -> Iterator[Case]:
     """An operator's score: the quadratic mean, with weights, of the shares that it keeps."""
     yield Case((np.array([[1.0, 0.5], [0.75, 0.75]]), np.array([1.0, 1.0])), np.array([0.625**0.5, 0.75]))
     kept = np.array([[1.0, 0.2, 0.4], [0.5, 0.5, 0.5]])
     yield Case((kept, np.array([2.0, 0.0, 3.0])), np.array([(2.48 / 5) ** 0.5, 0.5]))
+    kept, weights = rng.uniform(size=(2, 3)).round(2), rng.integers(1, 5, size=3).astype(float)
+    wanted = [sum(w * share**2 for w, share in zip(weights, row, strict=True)) / sum(weights) for row in kept]
+    yield Case((kept, weights), np.sqrt(wanted))
 
 
 def _pairs(right: np.ndarray, p: Callable[[int, int], float]) -> int:
@@ -256,9 +269,11 @@ def _totals(right: np.ndarray) -> int:
         ),
     },
 )
-def ex_8_5() -> Iterator[Case]:
+def ex_8_5(rng: Generator) -> Iterator[Case]:
     """How many pairs of operators are decided, by their answers to the same examples."""
     yield Case((np.array([[True, False], [True, False], [True, True]]),), 0)
     yield Case((np.array([[True] * 8, [False] * 6 + [True] * 2]),), 1)
     # Of 32 the first has 20 right, the second these and 6 more, the third these and 5 more: 2 / 2^6 and 2 / 2^5
     yield Case((np.arange(32) < np.array([[20], [26], [25]]),), 1)
+    right = rng.uniform(size=(3, 16)) < [[0.9], [0.5], [0.1]]
+    yield Case((right,), _pairs(right, _coin))

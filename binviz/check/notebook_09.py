@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -18,14 +19,18 @@ from binviz.check.exercise import Case, exercise
         "The wrong way round: how many times fewer are they with bits?": lambda products, floats: (
             (products / 64 + floats) / products
         ),
+        "That is a layer whose numbers have 64 products. With more of them the same floats weigh less.": (
+            lambda products, floats: 64 / (1 + floats)
+        ),
         "The network without bits has no scales: its number costs the products alone.": lambda products, floats: (
             (products + floats) / (products / 64 + floats)
         ),
     },
 )
-def ex_9_1() -> Iterator[Case]:
+def ex_9_1(rng: Generator) -> Iterator[Case]:
     """How many times fewer operations a layer needs if 64 products are one, and some floats remain."""
-    for products, floats in ((64, 0), (64, 1), (2304, 1), (768, 2), (128, 4)):
+    some = 64 * int(rng.integers(1, 100)), int(rng.integers(0, 6))
+    for products, floats in ((64, 0), (64, 1), (2304, 1), (768, 2), (128, 4), some):
         with_bits = sum(1 for _ in range(0, products, 64)) + floats
         yield Case((products, floats), products / with_bits)
 
@@ -43,14 +48,18 @@ def ex_9_1() -> Iterator[Case]:
         "Solve it again: r times (1 - 1/ways) is quoted less whole / ways.": lambda whole, quoted, ways: (
             (quoted - whole / ways) * (1 - 1 / ways)
         ),
+        "`ways` need not be 64.": lambda whole, quoted, ways: (quoted * 64 - whole) / 63,
         "That is the part that became bits. What did not?": lambda whole, quoted, ways: (
             whole - (quoted * ways - whole) / (ways - 1)
         ),
     },
 )
-def ex_9_2() -> Iterator[Case]:
+def ex_9_2(rng: Generator) -> Iterator[Case]:
     """How much of a network's work stays float, if its quoted cost is right."""
-    for whole, remainder, ways in ((128.0, 0.0, 64), (128.0, 64.0, 64), (22.5, 0.0488, 64), (10.0, 1.0, 32)):
+    some = float(rng.integers(10, 100)), int(rng.integers(0, 900)) / 100, int(2 ** rng.integers(3, 9))
+    for whole, remainder, ways in (
+        (128.0, 0.0, 64), (128.0, 64.0, 64), (22.5, 0.0488, 64), (10.0, 1.0, 32), some
+    ):  # fmt: skip
         yield Case((whole, (whole - remainder) / ways + remainder, ways), remainder)
 
 
@@ -78,15 +87,17 @@ def ex_9_2() -> Iterator[Case]:
         ),
     },
 )
-def ex_9_3() -> Iterator[Case]:
+def ex_9_3(rng: Generator) -> Iterator[Case]:
     """The threshold of a sum that has the sign behind a batch norm, and whether larger sums are the positive ones."""
+    some = rng.uniform([0.5, -1, -4, 0.5, 0.5], [2, 1, 4, 2, 2]).round(2) * [rng.choice([-1, 1]), 1, 1, 1, 1]
     for gamma, beta, mean, sd, scale in (
         (1.0, 0.0, 6.0, 1.0, 1.0),
         (2.0, -1.0, 3.0, 4.0, 0.5),
         (-1.0, 2.0, 1.0, 3.0, 0.25),
         (-0.5, -0.25, -2.0, 1.5, 2.0),
+        map(float, some),
     ):
-        z = np.linspace(-100, 100, 200_001)
+        z = np.linspace(-50, 50, 100_001)
         positive = gamma * (scale * z - mean) / sd + beta >= 0
         turn = z[np.flatnonzero(np.diff(positive))[0]]
         yield Case((gamma, beta, mean, sd, scale), (turn, bool(positive[-1])), tolerance=2e-3)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -34,10 +35,11 @@ def _one_less(picture: np.ndarray, nothing: float) -> np.ndarray:
         ),
     },
 )
-def ex_10_1() -> Iterator[Case]:
+def ex_10_1(rng: Generator) -> Iterator[Case]:
     """A picture as many times as it has pixels, each time without another one."""
     yield Case((np.array([[1.0, 2.0]]), 0.0), np.array([[[0.0, 2.0]], [[1.0, 0.0]]]))
-    for shape, nothing in (((2, 2), 9.0), ((2, 3), -1.0)):
+    some = tuple(map(int, rng.integers(1, 4, size=2)))
+    for shape, nothing in (((2, 2), 9.0), ((2, 3), -1.0), (some, float(rng.integers(-9, 0)))):
         picture = np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
         want = np.stack([picture.copy() for _ in range(picture.size)])
         for i, place in enumerate(np.ndindex(shape)):
@@ -70,9 +72,12 @@ def _sign(x: float) -> float:
         ),
     },
 )
-def ex_10_2() -> Iterator[Case]:
+def ex_10_2(rng: Generator) -> Iterator[Case]:
     """What integrated gradients of a sign with a clipped surrogate miss, on the way from r to x."""
-    for r, x in ((-0.5, 0.25), (-2.0, 3.0), (0.0, 0.75), (0.5, 2.0), (0.5, -4.0), (1.5, 1.75), (-1.0, 0.0)):
+    drawn = (tuple(map(float, pair)) for pair in (2 * rng.integers(-20, 20, size=(3, 2)) + 1) / 20)
+    for r, x in (
+        (-0.5, 0.25), (-2.0, 3.0), (0.0, 0.75), (0.5, 2.0), (0.5, -4.0), (1.5, 1.75), (-1.0, 0.0), *drawn
+    ):  # fmt: skip
         steps = 20_000  # the integral as a sum, at the middle of each step
         way = r + (x - r) * (np.arange(steps) + 0.5) / steps
         found = (x - r) * np.mean(np.abs(way) <= 1)
@@ -95,13 +100,16 @@ def ex_10_2() -> Iterator[Case]:
                 100 * (clean - corrupted) / (clean - chance),
             )
         ),
+        "That is the share of what a network without an error could lose. This one had `clean`.": (
+            lambda clean, corrupted, chance: (clean - corrupted, (clean - corrupted) / (100 - chance))
+        ),
         "A loss is positive where accuracy falls.": lambda clean, corrupted, chance: (
             corrupted - clean,
             (corrupted - clean) / (clean - chance),
         ),
     },
 )
-def ex_10_3() -> Iterator[Case]:
+def ex_10_3(rng: Generator) -> Iterator[Case]:
     """What a corruption takes: points of accuracy, and the share of what was above chance."""
     for clean, corrupted, chance, want in (
         (90.0, 50.0, 10.0, (40.0, 0.5)),
@@ -110,3 +118,5 @@ def ex_10_3() -> Iterator[Case]:
         (85.0, 70.0, 25.0, (15.0, 0.25)),
     ):
         yield Case((clean, corrupted, chance), want)
+    low, middle, high = sorted(map(float, rng.choice(np.arange(1, 100), size=3, replace=False)))
+    yield Case((high, middle, low), (high - middle, (high - middle) / (high - low)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.random import Generator
 
 from binviz.check.exercise import Case, exercise
 
@@ -39,13 +40,19 @@ from binviz.check.exercise import Case, exercise
         ),
     },
 )
-def ex_11_1() -> Iterator[Case]:
+def ex_11_1(rng: Generator) -> Iterator[Case]:
     """Words a second, if nothing but reading the weights takes time."""
     yield Case((800, 8, 8, 0, 1600), 2.0)
     yield Case((64, 2, 64, 2, 1000), 50.0)
     # 2.5 bits a weight: 2 and, for each 64, two scales of 16
     yield Case((7e9, 2, 64, 2, 50e9), 50e9 / (7e9 * 2.5 / 8))
     yield Case((100, 16, 50, 1, 1e3), 1e3 / 204)
+    groups, group, bits, scales = map(int, rng.integers(1, [50, 200, 9, 4]))
+    bandwidth = int(rng.integers(100, 1000))
+    yield Case(
+        (groups * group, bits, group, scales, bandwidth),
+        bandwidth / (groups * (group * bits + scales * 16) / 8),
+    )
 
 
 def _sets(w: np.ndarray, s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -91,12 +98,14 @@ def _clipped(w: np.ndarray, s: float, low: int, high: int) -> tuple[np.ndarray, 
         "2s is there as well: the largest level is not s.": lambda w, s: _clipped(w, s, -1, 1),
     },
 )
-def ex_11_2() -> Iterator[Case]:
+def ex_11_2(rng: Generator) -> Iterator[Case]:
     """The two sets of {0, 1} whose sum 2s b1 - s b2 is nearest to each weight."""
     yield Case((np.array([-0.9, 0.1, 1.1, 1.9]), 1.0), (np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])))
-    w = np.array([-1.6, -1.0, -0.6, -0.39, 0.2, -0.2, 0.41, 0.6, 1.4, 9.0])
+    few = np.array([-1.6, -1.0, -0.6, -0.39, 0.2, -0.2, 0.41, 0.6, 1.4, 9.0])
     pairs = {-1: (0, 1), 0: (0, 0), 1: (1, 1), 2: (1, 0)}
-    for s in (0.8, 0.5):
+    # no number of two digits is in the middle of two levels, if these lie an odd number of hundredths apart
+    some = (3 * rng.normal(size=6)).round(2), (2 * int(rng.integers(10, 60)) + 1) / 100
+    for w, s in ((few, 0.8), (few, 0.5), some):
         bits = [pairs[min(pairs, key=lambda level: abs(x - level * s))] for x in w.tolist()]
         first, second = np.array(bits).T
         yield Case((w, s), (first, second))
@@ -156,12 +165,17 @@ def _with(clean: Callable[..., np.ndarray]) -> Callable[..., Step]:
         ),
     },
 )
-def ex_11_3() -> Iterator[Case]:
+def ex_11_3(rng: Generator) -> Iterator[Case]:
     """A step of sampling: the clean picture that is seen, and the next one, with less of the same noise."""
     yield Case((np.array([0.5, -0.2]), np.zeros(2), 0.25, 1.0), (np.array([1.0, -0.4]),) * 2)
     # Mixed of a picture and noise that are known
-    clean, noise = np.array([[0.5, -1.0], [0.0, 0.25]]), np.array([[1.0, 2.0], [-1.0, 0.5]])
-    for kept, left in ((0.36, 0.64), (0.01, 0.16)):
+    few = np.array([[0.5, -1.0], [0.0, 0.25]]), np.array([[1.0, 2.0], [-1.0, 0.5]])
+    drawn = rng.uniform(-1, 1, size=2).round(2), rng.normal(size=2).round(1)
+    for clean, noise, kept, left in (
+        (*few, 0.36, 0.64),
+        (*few, 0.01, 0.16),
+        (*drawn, 0.64, 0.81),
+    ):
         mixed, following = (share**0.5 * clean + (1 - share) ** 0.5 * noise for share in (kept, left))
         yield Case((mixed, noise, kept, left), (clean, following))
     yield Case(
@@ -223,7 +237,7 @@ def _several(one: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, i
         "Signs alone are no basis: times the mean size of the row.": _several(_signs),
     },
 )
-def ex_11_4() -> Iterator[Case]:
+def ex_11_4(rng: Generator) -> Iterator[Case]:
     """Weights as a sum of so many sets of signs, each with a scale for each row."""
     yield Case((np.array([[3.0, -1.0]]), 1), np.array([[2.0, -2.0]]))
     yield Case((np.array([[3.0, -1.0]]), 2), np.array([[3.0, -1.0]]))
@@ -236,3 +250,5 @@ def ex_11_4() -> Iterator[Case]:
     yield Case((np.array([[0.0, 4.0, -4.0, 0.0]]), 1), np.array([[2.0, 2.0, -2.0, 2.0]]))
     # Scales 3.75, 2.25 and 1.25
     yield Case((np.array([[1.0, 2.0, 4.0, -8.0]]), 3), np.array([[0.25, 2.75, 4.75, -7.25]]))
+    w, count = rng.integers(-16, 17, size=(2, 4)) / 8, int(rng.integers(1, 4))  # means of four are exact
+    yield Case((w, count), _bases(w, count))

@@ -5,6 +5,7 @@ from itertools import product
 from math import comb
 
 import numpy as np
+from numpy.random import Generator
 from scipy.stats import binomtest
 
 from binviz.check.exercise import Case, exercise
@@ -39,15 +40,17 @@ def _half(x: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_12_1() -> Iterator[Case]:
+def ex_12_1(rng: Generator) -> Iterator[Case]:
     """A surrogate of area 2 for each row, constant as far as twice the row's mean size."""
     yield Case((np.array([1.0, -1.0, 4.0]),), np.array([0.25, 0.25, 0.25]))
     yield Case((np.array([1.0, -1.0, -7.0]),), np.array([1, 1, 0]) / 6)
     yield Case((np.array([[0.0, 0.0, 0.0], [0.5, -0.5, 0.0]]),), np.array([[0.0] * 3, [1.5] * 3]))
-    x = np.array([[9.0, 0.1, -0.1, 0.2], [0.01, -0.09, 0.02, 0.0]])
-    sizes = [sum(map(abs, row)) / 4 for row in x.tolist()]
-    want = [[1 / (2 * s) if abs(v) <= 2 * s else 0 for v in row] for row, s in zip(x, sizes, strict=True)]
-    yield Case((x,), np.array(want))
+    few = np.array([[9.0, 0.1, -0.1, 0.2], [0.01, -0.09, 0.02, 0.0]])
+    some = rng.integers(-8, 9, size=(2, 4)) ** 3 / 512 + [0.0, 0.0, 0.0, 2.0]  # means of four are exact
+    for x in (few, some):
+        sizes = [sum(map(abs, row)) / 4 for row in x.tolist()]
+        want = [[1 / (2 * s) if abs(v) <= 2 * s else 0 for v in row] for row, s in zip(x, sizes, strict=True)]
+        yield Case((x,), np.array(want))
 
 
 @exercise(
@@ -74,9 +77,10 @@ def ex_12_1() -> Iterator[Case]:
         ),
     },
 )
-def ex_12_2() -> Iterator[Case]:
+def ex_12_2(rng: Generator) -> Iterator[Case]:
     """Bytes of a packed matrix: whole words for each row, and its scales."""
-    for rows, inputs, scales in ((2, 64, 1), (3, 65, 3), (1, 4, 1), (10, 128, 0), (64, 127, 64)):
+    some = tuple(map(int, rng.integers(1, [99, 999, 99])))
+    for rows, inputs, scales in ((2, 64, 1), (3, 65, 3), (1, 4, 1), (10, 128, 0), (64, 127, 64), some):
         words = len(range(0, inputs, 64))
         yield Case((rows, inputs, scales), 8 * rows * words + 4 * scales)
 
@@ -100,14 +104,17 @@ def _leads(differ: int, first: int, step: int, two: float = 1) -> int:
         "b and c are whole numbers: with an even `differ` the lead is even, with an odd one odd.": lambda differ: (
             _leads(differ, 1, 1)
         ),
+        "That is the bell curve in place of the counts. They are few: ask binomtest, which is exact.": (
+            lambda differ: np.ceil(1.96 * np.sqrt(differ))
+        ),
         "Even if all of so few speak for one side, p is not below .05. Return 0 then.": lambda differ: (
             _leads(differ, differ % 2, 2) or differ
         ),
     },
 )
-def ex_12_3() -> Iterator[Case]:
+def ex_12_3(rng: Generator) -> Iterator[Case]:
     """The smallest lead that McNemar's exact test calls more than chance, among examples on which two models differ."""
-    for differ in (6, 5, 10, 25, 100):
+    for differ in (6, 5, 10, 25, 100, int(rng.integers(7, 200))):
         leads = [
             2 * b - differ
             for b in range(differ + 1)

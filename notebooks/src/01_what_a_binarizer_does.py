@@ -190,6 +190,9 @@ check.ex_1_5(binarize_unsigned)
 # **Predict:** what share of the codes is 1 when the start is 4 times the mean? For one of the three it is zero. Which?
 
 # %%
+check.predict("01.3", None)  # instead of None: in percent, {"ReLU": ..., "softmax": ..., "uniform": ...}
+
+# %%
 scores = np.exp(rng.normal(size=(200, 128)))
 inputs = {
     "ReLU of normal": np.maximum(rng.normal(size=25_600), 0),
@@ -201,9 +204,8 @@ ones = {
     name: [100 * (binarize_unsigned(values, m * values.mean()) > 0).mean() for m in multiples]
     for name, values in inputs.items()
 }
-for name, values in inputs.items():
-    at_four = (binarize_unsigned(values, 4 * values.mean()) > 0).mean()
-    print(f"{name:18s} {100 * at_four:5.1f} % ones at 4 times the mean")
+at_four = {name: (binarize_unsigned(values, 4 * values.mean()) > 0).mean() for name, values in inputs.items()}
+check.compare("01.3", {name: f"{100 * share:.1f} %" for name, share in at_four.items()})
 
 figure = plots.lines(multiples, ones, "start of α (multiples of the mean)", "codes that are 1 (%)")
 figure.add_vline(x=4, line_dash="dot", line_color=plots.theme.GREY, annotation_text="BiT's code")
@@ -216,14 +218,8 @@ figure.add_vline(x=4, line_dash="dot", line_color=plots.theme.GREY, annotation_t
 #
 # ## 4. The surrogate: a gradient that is not there
 #
-# The derivative of a step is 0 everywhere except at the step, where there is none. PyTorch knows that:
-
-# %%
-t = torch.tensor([-1.5, -0.2, 0.3, 2.0], requires_grad=True)
-torch.sign(t).sum().backward()
-print("gradient of torch.sign:", t.grad)
-
-# %% [markdown]
+# The derivative of a step is 0 everywhere except at the step, where there is none. PyTorch knows that, as the first line below shows.
+#
 # With zeros, no weight in front of a sign ever learns. The way out is a small lie: *forward* uses the sign, *backward*
 # uses the derivative of something smoother. That replacement is the **surrogate**. BNN's, the clipped
 # straight-through estimator, pretends that the sign was the function $\operatorname{clip}(x, -1, 1)$:
@@ -244,9 +240,10 @@ class SignClipped(torch.autograd.Function):
         return grad * (x.abs() <= 1)
 
 
-t = torch.tensor([-1.5, -0.2, 0.3, 2.0], requires_grad=True)
-SignClipped.apply(t).sum().backward()
-print("gradient of the surrogate:", t.grad)
+for name, step in {"torch.sign": torch.sign, "the surrogate": SignClipped.apply}.items():
+    t = torch.tensor([-1.5, -0.2, 0.3, 2.0], requires_grad=True)
+    step(t).sum().backward()
+    print(f"gradient of {name:13s}", t.grad)
 
 # %% [markdown]
 # The values beyond ±1 get nothing: they are far from the switch, and a small push would not change their sign.
@@ -324,17 +321,15 @@ plots.lines(
 # %% [markdown]
 # ## 5. The same from the library
 #
-# `binviz.binarizers` holds the binarizers of the papers, one file each. `encode` gives the parts apart: integer codes,
+# `binviz.binarizers` holds the binarizers of the papers, one file each (`binarizers.names()` lists them). `encode` gives the parts apart: integer codes,
 # a scale and a shift. `forward` is `code · scale + shift`. This is the dead start again, now with the library's BiT:
 
 # %%
 from binviz import binarizers
 
-print(", ".join(binarizers.names()))
-
 elastic = binarizers.get("elastic-unsigned")
 code = elastic.encode(torch.tensor(inputs["uniform"], dtype=torch.float32))
-print(f"\nα starts at {elastic.alpha.item():.3f}, ones: {int(code.q.sum())} of {code.q.numel()}")
+print(f"α starts at {elastic.alpha.item():.3f}, ones: {int(code.q.sum())} of {code.q.numel()}")
 
 # %% [markdown]
 # Weights may be of any size, so most of their binarizers bring a scale along. A matrix in which some rows are

@@ -265,6 +265,9 @@ plots.lines(counts, left, "steps of the integral (number)", "missing, of the sco
 # **Predict:** how many of the codes of the first layer, how many of the last one? Of attention's codes, and of all others?
 
 # %%
+check.predict("10.4", None)  # instead of None: in percent, {"attention": [first layer, last layer], ...}
+
+# %%
 changed = pictures[:100].clone()
 changed[:, :, 4, 4] += torch.where(changed[:, :, 4, 4] < 1, 0.125, -0.125)
 kinds = {
@@ -287,6 +290,7 @@ with torch.inference_mode():
     for network, model in twins.items():
         one, other = (model(pixel_values=each).logits.argmax(-1) for each in (pictures[:100], changed))
         print(f"{network}: {(one != other).sum()} of 100 answers change")
+check.compare("10.4", {name: f"{shares[0]:.1f} to {shares[3]:.1f} %" for name, shares in flipped.items()})
 plots.bars([f"layer {i}" for i in range(4)], flipped, "layer (number)", "codes that flip (%)", ".1f")
 
 # %% [markdown]

@@ -32,16 +32,18 @@ def ex_sign():
     @exercise(
         "Two values.", "Compare with 0.", {"np.sign(0) is 0.": np.sign, "Not flat.": lambda x: x.ravel()}
     )
-    def ex_sign():
+    def ex_sign(rng):
         """The sign of a vector."""
         yield Case((np.full((2, 2), -1.0),), -np.ones((2, 2)))
         yield Case((np.array([-2.0, 0.0, 3.0]),), np.array([-1.0, 1.0, 1.0]))
+        x = rng.normal(size=9)
+        yield Case((x,), sign(x))
 
     return ex_sign
 
 
 @exercise("", "", {})
-def ex_pair():
+def ex_pair(rng):
     """Mean and sum."""
     x = np.arange(4.0)
     yield Case((x,), (x.mean(), x.sum()))
@@ -55,6 +57,40 @@ def test_a_right_answer_says_so_once_and_is_true(ex_sign, capsys):
     verdict = ex_sign(lambda x: sign(x).astype(np.int8))
     assert verdict and verdict.exercise == "ex_sign"
     assert capsys.readouterr().out == "ex_sign: right.\n"
+
+
+def test_a_table_of_answers_is_not_enough_and_the_drawn_case_can_be_pasted(ex_sign, capsys):
+    table = {repr(case.args): case.want for case in ex_sign.cases(np.random.default_rng(0))}
+    assert not ex_sign(lambda *args: table.get(repr(args), -1.0 * args[0]))
+    known = {"np": np}
+    exec(capsys.readouterr().out.splitlines()[1], known)
+    assert np.array_equal(
+        next(value for name, value in known.items() if name in ("x1", "args")), last.args[0]
+    )
+    assert repr(last.args) not in table and np.array_equal(last.want, sign(last.args[0]))
+
+
+def test_no_two_calls_draw_the_same_and_a_seed_always_does(ex_sign):
+    given = []
+    for _ in range(2):
+        assert ex_sign(lambda x: given.append(x) or sign(x))
+    assert len(given) == 8 and not np.array_equal(given[3], given[7])
+    once, again = ([case.args[0].tolist() for case in ex_sign.drawn(5)] for _ in range(2))
+    assert once == again and len(once) == 4
+
+
+def test_what_is_wanted_is_not_there_yet_when_an_answer_runs(ex_sign):
+    found = []
+
+    def thief(x):
+        frame = sys._getframe()
+        while frame := frame.f_back:
+            for value in frame.f_locals.values():
+                parts = value if isinstance(value, list | tuple) else [value]
+                found.extend(part for part in parts if isinstance(part, Case))
+        return sign(x)
+
+    assert ex_sign(thief) and not found
 
 
 def test_a_notebook_shows_nothing_of_a_verdict(ex_sign):
