@@ -150,9 +150,9 @@ def paths_with(model: nn.Module, first: str, *others: str) -> list[str]:
 
 
 def _leads(module: nn.Module, names: Sequence[str]) -> bool:
-    part: nn.Module | None = module
     for name in names:
-        part = part._modules.get(name)
+        part = module._modules.get(name)
         if part is None:
             return False
+        module = part
     return True
