@@ -1,6 +1,6 @@
 """The exercises of notebook 12: windows that follow rows, bytes of a packed matrix, what a test can see, best signs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import comb
 
@@ -148,17 +148,36 @@ def _signs(x: np.ndarray) -> np.ndarray:
         ),
     },
 )
-def ex_12_4() -> Iterator[Case]:
+def ex_12_4(rng: Generator) -> Iterator[Case]:
     """The row of signs whose outputs are nearest to what is wished of them; in these cases there is one best."""
     three = [[1, 1, -1], [1, -1, 1], [-1, 1, 1], [-1, -1, -1]]
     six = [[1, -1, 1, 1], [-1, -1, -1, 1], [-1, 1, 1, -1], [1, 1, -1, 1], [-1, 1, 1, 1], [1, 1, 1, -1]]
-    for x, y in (
-        ([[1, -1], [1, 1]], [-0.5, 0.2]),
-        (three, [0.3, -0.2, 0.5, -0.1]),
-        (three, [-0.3, 0.2, -0.5, 0.1]),
-        (six, [-0.8, -0.8, 0.9, -1.2, -1.4, 0.5]),
+    for x, tenths in (
+        ([[1, -1], [1, 1]], [-5, 2]),
+        (three, [3, -2, 5, -1]),
+        (three, [-3, 2, -5, 1]),
+        (six, [-8, -8, 9, -12, -14, 5]),
+        _one_best(rng),
     ):
         rows = list(product((-1, 1), repeat=len(x[0])))
-        outputs = {v: [2 * (sum(map(int.__mul__, v, each)) >= 0) - 1 for each in x] for v in rows}
-        best = min(rows, key=lambda v: sum((s - wish) ** 2 for s, wish in zip(outputs[v], y, strict=True)))
-        yield Case((np.array(x), np.array(y), np.array(rows)), np.array(best))
+        yield Case((np.array(x), np.array(tenths) / 10, np.array(rows)), np.array(_best(x, tenths)[0]))
+
+
+def _best(x: Sequence[Sequence[int]], tenths: Sequence[int]) -> list[tuple[int, ...]]:
+    """All rows whose outputs are nearest to the wishes, in whole numbers: the nearest agree most with them."""
+
+    def agreement(row: tuple[int, ...]) -> int:
+        sums = (sum(map(int.__mul__, row, each)) for each in x)
+        return sum(wish if total >= 0 else -wish for total, wish in zip(sums, tenths, strict=True))
+
+    rows = list(product((-1, 1), repeat=len(x[0])))
+    most = max(map(agreement, rows))
+    return [row for row in rows if agreement(row) == most]
+
+
+def _one_best(rng: Generator) -> tuple[list[list[int]], list[int]]:
+    """Five examples of three signs, and wishes in tenths, for which one row is best."""
+    while True:
+        x, tenths = rng.choice([-1, 1], size=(5, 3)).tolist(), rng.integers(-15, 16, size=5).tolist()
+        if len(_best(x, tenths)) == 1:
+            return x, tenths
