@@ -480,9 +480,9 @@ plots.lines(range(1, 21), apart, "step of sampling", "apart from the float net's
 behind(recorded(binarydm.EXPERIMENT, binarydm.EXPECTED, "digits-diffusion"), "mean squared error")
 
 # %% [markdown]
-# What those networks draw is on record as well, where they were asked (`python -m binviz.experiments.generated`): how far their pictures are from real ones, and the first eight. All began with the same noise.
+# What those networks draw is on record as well, where they were asked (`python -m binviz.experiments.generated`): how far their pictures are from real ones, and the first six. All began with the same noise.
 #
-# **Predict:** in how many of the eight places does BinaryDM draw the float net's digit? Does plain rounding to signs, trained as long, draw worse ones, or others?
+# **Predict:** in how many of the six places does BinaryDM draw the float net's digit? Does plain rounding to signs, trained as long, draw worse ones, or others?
 
 # %%
 drawings = {
@@ -497,7 +497,7 @@ for cell, run in drawings.items():
 sheets = {}
 for row in ("float", "plain", "binarydm", "binarydm-w1a4"):
     if run := drawings.get(f"digits-diffusion.{row}"):
-        sheets[row] = 255 - np.asarray(Image.open(generated.picture_of(run, runs.SHIPPED)))[:10]
+        sheets[row] = 255 - np.asarray(Image.open(generated.picture_of(run, runs.SHIPPED)))[:10, :55]
 plots.pictures(list(sheets.values()), list(sheets), columns=1) if sheets else print("not run")
 
 # %% [markdown]
