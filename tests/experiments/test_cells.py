@@ -1,5 +1,6 @@
 """The runner: what is run, in which order, what is skipped, and how it goes on."""
 
+import copy
 import json
 import pickle
 from dataclasses import replace
@@ -256,8 +257,9 @@ def test_no_ablation_is_dead():
     """Behind no linear layer are all codes the same; attention's own may be, where one set has no 0."""
     ids = torch.randint(5, 9000, (4, 12), generator=torch.Generator().manual_seed(0))
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    teacher = zoo.load("sst2-minilm.float")
     for recipe in (bit.ONE_SET, bit.GELU, bit.BNN, bit.DOREFA):
-        student = zoo.load("sst2-minilm.float")
+        student = copy.deepcopy(teacher)
         binviz.binarize_(student, recipe)
         calibrate(student, batch)
         codes = binviz.analysis.capture(
