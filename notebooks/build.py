@@ -16,9 +16,9 @@ of what stands at the exercises. Building what has not changed changes no byte: 
 outputs while its text stays, and the time to run is written anew only when it is another one by a half.
 
 Rules that tests/notebooks checks: the first cell is the header card; every figure follows a Markdown cell that asks
-to **Predict**, says in words what it shows, has room for its axes, and was not printed above; one guess is kept
-and shown beside its result; what learns has one thread; at most 25 code cells; at most 40 kB a figure and 300 kB a
-notebook; nothing on stderr; every check in a solution is right.
+to **Predict**, says in words what it shows, has room for its axes, and was not printed above; one guess at least is
+kept and shown beside its result; what learns has one thread; at most 25 code cells; at most 40 kB a figure and 300 kB
+a notebook; nothing on stderr; every check in a solution is right.
 """
 
 import base64

@@ -435,12 +435,15 @@ print(f"were they 64 times faster and nothing else, it would be {whole(share, 64
 # ## 9. What papers count
 #
 # Operations and bytes are counted on paper, and every paper has its rule. binviz prints the rule beside each figure. (A *MAC* is a multiplication
-# with its addition, by some rules one operation and by others two. *Provenance* says whether a number was counted or fitted to a paper's.) First
-# one model, layer by layer, counted by what binviz runs and stores:
+# with its addition, by some rules one operation and by others two.) First one model, counted by what binviz runs and stores. (`counted` in a cell of your own shows each layer.)
 
 # %%
 counted = costs.of(binviz.load("digits-vit.bit-w1a1"), rule="everything")
-counted
+print(f"{'kind of part':30s}{'parts':>6s}{'bits':>6s}{'MACs':>10s}{'bytes':>8s}")
+for kind, bits_ in dict.fromkeys((row.kind, row.weight_bits) for row in counted.rows):
+    own = [row for row in counted.rows if (row.kind, row.weight_bits) == (kind, bits_)]
+    macs, size = sum(row.macs for row in own), sum(row.bytes for row in own)
+    print(f"{kind:30s}{len(own):6d}{bits_ or '-':>6}{macs:10,d}{size:8,.0f}")
 
 # %% [markdown]
 # Now BERT-base as BiT and others count it, and as the rule above does. Which of the two includes positions, biases and

@@ -188,8 +188,10 @@ for budget in budgets:
     two = train(student_of(between, 1), between, budget // 2, seed=1)
     for values, net in zip(curves.values(), (one, two, between), strict=True):
         values.append(accuracy(net))
+    print(f"{budget} steps: " + ", ".join(f"{name} {values[-1]:.0f} %" for name, values in curves.items()))
 
-plots.lines(budgets, curves, "optimisation steps altogether (number)", "accuracy (% of 450 digits)", log="x")
+figure = plots.lines(budgets, curves, "steps altogether (number)", "accuracy (% of 450 digits)", log="x")
+figure.update_xaxes(tickvals=budgets, ticktext=budgets)
 
 # %% [markdown]
 # In our run one step is ahead at every budget, and the distance shrinks as the budget grows. The student in between needs few steps, which
@@ -310,6 +312,10 @@ check.ex_5_4(verdict)
 # **Predict** for each: holds, weak or fails? The dots are differences in accuracy, with intervals of 95 %.
 
 # %%
+# instead of None: {"two sets": "...", "attention alone": "...", "elastic": "...", "ReLU": "...", "BiT's recipe": "...", "two steps": "..."}
+check.predict("05.5", None)
+
+# %%
 asked = {  # how a claim begins, and what it is called in the figure
     "Two sets": "two sets, not one",
     "{0, 1} for attention alone": "{0, 1} for attention alone",
@@ -325,6 +331,7 @@ found = [
     )
     for begins in asked
 ]
+check.compare("05.5", {name: f.verdict for f, name in zip(found, asked.values(), strict=True)})
 words = {-1: "fails", 0: "weak", 1: "holds"}
 for f in found:
     said = f"{f.verdict}, {f.doubt}" if f.doubt else f.verdict
@@ -428,7 +435,8 @@ wide = {
 }
 for size, whole, binary in zip(sizes, *wide.values(), strict=True):
     print(f"{size:3d} units: float {whole:.1f} %, 1 bit {binary:.1f} %, distance {whole - binary:.1f} points")
-plots.lines(sizes, wide, "width of the ViT (units, logarithmic)", "accuracy (% of 450 digits)", log="x")
+figure = plots.lines(sizes, wide, "width of the ViT (units)", "accuracy (% of 450 digits)", log="x")
+figure.update_xaxes(tickvals=sizes, ticktext=sizes)
 
 # %% [markdown]
 # It shrinks: every doubling takes away about half of it. A 1-bit unit says little, and a wide net has many of them. (One seed; the float models are not

@@ -28,6 +28,7 @@ from binviz.evidence import claims, runs
 from binviz.experiments import registry
 from binviz.layers.attention import LowRankEstimators
 
+torch.set_num_threads(1)  # for sixty sentences a second thread mostly waits for the first
 student = binviz.load("sst2-minilm.bit-w1a1")
 tokenizer = binviz.load_tokenizer("sst2-minilm.bit-w1a1")
 inputs = tokenizer([s.text for s in sentences.load()], padding=True, return_tensors="pt")
@@ -67,6 +68,9 @@ check.ex_7_1(four_terms)
 # **Predict:** which of the four terms has most energy beside the float scores? And do the four add up to 100 %?
 
 # %%
+check.predict("07.1", None)  # instead of None: the sum of the four, in percent of the float scores
+
+# %%
 tokens = int(inputs["attention_mask"][0].sum())
 q, q_b, k, k_b = (seen[f"layers.0.{name}"][0, 3, :tokens] for name in ("q", "q.decoded", "k", "k.decoded"))
 terms = four_terms(q, q_b, k, k_b)
@@ -84,6 +88,8 @@ found = [
 energies = {
     name: [100 * np.mean([part.energies[name] for part in layer]) for layer in found] for name in TERMS
 }
+sums = np.sum(list(energies.values()), axis=0)
+check.compare("07.1", f"{sums.min():.0f} to {sums.max():.0f} %, by layer")
 plots.bars(
     [f"layer {i}" for i in range(LAYERS)], energies, "layer (number)", "energy (% of the float scores)", ".0f"
 )
@@ -206,6 +212,9 @@ check.ex_7_4(best_shared)
 # **Predict:** what does the best shared map leave, what do the learned estimators leave with r = 1, and with r = 8?
 
 # %%
+check.predict("07.4", None)  # instead of None: in percent, {"shared": ..., "r = 8": ..., "r = 1": ...}
+
+# %%
 pairs = torch.as_tensor(seen.mask[:, :, None] & seen.mask[:, None, :])
 test = torch.arange(len(pairs)) % 3 == 0
 
@@ -245,7 +254,17 @@ with torch.no_grad():
     added = estimators.scores(h)[0, 0].numpy()
 print("what the library adds is your E:", np.allclose(added, estimate(*four), atol=1e-5))
 
-one, eight = ([learn(layer, rank) for layer in range(LAYERS)] for rank in (1, 8))
+one, eight = [], []
+for layer in range(LAYERS):
+    one.append(learn(layer, 1))
+    eight.append(learn(layer, 8))
+    print(f"layer {layer} has learned")
+means = {
+    "shared": np.mean(one, axis=0)[0],
+    "r = 8": np.mean(eight, axis=0)[1],
+    "r = 1": np.mean(one, axis=0)[1],
+}
+check.compare("07.4", {name: f"{mean:.0f} %" for name, mean in means.items()})
 plots.bars(
     [f"layer {i}" for i in range(LAYERS)],
     {
@@ -308,6 +327,9 @@ check.ex_7_5(differing)
 # **Predict:** of all signs of `sst2-minilm.bit-w1a1`, which share is not its float teacher's any more? Of the small `digits-vit` students?
 
 # %%
+check.predict("07.6", None)  # instead of None: in percent, {"sst2-minilm": ..., "digits-vit": ...}
+
+# %%
 students = [
     "sst2-minilm.bit-w1a1",
     "digits-vit.bit-w1a1",
@@ -320,6 +342,7 @@ for name in students:
     base, _, recipe = name.partition(".")
     table = changed_signs(binviz.load(f"{base}.float"), binviz.load(name), recipe)
     shares[name] = 100 * table["share"].iloc[-1]
+check.compare("07.6", {name: f"{share:.0f} %" for name, share in shares.items()})
 plots.bars(list(shares), {"changed": list(shares.values())}, "student (name)", "signs changed (%)", ".1f")
 
 # %% [markdown]

@@ -2,6 +2,7 @@ import ast
 import importlib.util
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,60 @@ def test_every_figure_follows_a_prediction(build, source):
             said = cell.source
         elif build.figures([cell]):
             assert "**Predict" in said, cell.source
+
+
+def printed(cell):
+    return "".join(output.get("text", "") for output in cell.get("outputs", []))
+
+
+def numbers(text, digits):
+    """Those of so many digits or more: fewer may be the same by chance."""
+    found = re.findall(r"\d+(?:[.,]\d+)*", text)
+    return {number for number in found if sum(map(str.isdigit, number.lstrip("0.,"))) >= digits}
+
+
+@every_notebook
+def test_a_guess_is_kept_before_its_result_is_printed_and_shown_beside_it(build, source):
+    """Half of the numbers of a result may be there by chance."""
+    import nbformat
+
+    cells = nbformat.read(build.solution_path(source), as_version=4).cells
+    above, known = {}, ""
+    for cell in cells:
+        for what, place in re.findall(r'^ *check\.(predict|compare)\(\s*"(.+?)"', cell.source, re.MULTILINE):
+            if what == "predict":
+                above[place] = known + printed(cell)
+            else:
+                results = re.findall(r"^it is {5}(.+)$", printed(cell), re.MULTILINE)
+                wanted = numbers(" ".join(results), 2)
+                assert results and len(wanted & numbers(above.pop(place), 2)) <= len(wanted) / 2, place
+        known += printed(cell)
+    assert known.count("you said") and not above
+
+
+@every_notebook
+def test_what_a_figure_shows_was_not_printed_above_the_question(build, source):
+    """Half of its numbers or more, in any rounding."""
+    import nbformat
+    import numpy as np
+    import plotly.graph_objects as go
+
+    known = ""
+    for cell in nbformat.read(build.solution_path(source), as_version=4).cells:
+        for output in build.figures([cell]):
+            drawn = go.Figure(output.data[build.PLOTLY]["data"], skip_invalid=True).data
+            ys = [each.y for each in drawn if each.type in ("bar", "scatter") and each.y is not None]
+            values = {float(y) for each in ys for y in each if isinstance(y, float | np.floating)}
+            told = [v for v in values if numbers(f"{v:.1f} {v:.2f} {v:.3f}", 3) & numbers(known, 3)]
+            assert len(told) <= len(values) / 2, (cell.source, told)
+        known += printed(cell)
+
+
+@every_notebook
+def test_small_nets_learn_on_one_thread(source):
+    """Where others compute, too, a second thread waits many times as long as the first one works."""
+    written = source.read_text("utf-8")
+    assert "torch.set_num_threads(1)" in written or "optimizer.step()" not in written
 
 
 @every_notebook
