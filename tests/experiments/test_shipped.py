@@ -5,7 +5,8 @@ from dataclasses import fields
 import pytest
 
 from binviz.evidence import runs
-from binviz.experiments import registry
+from binviz.experiments import registry, starting
+from binviz.recipes import Recipe
 from binviz.training import images, pretrain
 from binviz.training.stages import identity_of
 
@@ -62,7 +63,15 @@ def test_a_record_of_a_pre_training_has_the_identity_of_its_settings():
         assert run.cell == f"mlm.{'+'.join(config.stages)}{mark}"
 
 
+def test_a_record_of_where_training_would_start_has_the_recipe_of_its_name():
+    found = [run for run in runs.runs() if run.experiment == "starting"]
+    assert {run.cell.partition(".")[2] for run in found} == set(starting.STARTS)
+    for run in found:
+        recipe, recorded = starting.STARTS[run.cell.partition(".")[2]], run.config["identity"]["recipe"]
+        assert recorded == "float" if recipe is None else Recipe.from_dict(recorded) == recipe
+
+
 def test_no_other_record_has_an_identity():
     """It would be one that nothing compares."""
-    compared = {"digits", "pretrain", *registry.NAMES}
+    compared = {"digits", "pretrain", "starting", *registry.NAMES}
     assert all("identity" not in run.config for run in runs.runs() if run.experiment not in compared)
