@@ -84,13 +84,14 @@ def list_everything(
     """List bundled models, recipes, binarizers and recorded runs."""
     from binviz import binarizers, recipes, zoo
     from binviz.evidence import runs
+    from binviz.evidence.headline import headline
 
-    typer.echo("models (accuracy or loss of the recorded run, size of the file)")
+    typer.echo("models (what the recorded run reached, size of the file)")
     for name in zoo.names():
-        entry, metrics = zoo.describe(name), zoo.describe(name).metrics
-        loss = f"loss {metrics.get('loss', float('nan')):11.4f}"
-        value = f"accuracy {metrics['accuracy']:7.2%}" if "accuracy" in metrics else loss
-        typer.echo(f"  {name:30} {value}  {entry.bytes / 1e6:8.3f} MB")
+        entry = zoo.describe(name)
+        result = headline(entry.record)
+        reached = f"{result.name} {result.shown}" if result else ""
+        typer.echo(f"  {name:34} {reached:20} {entry.bytes / 1e6:8.3f} MB")
     typer.echo("recipes\n  " + " ".join(recipes.names()))
     typer.echo("binarizers\n  " + " ".join(binarizers.names()))
     typer.echo("recorded runs")

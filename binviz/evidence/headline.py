@@ -29,11 +29,16 @@ METRICS = {
     "scene_iou": "mean IoU of a scene",
     "boundary_f1": "F1 of boundaries",
     "pixels": "right pixels",
+    "f_measure": "F-measure",
+    "f_of_a_picture": "F-measure of a picture",
 }
 #: What a model that fills gaps is judged by: its accuracy is one of hidden words, not of examples.
 OF_WORDS = "perplexity"
 #: Metrics that are shares, shown in percent.
-SHARES = ("accuracy", "f1", "both", "mean_iou", "scene_iou", "boundary_f1", "pixels")
+SHARES = (
+    *("accuracy", "f1", "both", "mean_iou", "scene_iou", "boundary_f1", "pixels"),
+    *("f_measure", "f_of_a_picture"),
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from binviz import plots, zoo
+from binviz import plots
 from binviz.binarizers import get
 from binviz.data import scene_text, text_boxes, text_photos, validate
 from binviz.data.scene_text import Scene
@@ -26,10 +26,6 @@ DETECTOR = "scene-text-dbnet.float"
 SEED = 7
 #: Longer side of a visitor's picture, in pixels.
 LONGER = 320
-MISSING = (
-    "This installation holds no detector of text. `binviz reproduce dbnet --cell scene-text-dbnet.learned` trains one; "
-    "below is the step that it learns through."
-)
 #: Name -> a sign's binarizer, whose surrogates stand beside the soft step.
 SIGNS = {"sign, window of BNN": "bnn", "sign, Bi-Real's gradient": "bireal-activation"}
 
@@ -39,11 +35,6 @@ class Maps(NamedTuple):
 
     probability: NDArray[np.float32]
     threshold: NDArray[np.float32]
-
-
-def there() -> bool:
-    """Whether the detector is in the box."""
-    return DETECTOR in zoo.names()
 
 
 def scene(number: int) -> Scene:

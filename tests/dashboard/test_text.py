@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ def there(monkeypatch):
     model = DBNet(DBNetConfig(width=4, pyramid=8))
     with torch.no_grad():
         model.probability[-1].weight += 0.5
-    monkeypatch.setattr(found_text, "there", lambda: True)
     monkeypatch.setattr(cache, "detected", lambda name, key, picture: found_text.look(model, picture))
     return model
 
@@ -37,11 +37,12 @@ def maps(app):
     )
 
 
-def test_without_a_detector_the_page_says_so_and_shows_the_step(visit, monkeypatch):
-    monkeypatch.setattr(found_text, "there", lambda: False)
-    app = visit("text", k="10")
-    assert not app.exception and "binviz reproduce dbnet" in app.info[0].value
-    assert len(app.get("plotly_chart")) == 1 and "2.5 at its highest" in app.caption[-1].value
+def test_the_detector_in_the_box_finds_words_of_a_scene(visit):
+    app = visit("text", scene="3")
+    assert not app.exception and not app.error
+    said = " ".join(each.value for each in app.markdown)
+    right, words = re.search(r"(\d+) of (\d+) words have a box", said).groups()
+    assert 0 < int(right) <= int(words)
 
 
 def test_k_moves_the_soft_map_alone_and_a_fixed_threshold_the_others(visit, there):

@@ -42,19 +42,15 @@ with page.frame(
 ) as controls:
     with controls:
         k = float(state.slide("Slope k", 1, 200, 50, "k", step=1))
-    if found_text.there():
-        with controls:
-            source = state.choose("Pictures", [SCENES, own.FILE, own.CAMERA], "text-pictures")
-            number = state.number("Scene", 0, LAST, 0, "scene") if source == SCENES else None
-            learned = state.tick("Learned thresholds", "learned-thresholds", True)
-            at = None if learned else state.slide("Threshold", 0.05, 0.95, 0.3, "text-threshold", step=0.05)
-        if number is None:
-            content = own.handed_in(source, ABOUT).getvalue()
-            maps(f"own {hashlib.sha256(content).hexdigest()}", found_text.own(content), None, k, at)
-        else:
-            maps(f"scene {number}", found_text.scene(number).picture, number, k, at)
+        source = state.choose("Pictures", [SCENES, own.FILE, own.CAMERA], "text-pictures")
+        number = state.number("Scene", 0, LAST, 0, "scene") if source == SCENES else None
+        learned = state.tick("Learned thresholds", "learned-thresholds", True)
+        at = None if learned else state.slide("Threshold", 0.05, 0.95, 0.3, "text-threshold", step=0.05)
+    if number is None:
+        content = own.handed_in(source, ABOUT).getvalue()
+        maps(f"own {hashlib.sha256(content).hexdigest()}", found_text.own(content), None, k, at)
     else:
-        st.info(found_text.MISSING, icon=":material/inventory_2:")
+        maps(f"scene {number}", found_text.scene(number).picture, number, k, at)
     st.markdown(
         "**Two ways through a step: a soft one with its true gradient, or a hard one with a surrogate**"
     )
