@@ -10,6 +10,7 @@ from binviz_dashboard import cache, charts, found_text, own, page, state
 from numpy.typing import NDArray
 
 from binviz import plots
+from binviz.words import percent
 
 SCENES = "generated ones"
 LAST = 999
@@ -30,7 +31,7 @@ def maps(key: str, picture: NDArray[np.uint8], number: int | None, k: float, thr
     cut = "at 0.3, as the finished detector does" if threshold is None else f"at {threshold:g}"
     st.caption(
         f"Boxes are made of P alone, cut {cut}: k is there for learning. With this k, "
-        f"{100 * found_text.alive(found, k, threshold):.0f} % of the pixels are near enough to their threshold to "
+        f"{percent(found_text.alive(found, k, threshold))} of the pixels are near enough to their threshold to "
         "give a gradient."
     )
 
