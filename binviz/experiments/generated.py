@@ -99,6 +99,7 @@ def measure(place: str, count: int = COUNT, steps: int = STEPS) -> tuple[runs.Ru
         selection="none: a trained model draws",
         data={"noise": "drawn"},
         metrics=metrics,
+        examples=count,
         seconds=round(time.perf_counter() - started, 1),
         code=runs.code_state(),
         machine=runs.machine(),
