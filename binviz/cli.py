@@ -89,7 +89,7 @@ def list_everything(
     typer.echo("models (what the recorded run reached, size of the file)")
     for name in zoo.names():
         entry = zoo.describe(name)
-        result = headline(entry.record)
+        result = headline(entry.record) if entry.record else None
         reached = f"{result.name} {result.shown}" if result else ""
         typer.echo(f"  {name:34} {reached:20} {entry.bytes / 1e6:8.3f} MB")
     typer.echo("recipes\n  " + " ".join(recipes.names()))
