@@ -127,6 +127,21 @@ def picture_of(run: runs.Run, folder: Path) -> Path:
     return (folder / run.path).with_suffix(".png")
 
 
+def write(run: runs.Run, pictures: NDArray[np.uint8], folder: Path) -> None:
+    """A record, and its pictures beside it as a PNG.
+
+    Args:
+        run: the record.
+        pictures: (H, W) or (H, W, 3).
+        folder: of records.
+    """
+    from PIL import Image
+
+    runs.write(run, folder)
+    path = picture_of(run, folder)
+    replace_files({path: lambda place: Image.fromarray(pictures).save(place, "PNG", optimize=True)})
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print a line for each model, and write its record and its pictures."""
     parser = argparse.ArgumentParser(
@@ -146,17 +161,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for place in options.places:
             run, kept = measure(place, options.count, options.steps)
-            runs.write(run, options.out / "runs")
-            _write(kept, picture_of(run, options.out / "runs"))
+            write(run, kept, options.out / "runs")
             print(run.cell, *(f"{name} {value:.2f}" for name, value in run.metrics.items()), flush=True)
     except UserError as error:
         parser.error(str(error))
-
-
-def _write(pictures: NDArray[np.uint8], path: Path) -> None:
-    from PIL import Image
-
-    replace_files({path: lambda place: Image.fromarray(pictures).save(place, "PNG", optimize=True)})
 
 
 if __name__ == "__main__":
