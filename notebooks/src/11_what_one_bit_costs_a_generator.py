@@ -503,6 +503,19 @@ plots.pictures(list(sheets.values()), list(sheets), columns=1) if sheets else pr
 # %% [markdown]
 # The eye finds the float net's digits in all four rows, a pixel here and there apart. What it misses, the distance of 450 of them tells; but each number is one draw, and neighbours in the list may change places with another.
 #
+# And while they learn? The float net began with random weights, both others as the float net with signs. Each row below is a look: before the first step, after a sixteenth, a quarter and half of all steps, and behind the last (`python -m binviz.experiments.learning_to_draw`). **Predict:** does a student draw digits before its first step?
+
+# %%
+courses = {}
+for row in ("float", "plain", "binarydm"):
+    for run in runs.runs(experiment="learning-to-draw", cell=f"digits-diffusion.{row}"):
+        print(f"{row:9s} looked at after {run.config['looks']} steps")
+        courses[row] = 255 - np.asarray(Image.open(generated.picture_of(run, runs.SHIPPED)))
+plots.pictures(list(courses.values()), list(courses), columns=3) if courses else print("not run")
+
+# %% [markdown]
+# It does, pale and blurred: the signs of the float net's weights already know which digit this noise becomes. A sixteenth of the steps later the digits stand; what comes after cleans the paper around them, and here and there turns one into another.
+#
 # ## Five questions
 #
 # **A decoder's weights become 1 bit, and it writes 8 times as fast as in float16, not 16 times. What may the rest be?**
