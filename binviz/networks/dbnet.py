@@ -43,7 +43,8 @@ class DBNetConfig(NetworkConfig):
     """Settings of `DBNet`.
 
     width: channels of the stem; the levels have twice, and then four times as many. pyramid: channels of what the
-    levels are added in, a multiple of 4. fusion: "none", "spatial" or "channel-spatial".
+    levels are added in, a multiple of 4. image_size: height and width it was trained on; other multiples of 32 work
+    too. fusion: "none", "spatial" or "channel-spatial".
 
     >>> DBNetConfig(fusion="spatial").width
     12
@@ -53,6 +54,7 @@ class DBNetConfig(NetworkConfig):
 
     width: int = 12
     pyramid: int = 24
+    image_size: int = 128
     num_channels: int = 3
     fusion: str = "none"
 

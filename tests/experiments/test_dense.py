@@ -58,7 +58,8 @@ def short(monkeypatch):
         return replace(cell, stage=replace(cell.stage, train=train))
 
     monkeypatch.setattr(scenes, "load", load)
-    return lambda experiment: replace(experiment, cells=tuple(map(cut, experiment.cells)))
+    # Under another name, so that no shipped record is theirs
+    return lambda experiment: replace(experiment, name="small", cells=tuple(map(cut, experiment.cells)))
 
 
 @pytest.mark.slow
