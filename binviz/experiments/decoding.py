@@ -152,6 +152,7 @@ def measure(folder: Path, seed: int = 0) -> runs.Run:
         metrics=metrics
         | {"bytes": float(packed_bytes(model)), "linear_bytes": float(linear_bytes(model))}
         | zeros(model),
+        examples=1,
         seconds=round(time.perf_counter() - started, 1),
         code=runs.code_state(),
         machine=runs.machine(),
