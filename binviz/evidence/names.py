@@ -83,6 +83,8 @@ ARCHITECTURES = {
     "unet": "U-Net",
     "bypassunet": "U-Net with bypasses",
     "dbnet": "DBNet",
+    "dbnet-spatial": "DBNet with spatial fusion",
+    "dbnet-channel-spatial": "DBNet with fusion by channels and places",
 }
 
 
@@ -155,8 +157,9 @@ def network_title(architecture: str) -> str:
     ('ViT 16 wide', 'CNN', '')
     """
     kind, _, width = architecture.partition("-")
-    known = kind in ARCHITECTURES and (width.isdigit() or not width)
-    return ARCHITECTURES[kind] + (f" {width} wide" if width else "") if known else architecture
+    if kind in ARCHITECTURES and width.isdigit():
+        return f"{ARCHITECTURES[kind]} {width} wide"
+    return ARCHITECTURES.get(architecture, architecture)
 
 
 def what(run: Run) -> str:

@@ -40,11 +40,16 @@ def measure(place: str) -> runs.Run:
     metrics, each = scene_text.measured(
         [scene_text.found_in(*pair)[1] for pair in zip(maps, photos, strict=True)]
     )
+    cell = Path(place).name.partition(".seed")[0]
     return runs.Run(
         experiment="text-photos",
-        cell=Path(place).name.partition(".seed")[0],
+        cell=cell,
         seed=0,
-        config={"model": Path(place).name, "task": "scene-text"},
+        config={
+            "model": Path(place).name,
+            "task": "scene-text",
+            "arch": cell.partition(".")[0].removeprefix("scene-text-"),
+        },
         selection="none: a trained model is looked at, nothing is chosen",
         data={"test": sources.sha256([photo.picture.tobytes() for photo in photos])},
         metrics=metrics,

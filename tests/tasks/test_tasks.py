@@ -38,6 +38,8 @@ def test_every_bundled_model_fits_its_task():
             assert logits.shape == (1, len(example.tokens) + 2, model.config.vocab_size)
         elif task.shows == "noise":
             assert logits.shape == (*example.inputs[task.takes].shape, task.outputs)
+        elif task.name == "scene-text":
+            assert logits.shape == (1, task.outputs, *example.inputs[task.takes].shape[2:])
         else:
             assert logits.shape == (1, task.outputs) and example.truth in (None, *task.labels)
 
