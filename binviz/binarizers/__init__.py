@@ -10,6 +10,7 @@ from binviz.binarizers import bivit as bivit
 from binviz.binarizers import bnn as bnn
 from binviz.binarizers import dorefa as dorefa
 from binviz.binarizers import elastic as elastic
+from binviz.binarizers import elastic_ternary as elastic_ternary
 from binviz.binarizers import fda as fda
 from binviz.binarizers import fdb as fdb
 from binviz.binarizers import irnet as irnet

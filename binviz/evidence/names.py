@@ -37,6 +37,8 @@ METHODS = {
     "db-llm": "DB-LLM",
     "db-llm-g64": "DB-LLM, groups of 64",
     "ternary": "ternary weights",
+    "bwta": "BWTA",
+    "bit-w1a1-four": "BiT with four signed values",
     "sign-weights": "1-bit weights",
     "signs": "networks of signs",
     "binarydm-w1a8": "BinaryDM",
@@ -69,6 +71,7 @@ PAPERS = {
     "2404.05662": "BinaryDM",
     "2405.14136": "Bi-MTDP",
     "2411.10346": "BiDense",
+    "2604.03957": "BWTA",
 }
 ARCHITECTURES = {
     "vit": "ViT",

@@ -8,6 +8,7 @@ from binviz.recipes import (  # noqa: F401 (each registers its recipes)
     bipft,
     bit,
     bivit,
+    bwta,
     dbllm,
     irnet,
     planes,

@@ -45,6 +45,7 @@ def test_every_activation_is_asked_below():
         "reactnet-activation",
         "recu-activation",
         "elastic-signed",
+        "elastic-ternary",
         "elastic-unsigned",
         "ir-net-activation",
     }
@@ -111,15 +112,22 @@ def test_probabilities_pass_straight_through():
 
 
 @pytest.mark.parametrize("edge", ["passes", "blocks"])
-@pytest.mark.parametrize("bits", [1, 2, 4])
-@pytest.mark.parametrize("kind", ["signed", "unsigned"])
+@pytest.mark.parametrize(
+    ("kind", "options", "low", "high"),
+    [
+        ("signed", {"bits": 1}, -1, 1),
+        ("signed", {"bits": 2}, -2, 1),
+        ("signed", {"bits": 4}, -8, 7),
+        ("ternary", {}, -1, 1),
+        ("unsigned", {"bits": 1}, 0, 1),
+        ("unsigned", {"bits": 2}, 0, 3),
+        ("unsigned", {"bits": 4}, 0, 15),
+    ],
+)
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
-def test_elastic_windows_at_multiples_of_alpha(kind, bits, edge, alpha):
+def test_elastic_windows_at_multiples_of_alpha(kind, options, low, high, edge, alpha):
     """Half-integers and an alpha that divides them, so that x / alpha meets every code and both ends exactly."""
-    binarizer = get(f"elastic-{kind}", bits=bits, edge=edge, grad_scale=False, learn_shift=True)
-    low, high = {"signed": (-(2 ** (bits - 1)), max(2 ** (bits - 1) - 1, 1)), "unsigned": (0, 2**bits - 1)}[
-        kind
-    ]
+    binarizer = get(f"elastic-{kind}", edge=edge, grad_scale=False, learn_shift=True, **options)
     binarizer.initialize(HALVES)
     binarizer.alpha.data.fill_(alpha)
     leaf = HALVES.clone().requires_grad_()
@@ -130,7 +138,7 @@ def test_elastic_windows_at_multiples_of_alpha(kind, bits, edge, alpha):
         ratio = Fraction(x) / Fraction(alpha)
         inside = low <= ratio <= high if edge == "passes" else low < ratio < high
         to_x.append(float(inside))
-        if kind == "signed" and bits == 1:
+        if options == {"bits": 1} and low:
             to_alpha += 1 if x >= 0 else -1
         else:  # Fraction rounds half to even, as the definition does
             to_alpha += min(max(round(ratio), low), high) - (float(ratio) if inside else 0.0)
@@ -168,6 +176,7 @@ OFFICIAL = {
     "db-llm": ("-", "-", "-", "-"),
     "db-llm-g64": ("-", "-", "-", "-"),
     "ternary": ("-", "-", "-", "-"),
+    "bwta": ("-", "passes", "passes", "passes"),
     "bnn": ("passes", "passes", "blocks", "blocks"),
     "xnor": ("passes", "passes", "blocks", "blocks"),
     "dorefa": ("blocks", "blocks", "blocks", "blocks"),

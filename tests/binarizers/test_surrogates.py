@@ -86,20 +86,22 @@ def test_value_where_the_gradient_skips_the_scale(name, options, definition):
 
 
 @pytest.mark.parametrize(
-    ("name", "bits", "low", "high"),
+    ("name", "options", "low", "high"),
     [
-        ("elastic-signed", 1, -1, 1),
-        ("elastic-signed", 2, -2, 1),
-        ("elastic-signed", 4, -8, 7),
-        ("elastic-unsigned", 1, 0, 1),
-        ("elastic-unsigned", 2, 0, 3),
-        ("elastic-unsigned", 4, 0, 15),
+        ("elastic-signed", {"bits": 1}, -1, 1),
+        ("elastic-signed", {"bits": 2}, -2, 1),
+        ("elastic-signed", {"bits": 4}, -8, 7),
+        ("elastic-ternary", {}, -1, 1),
+        ("elastic-unsigned", {"bits": 1}, 0, 1),
+        ("elastic-unsigned", {"bits": 2}, 0, 3),
+        ("elastic-unsigned", {"bits": 4}, 0, 15),
     ],
 )
-def test_elastic(name, bits, low, high):
+def test_elastic(name, options, low, high):
     """BiT's gradients to x, alpha and beta, number by number."""
     alpha = 0.5  # so that x / alpha is exact and the corners are met
-    binarizer = get(name, bits=bits, learn_shift=True, features=8)
+    sign = options == {"bits": 1} and low < 0
+    binarizer = get(name, learn_shift=True, features=8, **options)
     binarizer.initialize(ROWS)
     binarizer.alpha.data.fill_(alpha)
     binarizer.beta.data.copy_(torch.linspace(-0.25, 0.25, 8))
@@ -112,10 +114,10 @@ def test_elastic(name, bits, low, high):
     gradient, to_alpha = np.zeros_like(moved), 0.0
     for at, x in np.ndenumerate(moved):
         g = incoming[at].item()
-        q = (1 if x >= 0 else -1) if (low, high) == (-1, 1) else min(max(round(x / alpha), low), high)
+        q = (1 if x >= 0 else -1) if sign else min(max(round(x / alpha), low), high)
         inside = low <= x / alpha <= high
         gradient[at] = g * inside
-        to_alpha += g * (q if (low, high) == (-1, 1) else q - x / alpha if inside else q)
+        to_alpha += g * (q - x / alpha if inside and not sign else q)
         assert out[at].item() == alpha * q
     np.testing.assert_allclose(leaf.grad.numpy(), gradient, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(binarizer.beta.grad.numpy(), gradient.sum(0), rtol=1e-4, atol=1e-5)

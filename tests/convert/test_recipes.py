@@ -29,6 +29,7 @@ NAMES = [
     "bnn",
     "bnn-probs",
     "bnn-threshold",
+    "bwta",
     "db-llm",
     "db-llm-g64",
     "dorefa",

@@ -84,6 +84,8 @@ def number(choice, x, alpha):
         return x
     if choice.binarizer == "bnn":
         return 1.0 if x >= 0 else -1.0
+    if choice.binarizer == "elastic-ternary":
+        return alpha * min(max(round(x / alpha), -1), 1)
     assert choice.binarizer == "elastic-signed"
     bits = choice.options["bits"]
     if bits == 1:
