@@ -130,24 +130,40 @@ def measure(folder: Path, seed: int = 0) -> runs.Run:
     Raises:
         UserError: no model there, or no decoder.
     """
-    started, cell = time.perf_counter(), folder.name.partition(".seed")[0]
     model = require_decoder(binviz.load(folder))
+    return timed(model, folder.name.partition(".seed")[0], "none: a trained model is measured", seed)
+
+
+def timed(model: Any, cell: str, selection: str, seed: int = 0, written: int = WRITTEN) -> runs.Run:
+    """The same of a decoder in memory.
+
+    Args:
+        model: in eval mode.
+        cell: what the record is called after.
+        selection: how it came to be measured.
+        seed: of the prompt.
+        written: tokens to write.
+
+    Raises:
+        UserError: it has no room for prompt and tokens.
+    """
+    started = time.perf_counter()
     random = torch.Generator().manual_seed(seed)
     ids = torch.randint(model.config.vocab_size, (1, PROMPT), generator=random)
     places: Any = model.config.max_position_embeddings
-    if places < PROMPT + WRITTEN:
-        raise UserError(f"{folder.name} has {places} places for tokens; {PROMPT + WRITTEN} are needed")
-    metrics, wanted = speeds(model, ids)
+    if places < PROMPT + written:
+        raise UserError(f"{cell} has {places} places for tokens; {PROMPT + written} are needed")
+    metrics, wanted = speeds(model, ids, written)
     if getattr(model, "binviz_recipe", None) is not None:
-        of_bits, found = speeds(binviz.pack(model), ids)
+        of_bits, found = speeds(binviz.pack(model), ids, written)
         metrics |= {f"packed_{name}": value for name, value in of_bits.items()}
         metrics["same_tokens"] = float((found == wanted).float().mean())
     return runs.Run(
         experiment="decoding",
         cell=cell,
         seed=seed,
-        config={"model": cell, "prompt": PROMPT, "written": WRITTEN},
-        selection="none: a trained model is measured",
+        config={"model": cell, "prompt": PROMPT, "written": written},
+        selection=selection,
         data={"prompt": "drawn"},
         metrics=metrics
         | {"bytes": float(packed_bytes(model)), "linear_bytes": float(linear_bytes(model))}

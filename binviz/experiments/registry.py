@@ -9,7 +9,7 @@ from binviz.experiments.cells import Experiment
 
 NAMES = (
     "bit", "bivit", "bipft", "bibench", "edge", "dbllm", "binarydm",
-    "bidense", "bimtdp", "dbnet", "rbonn", "cmim", "qpsbgd", "bwta",
+    "bidense", "bimtdp", "dbnet", "rbonn", "cmim", "qpsbgd", "bwta", "planes",
 )  # fmt: skip
 
 

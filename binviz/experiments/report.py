@@ -62,12 +62,14 @@ def table(experiment: Experiment, out: Path | None = None) -> str:
     columns = list({cell.name_of(""): cell for cell in experiment.cells}.values())
     found = {row: [_mean(records, cell.name_of(row)) for cell in columns] for row in experiment.compared}
     groups = [cell.task for cell in columns], [cell.architecture for cell in columns]
-    names = [*(cell.name_of("").rstrip(".") for cell in columns), "over tasks", "over networks"]
-    lines = ["Accuracy in percent, and the share of float's:", _columns("", names)]
+    names, floats, said = [cell.name_of("").rstrip(".") for cell in columns], found.get("float"), ""
+    if floats:
+        names, said = [*names, "over tasks", "over networks"], ", and the share of float's"
+    lines = [f"Accuracy in percent{said}:", _columns("", names)]
     for row, values in found.items():
         told = [f"{100 * value:.1f}" if isinstance(value, float) else value for value in values]
-        if all(isinstance(value, float) for value in (*values, *found["float"])):
-            told += [f"{_share(values, found['float'], of):.3f}" for of in groups]
+        if floats and all(isinstance(value, float) for value in (*values, *floats)):
+            told += [f"{_share(values, floats, of):.3f}" for of in groups]
         lines.append(_columns(row, told))
     return "\n".join(lines)
 

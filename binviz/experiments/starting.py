@@ -1,6 +1,7 @@
 """Where training would start from: what few bits make of a decoder that is trained, before any of it is trained again.
 
     python -m binviz.experiments.starting SmolLM2-135M-Instruct.Q4_1.gguf
+    python -m binviz.experiments.starting SmolLM2-135M-Instruct.Q4_1.gguf --speeds
 
 The blocks' linears are rounded to 2 bits, to -1, 0 and +1 and to 1 bit, with a scale for each row and for each 64
 weights of a row; everything else stays float. Of 2 bits those are the values from which DB-LLM's two sets of {0, 1}
@@ -9,6 +10,9 @@ start, so rounding and FDB are the same here (`binviz.binarizers.fdb`).
 Perplexity is that of held-out text of wikitext-2, as it was cut into words there, on sequences of 128 tokens: words
 early in a sequence have little before them, so all figures are higher than published ones. Whoever holds all words for
 equally likely has the size of the vocabulary.
+
+With --speeds it is timed instead how fast each of them, packed, reads and writes (`binviz.experiments.decoding`): what
+a decoder gains whose weights do not lie in a processor's caches.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from binviz.adapters import layout_of
 from binviz.analysis.contents import contents
 from binviz.errors import UserError
 from binviz.evidence import runs
-from binviz.experiments.decoding import linear_bytes
+from binviz.experiments.decoding import linear_bytes, timed
 from binviz.recipes import Choice, Recipe
 from binviz.tasks import causal
 from binviz.tasks.gguf_decoder import read_decoder
@@ -98,6 +102,26 @@ def measure(path: Path, count: int = JUDGED) -> Iterator[runs.Run]:
         )
 
 
+def speeds(path: Path, written: int = 32) -> Iterator[runs.Run]:
+    """A record of how fast each of `STARTS` but those in groups reads and writes, one after the other.
+
+    Args:
+        path: of a decoder in GGUF.
+        written: tokens to write.
+
+    Raises:
+        UserError: no decoder there, or one without room for so many tokens.
+    """
+    model, _ = read_decoder(path)
+    for name, recipe in STARTS.items():
+        if name.endswith(".g64"):
+            continue
+        if recipe is not None:
+            binviz.binarize_(model, recipe)
+        cell = f"{path.stem.replace('.', '-')}.{name}"
+        yield timed(model, cell, "none: nothing is trained", written=written)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -109,10 +133,11 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m binviz.experiments.starting", description=__doc__.split("\n")[0]
     )
     parser.add_argument("file", type=Path, help="a decoder in GGUF")
+    parser.add_argument("--speeds", action="store_true", help="time prefill and generation instead")
     parser.add_argument("--out", type=Path, default=Path("runs-out"), help="folder for the records")
     options = parser.parse_args(arguments)
     try:
-        for run in measure(options.file):
+        for run in (speeds if options.speeds else measure)(options.file):
             runs.write(run, options.out / "runs")
             print(run.cell, *(f"{name} {value:,.4g}" for name, value in run.metrics.items()), flush=True)
     except UserError as error:

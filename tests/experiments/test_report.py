@@ -3,6 +3,7 @@
 import pytest
 
 from binviz.evidence.claims import Claim, Finding
+from binviz.experiments import registry, report
 from binviz.experiments.report import verdict
 
 NAN = float("nan")
@@ -41,3 +42,11 @@ def said(found):
 )  # fmt: skip
 def test_first_line(claim, found, text):
     assert said(Finding(Claim("a beats b", "page 1", "a", "b", **claim), *found)) == text
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_what_a_command_prints_of_every_experiment(name):
+    experiment = registry.get(name)
+    texts = report.cells(experiment), report.table(experiment), report.verdicts(experiment)
+    for text, counted in zip(texts, (experiment.cells, experiment.compared, experiment.claims), strict=True):
+        assert text.count("\n") >= len(counted)
