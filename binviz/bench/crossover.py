@@ -9,13 +9,13 @@ another machine somewhere else.
 | format | weights | activations |
 |---|---|---|
 | 1 bit | signs | signs, packed here |
-| 2 bits, 4 bits | signs | rounded to 0..3 or 0..15 and packed here |
+| 2 bits, 4 bits | signs | rounded to 0..3 or 0..15 by torch, then packed here |
 | int8 | int8 | torch's dynamic quantization, rounded as they come |
 | bfloat16 | bfloat16 | bfloat16 from the beginning, as in a model of that format |
 | float32 | float32 | float32 |
 
-They do not compute the same: fewer bits say less. One bit beats two nearly everywhere, so the question may also be
-asked among wider formats only.
+Of few rows the rounding takes longer than the product. They do not compute the same: fewer bits say less. One bit
+beats two nearly everywhere, so the question may also be asked among wider formats only.
 """
 
 from __future__ import annotations

@@ -296,9 +296,9 @@ def about_map(seen: Map) -> str:
     missing = " ".join(f"Without {name}: {why}." for name, why in seen.found["left_out"].items())
     return (
         "Floats go in and come out, packing and rounding included. Narrow layers are ruled by what a call costs, few "
-        "rows by memory, large layers by arithmetic. The formats do not compute the same: fewer bits say less. Each "
-        f"cell names the fastest and how many times longer the next one takes; hover for all. {missing} "
-        f"Measured on {seen.machine}, one thread."
+        "rows by memory (2 and 4 bits by torch's rounding), large layers by arithmetic. The formats do not compute the "
+        "same: fewer bits say less. Each cell names the fastest and how many times longer the next one takes; hover "
+        f"for all. {missing} Measured on {seen.machine}, one thread."
     )
 
 

@@ -393,6 +393,8 @@ def test_two_threads_must_gain_what_they_gain_in_torch(gains, value):
     verdict = measured(record).get(what)
     assert (verdict and verdict.value) == value
     assert verdict is None or verdict.reached == "missed"
+    kept = a_record(restricted={"models": lines}, two_threads_over_one=gains)
+    assert {v.value for v in measured(kept).values()} == ({value} if value else set())
 
 
 @pytest.mark.parametrize(("value", "reached"), [(0.1, "aim"), (0.2, "aim"), (0.3, "must"), (0.6, "missed")])
