@@ -398,7 +398,8 @@ def scan(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A .safetensors or .gguf checkpoint from any library, a part or index of it, or its folder."
+            help="A .safetensors or .gguf checkpoint from any library, a part or index of it, or its folder; "
+            "a packed model of binviz, too."
         ),
     ],
     binarizers: Annotated[str | None, typer.Option(help="Weight binarizers, separated by commas.")] = None,
