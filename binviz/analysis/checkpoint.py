@@ -194,14 +194,17 @@ def _of_packed(path: Path, file: safe_open, entries: list[Entry]) -> list[Entry]
                 f"scale {scale.dtype} {scale.shape}, as it says of {layer}"
             )
         dtype = f"{PACKED}{bits.shape[0] // shape[0]}-bit"
-        read = partial(_packed, file, layer, shape)
+        read = partial(_packed, path, file, layer, shape)
         weights[bits.name] = Entry(f"{layer}.weight", dtype, shape, bits.bytes + scale.bytes, True, read)
     inside = {f"{layer}.scale" for layer in shapes}
     return [weights.get(entry.name, entry) for entry in entries if entry.name not in inside]
 
 
-def _packed(file: safe_open, layer: str, shape: tuple[int, ...]) -> Values:
+def _packed(path: Path, file: safe_open, layer: str, shape: tuple[int, ...]) -> Values:
     from binviz.analysis import packed_values
 
     words, scale = file.get_tensor(f"{layer}.bits"), file.get_tensor(f"{layer}.scale")
-    return packed_values.read(f"{layer}.weight", words, scale, shape)
+    try:
+        return packed_values.read(f"{layer}.weight", words, scale, shape)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error

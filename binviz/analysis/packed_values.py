@@ -69,15 +69,12 @@ def read(name: str, words: Tensor, scale: Tensor, shape: tuple[int, ...]) -> Val
         shape: of the weight.
 
     Raises:
-        UserError: bits after the last of a row.
+        ValueError: bits after the last of a row.
     """
     rows, K = shape[0], prod(shape[1:])
     parts = parts_of(shape, tuple(words.shape), tuple(scale.shape))
     assert parts is not None
-    try:
-        padding_is_zero(name, words.numpy(), K)
-    except ValueError as error:
-        raise UserError(error) from error
+    padding_is_zero(name, words.numpy(), K)
     table = scale.reshape(len(scale) if scale.ndim else 1, -1)
     table = table.repeat_interleave(parts * rows // len(table), 0).view(parts, rows, -1, 1)
     weight = torch.zeros(rows, table.shape[2], K // table.shape[2])

@@ -164,7 +164,7 @@ LIES = {
     "no groups": ({"scale": (3, 0)}, "packed weight of shape"),
     "scales of three axes": ({"scale": (3, 1, 1)}, "packed weight of shape"),
     "scales in integers": ({"scale": torch.ones(3, dtype=torch.int32)}, "packed weight of shape"),
-    "bits behind the last": ({"words": 2**63}, "bits after the last"),
+    "bits behind the last": ({"words": 2**63}, "is damaged: .*bits after the last"),
     "shapes of a list": ({"shapes": [3, 65]}, "header is damaged"),
     "another layer": ({"shapes": {"other\x1b": [3, 65]}}, r"other\\x1b"),
     "another version": ({"version": 2}, "format version 2"),
