@@ -321,12 +321,17 @@ def figures(
 def evaluate(
     name: Annotated[str, typer.Argument(help="A bundled model, or a folder or file of yours.")],
     task: Annotated[
-        str | None, typer.Option(help="digits, words, novels or a GLUE task, where the name does not say.")
+        str | None,
+        typer.Option(
+            help="Where the name does not say: cifar10, camvid, camvid-boundaries, sst2, cola, mrpc, rte, wnli, stsb, "
+            "qnli, qqp, mnli, novels, wikitext, digits-diffusion, cifar10-diffusion, digits, points, scene-text, "
+            "speech, speech-unheard, tumours, tumours-3 or words."
+        ),
     ] = None,
     packed: Annotated[bool, typer.Option("--packed", help="Run a binary model on bits.")] = False,
 ) -> None:
     """Measure a model on its task and print what its run recorded, and how many examples came out otherwise."""
-    from binviz import zoo
+    from binviz import tasks, zoo
     from binviz.evidence import runs
     from binviz.training.evaluate import ROUNDING, evaluate_named
 
@@ -334,7 +339,7 @@ def evaluate(
     if task is None and bundled:
         task = bundled.task
     if task is None:
-        raise UserError(f"say which task {name} is for: --task digits, or --task with a GLUE task")
+        raise UserError(f"say which task {name} is for: --task with one of {', '.join(tasks.names())}")
     metrics, correct = evaluate_named(name, task, packed=packed)
     run = bundled.record if bundled and bundled.task == task else None
     for metric, value in metrics.items():
@@ -398,7 +403,8 @@ def scan(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A .safetensors or .gguf checkpoint from any library, a part or index of it, or its folder."
+            help="A .safetensors or .gguf checkpoint from any library, a part or index of it, or its folder; "
+            "a packed model of binviz, too."
         ),
     ],
     binarizers: Annotated[str | None, typer.Option(help="Weight binarizers, separated by commas.")] = None,

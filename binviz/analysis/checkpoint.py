@@ -1,4 +1,7 @@
-"""Tensors of a checkpoint in safetensors or GGUF, one file or many, one tensor at a time."""
+"""Tensors of a checkpoint in safetensors or GGUF, one file or many, one tensor at a time.
+
+Of a packed file of binviz the bits of a weight and its scales are one tensor.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,17 @@ from binviz.reading import fits, json_of
 
 #: Types of safetensors that torch can turn into float32.
 _FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+#: What the type of a weight that binviz packed begins with.
+PACKED = "packed "
 _PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.safetensors|\.gguf)")
 
 
 class Entry(NamedTuple):
     """A tensor of a file.
 
-    name, dtype: as in the file. shape: of the tensor. bytes: that it takes. weights: whether its entries are numbers
-    to look at, and not integers. read: its values, in float32.
+    name, dtype: as in the file; of a weight packed by binviz its name in the model and "packed 1-bit". shape: of the
+    tensor. bytes: that it takes, scales included. weights: whether its entries are numbers to look at, and not
+    integers. read: its values, in float32.
     """
 
     name: str
@@ -63,6 +69,9 @@ def opened(path: Path) -> Iterator[list[Entry]]:
                 dtype, shape = about.get_dtype(), tuple(about.get_shape())
                 read = partial(_tensor, file, name)
                 entries.append(Entry(name, dtype, shape, sizes[name], dtype in _FLOATING, read))
+            # FORMAT of binviz.saving.packed, which is slow to import
+            if (file.metadata() or {}).get("format") == "binviz-packed":
+                entries = _of_packed(path, file, entries)
             yield entries
     except (OSError, SafetensorError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -164,3 +173,38 @@ def _sizes(path: Path) -> dict[str, int]:
 
 def _tensor(file: safe_open, name: str) -> Values:
     return Values(file.get_tensor(name).float(), None)
+
+
+def _of_packed(path: Path, file: safe_open, entries: list[Entry]) -> list[Entry]:
+    """The tensors of a packed file of binviz, each packed weight in the place of its bits, its scales with it."""
+    from binviz.analysis.packed_values import parts_of, shapes_of
+
+    known = {entry.name: entry for entry in entries}
+    shapes = shapes_of(path)
+    weights = {}
+    for layer, shape in shapes.items():
+        bits, scale = known.get(f"{layer}.bits"), known.get(f"{layer}.scale")
+        if bits is None or scale is None:
+            raise UserError(
+                f"{path} is damaged: it holds no bits or no scale of the packed weight of {layer}"
+            )
+        if (bits.dtype, scale.dtype) != ("U64", "F32") or parts_of(shape, bits.shape, scale.shape) is None:
+            raise UserError(
+                f"{path} is damaged: a packed weight of shape {shape} has no bits {bits.dtype} {bits.shape} with a "
+                f"scale {scale.dtype} {scale.shape}, as it says of {layer}"
+            )
+        dtype = f"{PACKED}{bits.shape[0] // shape[0]}-bit"
+        read = partial(_packed, path, file, layer, shape)
+        weights[bits.name] = Entry(f"{layer}.weight", dtype, shape, bits.bytes + scale.bytes, True, read)
+    inside = {f"{layer}.scale" for layer in shapes}
+    return [weights.get(entry.name, entry) for entry in entries if entry.name not in inside]
+
+
+def _packed(path: Path, file: safe_open, layer: str, shape: tuple[int, ...]) -> Values:
+    from binviz.analysis import packed_values
+
+    words, scale = file.get_tensor(f"{layer}.bits"), file.get_tensor(f"{layer}.scale")
+    try:
+        return packed_values.read(f"{layer}.weight", words, scale, shape)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binviz.analysis.checkpoint import Entry, files_of, opened
+from binviz.analysis.checkpoint import PACKED, Entry, files_of, opened
 from binviz.errors import UserError
 from binviz.words import percent
 
@@ -45,7 +45,10 @@ def contents(
         | bits_per_weight | 8 bytes / weights | bits |
         | zeros | share of numbers that are exactly 0 | 0 to 1 |
         | positive | share above 0; of a 1-bit type those of code +1, 0.5 = balanced | 0 to 1 |
-        | scale_min, scale_median, scale_max | of its blocks' scales, where a type has one float16 each | none |
+        | scale_min, scale_median, scale_max | of its scales, where a type has one float16 a block or is packed | none |
+
+        A weight in a packed file of binviz is one tensor: its name and shape are those in the model, its type says how
+        many bits it has ("packed 1-bit"), its numbers are codes times scales.
 
         A tensor of integers may hold packed weights, whose number only its author knows: its last six columns are nan.
         In `attrs`: "bytes" of all files; "headers", those of no tensor; "integers", those of integers; "weights"; and
@@ -91,7 +94,7 @@ def summed_up(table: pd.DataFrame) -> str:
     """What `contents` found of the whole checkpoint, in a line.
 
     >>> import pandas as pd
-    >>> table = pd.DataFrame()
+    >>> table = pd.DataFrame({"dtype": ["Q1_0"]})
     >>> table.attrs = {"bytes": 250, "headers": 50, "integers": 0, "weights": 1000, "bits_per_weight": 2.0}
     >>> summed_up(table)
     '1,000 weights in 250 bytes: 2 bits per weight, 1.6 without headers and padding'
@@ -101,6 +104,10 @@ def summed_up(table: pd.DataFrame) -> str:
     if found["weights"]:
         without = 8 * (found["bytes"] - found["integers"] - found["headers"]) / found["weights"]
         said += f": {found['bits_per_weight']:.4g} bits per weight, {without:.4g} without headers and padding"
+    packed = table[table.dtype.str.startswith(PACKED)]
+    if len(packed):
+        count = packed.weights.sum()
+        said += f"; {count:,} of them packed by binviz, at {8 * packed.bytes.sum() / count:.4g} bits"
     if found["integers"]:
         said += f"; {found['integers']:,} of the bytes are integers, and counted as no weights"
     return said

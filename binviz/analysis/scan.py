@@ -39,7 +39,9 @@ def scan(
 
     Tensors with 2 to 4 axes of a floating or quantized type are looked at, in float32, one after another; the first
     axis is that of output channels (or words), and of 3 axes (a convolution over a sequence) it has more than one
-    entry. Memory stays within about five times the largest one in float32. What the file itself holds is `contents`.
+    entry. Weights in a packed file of binviz are their codes times scales, so one of 1 bit loses nothing to a binarizer
+    that finds the same scale. Memory stays within about five times the largest one in float32. What the file itself
+    holds is `contents`.
 
     Args:
         path: of the file, from any library; of one of `model-00001-of-00003`, then of all three; of a

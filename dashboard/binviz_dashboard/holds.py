@@ -41,5 +41,5 @@ def show(source: str) -> None:
     st.dataframe(readable(found.answer), hide_index=True, alt="The tensors of the file.")
     st.caption(
         "Bits per weight are those of the tensor's bytes, its scales included. Zeros and positive are shares of its "
-        "numbers, scales those of its blocks. What each binarizer would lose says `binviz scan` with this path."
+        "numbers, scales those of its blocks or rows. What each binarizer would lose says `binviz scan` with this path."
     )

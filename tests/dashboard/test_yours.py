@@ -116,6 +116,22 @@ def test_the_page_shows_what_a_file_holds_to_who_sits_here_only(visit, tmp_path,
     assert "as a GGUF file" in app.error[0].value and not app.exception
 
 
+def test_a_packed_file_shows_its_weights_and_their_bits(visit, tmp_path, monkeypatch):
+    path = tmp_path / "a model.safetensors"
+    binviz.save_packed(binviz.load("digits-cnn.xnor"), path)
+    monkeypatch.setattr(yours, "only_here", lambda *given: True)
+    app = visit("yours", yours="From the hub", source=str(path))
+    app.button(key="contents").click().run()
+    assert app.session_state["binviz"].jobs["contents last"].done.wait(120)
+    app.run()
+    assert not app.error and not app.exception and not app.warning
+    shown = app.dataframe[0].value
+    packed = shown[shown["type"] == "packed 1-bit"]
+    assert packed.tensor.str.endswith(".weight").all() and packed["median scale"].all() and len(packed) > 1
+    assert not shown.tensor.str.endswith(".bits").any()
+    assert any("of them packed by binviz, at 1." in each.value for each in app.markdown)
+
+
 def test_an_id_is_asked_for_before_anything_is_fetched(visit):
     app = visit("yours", yours="From the hub")
     assert any("Give the id" in info.value for info in app.info)

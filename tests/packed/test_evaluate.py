@@ -1,16 +1,19 @@
 """`binviz evaluate NAME --packed`: bundled models on bits give what their runs recorded."""
 
+import re
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import binviz
-from binviz import zoo
+from binviz import cli, tasks, zoo
 from binviz.cli import app
 from binviz.errors import UserError
 from binviz.evidence import runs
+from binviz.experiments import registry
 from binviz.training.evaluate import ROUNDING, evaluate_named
 
 
@@ -75,3 +78,16 @@ def test_nothing_is_recorded_of_a_copy(tmp_path):
         .output
     )
     assert output.startswith("accuracy") and "recorded" not in output
+
+
+def named(command, parameter):
+    """The names that the help of a parameter lists."""
+    _, declared = get_args(get_type_hints(command, include_extras=True)[parameter])
+    return re.sub(r" or (\S+)$", r", \1", declared.help.rstrip(".")).rpartition(": ")[2].split(", ")
+
+
+def test_helps_name_all_that_is_registered(tmp_path):
+    assert named(cli.evaluate, "task") == tasks.names()
+    assert named(cli.reproduce, "experiment") == list(registry.NAMES)
+    said = CliRunner().invoke(app, ["evaluate", str(tmp_path)])
+    assert str(said.exception).endswith(", ".join(tasks.names()))
