@@ -7,7 +7,8 @@ checkpoint larger than memory can be scanned.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import isfinite, nan, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,13 +18,15 @@ from torch import Tensor
 
 from binviz.analysis import metrics
 from binviz.analysis.checkpoint import Entry, files_of, opened
-from binviz.binarizers import get
+from binviz.binarizers import Code, get
 from binviz.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BINARIZERS = ("bnn", "xnor-weight", "bit-weight", "bibert-weight")
+BINARIZERS = (
+    "bnn", "xnor-weight", "bit-weight", "bibert-weight", "ternary-weight", "multi-basis-weight", "fdb-weight",
+)  # fmt: skip
 _MEASURES = ("relative_l2", "sqnr_db", "cosine", "sign_balance", "code_entropy_bits")
 _BLOCK = 1 << 20
 
@@ -34,13 +37,14 @@ def scan(
     *,
     order: Literal["file", "error"] = "file",
     progress: bool = True,
+    tell: Callable[[float, str], None] | None = None,
 ) -> pd.DataFrame:
     """Binarization error of every matrix and convolution in a checkpoint of safetensors or GGUF.
 
     Tensors with 2 to 4 axes of a floating or quantized type are looked at, in float32, one after another; the first
     axis is that of output channels (or words), and of 3 axes (a convolution over a sequence) it has more than one
     entry. Weights in a packed file of binviz are their codes times scales, so one of 1 bit loses nothing to a binarizer
-    that finds the same scale. Memory stays within about five times the largest one in float32. What the file itself
+    that finds the same scale. Memory stays within about ten times the largest one in float32. What the file itself
     holds is `contents`.
 
     Args:
@@ -50,6 +54,7 @@ def scan(
         binarizers: names of weight binarizers; one that learns its scale has the scale that it starts from.
         order: "file" as they lie in the file, "error" the largest relative error first.
         progress: show a bar on the error stream.
+        tell: called with the share of the tensors that is done, and the one that is next; may raise.
 
     Returns:
         One row per tensor and binarizer. Columns:
@@ -91,8 +96,10 @@ def scan(
             raise UserError(f"binarizer {name!r} has no negative code, so it is not for weights; try 'bnn'")
     skipped: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
-    for file in files_of(Path(path)):
-        rows.extend(_rows(file, chosen, progress, skipped))
+    files = files_of(Path(path))
+    for number, file in enumerate(files):
+        told = partial(_tell, tell, number, len(files)) if tell else None
+        rows.extend(_rows(file, chosen, progress, skipped, told))
     if not rows:
         raise UserError(f"{str(path)!r} holds no weight to look at; {said(skipped) or 'it is empty'}")
     table = pd.DataFrame(rows)
@@ -112,6 +119,34 @@ def said(skipped: Mapping[str, int]) -> str:
     return f"left out: {parts}" if parts else ""
 
 
+def by_tensor(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `scan` for reading: a row for each tensor, and what each binarizer loses of it.
+
+    Args:
+        table: of `scan`.
+
+    Returns:
+        Columns tensor, shape, weights, then relative_l2 under each binarizer's name; rows in the table's order.
+
+    >>> import pandas as pd
+    >>> row = {"tensor": "w", "shape": (2, 2), "weights": 4}
+    >>> losses = {"bnn": 0.5, "xnor-weight": 0.25}
+    >>> rows = [row | {"binarizer": name, "relative_l2": loss} for name, loss in losses.items()]
+    >>> by_tensor(pd.DataFrame(rows)).values.tolist()
+    [['w', (2, 2), 4, 0.5, 0.25]]
+    """
+    about = ["tensor", "shape", "weights"]
+    first = table.drop_duplicates("tensor")[about].set_index("tensor", drop=False)
+    losses = {
+        name: part.set_index("tensor").relative_l2 for name, part in table.groupby("binarizer", sort=False)
+    }
+    return first.assign(**losses).reset_index(drop=True)
+
+
+def _tell(tell: Callable[[float, str], None], number: int, files: int, share: float, name: str) -> None:
+    tell((number + share) / files, name)
+
+
 def _why_not(entry: Entry) -> str | None:
     """Why a tensor is no weight to look at, if it is none."""
     shape = entry.shape
@@ -125,7 +160,11 @@ def _why_not(entry: Entry) -> str | None:
 
 
 def _rows(
-    path: Path, chosen: tuple[str, ...], progress: bool, skipped: Counter[str]
+    path: Path,
+    chosen: tuple[str, ...],
+    progress: bool,
+    skipped: Counter[str],
+    told: Callable[[float, str], None] | None,
 ) -> Iterator[dict[str, Any]]:
     from tqdm import tqdm
 
@@ -136,7 +175,11 @@ def _rows(
                 skipped[reason] += 1
             else:
                 kept.append(entry)
-        for entry in tqdm(kept, desc=path.name, unit="tensor", disable=not progress, leave=False):
+        for number, entry in enumerate(
+            tqdm(kept, desc=path.name, unit="tensor", disable=not progress, leave=False)
+        ):
+            if told is not None:
+                told(number / len(kept), entry.name)
             weight = entry.read().weight
             if not weight.any():  # every relative error is infinite there
                 skipped["all zeros"] += 1
@@ -150,24 +193,30 @@ def _rows(
 
 @torch.no_grad()
 def _measured(weight: Tensor, binarizer: str) -> dict[str, float]:
-    made = get(binarizer, features=weight.shape[0], channel_axis=0)
-    plane = _plane(weight, made(weight))
+    codes = get(binarizer, features=weight.shape[0], channel_axis=0).bases(weight)
+    plane = _plane(weight, codes)
     if plane is None:
         return dict.fromkeys(_MEASURES, nan)
-    q = torch.stack([code.q.to(torch.int8) for code in made.bases(weight)]).numpy()
+    q = torch.stack([code.q.to(torch.int8) for code in codes]).numpy()
     of_pair = (measure(*plane) for measure in (metrics.relative_l2, metrics.sqnr_db, metrics.cosine))
     return dict(zip(_MEASURES, (*of_pair, float((q > 0).mean()), metrics.code_entropy(q)), strict=True))
 
 
-def _plane(x: Tensor, y: Tensor) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Both tensors in the plane that they span: two numbers each, of the same norms, distance and angle.
+def _plane(x: Tensor, codes: Sequence[Code]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """A weight and the sum of its codes in the plane that they span: two numbers each, of the same norms and distance.
 
-    Sums are in float64, a block at a time, so that no copy of a large tensor is made. None where a sum is not
+    Sums are in float64, some rows at a time, so that no copy of a large tensor is made. None where a sum is not
     finite.
     """
     xx = xy = dd = 0.0
-    for a, b in zip(x.reshape(-1).split(_BLOCK), y.reshape(-1).split(_BLOCK), strict=True):
-        a, b = a.double(), b.double()
+    step = max(_BLOCK // x[0].numel(), 1)
+    for at in range(0, len(x), step):
+        of = slice(at, at + step)
+        rows = [
+            Code(code.q[of], code.scale.expand_as(x)[of], code.shift.expand_as(x)[of]).decode()
+            for code in codes
+        ]
+        a, b = x[of].flatten().double(), sum(rows[1:], rows[0]).flatten().double()
         difference = b - a
         xx, xy, dd = xx + float(a @ a), xy + float(a @ b), dd + float(difference @ difference)
     if not isfinite(xx + xy + dd):

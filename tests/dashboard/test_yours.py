@@ -109,6 +109,16 @@ def test_the_page_shows_what_a_file_holds_to_who_sits_here_only(visit, tmp_path,
     shown = app.dataframe[0].value
     assert shown.columns[-1] == "positive" and shown["bits per weight"].tolist() == ["", "16"]
     assert any("16 weights in" in each.value for each in app.markdown)
+    app.button(key="losses").click().run()
+    assert app.session_state["binviz"].jobs["losses last"].done.wait(120)
+    app.run()
+    assert not app.error and not app.exception
+    (lost,) = app.dataframe[1].value.to_dict("records")
+    assert lost["tensor"] == "layer.weight" and lost["shape"] == "4 × 4"
+    # Of the ones of eye(4) a scale of 1/4 for all loses 3/4 and of the zeros 1/4; with three levels all is there
+    assert (
+        lost["xnor-weight"] == pytest.approx((0.75**2 + 3 * 0.25**2) ** 0.5) and lost["ternary-weight"] == 0
+    )
     path.write_bytes(b"GGUF")
     app.button(key="contents").click().run()
     assert app.session_state["binviz"].jobs["contents last"].done.wait(120)
