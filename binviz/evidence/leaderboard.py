@@ -25,6 +25,7 @@ import numpy as np
 
 from binviz.errors import UserError
 from binviz.evidence.claims import ACCURACY
+from binviz.evidence.headline import headline
 from binviz.evidence.noise import FLIPS, LEVEL, Floats, wilson
 from binviz.evidence.runs import Run, each_example
 
@@ -72,6 +73,11 @@ class Board:
         """Why a cell has no number: "failed" where a seed did, "not run"; "" where it has one."""
         there = self.runs[row, column.name]
         return "failed" if any(run.failed for run in there) else "" if there else "not run"
+
+    def says_one(self, row: str, column: Column) -> bool:
+        """Whether all runs of a cell give one answer to everything; only known of tasks with two classes."""
+        lines = [headline(run) for run in self.runs[row, column.name]]
+        return bool(lines) and all(line is not None and line.constant for line in lines)
 
 
 @dataclass(frozen=True)
@@ -135,12 +141,22 @@ def board(records: Mapping[tuple[str, int], Run], rows: Iterable[str], columns: 
 
 
 def weights_at_first(board: Board) -> list[float]:
-    """1 for each column in which as many rows were run as in any, 0 for others and where there is no float network."""
+    """1 for each column in which as many rows were run as in any, 0 for others.
+
+    It is also 0 where there is no float network, and where half of the rows give one answer to everything: a column in
+    which nothing was learned compares nobody.
+    """
+    operators = board.rows[1:]
     there = [
-        sum(bool(board.runs[row, column.name]) for row in board.rows[1:]) * bool(np.isfinite(base))
+        sum(bool(board.runs[row, column.name]) for row in operators) * bool(np.isfinite(base))
         for column, base in zip(board.columns, board.accuracy[0], strict=True)
     ]
-    return [float(0 < number == max(there)) for number in there]
+    learned = [
+        2 * sum(board.says_one(row, column) for row in operators) < number
+        for column, number in zip(board.columns, there, strict=True)
+    ]
+    most = max((number for number, each in zip(there, learned, strict=True) if each), default=0)
+    return [float(each and 0 < number == most) for number, each in zip(there, learned, strict=True)]
 
 
 def score(kept: Floats, columns: Sequence[Column], weights: Sequence[float], plain: bool = False) -> Floats:

@@ -158,7 +158,7 @@ def order(board: Board, found: Sequence[Ranked]) -> list[str]:
 def number(board: Board, row: str, of: Column, share: bool = False) -> str:
     """A cell for reading: accuracy in percent, or the share of float's, with half its 95 % interval; or why it is not.
 
-    More seeds than one stand behind it in parentheses.
+    More seeds than one stand behind it in parentheses, and that it says the same to everything.
     """
     i, j = board.rows.index(row), board.columns.index(of)
     if why := board.lacks(row, of):
@@ -169,7 +169,8 @@ def number(board: Board, row: str, of: Column, share: bool = False) -> str:
     value, half = (100 * each[i, j] / whole for each in (board.accuracy, board.half))
     seeds = len(board.runs[row, of.name])
     told = f"{value:.1f}" + (f" ±{half:.1f}" if np.isfinite(half) else "")
-    return told + (f" ({seeds})" if seeds > 1 else "")
+    told += f" ({seeds})" if seeds > 1 else ""
+    return told + (" one answer" if board.says_one(row, of) else "")
 
 
 def table(board: Board, found: Sequence[Ranked], share: bool = False) -> pd.DataFrame:

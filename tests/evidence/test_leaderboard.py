@@ -2,12 +2,13 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from binviz.errors import UserError
-from binviz.evidence import leaderboard, noise, overall
+from binviz.evidence import headline, leaderboard, noise, overall
 from binviz.evidence.leaderboard import Column
 from binviz.evidence.runs import Run, correct_bits
 
@@ -178,6 +179,23 @@ def test_what_failed_or_was_not_run_has_no_score_and_says_why():
 def test_without_the_float_network_a_column_does_not_count():
     found = board({"a.float": first(0.9), "a.good": first(0.8), "b.good": first(0.8)}, ["good"])
     assert leaderboard.weights_at_first(found) == [1, 0, 0]
+
+
+def test_a_network_on_which_half_of_the_rows_learned_nothing_does_not_count_at_first(monkeypatch):
+    split = headline.Split("two", "test", (110, 90), correct_bits(first(0.55)))
+    monkeypatch.setattr(headline, "splits", lambda: {"known": split})
+    of = {"data": {"test": "known"}}
+    cells = {"float": first(0.9), "good": first(0.8), "twin": first(0.55), "bad": ~first(0.55)}
+    records = {}
+    for row, right in cells.items():
+        records |= record(f"a.{row}", right) | {
+            key: replace(run, **of) for key, run in record(f"c.{row}", right).items()
+        }
+    found = leaderboard.board(records, ("good", "twin", "bad"), COLUMNS)
+    assert [found.says_one(row, COLUMNS[2]) for row in found.rows] == [False, False, True, True]
+    assert not any(found.says_one(row, COLUMNS[0]) for row in found.rows)
+    assert leaderboard.weights_at_first(found) == [1, 0, 0]
+    assert np.isfinite(found.accuracy[:, 2]).all()
 
 
 @pytest.mark.parametrize("other", [{"predictions": ""}, {"examples": 100}])
