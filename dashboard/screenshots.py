@@ -48,6 +48,7 @@ PAGES = {
     "tradeoffs-speed": "tradeoffs?part=Speed",
     "evidence": "evidence",
     "evidence-fails": "evidence?verdict=fails",
+    "evidence-leaderboard": "evidence?part=Leaderboard",
     "field": "field",
     "yours": "yours",
     "evidence-beside": "evidence?run=bit/sst2.bibert/0&beside=bit/sst2.bit-w1a1/0",
