@@ -31,6 +31,7 @@ METHODS = {
     "rbonn": "RBONN",
     "rbonn-official": "RBONN, official channels",
     "rbonn-none": "RBONN without the step back",
+    "rbonn-signs": "RBONN's weights before plain signs",
     "bidense": "BiDense",
     "recu": "ReCU",
     "fda": "FDA",
