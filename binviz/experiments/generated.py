@@ -2,11 +2,11 @@
 
     python -m binviz.experiments.generated runs-out/digits-diffusion.*.seed0 digits-diffusion.float
 
-Each network draws as many digits as are held out, by DDIM in 20 steps. Beside the record lie the first pictures, a PNG
-of at most some kilobytes. The distance is the *Frechet distance on the features of digits-cnn* to the training digits,
-and must not be compared with a FID (`binviz.analysis.frechet`); beside it stands that of the real held-out digits,
-since few pictures are a distance apart even where they are real. Where no bundled classifier reads such pictures there
-is no distance.
+Each network draws as many pictures as there are held-out digits, by DDIM in 20 steps. Beside the record lie the first
+of them, a PNG of at most some kilobytes. The distance is the *Frechet distance on the features of digits-cnn* to the
+training digits, and on those of cifar10-vit, which reads pictures of 16 pixels enlarged to 32, to the first training
+pictures; neither is to be compared with a FID (`binviz.analysis.frechet`). Beside it stands that of as many real
+held-out pictures, since few pictures are a distance apart even where they are real.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import binviz
 from binviz import zoo
@@ -34,8 +35,22 @@ EXPERIMENT = "generated"
 COUNT, STEPS, KEPT, ROW = 450, 20, 16, 8
 #: Pictures at once.
 BATCH = 150
-#: Task -> the bundled classifier that reads its pictures.
-CLASSIFIERS = {"digits-diffusion": "digits-cnn.float"}
+#: Real pictures at most, the first of the training data.
+REAL = 5000
+
+
+class Reader(NamedTuple):
+    """A bundled classifier for a task's pictures. layer: its last one. larger: how many times they are enlarged."""
+
+    classifier: str
+    layer: str
+    larger: int
+
+
+READERS = {
+    "digits-diffusion": Reader("digits-cnn.float", "head", 1),
+    "cifar10-diffusion": Reader("cifar10-vit.float", "classifier", 2),
+}
 KNOWN = {each.name: each for each in (diffusion.DIGITS, diffusion.CIFAR)}
 
 
@@ -82,15 +97,19 @@ def measure(place: str, count: int = COUNT, steps: int = STEPS) -> tuple[runs.Ru
     started = time.perf_counter()
     drawn = draw(binviz.load(place), of, count, steps)
     config: dict[str, Any] = {"model": cell, "count": count, "steps": steps, "noise": "seed 0"}
-    metrics: dict[str, float] = {}
-    if of.name in CLASSIFIERS:
-        config["classifier"] = CLASSIFIERS[of.name]
-        classifier = zoo.load(config["classifier"])
-        real, held_out = (frechet.features(classifier, of.load(split)) for split in ("train", "test"))
-        metrics = {
-            "frechet": frechet.frechet(frechet.features(classifier, drawn), real),
-            "frechet_held_out": frechet.frechet(held_out[:count], real),
-        }
+    reader = READERS[of.name]
+    classifier = zoo.load(reader.classifier)
+
+    def features(pictures: Tensor) -> NDArray[np.float64]:
+        larger = F.interpolate(pictures, scale_factor=reader.larger, mode="nearest")
+        return frechet.features(classifier, larger, reader.layer)
+
+    config["classifier"] = reader.classifier
+    real = features(of.load("train")[:REAL])
+    metrics = {
+        "frechet": frechet.frechet(features(drawn), real),
+        "frechet_held_out": frechet.frechet(features(of.load("test")[:count]), real),
+    }
     run = runs.Run(
         experiment=EXPERIMENT,
         cell=cell,

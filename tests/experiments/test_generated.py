@@ -1,11 +1,15 @@
 """Pictures that a network draws: their record, and the file beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import binviz
+from binviz import zoo
+from binviz.analysis import frechet
 from binviz.errors import UserError
 from binviz.evidence import runs
 from binviz.experiments import generated
@@ -55,3 +59,24 @@ def test_a_name_that_is_no_cells(tmp_path):
     for place in (tmp_path / "digits-diffusion.float", tmp_path / "digits.float.seed0", "digits-cnn.float"):
         with pytest.raises(UserError, match="neither a bundled network that draws nor named"):
             generated.measure(str(place))
+
+
+@pytest.mark.slow
+def test_pictures_of_sixteen_pixels_are_read_enlarged(tmp_path, monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    photos = {split: torch.rand(n, 3, 16, 16, generator=random) for split, n in (("train", 30), ("test", 40))}
+    of = replace(diffusion.CIFAR, load=photos.__getitem__)
+    monkeypatch.setitem(generated.KNOWN, of.name, of)
+    model = of.start("unet-8", seed=0)[0].eval()
+    binviz.save(model, tmp_path / "cifar10-diffusion.float.seed0")
+    run, sheet = generated.measure(str(tmp_path / "cifar10-diffusion.float.seed0"), count=16, steps=1)
+    assert run.config["classifier"] == "cifar10-vit.float" and sheet.shape == (2 * 17 + 1, 8 * 17 + 1, 3)
+    network = zoo.load("cifar10-vit.float")
+
+    def seen(pictures):
+        pixels = pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        with torch.no_grad():
+            return network.vit(pixel_values=pixels).last_hidden_state[:, 0].double().numpy()
+
+    wanted = frechet.frechet(seen(photos["test"][:16]), seen(photos["train"]))
+    assert run.metrics["frechet_held_out"] == pytest.approx(wanted, rel=1e-3)
