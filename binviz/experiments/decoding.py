@@ -107,17 +107,25 @@ def speeds(
             found.append(time.perf_counter() - started)
         return min(found)
 
-    def write(count: int) -> Tensor:
-        options = {"max_new_tokens": count, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
-        return model.generate(ids, attention_mask=torch.ones_like(ids), **options)
-
     with torch.no_grad():
         prefill = fastest(lambda: model(ids, use_cache=True))
-        # The first written token comes with the prompt
-        rest = fastest(lambda: write(written)) - fastest(lambda: write(1))
-        tokens = write(written)[0, ids.shape[1] :]
+    # The first written token comes with the prompt
+    rest = fastest(lambda: write(model, ids, written)) - fastest(lambda: write(model, ids, 1))
     found = {"prefill": ids.shape[1] / prefill, "generation": (written - 1) / max(rest, 1e-9)}
-    return found, tokens
+    return found, write(model, ids, written)
+
+
+@torch.no_grad()
+def write(model: Any, ids: Tensor, count: int) -> Tensor:
+    """The likeliest tokens behind a prompt, (count,), none of which ends the text.
+
+    Args:
+        model: a decoder in eval mode.
+        ids: (1, T) int64, the prompt.
+        count: of tokens.
+    """
+    options = {"max_new_tokens": count, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+    return model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
 
 
 def measure(folder: Path, seed: int = 0) -> runs.Run:
@@ -131,18 +139,22 @@ def measure(folder: Path, seed: int = 0) -> runs.Run:
         UserError: no model there, or no decoder.
     """
     model = require_decoder(binviz.load(folder))
-    return timed(model, folder.name.partition(".seed")[0], "none: a trained model is measured", seed)
+    cell = folder.name.partition(".seed")[0]
+    return timed(model, cell, "none: a trained model is measured", WRITTEN, seed)
 
 
-def timed(model: Any, cell: str, selection: str, seed: int = 0, written: int = WRITTEN) -> runs.Run:
+def timed(
+    model: Any, cell: str, selection: str, written: int, seed: int = 0, unpacked: bool = True
+) -> runs.Run:
     """The same of a decoder in memory.
 
     Args:
         model: in eval mode.
         cell: what the record is called after.
         selection: how it came to be measured.
-        seed: of the prompt.
         written: tokens to write.
+        seed: of the prompt.
+        unpacked: also time a binary model that is not packed, which makes all its weights anew for each token.
 
     Raises:
         UserError: it has no room for prompt and tokens.
@@ -153,8 +165,11 @@ def timed(model: Any, cell: str, selection: str, seed: int = 0, written: int = W
     places: Any = model.config.max_position_embeddings
     if places < PROMPT + written:
         raise UserError(f"{cell} has {places} places for tokens; {PROMPT + written} are needed")
-    metrics, wanted = speeds(model, ids, written)
-    if getattr(model, "binviz_recipe", None) is not None:
+    binary = getattr(model, "binviz_recipe", None) is not None
+    metrics, wanted = (
+        speeds(model, ids, written) if unpacked or not binary else ({}, write(model, ids, written))
+    )
+    if binary:
         of_bits, found = speeds(binviz.pack(model), ids, written)
         metrics |= {f"packed_{name}": value for name, value in of_bits.items()}
         metrics["same_tokens"] = float((found == wanted).float().mean())

@@ -102,7 +102,7 @@ def measure(path: Path, count: int = JUDGED) -> Iterator[runs.Run]:
         )
 
 
-def speeds(path: Path, written: int = 32) -> Iterator[runs.Run]:
+def speeds(path: Path, written: int = 16) -> Iterator[runs.Run]:
     """A record of how fast each of `STARTS` but those in groups reads and writes, one after the other.
 
     Args:
@@ -119,7 +119,7 @@ def speeds(path: Path, written: int = 32) -> Iterator[runs.Run]:
         if recipe is not None:
             binviz.binarize_(model, recipe)
         cell = f"{path.stem.replace('.', '-')}.{name}"
-        yield timed(model, cell, "none: nothing is trained", written=written)
+        yield timed(model, cell, "none: nothing is trained", written, unpacked=False)
 
 
 def _sha256(path: Path) -> str:

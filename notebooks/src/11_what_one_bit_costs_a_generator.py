@@ -222,11 +222,16 @@ behind(recorded(dbllm.EXPERIMENT, dbllm.EXPECTED, dbllm.TASK), "nats a token")
 # %%
 timed = list(runs.runs(experiment="decoding"))
 for run in timed:
-    read, written = (
-        run.metrics.get(f"packed_{part}", run.metrics[part]) for part in ("prefill", "generation")
-    )
+    found = run.metrics
+    read, written = (found.get(f"packed_{part}", found.get(part)) for part in ("prefill", "generation"))
+    speed = f"reads {read:6,.0f} words a second, writes {written:5,.1f}"
     print(
-        f"{run.cell:24s}reads {read:7,.0f} words a second, writes {written:6,.0f}, from {run.metrics['linear_bytes'] / 1e6:5.2f} MB of linear weights"
+        f"{run.cell.removesuffix('-Q4_1').replace('-Instruct-Q4_1', ''):22s}{speed}, from {found['linear_bytes'] / 1e6:6.2f} MB of linears"
+    )
+for run in (each for each in timed if "zeros_1" in each.metrics):
+    ones = 2 - run.metrics["zeros_1"] - run.metrics["zeros_2"]
+    print(
+        f"{run.cell}: {ones:.2f} ones a weight in both sets, {run.metrics['zero_words_1']:.2%} of b1's words of 64 all 0"
     )
 print("" if timed else "not run")
 

@@ -71,6 +71,9 @@ def test_every_row_runs_and_is_judged(small, tmp_path):
         assert run.metrics.get("same_tokens", 1.0) == 1.0
     assert measured[0].metrics["bytes"] > measured[1].metrics["bytes"] > measured[3].metrics["bytes"]
     assert measured[3].metrics["bytes"] > measured[2].metrics["bytes"]
+    alone = decoding.timed(zoo.load(out / "novels.ternary.seed0"), "t", "none", written=4, unpacked=False)
+    assert "generation" not in alone.metrics and alone.metrics["packed_generation"] > 0
+    assert alone.metrics["same_tokens"] == 1.0
     assert "zeros_1" in measured[1].metrics and "zeros_1" not in measured[3].metrics
 
 
