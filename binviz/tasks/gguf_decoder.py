@@ -30,7 +30,7 @@ def read_decoder(path: str | Path) -> tuple[nn.Module, Any]:
         UserError: no such file, not GGUF, damaged, a part of several, of a type that is not read, of an architecture
             that transformers does not build from GGUF, or without all weights.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     path = Path(path)
     header = header_of(path)
@@ -47,6 +47,8 @@ def read_decoder(path: str | Path) -> tuple[nn.Module, Any]:
     options: dict[str, Any] = {"gguf_file": path.name, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **options)
+        # Else transformers may fetch kernels from the hub that leave weights in their blocks
+        options["quantization_config"] = GgufConfig(dequantize=True)
         model, found = AutoModelForCausalLM.from_pretrained(
             path.parent, dtype=torch.float32, output_loading_info=True, **options
         )
@@ -56,4 +58,7 @@ def read_decoder(path: str | Path) -> tuple[nn.Module, Any]:
         raise UserError(
             f"{path.name} lacks {len(lacking)} weights of a {type(model).__name__}, such as {lacking[0]}"
         )
+    if (quantizer := getattr(model, "hf_quantizer", None)) is not None:
+        # Its weights are floats by now; a model that is marked as quantized cannot be copied, packed or saved as one
+        quantizer.remove_quantization_config(model)
     return model.eval(), tokenizer

@@ -7,6 +7,7 @@ import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import LlamaConfig, LlamaForCausalLM
 
+import binviz
 from binviz.analysis.contents import contents
 from binviz.data.corpus import open_corpus
 from binviz.errors import UserError
@@ -97,6 +98,11 @@ def test_it_computes_what_the_model_computes(tmp_path):
     assert ids[0, 0] == len(WORDS) - 1 and tokenizer.decode(ids[0]) == "cat é"
     with torch.no_grad():
         torch.testing.assert_close(read(ids).logits, model(ids).logits, rtol=1e-5, atol=1e-6)
+    binviz.binarize_(read, "ternary")
+    with torch.no_grad():
+        torch.testing.assert_close(binviz.pack(read)(ids).logits, read(ids).logits, rtol=1e-3, atol=1e-4)
+    binviz.save(read, tmp_path / "saved")
+    assert all(map(torch.equal, read.parameters(), binviz.load(tmp_path / "saved").parameters()))
     found, tokenizer = causal.start(str(tmp_path / "a small.gguf"), 0)
     assert tokenizer.sep_token_id == 0 and found.config.max_position_embeddings == 32
 
