@@ -128,6 +128,11 @@ class BinaryAttention(nn.Module):
         parts = (getattr(self, f"{role}_binarizer") for role in ROLES)
         return self.estimators is None and all(part is None for part in parts)
 
+    def stood_in(self) -> None:
+        """Note that what it computes was computed in its place."""
+        _answered.set(self)
+        answers(self.place)
+
     def _drop_scores(self, scores: Tensor, dropout: float) -> Tensor:
         """Dropout whose dropped scores are the lowest number, as if forbidden: the code of a score of 0 is 1."""
         if not self.training or dropout == 0:
@@ -146,8 +151,7 @@ class BinaryAttention(nn.Module):
         dropout: float,
     ) -> tuple[Tensor, Tensor]:
         """Context (B, H, T, D) and the attention actually used, decoded (B, H, T, T)."""
-        _answered.set(self)
-        answers(self.place)
+        self.stood_in()
         by = self.query_binarizer, self.key_binarizer, self.value_binarizer
         q, k, v = map(_encode, by, (query, key, value))
         for part, code, binarizer in zip("qkv", (q, k, v), by, strict=True):
@@ -240,9 +244,11 @@ def attention_forward(
     for part, projection in (("q", query), ("k", key), ("v", value)):
         tap(module, part, projection)
     binary = getattr(module, "binary", None)
-    if binary is not None:
+    if binary is not None and not binary.is_float:
         context, attention = binary(module, query, key, value, attention_mask, scaling, dropout)
     else:
+        if binary is not None:
+            binary.stood_in()
         scores = query @ key.mT * scaling
         if attention_mask is not None:
             scores = scores + attention_mask
