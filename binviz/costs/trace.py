@@ -9,6 +9,7 @@ reported apart, so that nothing is left out silently.
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -119,6 +120,10 @@ def without_numbers(model: nn.Module) -> nn.Module:
         empty = tensor.detach().to("meta")
         is_parameter = isinstance(tensor, nn.Parameter)
         memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
+    # Each module has ten for hooks, all but always empty, that would take most of the time.
+    for value in chain.from_iterable(vars(module).values() for module in model.modules()):
+        if isinstance(value, OrderedDict) and not value:
+            memo[id(value)] = OrderedDict()
     return copy.deepcopy(model, memo)
 
 
