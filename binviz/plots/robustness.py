@@ -49,7 +49,8 @@ def robustness(
         vertical_spacing=0.24 / rows,
     )
     figure.update_annotations(font_size=SIZE, yshift=2)
-    said = []
+    line = {"type": "line", "line_width": 1.5, "line_color": GREY}
+    said, across = [], []
     for place, (name, lines) in enumerate(curves.items()):
         row, column = divmod(place, columns)
         told = []
@@ -75,12 +76,15 @@ def robustness(
                 col=column + 1,
             )
             told.append(f"{network} from {percent(numbers[0] / 100)} to {percent(numbers[-1] / 100)}")
-        line = {"width": 1.5, "color": GREY}
-        where = {"row": row + 1, "col": column + 1}
-        figure.add_hline(chance, line=line | {"dash": "dash"}, **where)
+        x, y = figure.data[-1].xaxis, figure.data[-1].yaxis
+        level = {"xref": f"{x} domain", "x0": 0, "x1": 1, "yref": y, "y0": chance, "y1": chance}
+        across.append(line | level | {"line_dash": "dash"})
         if severity is not None:
-            figure.add_vline(severity, line=line, **where)
+            across.append(
+                line | {"xref": x, "x0": severity, "x1": severity, "yref": f"{y} domain", "y0": 0, "y1": 1}
+            )
         said.append(f"{name}: {', '.join(told)}")
+    figure.update_layout(shapes=across)  # at once: add_hline takes longer with each line that is there
     most = max(len(values) for lines in curves.values() for values in lines.values()) - 1
     figure.update_xaxes(range=[-0.3, most + 0.3], dtick=1, tickangle=0)
     figure.update_yaxes(range=[0, 103], tickvals=[0, 50, 100])

@@ -56,13 +56,18 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("check", _CHECKS)
 @pytest.mark.parametrize("name", names())
-def test_every_registered_binarizer(name, check):
+def test_every_registered_binarizer(name):
     def make():
         return get(name, features=8)
 
-    _CHECKS[check](make, sample(make().channel_axis, 8))
+    x, failed = sample(make().channel_axis, 8), []
+    for check in _CHECKS.values():
+        try:
+            check(make, x)
+        except ConformanceError as error:
+            failed.append(str(error))
+    assert failed == []
 
 
 def test_what_passed_is_said_in_order():

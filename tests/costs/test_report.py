@@ -135,6 +135,8 @@ def test_units():
         (nn.Linear(2, 2), {"shape": (2, -1)}, "positive whole numbers"),
         (nn.Linear(2, 2), {"shape": 2.5}, "positive whole numbers"),
         (nn.Linear(2, 2), {"shape": (3,)}, "cannot be run on the shape 3 alone"),
+        (nn.LayerNorm(2), {"shape": (3,)}, r"a layer norm of \[2\] does not take \[1, 3\]"),
+        (nn.BatchNorm1d(2), {"shape": (3,)}, "running_mean should contain 3 elements not 2"),
         (nn.Linear(2, 2), {"shape": (2,), "recipe": "bnn"}, "no linear or convolution between"),
         (nn.Linear(2, 2), {"shape": (2,), "recipe": "bitt"}, "no recipe named 'bitt'"),
         (nn.Linear(2, 2), {"shape": (2,), "rule": "bivt"}, "did you mean 'bivit'"),

@@ -1,9 +1,8 @@
 import pytest
-from binviz_dashboard import recorded, subject
+from binviz_dashboard import cache, recorded, subject
 
 from binviz import zoo
 from binviz.evidence import runs
-from binviz.experiments import questions
 
 
 def test_models_and_runs_lead_to_one_another():
@@ -48,7 +47,7 @@ def test_numbers_begin_with_the_task_s_own_metric():
 
 @pytest.mark.parametrize("index", [0, 12])
 def test_a_claim_is_drawn_with_both_sides(index):
-    question = questions.questions()[index]
+    question = cache.questions()[index]
     records = {(run.cell, run.seed): run for run in question.runs}
     for finding in question.findings:
         if finding.verdict == "not run":
