@@ -235,7 +235,8 @@ def reproduce(
     experiment: Annotated[
         str,
         typer.Argument(
-            help="bit, bivit, bipft, bibench, edge, dbllm, binarydm, bidense, bimtdp, dbnet, rbonn, cmim or qpsbgd."
+            help="bit, bivit, bipft, bibench, edge, dbllm, binarydm, bidense, bimtdp, dbnet, rbonn, cmim, qpsbgd, bwta "
+            "or planes."
         ),
     ],
     cell: Annotated[str, typer.Option(help="Names of cells to run, such as 'sst2.*'.")] = "*",

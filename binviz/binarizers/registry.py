@@ -37,7 +37,7 @@ def names(pattern: str = "*") -> list[str]:
 
     >>> from binviz import binarizers
     >>> binarizers.names("elastic-*")
-    ['elastic-signed', 'elastic-unsigned']
+    ['elastic-signed', 'elastic-ternary', 'elastic-unsigned']
     """
     return sorted(name for name in _REGISTRY if fnmatchcase(name, pattern))
 
