@@ -236,7 +236,7 @@ for run in (each for each in timed if "zeros_1" in each.metrics):
 print("" if timed else "not run")
 
 # %% [markdown]
-# Section 1 would have it that a twentieth of the bytes writes faster. Not so the five million weights that learned novels: they lie in the processor's caches whatever their type, so reading them costs nothing that bits could save, and small layers pay for each call. SmolLM2, with 135 million, does not lie there; on bits it writes faster than in floats, but by a fraction, far from what its linears shrink by. What is left is its table of words, which stays float and is read for every token, and all that stands between the products. Reading a prompt gains hardly anything or nothing: there the floats' arithmetic is fast, too.
+# Section 1 would have it that a twentieth of the bytes writes faster. Not so the five million weights that learned novels: they lie in the processor's caches whatever their type, so reading them costs nothing that bits could save, and small layers pay for each call. SmolLM2, with 135 million, does not lie there; with one bit it writes somewhat faster than in floats, with two no faster, and both are far from what its linears shrink by. What is left is its table of words, which stays float and is read for every token, and all that stands between the products. Reading a prompt gains as little, or loses: there the floats' arithmetic is fast, too.
 #
 # And DB-LLM's 20 % less computation? Two dense sets would have one 1 a weight (half of two), and here are far fewer, because of how the two steps cut a bell of weights: rounding without any training has as many. But they lie scattered. Words of 64 that are all 0, which a processor could pass over, are next to none.
 #
@@ -506,7 +506,7 @@ for row in ("float", "plain", "binarydm", "binarydm-w1a4"):
 plots.pictures(list(sheets.values()), list(sheets), columns=1) if sheets else print("not run")
 
 # %% [markdown]
-# The eye finds the float net's digits in all four rows, a pixel here and there apart. What it misses, the distance of 450 of them tells; but each number is one draw, and neighbours in the list may change places with another.
+# The eye finds the float net's digits in all four rows, a pixel here and there apart. What it misses, the distance of 450 of them tells; but each number is one draw, and neighbours in the list may change places with another. (CIFAR-10's photographs of 16 pixels are read by another classifier, so its distances are to be compared among themselves; there, too, BinaryDM's pictures are nearest to the float net's, and plain signs' far behind.)
 #
 # And while they learn? The float net began with random weights, both others as the float net with signs. Each row below is a look: before the first step, after a sixteenth, a quarter and half of all steps, and behind the last (`python -m binviz.experiments.learning_to_draw`). **Predict:** does a student draw digits before its first step?
 

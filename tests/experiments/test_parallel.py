@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from joblib import delayed
 from typer.testing import CliRunner
 
@@ -238,7 +239,17 @@ def cluster():
         yield {"cluster": found.scheduler_address}
 
 
+@pytest.fixture
+def one_thread():
+    """As workers have it: the order of sums depends on it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("workers", [processes, cluster])
 def test_the_same_files_as_in_one_process_though_a_worker_dies(tmp_path, monkeypatch, workers):
     """A row of one's own that ends its process once and goes on from its checkpoint, a cell that fails, a search."""
