@@ -129,10 +129,10 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
     what = "Share of the float network's accuracy" if share else "Accuracy"
     st.caption(
         f"{what} in %, ± half of its 95 % interval over the examples, and over the seeds where there are several: then "
-        "their number stands in parentheses. With one seed, what another one would change is not seen. *One answer*: "
-        "it says the same to everything; a network where half of them do counts for nothing at first. An operator of "
-        f"yours is run by `{COMMAND} --operator my.py:MyBinarizer`, and is a row here in `binviz app --runs runs-out`. "
-        "Click a number for its run, or choose it:"
+        "their number stands in parentheses. With one seed, what another one would change is not seen. "
+        f"{tracks.SAME}: one answer to everything; a network where half give one counts for nothing at first. An "
+        f"operator of yours is run by `{COMMAND} --operator my.py:MyBinarizer`, and is a row here in "
+        "`binviz app --runs runs-out`. Click a number for its run, or choose it:"
     )
     words = {
         f"{column.name}.{row}": f"{names.method(row)} on {tracks.title(column)}"

@@ -58,6 +58,8 @@ ABOUT = {
 }
 #: Of rows whose spread is asked for.
 SETTINGS = (*bibench.SEARCHED, *bibench.OTHERS)
+#: The mark of an operator that gives one answer to everything.
+SAME = "≡"
 RULE = (
     "From the top down, operators share a rank with the first of them until its lead is settled: the paired test of "
     "Claims finds it at 5 %, and it keeps its sign in 95 % of the draws of examples and seeds."
@@ -158,7 +160,7 @@ def order(board: Board, found: Sequence[Ranked]) -> list[str]:
 def number(board: Board, row: str, of: Column, share: bool = False) -> str:
     """A cell for reading: accuracy in percent, or the share of float's, with half its 95 % interval; or why it is not.
 
-    More seeds than one stand behind it in parentheses, and that it says the same to everything.
+    More seeds than one stand behind it in parentheses, and `SAME` where it says the same to everything.
     """
     i, j = board.rows.index(row), board.columns.index(of)
     if why := board.lacks(row, of):
@@ -170,7 +172,7 @@ def number(board: Board, row: str, of: Column, share: bool = False) -> str:
     seeds = len(board.runs[row, of.name])
     told = f"{value:.1f}" + (f" ±{half:.1f}" if np.isfinite(half) else "")
     told += f" ({seeds})" if seeds > 1 else ""
-    return told + (" one answer" if board.says_one(row, of) else "")
+    return told + (f" {SAME}" if board.says_one(row, of) else "")
 
 
 def table(board: Board, found: Sequence[Ranked], share: bool = False) -> pd.DataFrame:

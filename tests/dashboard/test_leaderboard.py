@@ -217,3 +217,12 @@ def test_records_of_corruptions_are_the_cells_and_not_those_of_bundled_models_of
 def test_what_a_track_saves_is_counted_as_the_page_trade_offs_counts_it(name):
     columns = [tracks.column(each) for each in bibench.NETWORKS if each.name == name]
     assert 1 < tracks.theory("bnn", columns) < 64
+
+
+def test_one_answer_to_everything_is_marked():
+    board = cache.matrix().board
+    (sst2,) = [each for each in board.columns if each.name == "sst2"]
+    told = {row: tracks.number(board, row, sst2) for row in ("bnn", "dorefa")}
+    assert told["bnn"].startswith("50.9 ") and told["bnn"].endswith(f" {tracks.SAME}")
+    assert tracks.SAME not in told["dorefa"]
+    assert leaderboard.weights_at_first(board)[board.columns.index(sst2)] == 0
