@@ -135,11 +135,11 @@ def by_tensor(table: pd.DataFrame) -> pd.DataFrame:
     >>> by_tensor(pd.DataFrame(rows)).values.tolist()
     [['w', (2, 2), 4, 0.5, 0.25]]
     """
-    about = ["tensor", "shape", "weights"]
-    first = table.drop_duplicates("tensor")[about].set_index("tensor", drop=False)
-    losses = {
-        name: part.set_index("tensor").relative_l2 for name, part in table.groupby("binarizer", sort=False)
-    }
+    # Files of one folder may have tensors of one name
+    which = table.groupby(["tensor", "binarizer"]).cumcount()
+    each = table.set_index([table.tensor, which])
+    losses = {name: part.relative_l2 for name, part in each.groupby("binarizer", sort=False)}
+    first = each.loc[~each.index.duplicated(), ["tensor", "shape", "weights"]]
     return first.assign(**losses).reset_index(drop=True)
 
 

@@ -178,6 +178,16 @@ def test_one_tensor_at_a_time(path, monkeypatch):
     assert len(alive) == 6 * len(module.BINARIZERS)
 
 
+def test_a_row_for_each_tensor_though_two_have_one_name(tmp_path):
+    tensors = {"a": torch.eye(2), "b": torch.ones(2, 3)}
+    save_file(tensors, tmp_path / "1.safetensors")
+    save_file({"a": torch.ones(4, 4)}, tmp_path / "2.safetensors")
+    table = module.by_tensor(scan(tmp_path, ["xnor-weight", "bnn"], progress=False))
+    assert table.tensor.tolist() == ["a", "b", "a"] and table.weights.tolist() == [4, 6, 16]
+    assert table["xnor-weight"].tolist() == pytest.approx([0.5**0.5, 0, 0])
+    assert table["bnn"].tolist() == pytest.approx([1, 0, 0])
+
+
 def test_progress_on_the_error_stream_only_if_wanted(path, capsys):
     scan(path, ["bnn"])
     out, err = capsys.readouterr()
