@@ -22,7 +22,8 @@ from binviz_kernels.intrinsics import (
     tile_columns,
     tile_rows,
 )
-from binviz_kernels.tables import TABLE, WORD_TABLES, bytes_of_step, make_tables
+from binviz_kernels.tables import LINE as TABLES_LINE
+from binviz_kernels.tables import WORD_TABLES, lanes_of, make_tables
 from binviz_kernels.wide_tables import LINE, PAIR, PANELS, ROWS, SPAN, TOGETHER, look_up_word
 
 inner = njit(**portable.INNER)
@@ -38,7 +39,11 @@ def fits(words, panels, M, N, planes=1):
     W = words.shape[1] // planes
     if panels.ndim == 2:
         return words.shape[0] == M and panels.shape[0] == W and panels.shape[1] == N
-    line, lines = (LINE, 1 + W) if panels.ndim == 5 else (256, 1 + 2 * W)
+    line, lines = 256, 1 + 2 * W
+    if panels.ndim == 4:
+        line = TABLES_LINE
+    elif panels.ndim == 5:
+        line, lines = LINE, 1 + W
     return (
         words.shape[0] == M and W > 0
         and panels.shape[0] == (N + 63) // 64 and panels.shape[1] == lines
@@ -235,13 +240,13 @@ def pairs(a, b, out, start, stop):
 def arrange(words, panels, start, stop):
     """Panels start..stop: a line with the number of ones of each row, then lines of 32 bits of each.
 
-    Where products are looked up, a line is one or several steps (`tables`).
+    Where products are looked up, a line has four or six bits a byte (`tables`, `wide_tables`).
     """
     N, W = words.shape
     octets = panels.view(np.uint8)
     for p in range(start, stop):
-        if panels.ndim == 5:
-            octets[p, 0] = 0  # the ones take but four of its parts
+        if panels.ndim > 3:
+            octets[p, 0] = 0  # the ones take but a part of it
         for i in range(64):
             n, ones = 64 * p + i, np.uint64(0)
             for w in range(W):
@@ -252,11 +257,11 @@ def arrange(words, panels, start, stop):
                         six = (word >> np.uint64(6 * b)) & np.uint64(63)
                         octets[p, 1 + w, b, 0, 4 * (i % 16) + i // 16] = six
                 elif panels.ndim == 4:
-                    many = bytes_of_step(panels)
-                    for b in range(8):
-                        step, place = b % 4 // many, i // TABLE * many + b % many
-                        at = (4 * step * many + place) * TABLE + i % TABLE
-                        octets[p, 1 + 2 * w + b // 4, at // 64, at % 64] = word >> np.uint64(8 * b)
+                    lanes = lanes_of(panels)
+                    place = i // (4 * lanes) * 4 * lanes + 4 * (i % lanes) + i // lanes % 4
+                    for b in range(16):
+                        four = (word >> np.uint64(4 * b)) & np.uint64(15)
+                        octets[p, 1 + 2 * w + b // 8, b % 8, place] = four
                 else:
                     panels[p, 1 + 2 * w, i] = np.uint32(word)
                     panels[p, 2 + 2 * w, i] = np.uint32(word >> np.uint64(32))

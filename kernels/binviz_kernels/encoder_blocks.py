@@ -165,7 +165,7 @@ def head_panels(form, N, W):
     if form.ndim == 5:
         return np.empty((N // 64, 1 + W, form.shape[2], 1, 64), np.uint8).view(form.dtype)
     if form.ndim == 4:
-        return np.empty((N // 64, 1 + 2 * W, 4, 64), np.uint8).view(form.dtype)
+        return np.empty((N // 64, 1 + 2 * W, form.shape[2], 64), np.uint8).view(form.dtype)
     return np.empty((N // 64, 1 + 2 * W, 64), np.uint32).view(form.dtype)
 
 

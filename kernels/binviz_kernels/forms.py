@@ -3,9 +3,9 @@
 | form | for | how | panels |
 |---|---|---|---|
 | avx512 | AVX-512 with VPOPCNTDQ (AMD since Zen 4, Intel since Ice Lake) | counts words | uint32 [P, 1 + 2W, 64] |
-| avx512bw | AVX-512 without it (before Ice Lake) | looks up in tables (`tables`) | int8 [P, 1 + 2W, 4, 64] |
+| avx512bw | AVX-512 without it (before Ice Lake) | looks up in tables (`tables`) | int8 [P, 1 + 2W, 8, 64] |
 | avx512vbmi | codes of several bits where avx512 is chosen | looks up (`wide_tables`) | int16 [P, 1 + W, 11, 1, 32] |
-| avx2 | AVX2 | looks up in tables (`tables`) | uint8 [P, 1 + 2W, 4, 64] |
+| avx2 | AVX2 | looks up in tables (`tables`) | uint8 [P, 1 + 2W, 8, 64] |
 | neon | 64-bit ARM | counts bytes | uint16 [P, 1 + 2W, 128] |
 | portable | every processor: a loop in Python that Numba compiles | counts words of 64 bits | uint64 [W, N] |
 
@@ -74,9 +74,9 @@ FORMS = {
     form.name: form
     for form in (
         _form("avx512", np.uint32, (64,), "avx512f", "avx512vpopcntdq"),
-        _form("avx512bw", np.int8, (4, 64), "avx512bw"),
+        _form("avx512bw", np.int8, (8, 64), "avx512bw"),
         _form("avx512vbmi", np.int16, (11, 1, 32), "avx512bw", "avx512vbmi"),
-        _form("avx2", np.uint8, (4, 64), "avx2"),
+        _form("avx2", np.uint8, (8, 64), "avx2"),
         _form("neon", np.uint16, (128,), "neon"),
         _form("portable", np.uint64, ()),
     )

@@ -10,8 +10,9 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
+from binviz_kernels.rows import Rows
 from binviz_kernels.sums import shape_of
-from binviz_kernels.tile import Beside, Tile, by_column, each
+from binviz_kernels.tile import Beside, Tile
 
 MASKED = 16  # neighbours that are compared at once
 AHEAD = 1024  # floats, as many as a tile packs while one comes from memory
@@ -60,7 +61,7 @@ def store_products(typing, words, panels, out, m, left, n, K, signed):
         K, signed = arguments[6:]
 
         def finish(dots):
-            tile.whole_or_part(len(dots), lambda masks: tile.store(dots, masks))
+            tile.whole_or_part(dots.height, lambda masks: tile.store(dots, masks))
 
         tile.each_product(K, signed, finish)
         return context.get_dummy_value()
@@ -79,10 +80,10 @@ def store_distances(typing, words, panels, out, m, left, n):
 
         def finish(sums):
             # A tile subtracts what differs, here from nothing
-            counts = each(builder.neg, sums)
-            tile.whole_or_part(len(counts), lambda masks: tile.store(counts, masks))
+            counts = sums.each(builder.neg)
+            tile.whole_or_part(counts.height, lambda masks: tile.store(counts, masks))
 
-        tile.each_height(lambda height: tile.subtract_differing(height, zeros * height), finish)
+        tile.each_height(lambda height: tile.subtract_differing(height, zeros), finish)
         return context.get_dummy_value()
 
     return types.void(words, panels, out, *[types.int64] * 3), emit
@@ -97,7 +98,7 @@ def store_weighted(typing, words, panels, out, m, left, n, planes, negative):
         tile = Tile(context, builder, signature, arguments, v.INT32, planes=planes)
 
         def finish(dots):
-            tile.whole_or_part(len(dots), lambda masks: tile.store(dots, masks))
+            tile.whole_or_part(dots.height, lambda masks: tile.store(dots, masks))
 
         tile.each_weighted_product(planes, negative, finish)
         return context.get_dummy_value()
@@ -124,12 +125,13 @@ def store_signed_sums(typing, x, panels, out, m, left, n, K, scale):
         integers, floats = v.vector(v.INT32, tile.shape.lanes), v.vector(v.FLOAT, tile.shape.lanes)
         top, one = v.constant(integers, -(2**31)), v.constant(integers, 0x3F800000)  # the sign; 1.0
 
-        def sums(height):
+        def sums_of(height, columns):
+            """The sums of these registers of outputs, row by row."""
             rows = [builder.gep(x, [builder.mul(K, v.INT64(i))]) for i in range(height)]
 
             def entry(k, totals):
                 signs = []
-                for bits, left in tile.bits_of_columns(k):
+                for bits, left in tile.bits_of_columns(k)[columns]:
                     # Brought to the place of the sign, a 1 is a minus
                     minus = builder.and_(builder.not_(builder.shl(bits, left)), top)
                     signs.append(builder.bitcast(builder.or_(minus, one), floats))
@@ -144,7 +146,7 @@ def store_signed_sums(typing, x, panels, out, m, left, n, K, scale):
                     for pair, total in zip(factors, totals, strict=True)
                 ]
 
-            zeros = [v.constant(floats, 0)] * (height * tile.shape.registers)
+            zeros = [v.constant(floats, 0)] * (height * len(masks[columns]))
 
             def group(g, totals):
                 first = builder.mul(g, size)
@@ -152,16 +154,23 @@ def store_signed_sums(typing, x, panels, out, m, left, n, K, scale):
                 row = builder.gep(scales.data, [builder.mul(g, tile.outputs)])
                 factors = [
                     v.masked_load(builder, row, tile.column(j), mask, zeros[0])
-                    for j, mask in enumerate(masks)
+                    for j, mask in list(enumerate(masks))[columns]
                 ] * height
                 return [
                     builder.fadd(total, builder.fmul(part, factor))
                     for total, part, factor in zip(totals, parts, factors, strict=True)
                 ]
 
-            return v.loop(builder, v.INT64(0), groups, 1, zeros, group)
+            return Rows.of(v.loop(builder, v.INT64(0), groups, 1, zeros, group), height)
 
-        tile.each_height(sums, lambda y: tile.whole_or_part(len(y), lambda masks: tile.store(y, masks)))
+        def sums(height):
+            # As many at once as registers hold
+            many = max(1, tile.shape.floats // height)
+            firsts = range(0, tile.shape.registers, many)
+            parts = [sums_of(height, slice(first, first + many)) for first in firsts]
+            return Rows(height, lambda i: [value for part in parts for value in part.row(i)])
+
+        tile.each_height(sums, lambda y: tile.whole_or_part(y.height, lambda masks: tile.store(y, masks)))
         return context.get_dummy_value()
 
     return types.void(x, panels, out, *[types.int64] * 4, scale), emit
@@ -237,26 +246,31 @@ def scaled_tile(context, builder, signature, arguments, beside: Beside | None = 
             for place, mask in zip(at, masks, strict=True)
         ]
 
+    def to_float(dot):
+        return builder.sitofp(dot, lanes)
+
+    def scaled_rows(y):
+        def row(i):
+            factor = v.broadcast(builder, v.load(builder, row_scale, v.INT64(i), v.FLOAT), lanes.count)
+            return [builder.fmul(value, factor) for value in y.row(i)]
+
+        return Rows(y.height, row)
+
     def finish(dots):
         def without(masks):
             # dot · scale + bias
-            y = each(builder.sitofp, dots, lanes)
-            y = by_column(builder.fmul, y, of_columns(scale, masks))
-            tile.store(by_column(builder.fadd, y, of_columns(bias, masks)), masks)
+            y = dots.each(to_float).each(builder.fmul, of_columns(scale, masks))
+            tile.store(y.each(builder.fadd, of_columns(bias, masks)), masks)
 
         def complete(masks):
             # (dot · scale + shift) · row_scale + bias
-            y = each(builder.sitofp, dots, lanes)
-            y = by_column(builder.fmul, y, of_columns(scale, masks))
-            y = by_column(builder.fadd, y, of_columns(shift, masks))
-            for i, row in enumerate(y):
-                factor = v.broadcast(builder, v.load(builder, row_scale, v.INT64(i), v.FLOAT), lanes.count)
-                y[i] = [builder.fmul(value, factor) for value in row]
-            tile.store(by_column(builder.fadd, y, of_columns(bias, masks)), masks)
+            y = dots.each(to_float).each(builder.fmul, of_columns(scale, masks))
+            y = y.each(builder.fadd, of_columns(shift, masks))
+            tile.store(scaled_rows(y).each(builder.fadd, of_columns(bias, masks)), masks)
 
         # Only the last tiles have fewer rows: what they would save is not worth a second copy of the program
-        if len(dots) < tile.shape.rows[0]:
-            tile.whole_or_part(len(dots), complete)
+        if dots.height < tile.shape.rows[0]:
+            tile.whole_or_part(dots.height, complete)
             return
         with builder.if_else(plain, likely=True) as (then, otherwise):
             for branch, terms in ((then, without), (otherwise, complete)):
@@ -264,7 +278,7 @@ def scaled_tile(context, builder, signature, arguments, beside: Beside | None = 
                     if beside:
                         terms([None] * tile.shape.registers)
                     else:
-                        tile.whole_or_part(len(dots), terms)
+                        tile.whole_or_part(dots.height, terms)
 
     tile.each_product(K, signed, finish, beside)
     return context.get_dummy_value()
@@ -291,26 +305,27 @@ def store_bits(typing, words, panels, out, m, left, n, K, signed, start, width):
             first = builder.lshr(tile.n, v.INT64(3))
 
             def compare(masks):
-                words = [bits(0)] * len(dots)
-                for j, mask in enumerate(masks):
-                    at = tile.column(j)
-                    if mask is None:
-                        low, many = (v.load(builder, terms, at, lanes) for terms in (starts, widths))
-                    else:
-                        # The lanes that are not there have ranges of width 0
-                        nothing = v.constant(lanes, 0)
-                        low, many = (
-                            v.masked_load(builder, terms, at, mask, nothing) for terms in (starts, widths)
-                        )
-                    for i, row in enumerate(dots):
-                        # dot − start < width without signs: one comparison decides both ends
-                        inside = builder.icmp_unsigned("<", builder.sub(row[j], low), many)
-                        some = builder.zext(builder.bitcast(inside, ir.IntType(lanes.count)), bits)
-                        words[i] = builder.or_(words[i], builder.shl(some, bits(lanes.count * j)))
-                for i, word in enumerate(words):
+                # The lanes that are not there have ranges of width 0
+                nothing = v.constant(lanes, 0)
+                low, many = (
+                    [
+                        v.load(builder, terms, tile.column(j), lanes)
+                        if mask is None
+                        else v.masked_load(builder, terms, tile.column(j), mask, nothing)
+                        for j, mask in enumerate(masks)
+                    ]
+                    for terms in (starts, widths)
+                )
+                # dot − start < width without signs: one comparison decides both ends
+                inside = dots.each(builder.sub, low).each(lambda x, y: builder.icmp_unsigned("<", x, y), many)
+                for i, row in enumerate(inside):
+                    word = bits(0)
+                    for j, some in enumerate(row):
+                        some = builder.zext(builder.bitcast(some, ir.IntType(lanes.count)), bits)
+                        word = builder.or_(word, builder.shl(some, bits(lanes.count * j)))
                     v.store(builder, word, tile.out, tile.place(i, first))
 
-            tile.whole_or_part(len(dots), compare)
+            tile.whole_or_part(dots.height, compare)
 
         tile.each_product(K, signed, finish)
         return context.get_dummy_value()

@@ -63,6 +63,11 @@ class Shape(NamedTuple):
         return 4 * self.lanes
 
     @property
+    def floats(self) -> int:
+        """Sums of floats that registers hold beside what is added: AVX2 has 16 of them, the others 32."""
+        return 8 if self.width == 32 else 24
+
+    @property
     def columns(self) -> int:
         """Outputs of a tile."""
         return self.lanes * self.registers
@@ -70,10 +75,10 @@ class Shape(NamedTuple):
 
 # 24 sums, 4 weights, 1 activation and 2 to work with fill the 32 registers of AVX-512.
 WORDS = Shape(lanes=16, registers=4, rows=(6, 3, 2, 1), counted=32)
-# 8 sums of bytes, 4 halves of weights, their mask and a table fill the 16 registers of AVX2.
-TABLES_32 = Shape(lanes=8, registers=4, rows=(4, 2, 1), counted=4)
-# 8 sums of bytes and 16 of 16 bits leave room for 4 halves, their mask and tables.
-TABLES_64 = Shape(lanes=16, registers=2, rows=(4, 2, 1), counted=4)
+# 8 sums of bytes, 2 registers of weights and a table: the 16 of AVX2 hold no more rows of 64 outputs.
+TABLES_32 = Shape(lanes=8, registers=8, rows=(4, 2, 1), counted=4)
+# 8 sums of bytes and 16 of 16 bits leave room for weights and tables.
+TABLES_64 = Shape(lanes=16, registers=4, rows=(8, 4, 2, 1), counted=4)
 # A tile has sums to finish, no more: they are made beforehand, with tables in 22 of the 32 registers.
 TABLES_512 = Shape(lanes=16, registers=4, rows=(4, 2, 1), counted=6)
 # NEON has 32 registers of 128 bits, filled like those of AVX-512, and counts the ones of bytes (cnt).

@@ -2,9 +2,9 @@ r"""Products by looking them up: four activations are a table, four weights are 
 
 Four bits of an activation row differ from the four bits of a weight row in 0 to 4 places, and there are only 16
 weights to differ from. So these four bits become a table of 16 bytes, and an instruction that looks many bytes up in
-such a table at once (a *byte shuffle*) counts for 16, 32 or 64 outputs what XOR and popcount would:
+such a table at once (a *byte shuffle*) counts for 32 or 64 outputs what XOR and popcount would:
 
-    sums[i][j] -= table[i, 4 bits][weights[4 bits, j]]      i: rows, j: registers of neighbouring outputs
+    sums[i][j] += table[i, 4 bits][weights[4 bits, j]]      i: rows, j: registers of outputs
 
 The price does not depend on what the table holds. An activation of several bits is a sum of planes, q = Σ 2^p b_p,
 and its table holds Σ 2^p · (places in which plane p differs): 2-bit activations cost what 1-bit ones cost. Of signed
@@ -18,22 +18,24 @@ they were equal:
 
 Sums are kept in bytes while these cannot overflow, then in 16 bits, then in 32.
 
-No table is repeated in a register: each 16 bytes look up in a table of their own, that of the next 8 weights. So a
-register of 32 bytes has 2 sums for each of 16 outputs, which are added in the end. A *step* is one register: the first
-bytes of 16 outputs, their second ones, as many as a register holds; then those of the next 16 outputs, up to 64.
+A byte of a panel holds four weights: two times four would be half the memory, but take three operations to separate.
+Of the outputs of a register, number lanes·c + d is byte 4·d + c: so the four sums of a 32-bit lane belong to four
+registers of neighbouring outputs.
 """
 
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
-from binviz_kernels.sums import Shape, shape_of
+from binviz_kernels.rows import Rows
+from binviz_kernels.sums import PANEL, Shape, shape_of
 
-TABLE = 16  # bytes of a table, and outputs whose weights follow one another
+TABLE = 16  # bytes of a table
 WORD_TABLES = 8 * TABLE  # bytes of tables for 32 bits of a row
+LINE = PANEL * 8  # bytes of a panel for 32 bits of its rows
 NIBBLES = list(range(TABLE))
 MOST_PLANES = 4  # of what is looked up at once: with more, two of `wide_tables` could overflow a byte
 
@@ -49,26 +51,26 @@ def shuffled(builder: ir.IRBuilder, x: v.Value, y: v.Value, lanes: list[int]) ->
     return builder.shuffle_vector(x, y, ir.Constant(v.vector(v.INT32, len(lanes)), lanes))
 
 
-def halves(builder: ir.IRBuilder, x: v.Value) -> tuple[v.Value, v.Value]:
-    """The lower and the upper four bits of each byte."""
-    fifteen = v.constant(x.type, 15)
+def nibbles(builder: ir.IRBuilder, x: v.Value) -> v.Value:
+    """Four bits a byte: in each 16 bytes the lower and the upper four bits of the first eight."""
     # Shifted as 32-bit lanes, for which there is an instruction, and the neighbour's bits cut off
     words = v.vector(v.INT32, x.type.count // 4)
-    upper = builder.lshr(builder.bitcast(x, words), v.constant(words, 4))
-    return builder.and_(x, fifteen), builder.and_(builder.bitcast(upper, x.type), fifteen)
+    upper = builder.bitcast(builder.lshr(builder.bitcast(x, words), v.constant(words, 4)), x.type)
+    order = [n // TABLE * TABLE + n % TABLE // 2 + n % 2 * x.type.count for n in range(x.type.count)]
+    return builder.and_(shuffled(builder, x, upper, order), v.constant(x.type, 15))
 
 
 def subtract_looked_up(
     builder: ir.IRBuilder, shape: Shape, rows: int, start: list[v.Value], tables: v.Value, panel: v.Value,
     length: v.Value, planes: v.Value,
-) -> list[v.Value]:  # fmt: skip
-    """Emit the loop over the steps of a row.
+) -> Rows:  # fmt: skip
+    """Emit the loop over four bits of a row after four.
 
     Args:
         builder: where the program stands.
         shape: how registers are used.
         rows: the height of this tile.
-        start: what the sums start with, row by row, a vector of int32 for each register of neighbouring outputs.
+        start: what the sums of each row start with, a vector of int32 for each register of neighbouring outputs.
         tables: int8*, those of the first row.
         panel: int8*, the first byte of the first output.
         length: int64, 32-bit words of a weight row.
@@ -77,35 +79,36 @@ def subtract_looked_up(
     Returns:
         The start less what was looked up for each row and output.
     """
-    v.align_stack(builder, shape.width)
+    table_type = v.vector(v.BYTE, TABLE)
     bytes_, words = v.vector(v.BYTE, shape.width), v.vector(v.INT16, shape.width // 2)
-    groups = shape.columns // TABLE
-    parts = TABLE * 4 // shape.width  # steps of a word
-    steps = builder.mul(length, v.INT64(parts))
+    everywhere = list(range(TABLE)) * (shape.width // TABLE)
+    groups = PANEL // shape.width
     row_of = [builder.gep(tables, [builder.mul(length, v.INT64(WORD_TABLES * i))]) for i in range(rows)]
-    # The largest entry of a table is 4 · (2^planes − 1). A step adds two to a byte, a word eight to an output
+    # The largest entry of a table is 4 · (2^planes − 1). A pair of lookups adds twice that
     largest = builder.sub(builder.shl(v.INT64(1), planes), v.INT64(1))
+    pairs = builder.mul(length, v.INT64(WORD_TABLES // TABLE // 2))
     in_bytes = builder.udiv(v.INT64((2**8 - 1) // 8), largest)
-    in_words = builder.udiv(v.INT64((2**16 - 1) * parts // 32), largest)
+    in_words = builder.udiv(v.INT64((2**16 - 1) // 8), largest)
 
     def end_of(first: v.Value, many: v.Value, last: v.Value) -> v.Value:
         end = builder.add(first, many)
         return builder.select(builder.icmp_signed("<", end, last), end, last)
 
-    def step(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
+    def pair(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
         """Two lookups for each row and output."""
-        line, place = (builder.mul(k, v.INT64(size)) for size in (4 * shape.width, 2 * shape.width))
-        weights = [
-            halves(builder, v.load(builder, panel, builder.add(line, v.INT64(shape.width * group)), bytes_))
-            for group in range(groups)
-        ]
-        for half in range(2):
+        for number in range(2):
+            nibble = builder.add(builder.shl(k, v.INT64(1)), v.INT64(number))
+            line, place = (builder.mul(nibble, v.INT64(size)) for size in (PANEL, TABLE))
+            weights = [
+                v.load(builder, panel, builder.add(line, v.INT64(shape.width * group)), bytes_)
+                for group in range(groups)
+            ]
             for i in range(rows):
-                at = builder.add(place, v.INT64(shape.width * half))
-                table = v.load(builder, row_of[i], at, bytes_)
+                table = v.load(builder, row_of[i], place, table_type)
+                table = shuffled(builder, table, table, everywhere)
                 for group in range(groups):
                     n = i * groups + group
-                    sums[n] = builder.add(sums[n], look_up(builder, table, weights[group][half]))
+                    sums[n] = builder.add(sums[n], look_up(builder, table, weights[group]))
         return sums
 
     def flush(last: v.Value, k: v.Value, totals: list[v.Value]) -> list[v.Value]:
@@ -114,53 +117,69 @@ def subtract_looked_up(
         Of two neighbouring bytes the upper one is added by itself, and both together as they are.
         """
         zeros = [v.constant(bytes_, 0)] * (rows * groups)
-        sums = v.loop(builder, k, end_of(k, in_bytes, last), 1, zeros, step)
+        sums = v.loop(builder, k, end_of(k, in_bytes, last), 1, zeros, pair)
         both = [builder.bitcast(s, words) for s in sums]
         upper = [builder.lshr(s, v.constant(words, 8)) for s in both]
         return [builder.add(total, s) for total, s in zip(totals, both + upper, strict=True)]
 
-    def subtract(k: v.Value, totals: list[v.Value]) -> list[v.Value]:
-        """Sum 16-bit numbers while they cannot overflow, then subtract them from the 32-bit totals."""
-        end = end_of(k, in_words, steps)
+    # Rows that are too long for 16 bits have totals in memory; the others all start from the same place
+    started, totals = (
+        cgutils.alloca_once(builder, start[0].type, size=many) for many in (len(start), rows * len(start))
+    )
+    for pointer in (started, totals):
+        # What does not fit the registers is then written to the stack at such places, too. A register that lies across
+        # two lines of the cache is written and read at half the speed.
+        pointer.align = shape.width
+    for j, some in enumerate(start):
+        builder.store(some, builder.gep(started, [v.INT64(j)]))
+
+    def row_after(i: int, later: v.Value, sums: list[v.Value]) -> list[v.Value]:
+        """Row i less these 16-bit sums, if they are the first or later ones."""
+        first = builder.select(later, totals, started)
+        first = builder.gep(first, [builder.select(later, v.INT64(i * len(start)), v.INT64(0))])
+        outputs = []
+        for n in range(i * groups, (i + 1) * groups):
+            outputs += outputs_of(builder, sums[n], sums[rows * groups + n])
+        return [
+            builder.sub(builder.load(builder.gep(first, [v.INT64(j)])), some)
+            for j, some in enumerate(outputs)
+        ]
+
+    def span(k: v.Value, _: list[v.Value]) -> list[v.Value]:
+        """Sum 16-bit numbers while they cannot overflow."""
+        end = end_of(k, in_words, pairs)
         zeros = [v.constant(words, 0)] * (2 * rows * groups)
         sums = v.loop(builder, k, end, in_bytes, zeros, lambda k, sums: flush(end, k, sums))
-        outputs = []
-        for both, upper in zip(sums[: rows * groups], sums[rows * groups :], strict=True):
-            outputs += outputs_of(builder, shape, both, upper)
-        return [builder.sub(total, some) for total, some in zip(totals, outputs, strict=True)]
+        with builder.if_then(builder.icmp_signed("<", end, pairs), likely=False):
+            for i in range(rows):
+                for j, total in enumerate(row_after(i, builder.icmp_signed(">", k, v.INT64(0)), sums)):
+                    builder.store(total, builder.gep(totals, [v.INT64(i * len(start) + j)]))
+        return sums
 
-    return v.loop(builder, v.INT64(0), steps, in_words, start, subtract)
+    nothing = [v.constant(words, 0)] * (2 * rows * groups)
+    sums = v.loop(builder, v.INT64(0), pairs, in_words, nothing, span)
+    long = builder.icmp_signed(">", pairs, in_words)
+    return Rows(rows, lambda i: row_after(i, long, sums))
 
 
-def outputs_of(builder: ir.IRBuilder, shape: Shape, both: v.Value, upper: v.Value) -> list[v.Value]:
-    """Vectors of int32 [lanes] for 16 outputs, from the 16-bit sums of a register of bytes.
+def outputs_of(builder: ir.IRBuilder, both: v.Value, upper: v.Value) -> list[v.Value]:
+    """Four registers of neighbouring outputs as int32, from the 16-bit sums of a register of bytes.
 
     Args:
-        both: of each two neighbouring bytes, the sum of lower + 256 · upper.
+        both: of each two neighbouring bytes, the sum of lower + 256 · upper, modulo 2^16.
         upper: the sum of the upper byte.
     """
-    half = TABLE // 2
-    while both.type.count > half:  # add the sums of the same outputs, half to half
-        count = both.type.count // 2
-        both, upper = (
-            builder.add(*(shuffled(builder, x, x, list(range(i, i + count))) for i in (0, count)))
-            for x in (both, upper)
-        )
+    lanes = v.vector(v.INT32, both.type.count // 2)
     lower = builder.sub(both, builder.shl(upper, v.constant(upper.type, 8)))
-    order = [n // 2 + n % 2 * half for n in range(TABLE)]
-    return [
-        builder.zext(
-            shuffled(builder, lower, upper, order[first : first + shape.lanes]),
-            v.vector(v.INT32, shape.lanes),
-        )
-        for first in range(0, TABLE, shape.lanes)
-    ]
+    two = [builder.bitcast(x, lanes) for x in (lower, upper)]
+    half, sixteen = v.constant(lanes, 2**16 - 1), v.constant(lanes, 16)
+    return [builder.and_(x, half) for x in two] + [builder.lshr(x, sixteen) for x in two]
 
 
 @intrinsic
-def bytes_of_step(typing, panels):
-    """How many bytes of a row a step reads."""
-    return types.int64(panels), lambda context, builder, *_: v.INT64(shape_of(panels).width // TABLE)
+def lanes_of(typing, panels):
+    """How many 32-bit lanes a register has."""
+    return types.int64(panels), lambda context, builder, *_: v.INT64(shape_of(panels).lanes)
 
 
 @intrinsic
@@ -189,14 +208,13 @@ def make_tables(typing, words, panels, m, planes, signed, tables, i):
                 turned = builder.and_(signed, builder.icmp_signed("==", number, v.INT64(0)))
                 bits = builder.select(turned, builder.not_(bits), bits)
                 eight = builder.bitcast(v.broadcast(builder, bits, shape.width // 8), bytes_)
-                lower_and_upper = halves(builder, eight)
+                sixteen = nibbles(builder, eight)
                 made = []
-                for first in range(0, 8, parts):
-                    # In each 16 lanes one of the eight bytes
+                for first in range(0, 16, parts):
+                    # In each 16 lanes one of the sixteen
                     lanes = [lane // TABLE * (TABLE + 1) + first for lane in range(shape.width)]
-                    for half in lower_and_upper:
-                        nibble = shuffled(builder, half, half, lanes)
-                        made.append(look_up(builder, ones, builder.xor(nibble, every)))
+                    nibble = shuffled(builder, sixteen, sixteen, lanes)
+                    made.append(look_up(builder, ones, builder.xor(nibble, every)))
                 return [
                     builder.add(builder.add(total, total), some)
                     for total, some in zip(totals, made, strict=True)

@@ -1,17 +1,16 @@
 """One tile of an output while it is written: where it stands, what its sums start with, and what becomes of them."""
 
 from collections.abc import Callable
-from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from binviz_kernels import vectors as v
 from binviz_kernels import wide_tables
+from binviz_kernels.rows import Rows
 from binviz_kernels.sums import PANEL, shape_of, subtract_differing
-from binviz_kernels.tables import TABLE, WORD_TABLES, subtract_looked_up
+from binviz_kernels.tables import LINE, WORD_TABLES, subtract_looked_up
 
-Registers = list[list[v.Value]]  # of each row, those of neighbouring outputs
 Beside = Callable[[v.Value], None]
 
 
@@ -56,6 +55,8 @@ class Tile:
         number, lines, line = builder.lshr(self.n, v.INT64(6)), self.length, v.INT64(PANEL)
         if self.wide:
             lines, line = builder.lshr(lines, v.INT64(1)), v.INT64(wide_tables.LINE // 4)
+        elif self.tables:
+            line = v.INT64(LINE // 4)
         if self.wide and K is None:
             many, self.sums_size = (builder.extract_value(arrays[0].shape, axis) for axis in (1, 2))
             self.row_length = builder.mul(many, self.sums_size)
@@ -72,12 +73,11 @@ class Tile:
         self.panel = builder.gep(pointers[1], [builder.add(first, line)])
         if self.tables:
             self.panel = builder.bitcast(self.panel, v.BYTE.as_pointer())
-            column = builder.mul(column, v.INT64(self.shape.width // TABLE))
         self.panel = builder.gep(self.panel, [column])
         self.out = pointers[2]
 
     def each_height(
-        self, sums: Callable[[int], list[v.Value]], finish: Callable[[Registers], None], tallest: bool = False
+        self, sums: Callable[[int], Rows], finish: Callable[[Rows], None], tallest: bool = False
     ) -> None:
         """Emit `finish(sums(height))` for each height, and the choice between them; or for the tallest only."""
 
@@ -91,31 +91,32 @@ class Tile:
                         emit(heights[1:])
             else:
                 self.fetch(heights[0])
-                flat, width = sums(heights[0]), self.shape.registers
-                finish([flat[i * width : (i + 1) * width] for i in range(heights[0])])
+                finish(sums(heights[0]))
 
         emit(self.shape.rows[:1] if tallest else self.shape.rows)
 
-    def subtract_differing(
-        self, height: int, start: list[v.Value], plane: v.Value | None = None, beside: Beside | None = None
-    ) -> list[v.Value]:
-        """The start less the differing bits of the tile's rows, or of one of their planes."""
+    def subtract_differing(self, height: int, start: list[v.Value], beside: Beside | None = None) -> Rows:
+        """A row's start less the differing bits, for each of the tile's rows."""
         if self.tables:
             return self.subtract_looked_up(height, start, v.INT64(1))
-        words = self.words
-        if plane is not None:
-            words = self.builder.gep(words, [self.builder.mul(plane, self.length)])
+        return Rows.of(self.subtract_counted(height, start * height, self.words, beside), height)
+
+    def subtract_counted(
+        self, height: int, start: list[v.Value], words: v.Value, beside: Beside | None = None
+    ) -> list[v.Value]:
+        """The start, row by row, less the bits in which rows of these words differ."""
         return subtract_differing(
             self.builder, self.shape, height, start, words, self.row_length, self.panel, self.length, beside
         )
 
-    def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value) -> list[v.Value]:
-        """The start less the differing bits of the tile's rows, those of plane p counted 2^p times."""
+    def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value) -> Rows:
+        """A row's start less the differing bits, those of plane p counted 2^p times, for each of the tile's rows."""
         if self.wide:
             spans = self.builder.udiv(self.sums_size, v.INT64(wide_tables.PAIR))
-            return wide_tables.subtract_sums(
-                self.builder, self.shape, height, start, self.words, self.row_length, spans
+            sums = wide_tables.subtract_sums(
+                self.builder, self.shape, height, start * height, self.words, self.row_length, spans
             )
+            return Rows.of(sums, height)
         tables = self.builder.bitcast(self.words, v.BYTE.as_pointer())
         return subtract_looked_up(
             self.builder, self.shape, height, start, tables, self.panel, self.length, planes
@@ -136,30 +137,29 @@ class Tile:
 
     def bits_of_columns(self, k: v.Value) -> list[tuple[v.Value, v.Value]]:
         """For each register of outputs, int32s that hold bit k of a weight row, and how far it is from the top."""
+        builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
         if self.wide:
-            return wide_tables.bits_of_columns(self.builder, self.shape, self.panel, k)
-        builder, lanes, width = self.builder, self.shape.lanes, self.shape.width
-        log = (width // 2).bit_length() - 1 if self.tables else 5  # bits of a step, or of a word
-        line = builder.mul(builder.lshr(k, v.INT64(log)), v.INT64(4 * width if self.tables else PANEL))
-        bit = builder.and_(k, v.INT64(2**log - 1))
-        if self.tables:
-            byte = builder.lshr(bit, v.INT64(3))
-            line = builder.add(line, builder.mul(byte, v.INT64(TABLE)))
-            bit = builder.and_(bit, v.INT64(7))
+            word, bit = builder.lshr(k, v.INT64(6)), builder.and_(k, v.INT64(63))
+            line = builder.mul(word, v.INT64(wide_tables.LINE))
+            line = builder.add(line, builder.mul(builder.udiv(bit, v.INT64(6)), v.INT64(PANEL)))
+            bit = builder.urem(bit, v.INT64(6))
+        elif self.tables:
+            line, bit = builder.mul(builder.lshr(k, v.INT64(2)), v.INT64(PANEL)), builder.and_(k, v.INT64(3))
+        else:
+            line, bit = builder.mul(builder.lshr(k, v.INT64(5)), v.INT64(PANEL)), builder.and_(k, v.INT64(31))
         line = builder.gep(self.panel, [line])
-        left = v.broadcast(builder, builder.trunc(builder.sub(v.INT64(31), bit), v.INT32), lanes)
-        pairs = []
-        for first in range(0, self.shape.columns, lanes):
-            if self.tables:
-                at = v.INT64(first // TABLE * width + first % TABLE)
-                bits = builder.zext(v.load(builder, line, at, v.vector(v.BYTE, lanes)), left.type)
-            else:
-                bits = v.load(builder, line, v.INT64(first), left.type)
-            pairs.append((bits, left))
-        return pairs
+        # Where products are looked up, a lane holds a byte of each of four registers' outputs
+        many, step = (4, self.shape.width) if self.tables else (1, self.shape.lanes)
+        left = [
+            v.broadcast(builder, builder.trunc(builder.sub(v.INT64(31 - 8 * c), bit), v.INT32), lanes.count)
+            for c in range(many)
+        ]
+        together = range(self.shape.registers // many)
+        loaded = [v.load(builder, line, v.INT64(step * register), lanes) for register in together]
+        return [(bits, far) for bits in loaded for far in left]
 
     def each_product(
-        self, K: v.Value, signed: v.Value, finish: Callable[[Registers], None], beside: Beside | None = None
+        self, K: v.Value, signed: v.Value, finish: Callable[[Rows], None], beside: Beside | None = None
     ) -> None:
         """Emit `finish(products)` for each height, with K − 2·differing of signed rows, ones − differing of others.
 
@@ -178,13 +178,13 @@ class Tile:
             return v.call(builder, f"llvm.fshl.v{lanes.count}i32", lanes, sum_, odd, one)
 
         self.each_height(
-            lambda height: self.subtract_differing(height, start * height, beside=beside),
-            lambda sums: finish(each(product, sums)),
+            lambda height: self.subtract_differing(height, start, beside),
+            lambda sums: finish(sums.each(product)),
             tallest=beside is not None,
         )
 
     def each_weighted_product(
-        self, planes: v.Value, negative: v.Value, finish: Callable[[Registers], None]
+        self, planes: v.Value, negative: v.Value, finish: Callable[[Rows], None]
     ) -> None:
         """Products of codes: the planes weighted by powers of two, the highest negative if asked."""
         if self.tables:
@@ -202,16 +202,17 @@ class Tile:
                 start = [
                     builder.add(builder.shl(total, one), o) for total, o in zip(totals, ones, strict=True)
                 ]
-                totals = self.subtract_differing(height, start, builder.sub(last, number))
+                words = builder.gep(self.words, [builder.mul(builder.sub(last, number), self.length)])
+                totals = self.subtract_counted(height, start, words)
                 turned = builder.and_(negative, builder.icmp_signed("==", number, v.INT64(0)))
                 return [builder.select(turned, builder.sub(zero, total), total) for total in totals]
 
-            return v.loop(builder, v.INT64(0), planes, 1, [zero] * len(ones), plane)
+            return Rows.of(v.loop(builder, v.INT64(0), planes, 1, [zero] * len(ones), plane), height)
 
         self.each_height(sums, finish)
 
     def each_looked_up_product(
-        self, planes: v.Value, negative: v.Value, finish: Callable[[Registers], None]
+        self, planes: v.Value, negative: v.Value, finish: Callable[[Rows], None]
     ) -> None:
         """The same from tables, whose planes are weighted already."""
         builder, lanes = self.builder, self.shape.lanes
@@ -222,7 +223,7 @@ class Tile:
         padded = builder.select(negative, padded, v.INT32(0))
         factor, padded = (v.broadcast(builder, number, lanes) for number in (factor, padded))
         start = [builder.add(builder.mul(ones, factor), padded) for ones in self.ones_of_columns()]
-        self.each_height(lambda height: self.subtract_looked_up(height, start * height, planes), finish)
+        self.each_height(lambda height: self.subtract_looked_up(height, start, planes), finish)
 
     def column(self, j: int) -> v.Value:
         """The number of the first output in register j."""
@@ -266,7 +267,7 @@ class Tile:
         left = [self.builder.sub(self.outputs, self.column(j)) for j in range(self.shape.registers)]
         return [v.masked(self.builder, self.shape.lanes, remaining) for remaining in left]
 
-    def store(self, values: Registers, masks: list[v.Value | None]) -> None:
+    def store(self, values: Rows, masks: list[v.Value | None]) -> None:
         """Write the outputs."""
         for i, row in enumerate(values):
             for j, (value, mask) in enumerate(zip(row, masks, strict=True)):
@@ -275,13 +276,3 @@ class Tile:
                     v.store(self.builder, value, self.out, at)
                 else:
                     v.masked_store(self.builder, value, self.out, at, mask)
-
-
-def each(operation: Callable[..., v.Value], values: Registers, *more: Any) -> Registers:
-    """Apply an operation to every register."""
-    return [[operation(value, *more) for value in row] for row in values]
-
-
-def by_column(operation: Callable[..., v.Value], values: Registers, terms: list[v.Value]) -> Registers:
-    """Apply it to every register and its column's term."""
-    return [[operation(value, term) for value, term in zip(row, terms, strict=True)] for row in values]

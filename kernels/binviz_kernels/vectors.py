@@ -103,17 +103,6 @@ def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False) -> None
     call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, INT32(int(write)), nearest, data)
 
 
-def align_stack(builder: ir.IRBuilder, width: int) -> None:
-    """Let what does not fit the registers be written to the stack at multiples of `width` bytes.
-
-    Otherwise LLVM takes what alignment it finds, and a register that lies across two lines of the cache is written
-    and read at half the speed. Something has to lie there and be looked at, or it is left out.
-    """
-    place = cgutils.alloca_once(builder, vector(BYTE, width))
-    place.align = width
-    prefetch(builder, place, write=True)
-
-
 def loop(
     builder: ir.IRBuilder, start: Value, stop: Value, step: int | Value, state: list[Value],
     body: Callable[[Value, list[Value]], list[Value]],

@@ -29,6 +29,7 @@ from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
 from binviz_kernels.sums import Shape
+from binviz_kernels.tables import outputs_of
 
 TABLE = 64  # bytes of a table, and outputs that are looked up at once
 WORD_TABLES = 11  # for 64 bits of a row
@@ -182,8 +183,6 @@ def subtract_sums(
         stride: int64, bytes from one row to the next.
         spans: int64, pairs of sums.
     """
-    lanes = v.vector(v.INT32, shape.lanes)
-    half, sixteen = v.constant(lanes, 2**16 - 1), v.constant(lanes, 16)
 
     def subtract(span: Any, totals: list[v.Value]) -> list[v.Value]:
         left = []
@@ -191,26 +190,13 @@ def subtract_sums(
             at = builder.add(builder.mul(stride, v.INT64(i)), builder.mul(span, v.INT64(PAIR)))
             both = v.load(builder, sums, at, WORDS)
             upper = v.load(builder, sums, builder.add(at, v.INT64(TABLE)), WORDS)
-            lower = builder.sub(both, builder.shl(upper, v.constant(WORDS, 8)))
-            pair = [builder.bitcast(x, lanes) for x in (lower, upper)]
-            outputs = [builder.and_(x, half) for x in pair] + [builder.lshr(x, sixteen) for x in pair]
             left += [
                 builder.sub(total, some)
-                for total, some in zip(totals[i * shape.registers :], outputs, strict=False)
+                for total, some in zip(
+                    totals[i * shape.registers :], outputs_of(builder, both, upper), strict=False
+                )
             ]
         return left
 
     # The first by itself: hardly a row has more
     return v.loop(builder, v.INT64(1), spans, 1, subtract(v.INT64(0), start), subtract)
-
-
-def bits_of_columns(
-    builder: ir.IRBuilder, shape: Shape, panel: v.Value, k: v.Value
-) -> list[tuple[v.Value, v.Value]]:
-    """What `Tile.bits_of_columns` says: lane d holds a byte of each register's output d."""
-    word, bit = builder.lshr(k, v.INT64(6)), builder.and_(k, v.INT64(63))
-    place, bit = builder.udiv(bit, v.INT64(6)), builder.urem(bit, v.INT64(6))
-    at = builder.add(builder.mul(word, v.INT64(LINE)), builder.mul(place, v.INT64(TABLE)))
-    bits = v.load(builder, panel, at, v.vector(v.INT32, shape.lanes))
-    tops = [builder.sub(v.INT64(31 - 8 * c), bit) for c in range(shape.registers)]
-    return [(bits, v.broadcast(builder, builder.trunc(top, v.INT32), shape.lanes)) for top in tops]

@@ -86,19 +86,21 @@ def test_a_panel_holds_the_ones_and_the_words_of_64_rows(name, N, signs):
 
 @pytest.mark.parametrize("name", [form.name for form in forms.available() if len(form.line) == 2])
 @pytest.mark.parametrize("N", [1, 65, 130], ids=lambda N: f"N{N}")
-def test_a_panel_of_steps_holds_the_same_bits(name, N, signs):
+def test_a_panel_of_fours_holds_the_same_bits(name, N, signs):
     words = pack_rows(signs(N, 100)).words
     panels = arrange(words, forms.FORMS[name])
     assert panels.shape == forms.FORMS[name].shape(N, 2) and panels.ctypes.data % 64 == 0
-    many = {"avx2": 2, "avx512bw": 4}[name]  # bytes of a row in a step
+    lanes = {"avx2": 8, "avx512bw": 16}[name]
     rows = np.zeros((64 * len(panels), 16), np.uint8)
     rows[:N] = words.view(np.uint8)
+    fours = np.stack([rows & 15, rows >> 4], -1).reshape(len(rows), 32)
     ones = np.bitwise_count(rows).sum(1)
     for p, panel in enumerate(panels.view(np.uint8)):
-        np.testing.assert_array_equal(panel[0].view(np.int32).ravel(), ones[64 * p : 64 * p + 64])
-        # [word, step, group of 16 rows, byte, row] -> [group, row, word, step, byte]
-        steps = panel[1:].reshape(4, 4 // many, 4, many, 16).transpose(2, 4, 0, 1, 3)
-        np.testing.assert_array_equal(steps.reshape(64, 16), rows[64 * p : 64 * p + 64])
+        here = slice(64 * p, 64 * p + 64)
+        np.testing.assert_array_equal(panel[0].reshape(-1)[:256].view(np.int32), ones[here])
+        # [four bits, register, lane, byte] -> [register, byte, lane, four bits]
+        found = panel[1:].reshape(32, -1, lanes, 4).transpose(1, 3, 2, 0).reshape(64, 32)
+        np.testing.assert_array_equal(found, fours[here])
 
 
 @pytest.mark.skipif(forms.FORMS["avx512vbmi"] not in forms.available(), reason="a place needs AVX-512 VBMI")
