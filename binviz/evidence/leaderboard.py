@@ -210,13 +210,13 @@ def ranking(board: Board, weights: Sequence[float], plain: bool = False) -> list
     while rest:
         ties = 1
         while ties < len(rest) and not (
-            _interval(drawn[:, rest[0]] - drawn[:, rest[ties]])[0] > 0
+            interval(drawn[:, rest[0]] - drawn[:, rest[ties]])[0] > 0
             and exchanged(board, rest[0], rest[ties], weights, plain) < LEVEL
         ):
             ties += 1
         first, last = len(found) + 1, len(found) + ties
         found += [
-            Ranked(board.rows[i], float(scores[i]), *_interval(drawn[:, i]), first, last) for i in rest[:ties]
+            Ranked(board.rows[i], float(scores[i]), *interval(drawn[:, i]), first, last) for i in rest[:ties]
         ]
         rest = rest[ties:]
     return found
@@ -306,7 +306,11 @@ def _mean(kept: Floats, weight: Floats) -> Floats:
     return np.asarray(kept[..., counts] @ weight[counts] / weight.sum())
 
 
-def _interval(drawn: Floats) -> tuple[float, float]:
-    """95 % of the draws."""
+def interval(drawn: Floats) -> tuple[float, float]:
+    """Between which numbers 95 % of some draws lie.
+
+    >>> interval(np.arange(201.0))
+    (5.0, 195.0)
+    """
     low, high = np.quantile(drawn, (LEVEL / 2, 1 - LEVEL / 2))
     return float(low), float(high)

@@ -51,6 +51,7 @@ HEADS = {
 }
 #: Some of them -> what is behind the number.
 ABOUT = {
+    "learning task": "±: half the 95 % interval over examples and seeds.",
     "corruption": "A corruption that costs nothing cannot be divided by, and is left out.",
     "training": "Training: seconds of a step, and the spread over settings.",
     "training with search": "Minutes are those of one core, for a seed on all these networks.",
@@ -64,6 +65,21 @@ RULE = (
     "From the top down, operators share a rank with the first of them until its lead is settled: the paired test of "
     "Claims finds it at 5 %, and it keeps its sign in 95 % of the draws of examples and seeds."
 )
+
+
+class Measured(NamedTuple):
+    """A number and half its 95 % interval over examples and seeds, NaN where that is not known."""
+
+    value: float
+    half: float = float("nan")
+
+    def told(self, times: float) -> str:
+        """For reading.
+
+        >>> Measured(0.9, 0.012).told(100), Measured(42.04).told(1)
+        ('90.0 ±1.2', '42.0')
+        """
+        return f"{times * self.value:.1f}" + (f" ±{times * self.half:.1f}" if np.isfinite(self.half) else "")
 
 
 class Matrix(NamedTuple):
@@ -219,15 +235,18 @@ def theory(row: str, columns: Sequence[Column]) -> float | None:
     return costs.om_comp(found) if found and len(found) == len(counts) else None
 
 
-def over(board: Board, row: str, columns: Sequence[Column], group: Sequence[str]) -> float | None:
+def over(board: Board, row: str, columns: Sequence[Column], group: Sequence[str]) -> Measured | None:
     """`overall.task` of the accuracies in some columns, of which each belongs to a group; None where one is missing."""
     i, js = board.rows.index(row), [board.columns.index(each) for each in columns]
     if not np.isfinite(board.kept[i, js]).all():
         return None
-    parts = [[j for j, each in zip(js, group, strict=True) if each == name] for name in dict.fromkeys(group)]
-    return overall.task(
-        [board.accuracy[i, part] for part in parts], [board.accuracy[0, part] for part in parts]
+    grouped = [each._replace(task=name) for each, name in zip(columns, group, strict=True)]
+    value, drawn = (
+        leaderboard.score(shares[..., i, js], grouped, [1.0] * len(js))
+        for shares in (board.kept, board.drawn)
     )
+    low, high = leaderboard.interval(drawn)
+    return Measured(float(value), (high - low) / 2)
 
 
 def minutes(matrix: Matrix, row: str, columns: Sequence[Column]) -> float | None:
@@ -319,7 +338,7 @@ def overview(
         columns: those that count.
         theory: the function of that name, or one that remembers.
     """
-    known: list[Callable[[str, Sequence[Column]], float | None]] = [
+    known: list[Callable[[str, Sequence[Column]], Measured | float | None]] = [
         lambda row, on: over(matrix.board, row, on, [each.task for each in on]),
         lambda row, on: over(matrix.board, row, on, [each.kind for each in on]),
         partial(corruption, matrix),
@@ -336,7 +355,12 @@ def overview(
         if any(value is not None for value in values):
             where[head] = on
             times = 1 if unit in ("times", "minutes") else 100
-            found[f"{head} ({unit})"] = ["" if value is None else f"{times * value:.1f}" for value in values]
+            found[f"{head} ({unit})"] = [
+                ""
+                if value is None
+                else (value if isinstance(value, Measured) else Measured(value)).told(times)
+                for value in values
+            ]
     return pd.DataFrame(found), where
 
 

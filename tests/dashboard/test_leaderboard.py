@@ -153,9 +153,13 @@ def test_tracks_are_their_definitions(partly):
     assert tracks.minutes(partly, "bnn", [cnn]) is None
     ratios = [np.mean([0.9, 0.92]) / 0.95, 0.9 / 0.95]
     by_task = tracks.over(partly.board, "reactnet", [cnn, vit], ["digits", "digits"])
-    assert by_task == pytest.approx(np.mean(ratios))
+    assert by_task.value == pytest.approx(np.mean(ratios))
+    i, j = partly.board.rows.index("reactnet"), [partly.board.columns.index(each) for each in (cnn, vit)]
+    drawn = (partly.board.draws[:, i, j] / partly.board.draws[:, 0, j]).mean(axis=1)
+    assert by_task.half == pytest.approx(np.diff(np.quantile(drawn, [0.025, 0.975])).item() / 2) != 0
+    assert by_task.told(100) == f"{100 * by_task.value:.1f} ±{100 * by_task.half:.1f}"
     by_kind = tracks.over(partly.board, "reactnet", [cnn, vit], ["CNN", "transformer"])
-    assert by_kind == pytest.approx(overall.quadratic_mean(ratios))
+    assert by_kind.value == pytest.approx(overall.quadratic_mean(ratios))
     assert tracks.over(partly.board, "bnn", [cnn, vit], ["CNN", "transformer"]) is None
 
 
