@@ -30,6 +30,11 @@ class Rows:
     def __iter__(self) -> Iterator[list[Value]]:
         return map(self.row, range(self.height))
 
+    def here(self) -> "Rows":
+        """The same, all emitted here: once, though the program goes different ways from here on."""
+        rows = list(self)
+        return Rows(self.height, rows.__getitem__)
+
     def each(self, operation: Callable[..., Value], *terms: list[Value]) -> "Rows":
         """Apply it to every register, and to the terms of its column."""
         return Rows(self.height, lambda i: list(map(operation, self.row(i), *terms)))

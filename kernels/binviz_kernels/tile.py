@@ -177,9 +177,13 @@ class Tile:
             # 2·sum + K % 2, or just the sum
             return v.call(builder, f"llvm.fshl.v{lanes.count}i32", lanes, sum_, odd, one)
 
+        def products(sums: Rows) -> Rows:
+            dots = sums.each(product)
+            return dots if self.tables else dots.here()  # the registers hold all sums anyway
+
         self.each_height(
             lambda height: self.subtract_differing(height, start, beside),
-            lambda sums: finish(sums.each(product)),
+            lambda sums: finish(products(sums)),
             tallest=beside is not None,
         )
 
