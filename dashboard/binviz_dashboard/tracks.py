@@ -46,16 +46,16 @@ HEADS = {
     "training": "%",
     "theory": "times",
     "inference": "times",
-    "training with search": "minutes",
-    "spread over settings": "points",
+    "with search": "minutes",
+    "spread": "points",
 }
 #: Some of them -> what is behind the number.
 ABOUT = {
     "learning task": "±: half the 95 % interval over examples and seeds.",
     "corruption": "A corruption that costs nothing cannot be divided by, and is left out.",
     "training": "Training: seconds of a step, and the spread over settings.",
-    "training with search": "Minutes are those of one core, for a seed on all these networks.",
-    "spread over settings": "Settings: three rates, another optimizer, another schedule.",
+    "with search": "Minutes are those of one core, for a seed on all these networks.",
+    "spread": "Spread: over three rates, another optimizer and another schedule.",
 }
 #: Of rows whose spread is asked for.
 SETTINGS = (*bibench.SEARCHED, *bibench.OTHERS)

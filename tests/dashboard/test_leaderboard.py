@@ -143,7 +143,7 @@ def test_tracks_are_a_table_with_what_is_not_measured_named(visit, partly):
     assert table.loc["ReActNet", "theory (times)"] == "42.0"
     assert table.loc["plain signs", "learning task (% of float)"] == ""
     assert "Not measured here: corruption, training, inference." in said(app)
-    assert "Training with search: only over digits CNN." in said(app)
+    assert "With search: only over digits CNN." in said(app)
 
 
 def test_tracks_are_their_definitions(partly):
