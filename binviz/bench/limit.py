@@ -3,8 +3,10 @@
     python -m binviz.bench.limit
 
 There are two ways (`binviz_kernels.sums`, `binviz_kernels.tables`): XOR, popcount and addition of every register full
-of bits, or one lookup and one addition of every register full of bytes, each standing for four products, or for six
-where the processor can (`binviz_kernels.wide_tables`). Whatever else a product needs, it needs these. So the share of
+of bits; or lookups of registers full of bytes, of which each stands for four products of each of two rows. Three of
+them are added, then added to both rows' sums, and what is the upper row's is separated from that and added to its own.
+Where the processor can look up six at once (`binviz_kernels.wide_tables`), which serves codes of several bits, a lookup
+and an addition stand for six products of one row. Whatever else a product needs, it needs these. So the share of
 the better limit that a kernel reaches says how good the kernel is, on any machine. One bit times one bit and the
 addition of it count as two operations, as in floating point.
 """
@@ -37,8 +39,8 @@ class Way(NamedTuple):
     operations: int
 
 
-def _in_registers(typing: Any, register: Any, once: Callable[..., Any]) -> Any:
-    """An intrinsic's signature and body: `sum = once(builder, sum, other)` for all registers, `steps` times."""
+def _in_registers(register: Any, once: Callable[..., list[Any]]) -> Any:
+    """An intrinsic's signature and body: `sums = once(builder, sums, other)` for all registers, `steps` times."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         seed = builder.trunc(arguments[1], register.element)
@@ -47,7 +49,7 @@ def _in_registers(typing: Any, register: Any, once: Callable[..., Any]) -> Any:
         numbers = [v.constant(register, n + 1) for n in range(SUMS)]
 
         def step(k: Any, sums: list[Any]) -> list[Any]:
-            return [once(builder, s, other) for s in sums]
+            return once(builder, sums, other)
 
         total, *others = v.loop(builder, v.INT64(0), arguments[0], 1, numbers, step)
         for s in others:
@@ -60,16 +62,28 @@ def _in_registers(typing: Any, register: Any, once: Callable[..., Any]) -> Any:
 @intrinsic
 def count_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
     """`sum = sum + popcount(sum ^ seed)`."""
-    return _in_registers(
-        typing, REGISTER, lambda builder, s, other: builder.add(s, v.popcount(builder, builder.xor(s, other)))
-    )
+
+    def once(builder: Any, sums: list[Any], other: Any) -> list[Any]:
+        return [builder.add(s, v.popcount(builder, builder.xor(s, other))) for s in sums]
+
+    return _in_registers(REGISTER, once)
 
 
 @intrinsic
 def look_up_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
-    """`sum = sum + table[sum]`, byte by byte, of a table that holds the seed."""
-    look_up = wide_tables.look_up if SIX else tables.look_up
-    return _in_registers(typing, BYTES, lambda builder, s, other: builder.add(s, look_up(builder, other, s)))
+    """`sum = sum + table[sum]`, byte by byte, of a table that holds the seed; or sums of two rows, from one table."""
+
+    def once(builder: Any, sums: list[Any], other: Any) -> list[Any]:
+        if SIX:
+            return [builder.add(s, wide_tables.look_up(builder, other, s)) for s in sums]
+        new = []
+        for both, upper, third in zip(sums[::2], sums[1::2], sums[2::2] + sums[:1], strict=True):
+            some = [tables.look_up(builder, other, places) for places in (both, upper, third)]
+            found = builder.add(builder.add(some[0], some[1]), some[2])
+            new += [builder.add(both, found), builder.add(upper, tables.upper_half(builder, found))]
+        return new
+
+    return _in_registers(BYTES, once)
 
 
 @njit
@@ -86,8 +100,8 @@ WAYS: Mapping[str, Way] = {
     "counting": Way(lambda: _count(STEPS, 7), 2 * STEPS * SUMS * REGISTER.count * REGISTER.element.width)
 }
 if any(form.tables for form in forms.available()) and (WIDE or forms.CHOSEN.name == "avx2"):
-    # A lookup of a byte is four products, or six
-    looked_up = 2 * STEPS * SUMS * BYTES.count * (6 if SIX else 4)
+    # A lookup of a byte is six products; or four for two rows, and there are three lookups for two sums
+    looked_up = 2 * STEPS * SUMS * BYTES.count * (6 if SIX else 2 * 4 * 3 / 2)
     WAYS = {**WAYS, "looking up": Way(lambda: _look_up(STEPS, 7), looked_up)}
 
 

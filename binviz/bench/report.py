@@ -28,7 +28,7 @@ def limit(record: Record) -> Table:
         for name, speed in ways.items()
     ]
     return _table(
-        "The limit on registers, one thread: XOR, popcount and addition; or a lookup of 4 or 6 products and addition",
+        "The limit on registers, one thread: XOR, popcount and addition; or lookups and additions",
         ["instructions", "T operations a second"],
         rows,
     )

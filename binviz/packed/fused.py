@@ -8,7 +8,7 @@ from the moment that a state is loaded into the model, whose numbers are not the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -56,8 +56,13 @@ class FusedLayers(nn.ModuleList):
         super().__init__(layers)
         self.weights: PackedEncoder | PackedCodeEncoder | None = weights
         self.config = config
-        # Walking through the modules takes long beside a short input, so they are listed once
-        self.parts = tuple(part for layer in self.children() for part in layer.modules())
+        # Walking through the modules takes long beside a short input, so where they keep hooks is listed once
+        self.hooks = tuple(
+            hooks
+            for layer in self.children()
+            for part in layer.modules()
+            for hooks in (part._forward_hooks, part._forward_pre_hooks)
+        )
         self.floats = tuple(self.parameters())
 
     __repr__ = nn.Module.__repr__
@@ -101,7 +106,7 @@ class FusedLayers(nn.ModuleList):
     def _observed(self, options: dict[str, Any]) -> bool:
         """Whether anyone wants to see what is inside."""
         recorded = any(options.get(name, getattr(self.config, name, False)) for name in RECORDED)
-        return recorded or heard() or hooked(self.parts)
+        return recorded or heard() or hooked(self.hooks)
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: with the form that the folded layers are laid out for."""
@@ -163,21 +168,20 @@ class FusedWindows(FusedLayers):
         return hidden_states, attention
 
 
-def hooked(parts: Iterable[nn.Module]) -> bool:
-    """Whether a forward hook is on any of these but those of binary attention and those that transformers leaves there.
+def hooked(hooks: Iterable[Mapping[int, Callable[..., Any]]]) -> bool:
+    """Whether there is a forward hook but those of binary attention and those that transformers leaves there.
 
     >>> layer = nn.Tanh()
-    >>> hooked([layer])
+    >>> hooked([layer._forward_hooks, layer._forward_pre_hooks])
     False
     >>> handle = layer.register_forward_pre_hook(print)
-    >>> hooked([layer])
+    >>> hooked([layer._forward_hooks, layer._forward_pre_hooks])
     True
     """
     return any(
         hook not in HOOKS and getattr(hook, "__module__", None) != CAPTURING
-        for part in parts
-        if part._forward_hooks or part._forward_pre_hooks
-        for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())
+        for held in filter(None, hooks)
+        for hook in held.values()
     )
 
 

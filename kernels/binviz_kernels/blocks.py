@@ -30,6 +30,7 @@ inner = njit(**portable.INNER)
 
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
 TABLES = 1 << 14  # bytes of tables that do so
+PAIR_OF_ROWS = 2  # of one bit, which have tables together
 LARGE = 1 << 21  # bytes of an output that does not stay in the second cache
 
 
@@ -72,11 +73,11 @@ def pack(x, words, start, stop):
 
 
 @inner
-def block_rows(panels, W, M):
-    """How many of M rows of W words meet one panel before the next."""
+def block_rows(panels, W, M, together):
+    """How many of M rows of W words, of which so many have tables together, meet one panel before the next."""
     size = BLOCK
     if panels.ndim == 4:
-        size = min(BLOCK, max(8, TABLES // (2 * WORD_TABLES * W) // 8 * 8))
+        size = min(BLOCK, together * max(8, TABLES // (2 * WORD_TABLES * W) // 8 * 8))
     elif panels.ndim == 5:
         size = ROWS
     return max(1, min(size, M))
@@ -92,18 +93,20 @@ def aligned(axis_0, axis_1, axis_2):
 
 
 @inner
-def new_tables(panels, rows, W):
+def new_tables(panels, rows, W, together):
     """Memory for the tables of some rows of W words, and for their sums; none where nothing is looked up."""
     if panels.ndim == 4:
-        return aligned(rows, 2 * W, WORD_TABLES), np.empty((0, 0, 0), np.uint8)
+        return aligned((rows + together - 1) // together, 2 * W, WORD_TABLES), np.empty((0, 0, 0), np.uint8)
     if panels.ndim == 5:
         return np.empty((0, 0, 0), np.uint8), aligned(rows, panels.shape[0], (W + SPAN - 1) // SPAN * PAIR)
     return np.empty((0, 0, 0), np.uint8), np.empty((0, 0, 0), np.uint8)
 
 
 @inner
-def looked_up(words, panels, planes, negative, memory, first, last, n0, n1, out):
+def looked_up(words, panels, planes, negative, together, memory, first, last, n0, n1, out):
     """What the tiles of rows first..last read: the rows' words, tables made of them, or sums of columns n0..n1.
+
+    Of rows of one plane two have tables together, of others none.
 
     A tile that finishes sums is soon written: if out is large, its place is fetched while they are made.
     """
@@ -128,7 +131,8 @@ def looked_up(words, panels, planes, negative, memory, first, last, n0, n1, out)
         return sums
     if panels.ndim == 4:
         for m in range(first, last):
-            make_tables(words, panels, m, planes, negative, tables, m - first)
+            i = m - first
+            make_tables(words, panels, m, planes, negative, tables, i // together, i % together > 0)
         return tables
     return words[first:last]
 
@@ -140,11 +144,14 @@ def products(words, panels, K, signed, out, m0, m1, n0, n1):
         for m in range(m0, m1):
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, out[m, n0:n1])
     else:
-        size = block_rows(panels, words.shape[1], m1 - m0)
-        memory = new_tables(panels, size, words.shape[1])
+        size = block_rows(panels, words.shape[1], m1 - m0, PAIR_OF_ROWS)
+        memory = new_tables(panels, size, words.shape[1], PAIR_OF_ROWS)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
+            rows, into = (
+                looked_up(words, panels, 1, False, PAIR_OF_ROWS, memory, first, last, n0, n1, out),
+                out[first:],
+            )
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
@@ -159,11 +166,14 @@ def distances(words, panels, out, m0, m1, n0, n1):
         for m in range(m0, m1):
             portable.distances_of_row(words[m], panels, n0, n1, out[m, n0:n1])
     else:
-        size = block_rows(panels, words.shape[1], m1 - m0)
-        memory = new_tables(panels, size, words.shape[1])
+        size = block_rows(panels, words.shape[1], m1 - m0, PAIR_OF_ROWS)
+        memory = new_tables(panels, size, words.shape[1], PAIR_OF_ROWS)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
+            rows, into = (
+                looked_up(words, panels, 1, False, PAIR_OF_ROWS, memory, first, last, n0, n1, out),
+                out[first:],
+            )
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
@@ -185,11 +195,11 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
                 for n in range(n0, n1):
                     out[m, n] += factor * dots[n - n0]
     else:
-        size = block_rows(panels, W, m1 - m0)
-        memory = new_tables(panels, size, W)
+        size = block_rows(panels, W, m1 - m0, 1)
+        memory = new_tables(panels, size, W, 1)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, planes, negative, memory, first, last, n0, n1, out)
+            rows = looked_up(words, panels, planes, negative, 1, memory, first, last, n0, n1, out)
             into = out[first:]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
@@ -285,11 +295,14 @@ def comparisons(words, panels, K, signed, start, width, out, m0, m1, n0, n1):
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
             portable.compare_row(dots, start, width, n0, out[m])
     else:
-        size = block_rows(panels, words.shape[1], m1 - m0)
-        memory = new_tables(panels, size, words.shape[1])
+        size = block_rows(panels, words.shape[1], m1 - m0, PAIR_OF_ROWS)
+        memory = new_tables(panels, size, words.shape[1], PAIR_OF_ROWS)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
+            rows, into = (
+                looked_up(words, panels, 1, False, PAIR_OF_ROWS, memory, first, last, n0, n1, out),
+                out[first:],
+            )
             for n in range(n0, (n1 + 63) // 64 * 64, tile_columns(panels)):  # whole words of bits
                 m = 0
                 while m < last - first:
@@ -307,11 +320,14 @@ def scaled(words, panels, K, signed, scale, bias, shift, row_scale, given, out, 
             portable.dots_of_row(words[m], panels, K, signed, n0, n1, dots)
             portable.scale_row(dots, scale, bias, shift, row_scale, given, m, n0, out[m, n0:n1])
     else:
-        size = block_rows(panels, words.shape[1], m1 - m0)
-        memory = new_tables(panels, size, words.shape[1])
+        size = block_rows(panels, words.shape[1], m1 - m0, PAIR_OF_ROWS)
+        memory = new_tables(panels, size, words.shape[1], PAIR_OF_ROWS)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows, into = looked_up(words, panels, 1, False, memory, first, last, n0, n1, out), out[first:]
+            rows, into = (
+                looked_up(words, panels, 1, False, PAIR_OF_ROWS, memory, first, last, n0, n1, out),
+                out[first:],
+            )
             row_scales = row_scale[first:]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0

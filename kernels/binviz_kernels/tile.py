@@ -63,10 +63,11 @@ class Tile:
             sums = builder.add(builder.mul(self.m, many), number)
             self.words = builder.gep(arrays[0].data, [builder.mul(sums, self.sums_size)])
         else:
-            row = self.row_length
+            row, m = self.row_length, self.m
             if self.tables:
                 row = builder.mul(row, v.INT64(WORD_TABLES // 4))
-            self.words = builder.gep(pointers[0], [builder.mul(self.m, row)])
+                m = builder.lshr(m, v.INT64(1)) if planes is None else m
+            self.words = builder.gep(pointers[0], [builder.mul(m, row)])
         first = builder.mul(builder.mul(number, builder.add(lines, v.INT64(1))), line)
         column = builder.and_(self.n, v.INT64(PANEL - 1))
         self.ones = builder.gep(pointers[1], [builder.add(first, column)])
@@ -98,7 +99,7 @@ class Tile:
     def subtract_differing(self, height: int, start: list[v.Value], beside: Beside | None = None) -> Rows:
         """A row's start less the differing bits, for each of the tile's rows."""
         if self.tables:
-            return self.subtract_looked_up(height, start, v.INT64(1))
+            return self.subtract_looked_up(height, start)
         return Rows.of(self.subtract_counted(height, start * height, self.words, beside), height)
 
     def subtract_counted(
@@ -109,8 +110,11 @@ class Tile:
             self.builder, self.shape, height, start, words, self.row_length, self.panel, self.length, beside
         )
 
-    def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value) -> Rows:
-        """A row's start less the differing bits, those of plane p counted 2^p times, for each of the tile's rows."""
+    def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value | None = None) -> Rows:
+        """A row's start less the differing bits, those of plane p counted 2^p times, for each of the tile's rows.
+
+        Without planes they are one, and two rows have tables together.
+        """
         if self.wide:
             spans = self.builder.udiv(self.sums_size, v.INT64(wide_tables.PAIR))
             sums = wide_tables.subtract_sums(

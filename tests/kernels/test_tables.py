@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 import pytest
-from binviz_kernels import forms, pack_planes, pack_rows, pack_weights, planes_gemm
+from binviz_kernels import forms, pack_planes, pack_rows, pack_weights, planes_gemm, xnor_gemm
 from binviz_kernels.blocks import looked_up, new_tables
 from binviz_kernels.panels import arrange
 from binviz_kernels.wide_tables import PAIR, look_up_word
@@ -18,11 +18,11 @@ KINDS = pytest.mark.parametrize(
 
 
 @numba.njit
-def tables_of(words, panels, planes, signed):
+def tables_of(words, panels, planes, signed, together):
     M = words.shape[0]
-    memory = new_tables(panels, M, words.shape[1] // planes)
+    memory = new_tables(panels, M, words.shape[1] // planes, together)
     out = np.empty((M, 64 * panels.shape[0]), np.int32)
-    return looked_up(words, panels, planes, signed, memory, 0, M, 0, out.shape[1], out)
+    return looked_up(words, panels, planes, signed, together, memory, 0, M, 0, out.shape[1], out)
 
 
 @numba.njit
@@ -44,7 +44,7 @@ def test_a_table_counts_the_places_in_which_four_weights_differ(name, bits, sign
     codes, least = codes_of(bits, signed, 3, 128)
     words = pack_planes(codes, bits).words
     panels = arrange(np.zeros((64, 2), np.uint64), forms.FORMS[name])
-    tables = tables_of(words.reshape(3, -1), panels, bits, signed)
+    tables = tables_of(words.reshape(3, -1), panels, bits, signed, 1)
     # The highest plane of signed codes, turned round, is that of the codes plus 2^(bits − 1)
     shifted = codes.astype(int) - least
     for m, group in np.ndindex(3, 32):
@@ -53,6 +53,26 @@ def test_a_table_counts_the_places_in_which_four_weights_differ(name, bits, sign
         # Bit p of q differs from the weight: q if the weight is 0, all ones less q if it is 1
         expected = np.where(weights == 1, 2**bits - 1 - q, q).sum(1)
         np.testing.assert_array_equal(tables[m].reshape(-1, 16)[group], expected)
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("rows", [1, 4, 5])
+def test_a_table_of_a_pair_counts_for_both(name, rows, signs):
+    words = pack_rows(signs(rows, 128)).words
+    panels = arrange(np.zeros((64, 2), np.uint64), forms.FORMS[name])
+    own, shared = (tables_of(words, panels, 1, False, together).astype(int) for together in (1, 2))
+    upper = np.zeros_like(shared)
+    upper[: rows // 2] = own[1::2]
+    np.testing.assert_array_equal(shared, own[::2] + 16 * upper)
+
+
+@pytest.mark.parametrize("K", [64, 128, 192, 3_840, 3_904, 70_000, 140_000])
+def test_rows_that_differ_everywhere_fill_every_sum(form, K):
+    # Of words: a third of them and what is left; bytes and 16 bits at their fullest, and beyond
+    a = np.ones((7, K), np.float32)
+    a[2::3] = -1
+    w = np.repeat(np.array([[1.0], [-1.0]], np.float32), K, axis=1)
+    np.testing.assert_array_equal(xnor_gemm(pack_rows(a), pack_weights(w)), a.astype(int) @ w.astype(int).T)
 
 
 @pytest.mark.skipif(not WIDE, reason="tables of 64 bytes need AVX-512 VBMI")
