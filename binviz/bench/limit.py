@@ -100,8 +100,8 @@ WAYS: Mapping[str, Way] = {
     "counting": Way(lambda: _count(STEPS, 7), 2 * STEPS * SUMS * REGISTER.count * REGISTER.element.width)
 }
 if any(form.tables for form in forms.available()) and (WIDE or forms.CHOSEN.name == "avx2"):
-    # A lookup of a byte is six products; or four for two rows, and there are three lookups for two sums
-    looked_up = 2 * STEPS * SUMS * BYTES.count * (6 if SIX else 2 * 4 * 3 / 2)
+    # Products for each sum: six; or four of two rows, three times for both rows' sums
+    looked_up = 2 * STEPS * SUMS * BYTES.count * (6 if SIX else 4 * 3)
     WAYS = {**WAYS, "looking up": Way(lambda: _look_up(STEPS, 7), looked_up)}
 
 
