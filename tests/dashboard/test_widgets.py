@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("times_stand_still")
 
 KINDS = ("selectbox", "button_group", "number_input", "slider", "toggle", "text_input", "text_area")
 #: Of a list of options so many are tried in the long set.
-SOME = sys.maxsize if os.environ.get("BINVIZ_WIDGETS") == "all" else 8
+SOME = sys.maxsize if os.environ.get("BINVIZ_WIDGETS") == "all" else 4
 
 
 def widgets(app):
