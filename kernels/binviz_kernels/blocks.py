@@ -106,7 +106,7 @@ def new_tables(panels, rows, W, together):
 def looked_up(words, panels, planes, negative, together, memory, first, last, n0, n1, out):
     """What the tiles of rows first..last read: the rows' words, tables made of them, or sums of columns n0..n1.
 
-    Of rows of one plane two have tables together, of others none.
+    So many rows have tables together: PAIR_OF_ROWS of one bit each, or 1.
 
     A tile that finishes sums is soon written: if out is large, its place is fetched while they are made.
     """
