@@ -110,7 +110,12 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         ("With these runs", f"{would_be_seen(finding)} four times in five" if finding.seeds else ""),
         ("p", p_told(entry)),
         ("The setting differs", entry.gap),
-        ("Cost", f"{entry.minutes:.0f} minutes of one core, without teachers" if entry.minutes else ""),
+        (
+            "Cost",
+            f"{counted(round(entry.minutes), 'minute')} of one core, without teachers"
+            if entry.minutes
+            else "",
+        ),
         ("Stands on", "; ".join(f"{text} ({standing(text, entry)})" for text in claim.needs)),
     ]
     return [(name, value) for name, value in told if value]
