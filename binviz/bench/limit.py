@@ -4,7 +4,7 @@
 
 There are two ways (`binviz_kernels.sums`, `binviz_kernels.tables`): XOR, popcount and addition of every register full
 of bits; or lookups of registers full of bytes, of which each stands for four products of each of two rows. Three of
-them are added, then added to both rows' sums, and what is the upper row's is separated from that and added to its own.
+them are added, then added to one sum, and moved by half a byte to another one: these two tell the rows' sums.
 Where the processor can look up six at once (`binviz_kernels.wide_tables`), which serves codes of several bits, a lookup
 and an addition stand for six products of one row. Whatever else a product needs, it needs these. So the share of
 the better limit that a kernel reaches says how good the kernel is, on any machine. One bit times one bit and the
@@ -77,10 +77,13 @@ def look_up_in_registers(typing: Any, steps: Any, seed: Any) -> Any:
         if SIX:
             return [builder.add(s, wide_tables.look_up(builder, other, s)) for s in sums]
         new = []
-        for both, upper, third in zip(sums[::2], sums[1::2], sums[2::2] + sums[:1], strict=True):
-            some = [tables.look_up(builder, other, places) for places in (both, upper, third)]
+        for both, moved, third in zip(sums[::2], sums[1::2], sums[2::2] + sums[:1], strict=True):
+            some = [tables.look_up(builder, other, places) for places in (both, moved, third)]
             found = builder.add(builder.add(some[0], some[1]), some[2])
-            new += [builder.add(both, found), builder.add(upper, tables.upper_half(builder, found))]
+            new += [
+                builder.add(both, found),
+                builder.add(moved, tables.half_a_byte(builder, builder.lshr, found)),
+            ]
         return new
 
     return _in_registers(BYTES, once)

@@ -7,8 +7,9 @@ such a table at once (a *byte shuffle*) counts for 32 or 64 outputs what XOR and
     sums[i][j] += table[i, 4 bits][weights[4 bits, j]]      i: rows, j: registers of outputs
 
 A table of one bit counts to 4, so a byte has room for two rows: a *pair* has a table of lower + 16 · upper. Three
-lookups are added before half a byte could overflow; then what is the upper row's is added to its own sums. These are 9
-operations for what takes 12 with two tables, and half as many tables to make and to read.
+lookups are added before half a byte could overflow; then this sum is added to one register, and once more, moved by
+half a byte, to another one. From these two `separate` tells the rows. These are 8 operations for what takes 12 with two
+tables, and half as many tables to make and to read.
 
 With a table of its own the price of a row does not depend on what the table holds. An activation of several bits is a
 sum of planes, q = Σ 2^p b_p, and its table holds Σ 2^p · (places in which plane p differs): four bits cost what two
@@ -49,14 +50,16 @@ class Bytes(NamedTuple):
     """How sums of bytes are made.
 
     step: places of a row, four bits each, in a step. in_bytes, in_words: int64, steps whose sums bytes and 16 bits
-    hold. sum: from a step on to another one, and on to a place that is less than a step away -> int8 sums, for each
-    row one of each register of outputs.
+    hold. sum: from a step on to another one, and on to a place that is less than a step away -> int16 sums, for each
+    row those of the lower of two neighbouring bytes, one of each register of outputs; then those of the upper bytes.
+    both: whether to the former 256 times the latter are added, modulo 2^16.
     """
 
     step: int
     in_bytes: v.Value
     in_words: v.Value
     sum: Callable[[v.Value, v.Value, v.Value], list[v.Value]]
+    both: bool
 
 
 def look_up(builder: ir.IRBuilder, table: v.Value, places: v.Value) -> v.Value:
@@ -70,32 +73,27 @@ def shuffled(builder: ir.IRBuilder, x: v.Value, y: v.Value, lanes: list[int]) ->
     return builder.shuffle_vector(x, y, ir.Constant(v.vector(v.INT32, len(lanes)), lanes))
 
 
-def upper_half(builder: ir.IRBuilder, x: v.Value) -> v.Value:
-    """The upper four bits of each byte."""
-    return builder.and_(_shifted(x, builder.lshr, builder.bitcast), v.constant(x.type, 15))
-
-
 def to_upper_half(builder: ir.IRBuilder, x: v.Value) -> v.Value:
     """16 times each byte, modulo 2^8."""
-    return builder.and_(_shifted(x, builder.shl, builder.bitcast), v.constant(x.type, 240))
+    return builder.and_(half_a_byte(builder, builder.shl, x), v.constant(x.type, 240))
 
 
-def _shifted(x: v.Value, shift: Callable[..., v.Value], bitcast: Callable[..., v.Value]) -> v.Value:
-    # By four bits, as lanes of 16, for which there is an instruction: with bits of a neighbour
+def half_a_byte(builder: ir.IRBuilder, shift: Callable[..., v.Value], x: v.Value) -> v.Value:
+    """Bytes shifted by four bits, with bits of a neighbour: as lanes of 16, for which there is an instruction."""
     words = v.vector(v.INT16, x.type.count // 2)
-    return bitcast(shift(bitcast(x, words), v.constant(words, 4)), x.type)
+    return builder.bitcast(shift(builder.bitcast(x, words), v.constant(words, 4)), x.type)
 
 
 def nibbles(builder: ir.IRBuilder, x: v.Value) -> v.Value:
     """Four bits a byte: in each 16 bytes the lower and the upper four bits of the first eight."""
-    upper = _shifted(x, builder.lshr, builder.bitcast)
+    upper = half_a_byte(builder, builder.lshr, x)
     order = [n // TABLE * TABLE + n % TABLE // 2 + n % 2 * x.type.count for n in range(x.type.count)]
     return builder.and_(shuffled(builder, x, upper, order), v.constant(x.type, 15))
 
 
 def subtract_looked_up(
     builder: ir.IRBuilder, shape: Shape, rows: int, start: list[v.Value], tables: v.Value, panel: v.Value,
-    length: v.Value, planes: v.Value | None,
+    length: v.Value, planes: v.Value | None = None, shift: v.Value | None = None,
 ) -> Rows:  # fmt: skip
     """Emit the loop over four bits of a row after four.
 
@@ -108,6 +106,7 @@ def subtract_looked_up(
         panel: int8*, the first byte of the first output.
         length: int64, 32-bit words of a weight row.
         planes: int64, bits of an activation, MOST_PLANES at most; None if it is one and two rows have a table together.
+        shift: int32 in every lane; what was looked up counts 2^shift times.
 
     Returns:
         The start less what was looked up for each row and output.
@@ -116,9 +115,11 @@ def subtract_looked_up(
     groups = PANEL // shape.width
     places = builder.mul(length, v.INT64(WORD_TABLES // TABLE))
     if planes is None and rows > 1:
-        step, in_bytes, in_words, sum_bytes = _shared(builder, shape, rows, tables, panel, length, places)
+        step, in_bytes, in_words, sum_bytes, both = _shared(
+            builder, shape, rows, tables, panel, length, places
+        )
     else:
-        step, in_bytes, in_words, sum_bytes = _own(
+        step, in_bytes, in_words, sum_bytes, both = _own(
             builder, shape, rows, tables, panel, length, places, v.INT64(1) if planes is None else planes
         )
     steps = builder.udiv(places, v.INT64(step))
@@ -128,16 +129,11 @@ def subtract_looked_up(
         return builder.select(builder.icmp_signed("<", end, last), end, last)
 
     def flush(last: v.Value, k: v.Value, totals: list[v.Value]) -> list[v.Value]:
-        """Sum bytes while they cannot overflow, then add them to 16-bit totals.
-
-        Of two neighbouring bytes the upper one is added by itself, and both together as they are.
-        """
+        """Sum bytes while they cannot overflow, then add them to 16-bit totals."""
         end = end_of(k, in_bytes, last)
         # The last steps take with them what is left
         stop = builder.select(builder.icmp_signed("==", end, steps), places, builder.mul(end, v.INT64(step)))
-        both = [builder.bitcast(s, words) for s in sum_bytes(k, end, stop)]
-        upper = [builder.lshr(s, v.constant(words, 8)) for s in both]
-        return [builder.add(total, s) for total, s in zip(totals, both + upper, strict=True)]
+        return list(map(builder.add, totals, sum_bytes(k, end, stop)))
 
     # Rows that are too long for 16 bits have totals in memory; the others all start from the same place
     started, totals = (
@@ -156,9 +152,13 @@ def subtract_looked_up(
         first = builder.gep(first, [builder.select(later, v.INT64(i * len(start)), v.INT64(0))])
         outputs = []
         for n in range(i * groups, (i + 1) * groups):
-            outputs += outputs_of(builder, sums[n], sums[rows * groups + n])
+            lower, upper = sums[n], sums[rows * groups + n]
+            outputs += outputs_of(builder, lower_of(builder, lower, upper) if both else lower, upper)
         return [
-            builder.sub(builder.load(builder.gep(first, [v.INT64(j)])), some)
+            builder.sub(
+                builder.load(builder.gep(first, [v.INT64(j)])),
+                some if shift is None else builder.shl(some, shift),
+            )
             for j, some in enumerate(outputs)
         ]
 
@@ -180,15 +180,21 @@ def subtract_looked_up(
 
 
 def _looked_up(
-    builder: ir.IRBuilder, shape: Shape, tables: list[v.Value], panel: v.Value, first: v.Value, many: int
-) -> list[v.Value]:
-    """For each table's row and register of outputs the sum of so many lookups from place `first` on."""
+    builder: ir.IRBuilder, shape: Shape, tables: list[v.Value], panel: v.Value, length: v.Value, first: v.Value,
+    many: int,
+) -> list[v.Value]:  # fmt: skip
+    """For each table's row and register of outputs the sum of so many lookups from place `first` on.
+
+    The same places of the next panel are fetched meanwhile.
+    """
+    following = builder.gep(panel, [builder.mul(builder.add(length, v.INT64(1)), v.INT64(LINE))])
     bytes_, groups = v.vector(v.BYTE, shape.width), PANEL // shape.width
     everywhere = list(range(TABLE)) * (shape.width // TABLE)
     sums: list[v.Value] = [None] * (len(tables) * groups)
     for number in range(many):
         place = builder.add(first, v.INT64(number))
         line, at = (builder.mul(place, v.INT64(size)) for size in (PANEL, TABLE))
+        v.prefetch(builder, builder.gep(following, [line]), nearest=False)
         weights = [
             v.load(builder, panel, builder.add(line, v.INT64(shape.width * group)), bytes_)
             for group in range(groups)
@@ -208,6 +214,7 @@ def _own(
     planes: v.Value,
 ) -> Bytes:  # fmt: skip
     """Sums from a table for each row: two places a step."""
+    words = v.vector(v.INT16, shape.width // 2)
     of_row = [builder.gep(tables, [builder.mul(length, v.INT64(WORD_TABLES * i))]) for i in range(rows)]
     zeros = [v.constant(v.vector(v.BYTE, shape.width), 0)] * (rows * PANEL // shape.width)
     # The largest entry of a table is 4 · (2^planes − 1). A step adds twice that
@@ -215,13 +222,14 @@ def _own(
 
     def sum_bytes(k: v.Value, end: v.Value, stop: v.Value) -> list[v.Value]:
         def step(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
-            found = _looked_up(builder, shape, of_row, panel, builder.shl(k, v.INT64(1)), 2)
+            found = _looked_up(builder, shape, of_row, panel, length, builder.shl(k, v.INT64(1)), 2)
             return list(map(builder.add, sums, found))
 
-        return v.loop(builder, k, end, 1, zeros, step)
+        both = [builder.bitcast(s, words) for s in v.loop(builder, k, end, 1, zeros, step)]
+        return both + [builder.lshr(s, v.constant(words, 8)) for s in both]
 
     in_bytes, in_words = (builder.udiv(v.INT64(2**bits - 1), largest) for bits in (8, 16))
-    return Bytes(2, in_bytes, in_words, sum_bytes)
+    return Bytes(2, in_bytes, in_words, sum_bytes, both=True)
 
 
 def _shared(
@@ -229,16 +237,19 @@ def _shared(
 ) -> Bytes:  # fmt: skip
     """Sums from tables that two rows share: three places a step.
 
-    An entry is lower + 16 · upper, of 4 at most each, so three of them can be added. What is summed over all steps is
-    these sums modulo 2^8, and what their upper halves say; the rest is the lower row's.
+    An entry is lower + 16 · upper, of 4 at most each, so three of them can be added.
     """
-    bytes_, groups = v.vector(v.BYTE, shape.width), PANEL // shape.width
+    bytes_, words, groups = (
+        v.vector(v.BYTE, shape.width),
+        v.vector(v.INT16, shape.width // 2),
+        PANEL // shape.width,
+    )
     of_pair = [builder.gep(tables, [builder.mul(length, v.INT64(WORD_TABLES * i))]) for i in range(rows // 2)]
     zeros = [v.constant(bytes_, 0)] * (rows * groups)
 
     def with_lookups(sums: list[v.Value], first: v.Value, many: int) -> list[v.Value]:
-        found = _looked_up(builder, shape, of_pair, panel, first, many)
-        return list(map(builder.add, sums, found + [upper_half(builder, s) for s in found]))
+        found = _looked_up(builder, shape, of_pair, panel, length, first, many)
+        return list(map(builder.add, sums, found + [half_a_byte(builder, builder.lshr, s) for s in found]))
 
     def sum_bytes(k: v.Value, end: v.Value, stop: v.Value) -> list[v.Value]:
         sums = v.loop(
@@ -246,27 +257,52 @@ def _shared(
         )
         rest = builder.mul(end, v.INT64(3))
         sums = v.loop(builder, rest, stop, 1, sums, lambda place, sums: with_lookups(sums, place, 1))
-        both, upper = sums[: len(sums) // 2], sums[len(sums) // 2 :]
-        lower = [builder.sub(b, to_upper_half(builder, u)) for b, u in zip(both, upper, strict=True)]
-        return [
-            s
-            for first in range(0, len(lower), groups)
-            for s in (*lower[first : first + groups], *upper[first : first + groups])
-        ]
+        both, moved = sums[: len(sums) // 2], sums[len(sums) // 2 :]
+        told: list[list[v.Value]] = [[], []]
+        for first in range(0, len(both), groups):
+            pair = [
+                separate(builder, *(builder.bitcast(sum_, words) for sum_ in each))
+                for each in zip(both[first : first + groups], moved[first : first + groups], strict=True)
+            ]
+            for row in range(2):
+                for neighbour in range(2):
+                    told[neighbour] += [each[row][neighbour] for each in pair]
+        return told[0] + told[1]
 
     # A step adds 12, and the last one 8 more for two places that are left
-    return Bytes(3, v.INT64((2**8 - 9) // 12), v.INT64((2**16 - 9) // 12), sum_bytes)
+    return Bytes(3, v.INT64((2**8 - 9) // 12), v.INT64((2**16 - 9) // 12), sum_bytes, both=False)
 
 
-def outputs_of(builder: ir.IRBuilder, both: v.Value, upper: v.Value) -> list[v.Value]:
-    """Four registers of neighbouring outputs as int32, from the 16-bit sums of a register of bytes.
+def separate(builder: ir.IRBuilder, both: v.Value, moved: v.Value) -> tuple[tuple[v.Value, v.Value], ...]:
+    r"""The sums of two rows, each less than 2^8, from what has them together.
 
-    Args:
-        both: of each two neighbouring bytes, the sum of lower + 256 · upper, modulo 2^16.
-        upper: the sum of the upper byte.
+    Of two neighbouring bytes, l and l' being the lower row's sums and u and u' the upper row's,
+
+        both   =  (l + 16·u) mod 2^8     +  2^8 · ((l' + 16·u') mod 2^8)
+        moved  =  (u + 16·l') mod 2^8    +  2^8 · u'
+
+    since what is shifted by half a byte takes the lower half of the next one with it.
+
+    Returns:
+        (l, l'), (u, u'), of 16 bits each.
     """
-    lanes = v.vector(v.INT32, both.type.count // 2)
-    lower = builder.sub(both, builder.shl(upper, v.constant(upper.type, 8)))
+    half, byte = v.constant(both.type, 4), v.constant(both.type, 8)
+    low = v.constant(both.type, 2**8 - 1)
+    u_next = builder.lshr(moved, byte)
+    l_next = builder.lshr(builder.sub(both, builder.shl(u_next, v.constant(both.type, 12))), byte)
+    u = builder.and_(builder.sub(moved, builder.shl(l_next, half)), low)
+    l = builder.and_(builder.sub(both, builder.shl(u, half)), low)
+    return (l, l_next), (u, u_next)
+
+
+def lower_of(builder: ir.IRBuilder, both: v.Value, upper: v.Value) -> v.Value:
+    """The 16-bit sum of lower bytes, from that of lower + 256 · upper, modulo 2^16, and that of the upper bytes."""
+    return builder.sub(both, builder.shl(upper, v.constant(upper.type, 8)))
+
+
+def outputs_of(builder: ir.IRBuilder, lower: v.Value, upper: v.Value) -> list[v.Value]:
+    """Four registers of neighbouring outputs as int32, from the 16-bit sums of a register's lower and upper bytes."""
+    lanes = v.vector(v.INT32, lower.type.count // 2)
     two = [builder.bitcast(x, lanes) for x in (lower, upper)]
     half, sixteen = v.constant(lanes, 2**16 - 1), v.constant(lanes, 16)
     return [builder.and_(x, half) for x in two] + [builder.lshr(x, sixteen) for x in two]

@@ -110,10 +110,12 @@ class Tile:
             self.builder, self.shape, height, start, words, self.row_length, self.panel, self.length, beside
         )
 
-    def subtract_looked_up(self, height: int, start: list[v.Value], planes: v.Value | None = None) -> Rows:
+    def subtract_looked_up(
+        self, height: int, start: list[v.Value], planes: v.Value | None = None, shift: v.Value | None = None
+    ) -> Rows:
         """A row's start less the differing bits, those of plane p counted 2^p times, for each of the tile's rows.
 
-        Without planes they are one, and two rows have tables together.
+        Without planes they are one, and two rows have tables together; it may count 2^shift times.
         """
         if self.wide:
             spans = self.builder.udiv(self.sums_size, v.INT64(wide_tables.PAIR))
@@ -123,7 +125,7 @@ class Tile:
             return Rows.of(sums, height)
         tables = self.builder.bitcast(self.words, v.BYTE.as_pointer())
         return subtract_looked_up(
-            self.builder, self.shape, height, start, tables, self.panel, self.length, planes
+            self.builder, self.shape, height, start, tables, self.panel, self.length, planes, shift
         )
 
     def fetch(self, height: int) -> None:
@@ -170,12 +172,19 @@ class Tile:
         If something is to be done beside the sums, it is for the largest height only.
         """
         builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
-        K = builder.trunc(K, v.INT32)
+        K, one = (
+            builder.trunc(K, v.INT32),
+            v.broadcast(builder, builder.zext(signed, v.INT32), self.shape.lanes),
+        )
+        if self.tables and not self.wide:
+            whole = v.broadcast(builder, K, lanes.count)
+            start = [builder.select(signed, whole, ones) for ones in self.ones_of_columns()]
+            self.each_height(lambda height: self.subtract_looked_up(height, start, shift=one), finish)
+            return
         half = v.broadcast(builder, builder.lshr(K, v.INT32(1)), lanes.count)
         start = [builder.select(signed, half, ones) for ones in self.ones_of_columns()]
         # The odd bit of K in the top bit, from where the shift moves it into the product
         odd = v.broadcast(builder, builder.shl(K, v.INT32(31)), lanes.count)
-        one = v.broadcast(builder, builder.zext(signed, v.INT32), lanes.count)
 
         def product(sum_: v.Value) -> v.Value:
             # 2·sum + K % 2, or just the sum
@@ -183,7 +192,7 @@ class Tile:
 
         def products(sums: Rows) -> Rows:
             dots = sums.each(product)
-            return dots if self.tables else dots.here()  # the registers hold all sums anyway
+            return dots if self.wide else dots.here()  # the registers hold all sums anyway
 
         self.each_height(
             lambda height: self.subtract_differing(height, start, beside),

@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 
 from binviz_kernels import vectors as v
 from binviz_kernels.sums import Shape
-from binviz_kernels.tables import outputs_of
+from binviz_kernels.tables import lower_of, outputs_of
 
 TABLE = 64  # bytes of a table, and outputs that are looked up at once
 WORD_TABLES = 11  # for 64 bits of a row
@@ -193,7 +193,9 @@ def subtract_sums(
             left += [
                 builder.sub(total, some)
                 for total, some in zip(
-                    totals[i * shape.registers :], outputs_of(builder, both, upper), strict=False
+                    totals[i * shape.registers :],
+                    outputs_of(builder, lower_of(builder, both, upper), upper),
+                    strict=False,
                 )
             ]
         return left

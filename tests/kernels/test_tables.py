@@ -68,11 +68,12 @@ def test_a_table_of_a_pair_counts_for_both(name, rows, signs):
 
 @pytest.mark.parametrize("K", [64, 128, 192, 3_840, 3_904, 70_000, 140_000])
 def test_rows_that_differ_everywhere_fill_every_sum(form, K):
-    # Of words: a third of them and what is left; bytes and 16 bits at their fullest, and beyond
-    a = np.ones((7, K), np.float32)
-    a[2::3] = -1
-    w = np.repeat(np.array([[1.0], [-1.0]], np.float32), K, axis=1)
-    np.testing.assert_array_equal(xnor_gemm(pack_rows(a), pack_weights(w)), a.astype(int) @ w.astype(int).T)
+    # Of words: a third of them and what is left; bytes and 16 bits at their fullest, and beyond.
+    # Beside full sums empty ones: of the other row of a pair, and of the next byte's output
+    rows, outputs = np.ones(7, int), np.random.default_rng(K).choice([-1, 1], 70)
+    rows[2::3] = -1
+    a, w = (np.repeat(each.astype(np.float32)[:, None], K, axis=1) for each in (rows, outputs))
+    np.testing.assert_array_equal(xnor_gemm(pack_rows(a), pack_weights(w)), K * np.outer(rows, outputs))
 
 
 @pytest.mark.skipif(not WIDE, reason="tables of 64 bytes need AVX-512 VBMI")
