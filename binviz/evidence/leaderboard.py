@@ -143,17 +143,19 @@ def board(records: Mapping[tuple[str, int], Run], rows: Iterable[str], columns: 
 def weights_at_first(board: Board) -> list[float]:
     """1 for each column in which as many rows were run as in any, 0 for others.
 
-    It is also 0 where there is no float network, and where half of the rows give one answer to everything: a column in
-    which nothing was learned compares nobody.
+    It is also 0 where there is no float network; where half of the rows give one answer to everything: a column in
+    which nothing was learned compares nobody; and where half of them pass the float network, which then had learned
+    too little to be what they are measured by.
     """
     operators = board.rows[1:]
     there = [
         sum(bool(board.runs[row, column.name]) for row in operators) * bool(np.isfinite(base))
         for column, base in zip(board.columns, board.accuracy[0], strict=True)
     ]
+    passed = (board.kept[1:] > 1).sum(axis=0)
     learned = [
-        2 * sum(board.says_one(row, column) for row in operators) < number
-        for column, number in zip(board.columns, there, strict=True)
+        2 * max(above, sum(board.says_one(row, column) for row in operators)) < number
+        for column, number, above in zip(board.columns, there, passed, strict=True)
     ]
     most = max((number for number, each in zip(there, learned, strict=True) if each), default=0)
     return [float(each and 0 < number == most) for number, each in zip(there, learned, strict=True)]

@@ -130,7 +130,8 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
     st.caption(
         f"{what} in %, ± half of its 95 % interval over the examples, and over the seeds where there are several: then "
         "their number stands in parentheses. With one seed, what another one would change is not seen. "
-        f"{tracks.SAME}: one answer to everything; a network where half give one counts for nothing at first. An "
+        f"{tracks.SAME}: one answer to everything. A network where half give one counts for nothing at first, and so "
+        "does one where half pass float, which then was not done learning: binary networks go on from it. An "
         f"operator of yours is run by `{COMMAND} --operator my.py:MyBinarizer`, and is a row here in "
         "`binviz app --runs runs-out`. Click a number for its run, or choose it:"
     )

@@ -181,6 +181,13 @@ def test_without_the_float_network_a_column_does_not_count():
     assert leaderboard.weights_at_first(found) == [1, 0, 0]
 
 
+@pytest.mark.parametrize(("twin", "counts"), [(0.7, 1), (0.75, 0)], ids=["reach it", "pass it"])
+def test_a_network_on_which_half_of_the_rows_pass_float_does_not_count_at_first(twin, counts):
+    shares = {"float": 0.7, "good": 0.8, "twin": twin, "bad": 0.5, "worse": 0.4}
+    found = board({f"a.{row}": first(share) for row, share in shares.items()}, list(shares)[1:])
+    assert leaderboard.weights_at_first(found) == [counts, 0, 0]
+
+
 def test_a_network_on_which_half_of_the_rows_learned_nothing_does_not_count_at_first(monkeypatch):
     split = headline.Split("two", "test", (110, 90), correct_bits(first(0.55)))
     monkeypatch.setattr(headline, "splits", lambda: {"known": split})
