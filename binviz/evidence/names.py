@@ -177,7 +177,7 @@ def what(run: Run) -> str:
     """
     config = run.config
     if "attention_scale_times" in config:
-        looked_at = next(runs.runs(cell=config["model"]), None)
+        looked_at = next(runs.runs(cell=config["model"], experiment="bit"), None)
         name = what(looked_at) if looked_at else config["model"]
         return f"{name}, attention's scale times {config['attention_scale_times']:g}"
     if why := config.get("why"):
