@@ -64,6 +64,7 @@ def words_of(config, out):
     return ["pretrain", "--config", str(file), "--out", str(out)]
 
 
+@pytest.mark.slow
 def test_a_binary_encoder_is_trained_and_saved(place, tmp_path):
     settings = config(place, float_steps=60, steps=40, marks=(0.25,))
     found = pretrain.train(settings, tmp_path)
