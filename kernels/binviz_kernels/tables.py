@@ -239,11 +239,8 @@ def _shared(
 
     An entry is lower + 16 · upper, of 4 at most each, so three of them can be added.
     """
-    bytes_, words, groups = (
-        v.vector(v.BYTE, shape.width),
-        v.vector(v.INT16, shape.width // 2),
-        PANEL // shape.width,
-    )
+    bytes_, words = v.vector(v.BYTE, shape.width), v.vector(v.INT16, shape.width // 2)
+    groups = PANEL // shape.width
     of_pair = [builder.gep(tables, [builder.mul(length, v.INT64(WORD_TABLES * i))]) for i in range(rows // 2)]
     zeros = [v.constant(bytes_, 0)] * (rows * groups)
 

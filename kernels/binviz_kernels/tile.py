@@ -172,10 +172,8 @@ class Tile:
         If something is to be done beside the sums, it is for the largest height only.
         """
         builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
-        K, one = (
-            builder.trunc(K, v.INT32),
-            v.broadcast(builder, builder.zext(signed, v.INT32), self.shape.lanes),
-        )
+        K = builder.trunc(K, v.INT32)
+        one = v.broadcast(builder, builder.zext(signed, v.INT32), lanes.count)
         if self.tables and not self.wide:
             whole = v.broadcast(builder, K, lanes.count)
             start = [builder.select(signed, whole, ones) for ones in self.ones_of_columns()]
