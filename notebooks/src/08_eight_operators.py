@@ -197,7 +197,7 @@ figure.update_layout(
 figure
 
 # %% [markdown]
-# Where dots lie on top of one another, the choice of an operator was of no matter; where they are spread, it was. Is that a property of convolutions and attention? Or of what stands beside the layer?
+# Where dots lie on top of one another, the choice of an operator was of no matter; where they are spread, it was. (Above 100 % lies a network whose float model was not done learning: binary ones go on from it, with steps of their own.) Is that a property of convolutions and attention? Or of what stands beside the layer?
 #
 # ## 3. What a norm undoes
 #
