@@ -23,7 +23,7 @@ from binviz_kernels.intrinsics import (
     tile_rows,
 )
 from binviz_kernels.tables import LINE as TABLES_LINE
-from binviz_kernels.tables import WORD_TABLES, lanes_of, make_tables
+from binviz_kernels.tables import WORD_TABLES, lanes_of, make_shared_tables, make_tables
 from binviz_kernels.wide_tables import LINE, PAIR, PANELS, ROWS, SPAN, TOGETHER, look_up_word
 
 inner = njit(**portable.INNER)
@@ -130,9 +130,12 @@ def looked_up(words, panels, planes, negative, together, memory, first, last, n0
                             fetch(out, first + i + 1, n)
         return sums
     if panels.ndim == 4:
-        for m in range(first, last):
-            i = m - first
-            make_tables(words, panels, m, planes, negative, tables, i // together, i % together > 0)
+        for m in range(first, last, together):
+            i = (m - first) // together
+            if together == PAIR_OF_ROWS:
+                make_shared_tables(words, panels, m, m + 1 < last, tables, i)
+            else:
+                make_tables(words, panels, m, planes, negative, tables, i)
         return tables
     return words[first:last]
 

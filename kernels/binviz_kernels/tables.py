@@ -73,11 +73,6 @@ def shuffled(builder: ir.IRBuilder, x: v.Value, y: v.Value, lanes: list[int]) ->
     return builder.shuffle_vector(x, y, ir.Constant(v.vector(v.INT32, len(lanes)), lanes))
 
 
-def to_upper_half(builder: ir.IRBuilder, x: v.Value) -> v.Value:
-    """16 times each byte, modulo 2^8."""
-    return builder.and_(half_a_byte(builder, builder.shl, x), v.constant(x.type, 240))
-
-
 def half_a_byte(builder: ir.IRBuilder, shift: Callable[..., v.Value], x: v.Value) -> v.Value:
     """Bytes shifted by four bits, with bits of a neighbour: as lanes of 16, for which there is an instruction."""
     words = v.vector(v.INT16, x.type.count // 2)
@@ -180,21 +175,15 @@ def subtract_looked_up(
 
 
 def _looked_up(
-    builder: ir.IRBuilder, shape: Shape, tables: list[v.Value], panel: v.Value, length: v.Value, first: v.Value,
-    many: int,
-) -> list[v.Value]:  # fmt: skip
-    """For each table's row and register of outputs the sum of so many lookups from place `first` on.
-
-    The same places of the next panel are fetched meanwhile.
-    """
-    following = builder.gep(panel, [builder.mul(builder.add(length, v.INT64(1)), v.INT64(LINE))])
+    builder: ir.IRBuilder, shape: Shape, tables: list[v.Value], panel: v.Value, first: v.Value, many: int
+) -> list[v.Value]:
+    """For each table's row and register of outputs the sum of so many lookups from place `first` on."""
     bytes_, groups = v.vector(v.BYTE, shape.width), PANEL // shape.width
     everywhere = list(range(TABLE)) * (shape.width // TABLE)
     sums: list[v.Value] = [None] * (len(tables) * groups)
     for number in range(many):
         place = builder.add(first, v.INT64(number))
         line, at = (builder.mul(place, v.INT64(size)) for size in (PANEL, TABLE))
-        v.prefetch(builder, builder.gep(following, [line]), nearest=False)
         weights = [
             v.load(builder, panel, builder.add(line, v.INT64(shape.width * group)), bytes_)
             for group in range(groups)
@@ -222,7 +211,7 @@ def _own(
 
     def sum_bytes(k: v.Value, end: v.Value, stop: v.Value) -> list[v.Value]:
         def step(k: v.Value, sums: list[v.Value]) -> list[v.Value]:
-            found = _looked_up(builder, shape, of_row, panel, length, builder.shl(k, v.INT64(1)), 2)
+            found = _looked_up(builder, shape, of_row, panel, builder.shl(k, v.INT64(1)), 2)
             return list(map(builder.add, sums, found))
 
         both = [builder.bitcast(s, words) for s in v.loop(builder, k, end, 1, zeros, step)]
@@ -245,7 +234,7 @@ def _shared(
     zeros = [v.constant(bytes_, 0)] * (rows * groups)
 
     def with_lookups(sums: list[v.Value], first: v.Value, many: int) -> list[v.Value]:
-        found = _looked_up(builder, shape, of_pair, panel, length, first, many)
+        found = _looked_up(builder, shape, of_pair, panel, first, many)
         return list(map(builder.add, sums, found + [half_a_byte(builder, builder.lshr, s) for s in found]))
 
     def sum_bytes(k: v.Value, end: v.Value, stop: v.Value) -> list[v.Value]:
@@ -311,12 +300,30 @@ def lanes_of(typing, panels):
     return types.int64(panels), lambda context, builder, *_: v.INT64(shape_of(panels).lanes)
 
 
-@intrinsic
-def make_tables(typing, words, panels, m, planes, signed, tables, i, upper):
-    """Tables of row m of words uint64 [M, planes · W] -> row i of tables uint8 [rows, 2W, 128], for these panels.
+def differing(builder: ir.IRBuilder, shape: Shape, word: v.Value) -> list[v.Value]:
+    """For each four bits of a word (int64) in turn, 16 bytes: where it differs from the numbers 0 to 15."""
+    parts = shape.width // TABLE
+    every = ir.Constant(v.vector(v.BYTE, shape.width), NIBBLES * parts)
+    eight = builder.bitcast(v.broadcast(builder, word, shape.width // 8), every.type)
+    sixteen = nibbles(builder, eight)
+    # In each 16 lanes one of the sixteen
+    orders = (
+        [lane // TABLE * (TABLE + 1) + first for lane in range(shape.width)] for first in range(0, 16, parts)
+    )
+    return [builder.xor(shuffled(builder, sixteen, sixteen, lanes), every) for lanes in orders]
 
-    If it is the upper of two rows that share them, what is there is the lower one's, and 16 times its own is added.
-    """
+
+def ones_of_nibbles(shape: Shape, factor: int) -> v.Value:
+    """A table of the ones of 0 to 15, times a factor."""
+    parts = shape.width // TABLE
+    return ir.Constant(
+        v.vector(v.BYTE, shape.width), [factor * number.bit_count() for number in NIBBLES] * parts
+    )
+
+
+@intrinsic
+def make_tables(typing, words, panels, m, planes, signed, tables, i):
+    """Tables of row m of words uint64 [M, planes · W] -> row i of tables uint8 [rows, 2W, 128], for these panels."""
 
     def emit(context, builder, signature, arguments):
         shape = shape_of(signature.args[1])
@@ -327,10 +334,7 @@ def make_tables(typing, words, panels, m, planes, signed, tables, i, upper):
         W = builder.udiv(row_length, planes)
         out = v.data(context, builder, signature.args[5], arguments[5], v.BYTE)
         out = builder.gep(out, [builder.mul(builder.mul(arguments[6], W), v.INT64(2 * WORD_TABLES))])
-        bytes_, parts = v.vector(v.BYTE, shape.width), shape.width // TABLE
-        ones = ir.Constant(bytes_, [i.bit_count() for i in NIBBLES] * parts)
-        every = ir.Constant(bytes_, NIBBLES * parts)
-        last = builder.sub(planes, v.INT64(1))
+        ones, last = ones_of_nibbles(shape, 1), builder.sub(planes, v.INT64(1))
 
         def word(w: v.Value, state: list[Any]) -> list[Any]:
             def plane(number: v.Value, totals: list[v.Value]) -> list[v.Value]:
@@ -339,30 +343,48 @@ def make_tables(typing, words, panels, m, planes, signed, tables, i, upper):
                 bits = v.load(builder, row, builder.add(builder.mul(p, W), w), v.INT64)
                 turned = builder.and_(signed, builder.icmp_signed("==", number, v.INT64(0)))
                 bits = builder.select(turned, builder.not_(bits), bits)
-                eight = builder.bitcast(v.broadcast(builder, bits, shape.width // 8), bytes_)
-                sixteen = nibbles(builder, eight)
-                made = []
-                for first in range(0, 16, parts):
-                    # In each 16 lanes one of the sixteen
-                    lanes = [lane // TABLE * (TABLE + 1) + first for lane in range(shape.width)]
-                    nibble = shuffled(builder, sixteen, sixteen, lanes)
-                    made.append(look_up(builder, ones, builder.xor(nibble, every)))
                 return [
-                    builder.add(builder.add(total, total), some)
-                    for total, some in zip(totals, made, strict=True)
+                    builder.add(builder.add(total, total), look_up(builder, ones, places))
+                    for total, places in zip(totals, differing(builder, shape, bits), strict=True)
                 ]
 
-            zeros = [v.constant(bytes_, 0)] * (16 // parts)
+            zeros = [v.constant(ones.type, 0)] * (2 * WORD_TABLES // shape.width)
             totals = v.loop(builder, v.INT64(0), planes, 1, zeros, plane)
             at = builder.mul(w, v.INT64(2 * WORD_TABLES))
             for n, total in enumerate(totals):
-                place = builder.add(at, v.INT64(shape.width * n))
-                other = builder.add(v.load(builder, out, place, bytes_), to_upper_half(builder, total))
-                v.store(builder, builder.select(arguments[7], other, total), out, place)
+                v.store(builder, total, out, builder.add(at, v.INT64(shape.width * n)))
             return state
 
         v.loop(builder, v.INT64(0), W, 1, [], word)
         return context.get_dummy_value()
 
-    integers = types.int64, types.int64, types.boolean
-    return types.void(words, panels, *integers, tables, types.int64, types.boolean), emit
+    return types.void(words, panels, types.int64, types.int64, types.boolean, tables, types.int64), emit
+
+
+@intrinsic
+def make_shared_tables(typing, words, panels, m, both, tables, i):
+    """The same of rows m and, if both are there, m + 1 of words uint64 [M, W], which share their tables."""
+
+    def emit(context, builder, signature, arguments):
+        shape = shape_of(signature.args[1])
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        W = builder.extract_value(array.shape, 1)
+        lower = builder.gep(array.data, [builder.mul(arguments[2], W)])
+        upper = builder.select(arguments[3], builder.gep(lower, [W]), lower)
+        out = v.data(context, builder, signature.args[4], arguments[4], v.BYTE)
+        out = builder.gep(out, [builder.mul(builder.mul(arguments[5], W), v.INT64(2 * WORD_TABLES))])
+        ones, sixteens = ones_of_nibbles(shape, 1), ones_of_nibbles(shape, 16)
+        sixteens = builder.select(arguments[3], sixteens, v.constant(ones.type, 0))
+
+        def word(w: v.Value, state: list[Any]) -> list[Any]:
+            at = builder.mul(w, v.INT64(2 * WORD_TABLES))
+            rows = [differing(builder, shape, v.load(builder, row, w, v.INT64)) for row in (lower, upper)]
+            for n, (l, u) in enumerate(zip(*rows, strict=True)):
+                entries = builder.add(look_up(builder, ones, l), look_up(builder, sixteens, u))
+                v.store(builder, entries, out, builder.add(at, v.INT64(shape.width * n)))
+            return state
+
+        v.loop(builder, v.INT64(0), W, 1, [], word)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, types.int64, types.boolean, tables, types.int64), emit

@@ -96,11 +96,11 @@ def sum_of_lanes(builder: ir.IRBuilder, x: Value) -> Value:
     return builder.extract_element(x, INT32(0))
 
 
-def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False, nearest: bool = True) -> None:
-    """Bring the line of memory at an address into the nearest cache, or the next one, to be read or written soon."""
-    cache, data = INT32(3 if nearest else 2), INT32(1)
+def prefetch(builder: ir.IRBuilder, pointer: Value, write: bool = False) -> None:
+    """Bring the line of memory at an address into the nearest cache, to be read or written soon."""
+    nearest, data = INT32(3), INT32(1)
     pointer = builder.bitcast(pointer, BYTE.as_pointer())
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, INT32(int(write)), cache, data)
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, INT32(int(write)), nearest, data)
 
 
 def loop(
