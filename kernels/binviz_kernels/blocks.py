@@ -18,19 +18,20 @@ from binviz_kernels.intrinsics import (
     store_scaled,
     store_scaled_and_pack,
     store_signed_sums,
+    store_ternary,
     store_weighted,
     tile_columns,
     tile_rows,
 )
 from binviz_kernels.tables import LINE as TABLES_LINE
-from binviz_kernels.tables import WORD_TABLES, lanes_of, make_shared_tables, make_tables
+from binviz_kernels.tables import WORD_TABLES, lanes_of, make_shared_tables, make_tables, make_ternary_tables
 from binviz_kernels.wide_tables import LINE, PAIR, PANELS, ROWS, SPAN, TOGETHER, look_up_word
 
 inner = njit(**portable.INNER)
 
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
 TABLES = 1 << 14  # bytes of tables that do so
-PAIR_OF_ROWS = 2  # of one bit, which have tables together
+PAIR_OF_ROWS = 2  # of one bit, or of codes −1, 0 and 1, which have tables together
 LARGE = 1 << 21  # bytes of an output that does not stay in the second cache
 
 
@@ -106,7 +107,7 @@ def new_tables(panels, rows, W, together):
 def looked_up(words, panels, planes, negative, together, memory, first, last, n0, n1, out):
     """What the tiles of rows first..last read: the rows' words, tables made of them, or sums of columns n0..n1.
 
-    So many rows have tables together: PAIR_OF_ROWS of one bit each, or 1.
+    So many rows have tables together: PAIR_OF_ROWS of one bit each or of codes −1, 0 and 1, or 1.
 
     A tile that finishes sums is soon written: if out is large, its place is fetched while they are made.
     """
@@ -132,8 +133,10 @@ def looked_up(words, panels, planes, negative, together, memory, first, last, n0
     if panels.ndim == 4:
         for m in range(first, last, together):
             i = (m - first) // together
-            if together == PAIR_OF_ROWS:
+            if together == PAIR_OF_ROWS and planes == 1:
                 make_shared_tables(words, panels, m, m + 1 < last, tables, i)
+            elif together == PAIR_OF_ROWS:
+                make_ternary_tables(words, panels, m, m + 1 < last, tables, i)
             else:
                 make_tables(words, panels, m, planes, negative, tables, i)
         return tables
@@ -185,9 +188,46 @@ def distances(words, panels, out, m0, m1, n0, n1):
 
 
 @inner
+def counts_of_ternary(words, m0, m1, many):
+    """How many codes of rows m0..m1, signed and of two bits, are not 0; and whether all are −1, 0 or 1, at least."""
+    W = words.shape[1] // 2
+    for m in range(m0, m1):
+        ones, others = np.uint64(0), np.uint64(0)
+        for w in range(W):
+            ones += portable.popcount(words[m, w])
+            others |= words[m, W + w] & ~words[m, w]  # −2
+        if others != 0:
+            return False
+        many[m - m0] = ones
+    return True
+
+
+@inner
+def ternary(words, panels, many, out, m0, m1, n0, n1):
+    """A block of products of codes −1, 0 and 1, of which so many in each row are not 0 -> out int32 [M, N]."""
+    W = words.shape[1] // 2
+    size = block_rows(panels, W, m1 - m0, PAIR_OF_ROWS)
+    memory = new_tables(panels, size, W, PAIR_OF_ROWS)
+    for first in range(m0, m1, size):
+        last = min(first + size, m1)
+        rows = looked_up(words, panels, 2, True, PAIR_OF_ROWS, memory, first, last, n0, n1, out)
+        into, counts = out[first:], many[first - m0 :]
+        for n in range(n0, n1, tile_columns(panels)):
+            m = 0
+            while m < last - first:
+                store_ternary(rows, panels, into, m, last - first - m, n, counts)
+                m += tile_rows(panels, last - first - m)
+
+
+@inner
 def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
     """A block of products of codes: words uint64 [M, planes · W] and panels -> out int32 [M, N]."""
     W = words.shape[1] // planes
+    if panels.ndim == 4:
+        many = np.empty(m1 - m0, np.int32)
+        if planes == 2 and negative and counts_of_ternary(words, m0, m1, many):
+            ternary(words, panels, many, out, m0, m1, n0, n1)
+            return
     if panels.ndim == 2:
         dots = np.empty(n1 - n0, np.int32)
         for m in range(m0, m1):

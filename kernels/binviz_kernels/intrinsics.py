@@ -107,6 +107,23 @@ def store_weighted(typing, words, panels, out, m, left, n, planes, negative):
 
 
 @intrinsic
+def store_ternary(typing, words, panels, out, m, left, n, many):
+    """Exact products of codes −1, 0 and 1 from tables, `many` int32 [M] of each row not 0: out[m + i, n + j] = dot."""
+
+    def emit(context, builder, signature, arguments):
+        tile = Tile(context, builder, signature, arguments, v.INT32)
+        many = v.data(context, builder, signature.args[6], arguments[6], v.INT32)
+
+        def finish(dots):
+            tile.whole_or_part(dots.height, lambda masks: tile.store(dots, masks))
+
+        tile.each_ternary_product(builder.gep(many, [tile.m]), finish)
+        return context.get_dummy_value()
+
+    return types.void(words, panels, out, *[types.int64] * 3, many), emit
+
+
+@intrinsic
 def store_signed_sums(typing, x, panels, out, m, left, n, K, scale):
     """Sums of floats with signs: out[m + i, n + j] = Σ_g (Σ_k ±x[m + i, k]) · scale[g, n + j], k of the group g.
 

@@ -20,6 +20,10 @@ differ where they were equal:
 |---|---|---|
 | codes from 0 | (2^planes − 1) · ones of the weight row | start − looked up |
 | signed codes | 2^(planes − 1) · padded K − ones of the weight row | start − looked up |
+| −1, 0 and 1 | the row's codes that are not 0 | start − 2 · looked up |
+
+The last are what two signed bits often are. A 0 differs from no weight, so their tables count no further than those of
+one bit, and two rows have one together, too.
 
 Sums are kept in bytes while these cannot overflow, then in 16 bits, then in 32.
 
@@ -300,17 +304,23 @@ def lanes_of(typing, panels):
     return types.int64(panels), lambda context, builder, *_: v.INT64(shape_of(panels).lanes)
 
 
-def differing(builder: ir.IRBuilder, shape: Shape, word: v.Value) -> list[v.Value]:
-    """For each four bits of a word (int64) in turn, 16 bytes: where it differs from the numbers 0 to 15."""
-    parts = shape.width // TABLE
-    every = ir.Constant(v.vector(v.BYTE, shape.width), NIBBLES * parts)
-    eight = builder.bitcast(v.broadcast(builder, word, shape.width // 8), every.type)
+def repeated(builder: ir.IRBuilder, shape: Shape, word: v.Value) -> list[v.Value]:
+    """Each four bits of a word (int64) in 16 bytes."""
+    everywhere = v.vector(v.BYTE, shape.width)
+    eight = builder.bitcast(v.broadcast(builder, word, shape.width // 8), everywhere)
     sixteen = nibbles(builder, eight)
     # In each 16 lanes one of the sixteen
     orders = (
-        [lane // TABLE * (TABLE + 1) + first for lane in range(shape.width)] for first in range(0, 16, parts)
+        [lane // TABLE * (TABLE + 1) + first for lane in range(shape.width)]
+        for first in range(0, 16, shape.width // TABLE)
     )
-    return [builder.xor(shuffled(builder, sixteen, sixteen, lanes), every) for lanes in orders]
+    return [shuffled(builder, sixteen, sixteen, lanes) for lanes in orders]
+
+
+def differing(builder: ir.IRBuilder, shape: Shape, word: v.Value) -> list[v.Value]:
+    """For each four bits of a word (int64) 16 bytes: where they differ from the numbers 0 to 15."""
+    every = ir.Constant(v.vector(v.BYTE, shape.width), NIBBLES * (shape.width // TABLE))
+    return [builder.xor(four, every) for four in repeated(builder, shape, word)]
 
 
 def ones_of_nibbles(shape: Shape, factor: int) -> v.Value:
@@ -364,27 +374,50 @@ def make_tables(typing, words, panels, m, planes, signed, tables, i):
 @intrinsic
 def make_shared_tables(typing, words, panels, m, both, tables, i):
     """The same of rows m and, if both are there, m + 1 of words uint64 [M, W], which share their tables."""
+    signature = types.void(words, panels, types.int64, types.boolean, tables, types.int64)
+    return signature, lambda *program: shared_tables(*program, planes=1, places=differing)
 
-    def emit(context, builder, signature, arguments):
-        shape = shape_of(signature.args[1])
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        W = builder.extract_value(array.shape, 1)
-        lower = builder.gep(array.data, [builder.mul(arguments[2], W)])
-        upper = builder.select(arguments[3], builder.gep(lower, [W]), lower)
-        out = v.data(context, builder, signature.args[4], arguments[4], v.BYTE)
-        out = builder.gep(out, [builder.mul(builder.mul(arguments[5], W), v.INT64(2 * WORD_TABLES))])
-        ones, sixteens = ones_of_nibbles(shape, 1), ones_of_nibbles(shape, 16)
-        sixteens = builder.select(arguments[3], sixteens, v.constant(ones.type, 0))
 
-        def word(w: v.Value, state: list[Any]) -> list[Any]:
-            at = builder.mul(w, v.INT64(2 * WORD_TABLES))
-            rows = [differing(builder, shape, v.load(builder, row, w, v.INT64)) for row in (lower, upper)]
-            for n, (l, u) in enumerate(zip(*rows, strict=True)):
-                entries = builder.add(look_up(builder, ones, l), look_up(builder, sixteens, u))
-                v.store(builder, entries, out, builder.add(at, v.INT64(shape.width * n)))
-            return state
+@intrinsic
+def make_ternary_tables(typing, words, panels, m, both, tables, i):
+    """The same of codes −1, 0 and 1: of words uint64 [M, 2W] the first W are 1 where a code is not 0, the others where
+    it is negative.
 
-        v.loop(builder, v.INT64(0), W, 1, [], word)
-        return context.get_dummy_value()
+    A 0 differs from no weight, so an entry counts to 4, as that of one bit does.
+    """
 
-    return types.void(words, panels, types.int64, types.boolean, tables, types.int64), emit
+    def places(builder: ir.IRBuilder, shape: Shape, counts: v.Value, negative: v.Value) -> list[v.Value]:
+        differ = differing(builder, shape, builder.not_(negative))
+        return list(map(builder.and_, differ, repeated(builder, shape, counts)))
+
+    signature = types.void(words, panels, types.int64, types.boolean, tables, types.int64)
+    return signature, lambda *program: shared_tables(*program, planes=2, places=places)
+
+
+def shared_tables(context, builder, signature, arguments, planes: int, places: Callable[..., list[v.Value]]):
+    """Emit the tables of two rows; `places` says of the planes of a word, for each four bits, where they differ."""
+    shape = shape_of(signature.args[1])
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    length = builder.extract_value(array.shape, 1)
+    W = builder.udiv(length, v.INT64(planes))
+    lower = builder.gep(array.data, [builder.mul(arguments[2], length)])
+    upper = builder.select(arguments[3], builder.gep(lower, [length]), lower)
+    out = v.data(context, builder, signature.args[4], arguments[4], v.BYTE)
+    out = builder.gep(out, [builder.mul(builder.mul(arguments[5], W), v.INT64(2 * WORD_TABLES))])
+    ones, sixteens = ones_of_nibbles(shape, 1), ones_of_nibbles(shape, 16)
+    sixteens = builder.select(arguments[3], sixteens, v.constant(ones.type, 0))
+
+    def word(w: v.Value, state: list[Any]) -> list[Any]:
+        at = builder.mul(w, v.INT64(2 * WORD_TABLES))
+        of_planes = [builder.add(w, builder.mul(W, v.INT64(plane))) for plane in range(planes)]
+        rows = [
+            places(builder, shape, *(v.load(builder, row, place, v.INT64) for place in of_planes))
+            for row in (lower, upper)
+        ]
+        for n, (l, u) in enumerate(zip(*rows, strict=True)):
+            entries = builder.add(look_up(builder, ones, l), look_up(builder, sixteens, u))
+            v.store(builder, entries, out, builder.add(at, v.INT64(shape.width * n)))
+        return state
+
+    v.loop(builder, v.INT64(0), W, 1, [], word)
+    return context.get_dummy_value()

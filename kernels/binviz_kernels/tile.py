@@ -240,6 +240,23 @@ class Tile:
         start = [builder.add(builder.mul(ones, factor), padded) for ones in self.ones_of_columns()]
         self.each_height(lambda height: self.subtract_looked_up(height, start, planes), finish)
 
+    def each_ternary_product(self, many: v.Value, finish: Callable[[Rows], None]) -> None:
+        """Products of codes −1, 0 and 1, of which a row has so many (int32*, the first row's) that are not 0."""
+        builder, lanes = self.builder, v.vector(v.INT32, self.shape.lanes)
+        start, one = [v.constant(lanes, 0)] * self.shape.registers, v.constant(lanes, 1)
+
+        def sums(height: int) -> Rows:
+            rows = self.subtract_looked_up(height, start, shift=one)
+
+            def row(i: int) -> list[v.Value]:
+                # many − 2·differing
+                term = v.broadcast(builder, v.load(builder, many, v.INT64(i), v.INT32), lanes.count)
+                return [builder.add(term, sum_) for sum_ in rows.row(i)]
+
+            return Rows(height, row)
+
+        self.each_height(sums, finish)
+
     def column(self, j: int) -> v.Value:
         """The number of the first output in register j."""
         return self.builder.add(self.n, v.INT64(self.shape.lanes * j))

@@ -12,7 +12,7 @@ from binviz_kernels import (
 )
 
 KINDS = {
-    "0 to 3": (0, 3, 2, np.uint8), "-2 to 1": (-2, 1, 2, np.int8),
+    "0 to 3": (0, 3, 2, np.uint8), "-2 to 1": (-2, 1, 2, np.int8), "-1 to 1": (-1, 1, 2, np.int8),
     "0 to 15": (0, 15, 4, np.uint8), "-8 to 7": (-8, 7, 4, np.int8),
     "0 to 255": (0, 255, 8, np.uint8), "-128 to 127": (-128, 127, 8, np.int8),
 }  # fmt: skip

@@ -66,6 +66,31 @@ def test_a_table_of_a_pair_counts_for_both(name, rows, signs):
     np.testing.assert_array_equal(shared, own[::2] + 16 * upper)
 
 
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("rows", [1, 4, 5])
+def test_a_table_of_ternary_codes_counts_no_zeros(name, rows):
+    codes = np.random.default_rng(rows).integers(-1, 2, (rows, 128)).astype(np.int8)
+    words = pack_planes(codes, 2).words.reshape(rows, -1)
+    panels = arrange(np.zeros((64, 2), np.uint64), forms.FORMS[name])
+    tables = tables_of(words, panels, 2, True, 2).reshape(-1, 32, 16)
+    weights = 2 * ((np.arange(16)[:, None] >> np.arange(4)) & 1) - 1  # [place, four signs]
+    own = (codes.reshape(rows, 32, 1, 4) * weights == -1).sum(3)
+    upper = np.zeros_like(tables, int)
+    upper[: rows // 2] = own[1::2]
+    np.testing.assert_array_equal(tables, own[::2] + 16 * upper)
+
+
+@pytest.mark.parametrize("K", [64, 192, 3_904, 70_000])
+@pytest.mark.parametrize("other", [0, -2])
+def test_ternary_codes_fill_every_sum_and_one_other_code_takes_the_other_way(form, K, other):
+    rows = np.array([1, -1, 0, -1, 1, 1, -1], np.int8)
+    codes = np.repeat(rows[:, None], K, axis=1)
+    codes[:, 5], codes[4, K - 1] = 0, other
+    v = np.repeat(np.random.default_rng(K).choice(np.array([-1, 1], np.float32), 70)[:, None], K, axis=1)
+    product = planes_gemm(pack_planes(codes, 2), pack_weights(v))
+    np.testing.assert_array_equal(product, codes.astype(int) @ v.astype(int).T)
+
+
 @pytest.mark.parametrize("K", [64, 128, 192, 3_840, 3_904, 70_000, 140_000])
 def test_rows_that_differ_everywhere_fill_every_sum(form, K):
     # Of words: a third of them and what is left; bytes and 16 bits at their fullest, and beyond.
