@@ -375,13 +375,12 @@ def make_tables(typing, words, panels, m, planes, signed, tables, i):
 def make_shared_tables(typing, words, panels, m, both, tables, i):
     """The same of rows m and, if both are there, m + 1 of words uint64 [M, W], which share their tables."""
     signature = types.void(words, panels, types.int64, types.boolean, tables, types.int64)
-    return signature, lambda *program: shared_tables(*program, planes=1, places=differing)
+    return signature, shared_tables(1, differing)
 
 
 @intrinsic
 def make_ternary_tables(typing, words, panels, m, both, tables, i):
-    """The same of codes −1, 0 and 1: of words uint64 [M, 2W] the first W are 1 where a code is not 0, the others where
-    it is negative.
+    """The same of codes −1, 0 and 1, whose planes are words uint64 [M, 2W]: what is not 0, then what is negative.
 
     A 0 differs from no weight, so an entry counts to 4, as that of one bit does.
     """
@@ -391,33 +390,37 @@ def make_ternary_tables(typing, words, panels, m, both, tables, i):
         return list(map(builder.and_, differ, repeated(builder, shape, counts)))
 
     signature = types.void(words, panels, types.int64, types.boolean, tables, types.int64)
-    return signature, lambda *program: shared_tables(*program, planes=2, places=places)
+    return signature, shared_tables(2, places)
 
 
-def shared_tables(context, builder, signature, arguments, planes: int, places: Callable[..., list[v.Value]]):
-    """Emit the tables of two rows; `places` says of the planes of a word, for each four bits, where they differ."""
-    shape = shape_of(signature.args[1])
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    length = builder.extract_value(array.shape, 1)
-    W = builder.udiv(length, v.INT64(planes))
-    lower = builder.gep(array.data, [builder.mul(arguments[2], length)])
-    upper = builder.select(arguments[3], builder.gep(lower, [length]), lower)
-    out = v.data(context, builder, signature.args[4], arguments[4], v.BYTE)
-    out = builder.gep(out, [builder.mul(builder.mul(arguments[5], W), v.INT64(2 * WORD_TABLES))])
-    ones, sixteens = ones_of_nibbles(shape, 1), ones_of_nibbles(shape, 16)
-    sixteens = builder.select(arguments[3], sixteens, v.constant(ones.type, 0))
+def shared_tables(planes: int, places: Callable[..., list[v.Value]]) -> Callable[..., v.Value]:
+    """What emits the tables of two rows; `places` says of a word's planes, for each four bits, where they differ."""
 
-    def word(w: v.Value, state: list[Any]) -> list[Any]:
-        at = builder.mul(w, v.INT64(2 * WORD_TABLES))
-        of_planes = [builder.add(w, builder.mul(W, v.INT64(plane))) for plane in range(planes)]
-        rows = [
-            places(builder, shape, *(v.load(builder, row, place, v.INT64) for place in of_planes))
-            for row in (lower, upper)
-        ]
-        for n, (l, u) in enumerate(zip(*rows, strict=True)):
-            entries = builder.add(look_up(builder, ones, l), look_up(builder, sixteens, u))
-            v.store(builder, entries, out, builder.add(at, v.INT64(shape.width * n)))
-        return state
+    def emit(context, builder, signature, arguments):
+        shape = shape_of(signature.args[1])
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        length = builder.extract_value(array.shape, 1)
+        W = builder.udiv(length, v.INT64(planes))
+        lower = builder.gep(array.data, [builder.mul(arguments[2], length)])
+        upper = builder.select(arguments[3], builder.gep(lower, [length]), lower)
+        out = v.data(context, builder, signature.args[4], arguments[4], v.BYTE)
+        out = builder.gep(out, [builder.mul(builder.mul(arguments[5], W), v.INT64(2 * WORD_TABLES))])
+        ones, sixteens = ones_of_nibbles(shape, 1), ones_of_nibbles(shape, 16)
+        sixteens = builder.select(arguments[3], sixteens, v.constant(ones.type, 0))
 
-    v.loop(builder, v.INT64(0), W, 1, [], word)
-    return context.get_dummy_value()
+        def word(w: v.Value, state: list[Any]) -> list[Any]:
+            at = builder.mul(w, v.INT64(2 * WORD_TABLES))
+            of_planes = [builder.add(w, builder.mul(W, v.INT64(plane))) for plane in range(planes)]
+            rows = [
+                places(builder, shape, *(v.load(builder, row, place, v.INT64) for place in of_planes))
+                for row in (lower, upper)
+            ]
+            for n, (l, u) in enumerate(zip(*rows, strict=True)):
+                entries = builder.add(look_up(builder, ones, l), look_up(builder, sixteens, u))
+                v.store(builder, entries, out, builder.add(at, v.INT64(shape.width * n)))
+            return state
+
+        v.loop(builder, v.INT64(0), W, 1, [], word)
+        return context.get_dummy_value()
+
+    return emit
