@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binviz.bench.kernels import dynamic_int8, set_threads
-from binviz.bench.machine import describe
+from binviz.bench.machine import describe, lacks_bfloat16
 from binviz.bench.timing import interleave, spread
 
 FORMATS = ("1 bit", "2 bits", "4 bits", "int8", "bfloat16", "float32")
@@ -42,8 +42,6 @@ HOPELESS = 10.0
 LARGEST_SPREAD = 0.25
 #: And at what share of the sizes, before the map is not to be trusted.
 MOST_UNSTEADY = 0.2
-#: Without one of these, torch computes bfloat16 by way of float32, at a fraction of its speed.
-BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 
 #: Activations float32 [M, K] -> a function to time.
 Format = Callable[[Tensor], Callable[[], object]]
@@ -52,8 +50,8 @@ Format = Callable[[Tensor], Callable[[], object]]
 def left_out() -> dict[str, str]:
     """Formats that this machine or this torch lacks -> why, in one line."""
     lacking = {}
-    if not BFLOAT16 & set(describe()["flags"]):
-        lacking["bfloat16"] = "this processor is not known to have instructions for it"
+    if why := lacks_bfloat16(describe()["flags"]):
+        lacking["bfloat16"] = why
     if dynamic_int8(nn.Sequential(nn.Linear(1, 1))) is None:
         lacking["int8"] = "this torch has no dynamic quantization for this processor"
     return lacking

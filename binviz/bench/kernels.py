@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
+from binviz.bench.machine import describe, lacks_bfloat16
 from binviz.bench.timing import interleave, ratios, spreads
 
 LAYERS = ((768, 768), (768, 3072), (3072, 768))  # inputs, outputs
@@ -71,11 +72,15 @@ def measure(threads: int, rows: int, inputs: int, outputs: int, rounds: int) -> 
     """One line of the table.
 
     Returns:
-        threads, rows, inputs, outputs, seconds of each contestant, and ratio of torch's times to ours.
+        threads, rows, inputs, outputs, seconds of each contestant, and ratio of torch's times to ours. bfloat16 is left
+        out where the processor has no instructions for it.
     """
     set_threads(threads)
+    competing = contestants(rows, inputs, outputs)
+    if lacks_bfloat16(describe()["flags"]):
+        del competing["bfloat16"]
     with torch.inference_mode():
-        times = interleave(contestants(rows, inputs, outputs), rounds)
+        times = interleave(competing, rounds)
     return {
         "threads": threads, "rows": rows, "inputs": inputs, "outputs": outputs,
         "seconds": spreads(times), "ratio": ratios(times, "binviz"),

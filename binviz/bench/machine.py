@@ -16,6 +16,8 @@ FLAGS = (
     "popcnt", "avx2", "avx512f", "avx512bw", "avx512_vpopcntdq", "avx512_bitalg", "avx512_vnni", "avx512_bf16",
     "avx_vnni", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve",
 )  # fmt: skip
+#: Without one of these, torch computes bfloat16 by way of float32, at a fraction of its speed.
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 PACKAGES = (
     "binviz", "numpy", "numba", "llvmlite", "torch", "transformers",
     "faiss-cpu", "numkong", "onnxruntime", "openvino", "nncf", "bnn-lab",
@@ -50,6 +52,18 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {package: found for package in PACKAGES if (found := installed(package))},
     }
+
+
+def lacks_bfloat16(flags: Sequence[str]) -> str:
+    """Why bfloat16 is not measured on a processor, in one line; empty if it is.
+
+    Args:
+        flags: as `describe` gives them.
+
+    >>> lacks_bfloat16(["avx2"]), lacks_bfloat16(["avx2", "amx_bf16"])
+    ('this processor is not known to have instructions for it', '')
+    """
+    return "" if BFLOAT16 & set(flags) else "this processor is not known to have instructions for it"
 
 
 def installed(package: str) -> str | None:

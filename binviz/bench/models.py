@@ -1,7 +1,8 @@
 """Whole models on bits beside the same architectures in torch: float32, bfloat16 and dynamic int8.
 
-Weights are random: no time depends on them. Every contestant gets the same inputs and gives logits. Torch's attention
-is its fused one (sdpa); int8 is torch's dynamic quantization of the linear layers.
+Weights are random: no time depends on them. Every contestant gets the same inputs and gives logits. bfloat16 is
+left out where the processor has no instructions for it. Torch's attention is its fused one (sdpa); int8 is torch's
+dynamic quantization of the linear layers.
 """
 
 import copy
@@ -14,6 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification, ViTConfig, V
 
 import binviz
 from binviz.bench.kernels import dynamic_int8, set_threads
+from binviz.bench.machine import describe, lacks_bfloat16
 from binviz.bench.timing import interleave, ratios, spreads
 
 TOKENS = 128
@@ -56,7 +58,7 @@ CASES = {
 
 
 def build(case: Case) -> dict[str, nn.Module]:
-    """The contestants: a packed model by each recipe's name, float32, bfloat16 and, where torch has it, int8."""
+    """The contestants: packed models by their recipes' names, float32, and bfloat16 and int8 where there are such."""
     torch.manual_seed(0)
     model = case.make().eval()
     models = {}
@@ -66,7 +68,9 @@ def build(case: Case) -> dict[str, nn.Module]:
         with torch.inference_mode():
             binary.eval()(**inputs(binary, 1))  # its scales start from a first batch
         models[recipe] = binviz.pack(binary)
-    models |= {"float32": model, "bfloat16": copy.deepcopy(model).bfloat16()}
+    models["float32"] = model
+    if not lacks_bfloat16(describe()["flags"]):
+        models["bfloat16"] = copy.deepcopy(model).bfloat16()
     int8 = dynamic_int8(model)
     return models if int8 is None else models | {"int8": int8}
 

@@ -65,24 +65,19 @@ def distances(record: Record) -> Table:
 
 def layers(record: Record) -> Table:
     """Layers beside torch's."""
-    rows = [
-        [line["threads"], f"{line['inputs']} -> {line['outputs']}", line["rows"], *_contest(line, TORCH)]
-        for line in record["layers"]
-    ]
-    return _table(
+    lines = record["layers"]
+    return _beside_torch(
         "Linear layers with packing; torch's time over ours",
-        ["threads", "layer", "rows", "ours", *TORCH],
-        rows,
+        ["threads", "layer", "rows"],
+        [[line["threads"], f"{line['inputs']} -> {line['outputs']}", line["rows"]] for line in lines],
+        lines,
     )
 
 
 def models(record: Record, title: str = "Whole models; torch's time over ours") -> Table:
     """Models beside torch's."""
-    rows = [
-        [line["threads"], line["model"], line["recipe"], line["batch"], *_contest(line, TORCH)]
-        for line in record["models"]
-    ]
-    return _table(title, ["threads", "model", "recipe", "batch", "ours", *TORCH], rows)
+    columns, lines = ["threads", "model", "recipe", "batch"], record["models"]
+    return _beside_torch(title, columns, [[line[name] for name in columns] for line in lines], lines)
 
 
 def restricted(record: Record) -> Group:
@@ -185,6 +180,16 @@ def _table(title: str, columns: list[str], rows: Iterable[list[Any]]) -> Table:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*map(str, row))
+    return table
+
+
+def _beside_torch(title: str, columns: list[str], about: list[list[Any]], lines: list[Record]) -> Table:
+    """Our times and torch's over them, in the formats that were measured."""
+    formats = [name for name in TORCH if any(name in line["ratio"] for line in lines)]
+    rows = [[*what, *_contest(line, formats)] for what, line in zip(about, lines, strict=True)]
+    table = _table(title, [*columns, "ours", *formats], rows)
+    if lines and "bfloat16" not in formats:
+        table.caption = "bfloat16 is left out: this processor is not known to have instructions for it."
     return table
 
 
