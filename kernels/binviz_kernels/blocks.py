@@ -32,6 +32,7 @@ inner = njit(**portable.INNER)
 BLOCK = 48  # rows that meet one panel before the next: both stay in the nearest cache
 TABLES = 1 << 14  # bytes of tables that do so
 PAIR_OF_ROWS = 2  # of one bit, or of codes −1, 0 and 1, which have tables together
+ONE_ROW = np.int64(1)  # no literal, for each of which Numba would compile a function once more
 LARGE = 1 << 21  # bytes of an output that does not stay in the second cache
 
 
@@ -203,31 +204,9 @@ def counts_of_ternary(words, m0, m1, many):
 
 
 @inner
-def ternary(words, panels, many, out, m0, m1, n0, n1):
-    """A block of products of codes −1, 0 and 1, of which so many in each row are not 0 -> out int32 [M, N]."""
-    W = words.shape[1] // 2
-    size = block_rows(panels, W, m1 - m0, PAIR_OF_ROWS)
-    memory = new_tables(panels, size, W, PAIR_OF_ROWS)
-    for first in range(m0, m1, size):
-        last = min(first + size, m1)
-        rows = looked_up(words, panels, 2, True, PAIR_OF_ROWS, memory, first, last, n0, n1, out)
-        into, counts = out[first:], many[first - m0 :]
-        for n in range(n0, n1, tile_columns(panels)):
-            m = 0
-            while m < last - first:
-                store_ternary(rows, panels, into, m, last - first - m, n, counts)
-                m += tile_rows(panels, last - first - m)
-
-
-@inner
 def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
     """A block of products of codes: words uint64 [M, planes · W] and panels -> out int32 [M, N]."""
     W = words.shape[1] // planes
-    if panels.ndim == 4:
-        many = np.empty(m1 - m0, np.int32)
-        if planes == 2 and negative and counts_of_ternary(words, m0, m1, many):
-            ternary(words, panels, many, out, m0, m1, n0, n1)
-            return
     if panels.ndim == 2:
         dots = np.empty(n1 - n0, np.int32)
         for m in range(m0, m1):
@@ -238,17 +217,27 @@ def weighted(words, panels, planes, negative, out, m0, m1, n0, n1):
                 for n in range(n0, n1):
                     out[m, n] += factor * dots[n - n0]
     else:
-        size = block_rows(panels, W, m1 - m0, 1)
-        memory = new_tables(panels, size, W, 1)
+        together, many = ONE_ROW, np.empty(m1 - m0, np.int32)
+        if panels.ndim == 4 and planes == 2 and negative and counts_of_ternary(words, m0, m1, many):
+            together += ONE_ROW
+        size = block_rows(panels, W, m1 - m0, together)
+        memory = new_tables(panels, size, W, together)
         for first in range(m0, m1, size):
             last = min(first + size, m1)
-            rows = looked_up(words, panels, planes, negative, 1, memory, first, last, n0, n1, out)
-            into = out[first:]
+            rows = looked_up(words, panels, planes, negative, together, memory, first, last, n0, n1, out)
+            into, counts = out[first:], many[first - m0 :]
             for n in range(n0, n1, tile_columns(panels)):
                 m = 0
                 while m < last - first:
-                    store_weighted(rows, panels, into, m, last - first - m, n, planes, negative)
-                    m += tile_rows(panels, last - first - m)
+                    left = last - first - m
+                    if panels.ndim == 4:
+                        if together > 1:
+                            store_ternary(rows, panels, into, m, left, n, counts)
+                        else:
+                            store_weighted(rows, panels, into, m, left, n, planes, negative)
+                    else:
+                        store_weighted(rows, panels, into, m, left, n, planes, negative)
+                    m += tile_rows(panels, left)
 
 
 @inner
