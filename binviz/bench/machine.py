@@ -18,6 +18,7 @@ FLAGS = (
 )  # fmt: skip
 #: Without one of these, torch computes bfloat16 by way of float32, at a fraction of its speed.
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+NO_BFLOAT16 = "this processor is not known to have instructions for it"
 PACKAGES = (
     "binviz", "numpy", "numba", "llvmlite", "torch", "transformers",
     "faiss-cpu", "numkong", "onnxruntime", "openvino", "nncf", "bnn-lab",
@@ -63,7 +64,7 @@ def lacks_bfloat16(flags: Sequence[str]) -> str:
     >>> lacks_bfloat16(["avx2"]), lacks_bfloat16(["avx2", "amx_bf16"])
     ('this processor is not known to have instructions for it', '')
     """
-    return "" if BFLOAT16 & set(flags) else "this processor is not known to have instructions for it"
+    return "" if BFLOAT16 & set(flags) else NO_BFLOAT16
 
 
 def installed(package: str) -> str | None:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from binviz.bench.crossover import MOST_UNSTEADY
+from binviz.bench.machine import NO_BFLOAT16
 from binviz.bench.targets import Verdict, verdicts
 
 Record = dict[str, Any]
@@ -189,7 +190,7 @@ def _beside_torch(title: str, columns: list[str], about: list[list[Any]], lines:
     rows = [[*what, *_contest(line, formats)] for what, line in zip(about, lines, strict=True)]
     table = _table(title, [*columns, "ours", *formats], rows)
     if lines and "bfloat16" not in formats:
-        table.caption = "bfloat16 is left out: this processor is not known to have instructions for it."
+        table.caption = f"bfloat16 is left out: {NO_BFLOAT16}."
     return table
 
 

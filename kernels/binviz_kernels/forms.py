@@ -150,7 +150,7 @@ def for_bits(bits: int) -> Form:
     Counting, each bit costs as much as the first; looking up, several cost about what one does. Measured on a
     processor that counts words (Zen 4), 128 rows and more, over the time of 1 bit: 2 bits 1.4 to 1.5 in tables of six
     bits, 1.9 to 2.2 in tables of four, 1.9 to 2.0 by counting; 4 bits 1.9 to 2.2, 2.3 to 2.8 and 3.6 to 4.1.
-    On one that has AVX2 only (Zen 3), in tables of four: 2 bits 1.3 to 1.5, codes −1, 0 and 1 1.0, 4 bits 1.9 to 2.3.
+    On one that has AVX2 only (Zen 3), in tables of four: 2 bits 1.3 to 1.5, codes −1, 0 and 1 1.0, 4 bits 1.8 to 2.2.
     Weights are laid out before anyone knows how many rows will come, so one row takes the same way, though for it
     counting 2 bits is a little faster.
 
