@@ -1,8 +1,12 @@
 """Whether the machine did nothing else meanwhile: numbers of a busy one are nobody's.
 
 On an idle machine a large float32 layer is nearly twice as fast on two threads as on one. Where anything else
-runs, it is not, and a run is refused.
+runs, or the neighbours of a virtual machine do, it is not: then it is waited for, and what was measured meanwhile is
+measured again.
 """
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
@@ -12,6 +16,9 @@ from binviz.bench.timing import interleave, ratio
 from binviz.errors import UserError
 
 LEAST_SPEEDUP = 1.6
+LOOKS = 60  # at a machine that is never quiet: about a minute
+
+T = TypeVar("T")
 
 
 def speedup(rounds: int) -> float | None:
@@ -38,15 +45,35 @@ def disturbed(speedups: list[float | None]) -> bool:
     return any(s is not None and s < LEAST_SPEEDUP for s in speedups)
 
 
-def insist(speedups: list[float | None]) -> None:
-    """Refuse a disturbed run.
+def between(
+    measure: Callable[[], T], waits: Callable[[], object] = lambda: None
+) -> tuple[T, list[float | None]]:
+    """Measure between two looks at a quiet machine: where the second finds it disturbed, again once it is quiet.
+
+    Args:
+        measure: what is measured.
+        waits: called whenever a quiet machine is quiet no longer.
+
+    Returns:
+        what was measured last, and every look.
 
     Raises:
-        UserError: it says what to do.
+        UserError: the machine does not become or stay quiet; it says what to do.
     """
-    if disturbed(speedups):
-        least = min(s for s in speedups if s is not None)
-        raise UserError(
-            f"this machine is busy: two threads are only {least:.2f} times as fast as one, and must be "
-            f"{LEAST_SPEEDUP}; close other programs and run again, or measure all the same with --busy"
-        )
+    looks: list[float | None] = []
+    found: list[T] = []
+    for _ in range(LOOKS):
+        looks.append(speedup(rounds=10))
+        if disturbed(looks[-1:]):
+            found.clear()
+            if not disturbed(looks[-2:-1]):
+                waits()
+        elif found:
+            return found[0], looks
+        else:
+            found.append(measure())
+    least = min(look for look in looks if look is not None)
+    raise UserError(
+        f"this machine is busy: two threads are only {least:.2f} times as fast as one, and must be "
+        f"{LEAST_SPEEDUP}; close other programs and run again, or measure all the same with --busy"
+    )

@@ -1,6 +1,7 @@
 """The whole benchmark: the machine's limit first, then kernels, models, a training step, and the import."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def command(quick: bool, out: Path | None, threads: tuple[str, ...], busy: bool)
     console.print(
         f"Measuring takes about {'one minute' if quick else 'eight minutes'}; leave the machine alone.\n"
     )
-    record = measure(chosen, quick, busy, tell)
+    record = measure(
+        chosen, quick, busy, tell, lambda: console.print("This machine is busy; waiting until it is not.")
+    )
     console.print(report.targets(record))
     if record["busy"]:
         console.print("[red]This machine was busy: these numbers are nobody's.[/]")
@@ -83,6 +86,7 @@ def measure(
     quick: bool = False,
     busy: bool = False,
     tell: Callable[[str, Record], object] = lambda part, record: None,
+    waits: Callable[[], object] = lambda: None,
 ) -> Record:
     """Measure everything, in turns, on this machine.
 
@@ -91,26 +95,36 @@ def measure(
         quick: fewer rounds, only the layer 768 -> 768 and BERT-base with one text; neither peers nor crossover.
         busy: measure on a disturbed machine, too; the record says so.
         tell: called after every part with its name and the record so far.
+        waits: called whenever a quiet machine is quiet no longer.
 
     Returns:
-        machine, code, quick, form, threads, two_threads_over_one (see `quiet`), busy; then the parts: limit, products,
-        distances, layers, models, restricted, peers, crossover, steps, imports, each as its module's `measure` gives
-        it. Plain data.
+        machine, code, quick, form, threads, two_threads_over_one (every look of `quiet`), busy; then the parts: limit,
+        products, distances, layers, models, restricted, peers, crossover, steps, imports, each as its module's
+        `measure` gives it. Plain data.
 
     Raises:
         UserError: the machine was disturbed.
     """
     rounds, few = (10, 3) if quick else (30, 10)
+
+    def on_one_thread(part: Callable[[], Any]) -> Any:
+        kernels.set_threads(1)
+        return part()
+
     record: Record = {
         "machine": describe(), "code": runs.code_state(), "quick": quick, "form": forms.CHOSEN.name,
         "threads": list(threads), "two_threads_over_one": [], "busy": False,
     }  # fmt: skip
     for name, part in parts(threads, quick, rounds, few).items():
-        _look(record, busy)
-        kernels.set_threads(1)
-        record[name] = part()
+        measured = partial(on_one_thread, part)
+        if busy:
+            looks = [quiet.speedup(rounds=10)]
+            record["busy"] |= quiet.disturbed(looks)
+            record[name] = measured()
+        else:
+            record[name], looks = quiet.between(measured, waits)
+        record["two_threads_over_one"] += looks
         tell(name, record)
-    _look(record, busy)
     return record
 
 
@@ -158,11 +172,3 @@ def _models(
         # Large batches take long, and their times differ little.
         for line in models.measure(name, contestants, t, batch, few if batch == 1 else -(-few // 2))
     ]
-
-
-def _look(record: Record, busy: bool) -> None:
-    """Whether the machine is quiet now."""
-    record["two_threads_over_one"].append(quiet.speedup(rounds=10))
-    record["busy"] = quiet.disturbed(record["two_threads_over_one"])
-    if not busy:
-        quiet.insist(record["two_threads_over_one"])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain, repeat
 
 import numpy as np
 import pytest
@@ -234,12 +235,23 @@ def test_a_quick_run_measures_less(small, tmp_path):
 
 
 @pytest.mark.parametrize("when", [0, 3], ids=["before", "in between"])
-def test_a_busy_machine_is_refused(when, small, monkeypatch, tmp_path):
-    looks = iter([1.9] * when + [1.2] * 9)
+def test_a_machine_that_stays_busy_is_refused(when, small, monkeypatch, tmp_path):
+    looks = chain([1.9] * when, repeat(1.2))
     monkeypatch.setattr(quiet, "speedup", lambda rounds: next(looks))
     with pytest.raises(UserError, match=r"only 1\.20 times as fast as one.*--busy"):
         run.command(quick=True, out=tmp_path / "out.json", threads=("1",), busy=False)
     assert not (tmp_path / "out.json").exists()
+
+
+def test_what_was_measured_on_a_busy_machine_is_measured_again(monkeypatch):
+    looks = iter([1.2, 1.9, 1.2, 1.1, 1.9, 1.8])
+    monkeypatch.setattr(quiet, "speedup", lambda rounds: next(looks))
+    times, waits = iter([7.0, 1.0]), []
+    assert quiet.between(lambda: next(times), lambda: waits.append("busy")) == (
+        1.0,
+        [1.2, 1.9, 1.2, 1.1, 1.9, 1.8],
+    )
+    assert len(waits) == 2
 
 
 def test_a_busy_machine_is_measured_if_asked_to(small, monkeypatch, tmp_path, capsys):
@@ -252,7 +264,7 @@ def test_a_busy_machine_is_measured_if_asked_to(small, monkeypatch, tmp_path, ca
 def test_one_core_cannot_be_looked_at_and_is_not_refused(monkeypatch):
     monkeypatch.setattr(quiet, "usable_cores", lambda: 1)
     assert quiet.speedup(1) is None
-    quiet.insist([None, None])
+    assert quiet.between(lambda: 1.0) == (1.0, [None, None])
 
 
 @pytest.mark.parametrize("threads", ["0", "100000", "-1", "1.5", "two", "²"])
