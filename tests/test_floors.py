@@ -1,6 +1,7 @@
 """The rooms of binviz stand on floors: each imports only from those below, lazy imports included."""
 
 import ast
+import functools
 from pathlib import Path
 
 import binviz
@@ -49,6 +50,7 @@ def imported(path: Path) -> set[str]:
     return {room_of(module) for module in found if not module.startswith(("binviz.UserError", "binviz.__"))}
 
 
+@functools.cache
 def arrows() -> dict[str, set[str]]:
     """Room -> the rooms that it imports from."""
     found: dict[str, set[str]] = {}

@@ -534,7 +534,7 @@ for j, column in zip(complete, networks, strict=True):
         if name != leader:
             each = judge(Claim("", "", f"{column}.{leader}", f"{column}.{name}"), records)
             if each.low <= 0:
-                behind[name] = f"{name} ({100 * each.low:+.1f} to {100 * each.high:+.1f})"
+                behind[name] = f"{name} ({100 * each.low:+z.1f} to {100 * each.high:+z.1f})"
     seeds = len(board.runs[leader, column])
     print(f"{column}, {seeds} seed{'s' * (seeds > 1)}, {first.shape[1]} examples: {leader} leads", end="")
     print(f"; not decided against {', '.join(behind.values())}" if behind else ", alone")

@@ -41,7 +41,7 @@ def test_what_differs_is_counted():
     assert found.gap == pytest.approx(float((first - second).abs().max()), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["bert", "vit", "swin", "cnn"])
+@pytest.mark.parametrize("name", [pytest.param("bert", marks=pytest.mark.slow), "vit", "swin", "cnn"])
 def test_a_packed_model_agrees(models, name):
     model = models.tiny(name)
     binviz.binarize_(model, "bit-w1a1")

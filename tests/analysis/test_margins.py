@@ -56,6 +56,7 @@ def test_no_fewer_flips_turn_the_answer_than_are_found(function):
                 assert logits[margin.other] > logits[margin.answer]
 
 
+@pytest.mark.slow
 def test_behind_a_norm_the_fewest_lie_between_what_is_needed_and_what_is_enough():
     exact = 0
     for seed in range(8):

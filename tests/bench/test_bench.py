@@ -203,6 +203,7 @@ def test_a_share_is_the_limits_time_over_ours_for_as_many_operations(no_clock):
     assert {bits: ratio["median"] for bits, ratio in result["bits"].items()} == {"2": 1, "ternary": 1, "4": 1}
 
 
+@pytest.mark.slow
 def test_the_import_is_measured_in_a_new_process():
     assert imports.measure(rounds=1)["median"] > 0
 

@@ -85,6 +85,7 @@ def test_looked_into(name):
     assert len(analysis.errors(float_model, model, PICTURES)) > 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_packed_saved_and_loaded(name, tmp_path):
     model = made(name, "xnor")

@@ -68,6 +68,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "recipe"), PAIRS)
 def test_generation(name, recipe):
     model = decoder(name, recipe)

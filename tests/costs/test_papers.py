@@ -175,13 +175,14 @@ def printed(value, figure):
 BIVIT = papers.table("bivit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "row", "by_hand"),
     [
         ("deit-t", "DeiT-T", lambda **d: deit(192, **d)),
         ("deit-b", "DeiT-B", lambda **d: deit(768, **d)),
         ("swin-t", "Swin-T", lambda **d: swin((2, 2, 6, 2), **d)),
-        pytest.param("swin-s", "Swin-S", lambda **d: swin((2, 2, 18, 2), **d), marks=pytest.mark.slow),
+        ("swin-s", "Swin-S", lambda **d: swin((2, 2, 18, 2), **d)),
     ],
 )
 def test_bivit_operations(name, row, by_hand):
@@ -219,6 +220,7 @@ def test_bivit_memory():
     assert "16.82 MB" in str(base) and "[rule bivit]" in str(base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "float_size", "size"),
     [("deit-t", 22.8, 2.22), ("deit-b", 346.3, 16.8), ("swin-t", 113.2, 12.6), ("swin-s", 198.4, 15.4)],
@@ -252,6 +254,7 @@ def ldm_4():
         return UNet(UNetConfig(**sizes, head_size=32, norm_groups=32))
 
 
+@pytest.mark.slow
 def test_binarydm_gains_16_times_in_the_layers_of_its_network(ldm_4):
     counted = costs.of(ldm_4, recipes.get("binarydm-w1a4").but("one", overrides=()), rule="binarydm")
     binary = [part for part in counted.parts if part.binary]
@@ -264,6 +267,7 @@ def test_binarydm_gains_16_times_in_the_layers_of_its_network(ldm_4):
     assert sum(map(two.rule.operations, two.parts)) > 1.5 * operations * G
 
 
+@pytest.mark.slow
 def test_binarydm_sizes_of_its_network(ldm_4):
     """Within 1 % of those of its table, and the abstract's 27.1 times with two sets in the outermost level."""
     one, two = Choice("multi-basis-weight", {"bases": 1}), Choice("multi-basis-weight", {"bases": 2})

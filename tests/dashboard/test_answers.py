@@ -49,6 +49,7 @@ def test_a_ratio_in_words(ratio, said):
     assert not any(figure in disturbed.in_words() + disturbed.short() for figure in "0123456789")
 
 
+@pytest.mark.slow
 def test_who_measures_while_another_does_waits_and_is_then_refused(monkeypatch):
     monkeypatch.setattr(speed, "measure_pair", lambda *given: given)
     example = Example("a", {}, "")

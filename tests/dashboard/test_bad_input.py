@@ -55,6 +55,7 @@ def test_an_upload_that_can(visit, shape):
     assert len(app.get("plotly_chart")) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["answers", "inside"])
 def test_a_text_that_cannot_be_used(visit, page):
     app = visit(page, sentence="Write my own")
@@ -69,6 +70,7 @@ def test_a_text_that_cannot_be_used(visit, page):
     assert len(app.warning) == 1 and len(app.warning[0].value) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "url"),
     [
@@ -90,9 +92,7 @@ def test_a_text_that_cannot_be_used(visit, page):
         ("inside", {"place": "__class__"}),
         ("inside", {"view": "Attention", "head": "99"}),
         ("inside", {"view": "Residuals", "rank": "0"}),
-        pytest.param(
-            "inside", {"view": "Signs", "model": "digits-cnn.xnor", "flipped": "51"}, marks=pytest.mark.slow
-        ),
+        ("inside", {"view": "Signs", "model": "digits-cnn.xnor", "flipped": "51"}),
         ("inside", {"view": "Attention", "model": "digits-cnn.xnor"}),
         ("inside", {"model": "<script>alert(1)</script>"}),
         ("playground", {"no-such-setting": "1"}),
@@ -163,6 +163,7 @@ def test_a_page_goes_on_after_vectors_that_cannot_be_used(visit):
     assert app.get("plotly_chart")
 
 
+@pytest.mark.slow
 def test_a_visitor_waits_while_another_one_measures_and_can_give_up(visit):
     app = visit("tradeoffs", part="Speed")
     with jobs._turn:

@@ -17,6 +17,7 @@ def url(app):
     return {key: "".join(value) for key, value in app.query_params.items()}
 
 
+@pytest.mark.slow
 def test_both_are_drawn_with_one_set_of_widgets_and_on_the_same_scales(visit):
     app = visit("inside", model=ONE, digit="3")
     keys = {widget.key for kind in ("selectbox", "number_input", "button_group") for widget in app.get(kind)}
@@ -52,6 +53,7 @@ def test_a_choice_moves_both_and_the_second_follows_to_the_next_page(visit):
     assert not app.exception and not app.warning
 
 
+@pytest.mark.slow
 def test_only_models_of_the_same_task_are_offered(visit):
     offered = visit("inside", model=ONE).selectbox(key="second").options
     task = subject.of(ONE).task
@@ -60,6 +62,7 @@ def test_only_models_of_the_same_task_are_offered(visit):
     assert "second" not in [box.key for box in visit("inside", model="sst2-minilm.bit-w1a1").selectbox]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["Distributions", "Sensitivity", "Margins"])
 def test_every_view_can_be_compared(visit, view):
     app = visit("inside", view=view, model=ONE, second=OTHER)

@@ -56,6 +56,7 @@ def test_examples_in_docstrings():
     assert doctest.testmod(filled).failed == 0
 
 
+@pytest.mark.slow
 def test_a_recorded_sentence_is_filled_by_both(visit, bundled):
     app = visit("gap")
     assert not app.exception and not app.error and not app.warning
@@ -81,6 +82,7 @@ def test_a_sentence_of_ones_own_is_filled_live(visit, bundled):
     assert list(code["figure"].data[0].x) == [piece for piece, _ in code["found"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "line"),
     [

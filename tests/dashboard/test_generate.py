@@ -62,6 +62,7 @@ def test_what_is_in_the_box_is_on_record():
     assert "it is no FID" in denoise.about(pair)
 
 
+@pytest.mark.slow
 def test_both_networks_draw_from_the_same_noise(visit, bundled):
     app = visit("generate", seed="3", steps="5", step="2")
     assert not app.exception and not app.error and not app.warning

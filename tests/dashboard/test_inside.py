@@ -104,6 +104,7 @@ def test_causes_of_a_layer(pair, name, example):
     assert ("ffn_act" in inside.swapped(table, layer)) is (name == VIT)
 
 
+@pytest.mark.slow
 def test_attention_in_words_and_figures():
     example = tasks.of_model(VIT).example(7, VIT, None)
     code = partial(subject.of(VIT).code, example)
@@ -150,6 +151,7 @@ def test_sensitivity_counts_answers_that_stay():
     assert len(cut) == 1 and cut.attrs["stopped"]
 
 
+@pytest.mark.slow
 def test_inputs_of_different_lengths_answer_as_they_do_alone():
     name = "sst2-minilm.float"
     tokenizer = tasks.of_model(name).tokenizer(name)

@@ -40,6 +40,7 @@ def error_of(x, y):
     return 100 * np.square(x - y, dtype=np.float64).sum() / np.square(x, dtype=np.float64).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learnt", [False, True], ids=["start", "learnt"])
 @pytest.mark.parametrize("chosen", VARIANTS, ids=str)
 def test_every_mark_and_every_curve_says_the_one_error(chosen, learnt):
@@ -100,6 +101,7 @@ def test_a_threshold_moves_codes_and_keeps_levels():
     assert abs(sweep.best) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learnt", [False, True], ids=["start", "learnt"])
 @pytest.mark.parametrize("name", binarizers.names())
 def test_by_hand_begins_where_it_stands(name, learnt):
@@ -120,6 +122,7 @@ def test_by_hand_begins_where_it_stands(name, learnt):
 OTHER_UNITS = {"ir-net-weight"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [card for card in CARDS if card[1] not in OTHER_UNITS])
 def test_on_what_it_is_made_for_learning_beats_answering_zero(kind, name):
     chosen = Lab(name)
@@ -155,6 +158,7 @@ def test_softmax_takes_no_notice_of_a_centre():
         assert (lab.draw(name, 1.0, 1.0, 0) != lab.draw(name, 0.0, 1.0, 0)).any(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for _, name in CARDS])
 def test_every_option_that_is_offered_is_taken_and_shows(name):
     """By itself, at a value other than its default, each changes some figure or number; a shift gives a handle."""
@@ -178,6 +182,7 @@ def test_the_curve_of_a_weight_scaled_by_its_tensor_has_the_levels_of_the_tensor
     assert np.abs(found.output) == pytest.approx(np.abs(x).mean(), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", VARIANTS[:9], ids=str)
 def test_its_code_draws_the_same_figures(chosen):
     source = lab_code.source_of_distribution("softmax rows", 0.0, 1.0, 0)

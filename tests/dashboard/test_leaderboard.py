@@ -104,6 +104,7 @@ def test_a_link_leads_to_a_cell_with_its_search_and_its_command(visit, partly):
     assert "Nothing was run yet for plain signs on SST-2:" in said(app) and not complaints(app)
 
 
+@pytest.mark.slow
 def test_an_operator_of_the_users_is_a_row_with_its_own_command(visit, tmp_path, monkeypatch):
     mine = "points.mine"
     (run,) = record("points.bnn", 0.7).values()

@@ -140,6 +140,7 @@ def test_an_old_link_to_a_run_still_names_it(visit):
     assert app.selectbox(key="beside").value == "bit/sst2.bit-w1a1/0"
 
 
+@pytest.mark.slow
 def test_each_binarizer_opens_on_the_input_that_it_is_made_for(visit):
     app = visit("binarizers", binarizer="bivit-attention")
     assert app.selectbox(key="input").value == "softmax rows"
@@ -217,6 +218,7 @@ def test_every_rule_is_printed_beside_its_figures(visit):
         assert all(f"the rule {rule}:" in chart["layout"]["meta"]["alt"] for chart in charts(app))
 
 
+@pytest.mark.slow
 def test_tokens_are_asked_for_where_text_is_read_and_as_many_as_it_takes(visit):
     assert visit("tradeoffs", network="BERT-base").number_input(key="tokens").max == 512
     assert visit("tradeoffs", network="sst2-minilm.bit-w1a1").number_input(key="tokens").max < 512
@@ -226,6 +228,7 @@ def test_tokens_are_asked_for_where_text_is_read_and_as_many_as_it_takes(visit):
         assert len(charts(app)) == 2
 
 
+@pytest.mark.slow
 def test_the_race_is_recorded_until_it_is_run_here(visit, monkeypatch):
     monkeypatch.setattr(speed.roofline, "disturbed", lambda contests: False)
     app = visit("tradeoffs", part="Speed")
@@ -306,6 +309,7 @@ def test_a_run_says_what_it_has_not_on_record(visit):
     assert any("Not on record:" in each.value and "flips" in each.value for each in app.caption)
 
 
+@pytest.mark.slow
 def test_a_net_that_keeps_its_first_signs_flips_nothing(visit):
     visit("playground", frozen="true")
     app = visit("playground", frozen="true")  # the second visitor is served from memory
@@ -341,6 +345,7 @@ def test_without_a_recorded_map_the_page_says_how_to_measure_one(visit, monkeypa
     assert any("Measure a map" in each.value for each in app.info)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sst2-minilm.bit-w1a1", "digits-vit.bnn-threshold"])
 def test_one_where_the_two_differ_is_found_from_the_one_that_is_shown(visit, name):
     app = visit("answers", model=name)
@@ -368,6 +373,7 @@ def test_no_time_is_shown_where_the_machine_was_not_steady(visit, monkeypatch):
     assert not any(re.search(r"\d (ms|times)", each.value) for each in [*app.markdown, *app.caption])
 
 
+@pytest.mark.slow
 def test_a_page_goes_on_while_somebody_else_measures(visit):
     with speed.turn():
         app = visit("answers")

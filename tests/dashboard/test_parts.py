@@ -266,14 +266,8 @@ def test_a_zero_is_plus_one_and_a_half_is_not_above_a_half():
     assert product.step("0.5 0.51 -3", "0 -0 1", signed=False).a_codes.tolist() == [0, 1, 0]
 
 
-#: A text, a picture and convolutions; the others have the same layers under other recipes.
-KINDS = ("sst2-minilm.bit-w1a1", "digits-vit.bibert", "digits-cnn.xnor")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name not in KINDS)) for name in subject.subjects()],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", subject.subjects())
 def test_every_one_bit_linear_gives_the_models_own_numbers(name):
     model = zoo.load(name).eval()
     task = tasks.of_model(name)

@@ -147,6 +147,7 @@ def charts(app):
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
+@pytest.mark.slow
 def test_another_threshold_is_in_the_code_of_every_figure(visit):
     app = visit("inside", view="Attention", model=BIVIT, beta="0.5", query="1,2")
     assert not app.exception and not app.warning and len(charts(app)) == 4

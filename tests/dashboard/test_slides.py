@@ -10,13 +10,9 @@ from typer.testing import CliRunner
 from binviz import cli
 from binviz.errors import UserError
 
-QUICK = {"bits", "scale", "surrogates", "attention", "sizes", "ratios", "claim"}
 
-
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in slides.FIGURES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", slides.FIGURES)
 def test_a_figure_is_large_and_as_light_or_dark_as_its_slide(name):
     figure = slides.FIGURES[name]()
     assert len(figure.layout.meta["alt"]) > 20 and slides.FIGURES[name].__doc__.endswith(".")

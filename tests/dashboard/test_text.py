@@ -45,6 +45,7 @@ def test_the_detector_in_the_box_finds_words_of_a_scene(visit):
     assert 0 < int(right) <= int(words)
 
 
+@pytest.mark.slow
 def test_k_moves_the_soft_map_alone_and_a_fixed_threshold_the_others(visit, there):
     app = visit("text", scene="4")
     assert not app.exception

@@ -154,6 +154,7 @@ def assert_no_wrong_colour(app, where):
 LONG = ("playground", "binarizers", "inside", "robustness", "tradeoffs", "evidence")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in LONG])
 def test_every_widget_does_what_it_says(page):
     tried, wrong = try_all(page, most=1, thorough=False)

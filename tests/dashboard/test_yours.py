@@ -73,6 +73,7 @@ def test_texts_are_read_by_the_models_own_tokenizer():
         yours.examples(BertForSequenceClassification(BertConfig(num_hidden_layers=0)), None)
 
 
+@pytest.mark.slow
 def test_the_page_converts_a_folder_for_who_sits_here_only(visit, pictures, monkeypatch):
     url = {"yours": "From the hub", "source": str(pictures)}
     monkeypatch.setattr(yours, "only_here", lambda *given: False)
@@ -148,6 +149,7 @@ def test_an_id_is_asked_for_before_anything_is_fetched(visit):
     assert not app.exception and not app.error and not app.warning
 
 
+@pytest.mark.slow
 def test_every_bundled_float_model_can_be_planned(visit):
     for name in zoo.names("*.float"):
         app = visit("yours", yours=name)

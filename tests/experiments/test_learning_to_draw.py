@@ -13,6 +13,7 @@ from binviz.training.settings import TrainConfig
 from binviz.training.stages import prepare
 
 
+@pytest.mark.slow
 def test_to_look_changes_nothing(monkeypatch):
     cell = binarydm.EXPERIMENT.cell("digits-diffusion.binarydm")
     cell = replace(

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from binviz import tasks
 from binviz.evidence.claims import judge
 from binviz.experiments import qpsbgd
@@ -34,6 +36,7 @@ def test_the_claims_on_ten_layers_are_of_cells_that_there_are():
     assert len(model.layers) == 10 and model.config.width == 128
 
 
+@pytest.mark.slow
 def test_every_row_runs_and_is_judged(tmp_path):
     def short(cell):
         train = replace(cell.stage.train, steps=2)

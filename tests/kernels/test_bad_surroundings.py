@@ -94,6 +94,7 @@ def compile_triple(tmp_path, monkeypatch, caplog):
     return compiled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, compile_triple):
@@ -110,6 +111,7 @@ def test_a_damaged_cache_is_written_anew(suffix, damage, tmp_path, compile_tripl
     assert found and not said
 
 
+@pytest.mark.slow
 def test_machine_code_with_a_turned_bit_is_not_run(tmp_path, compile_triple):
     """It would end the process, or give other numbers."""
     compile_triple()

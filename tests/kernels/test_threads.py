@@ -51,6 +51,7 @@ def test_the_number_of_threads_changes_nothing(count, signs, split_everything):
             np.testing.assert_array_equal(fast, slow)
 
 
+@pytest.mark.slow
 def test_every_form_can_be_split(form, signs, split_everything):
     split_everything(2)
     x, w = signs(24, 200), pack_weights(signs(133, 200))
@@ -136,6 +137,7 @@ print(os.waitpid(child, 0)[1], get_threads() == threads, (xnor_gemm(a, w) == bef
     assert run_python(program, tmp_path).split() == ["0", "True", "True"]
 
 
+@pytest.mark.slow
 def test_threads_are_safe_unless_the_user_chose(tmp_path):
     program = "import sys, numba, binviz_kernels; print(numba.config.THREADING_LAYER, 'torch' in sys.modules)"
     assert run_python(program, tmp_path).split() == ["threadsafe", "False"]

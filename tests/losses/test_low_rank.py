@@ -86,6 +86,7 @@ def test_levels_become_binary_from_the_middle_outwards():
     assert layer.weight_binarizer.sigma_1.grad.any()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_goes_on_as_if_it_were_not(tmp_path):
     """With its directions and its place among the levels."""
     config = TrainConfig(4, 1e-3, checkpoint_every=2)

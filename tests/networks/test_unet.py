@@ -45,6 +45,7 @@ def test_half_of_the_levels_are_outer_both_ways(widths, outer):
     assert levels == {"outer": outer, "inner": set(range(len(widths) + 1)) - outer}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["binarydm-w1a8", "binarydm-w1a4", "binarydm-plain"])
 def test_converted_learned_packed_and_saved(recipe, tmp_path):
     model, given = tiny()

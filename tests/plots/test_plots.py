@@ -429,6 +429,7 @@ def test_plain_figures_have_margins_that_follow_their_labels():
     assert layout.xaxis.automargin and layout.yaxis.automargin
 
 
+@pytest.mark.slow
 def test_a_model_view_of_a_base_model_stays_light():
     maps = RNG.random((12, 12, 128, 128))
     figure = plots.describe(plots.model_view(maps, "probability"), code="")
@@ -570,6 +571,7 @@ def test_templates_are_registered():
     assert figure.layout.template.layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
+@pytest.mark.slow
 def test_notebooks_cannot_upload_and_others_do_not_wait_for_notebooks():
     script = """
 import importlib, sys

@@ -66,6 +66,7 @@ def drawn(monkeypatch):
     monkeypatch.setattr(glue, "load", texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "corruption", "model"),
     [
@@ -129,6 +130,7 @@ def run(*arguments):
     return CliRunner().invoke(cli.app, ["robustness", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_record_counts_what_the_corrupted_task_says(tmp_path):
     names = ["digits-cnn.float", "digits-cnn.xnor"]
     ran = run(*names, "--seed", 2, "--examples", 40, "--out", tmp_path)

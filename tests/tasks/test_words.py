@@ -52,6 +52,7 @@ def test_the_likeliest_words_of_all_are_given(models):
     assert validate.check_gap("a ____ b") == "a [MASK] b"
 
 
+@pytest.mark.slow
 def test_a_cut_binary_table_keeps_its_codes(models, tmp_path):
     model, tokenizer = models.fills(words=("good", "bad", "dog", "king"))
     pieces = choose_pieces(tokenizer, ["good dog", "good"], len(tokenizer) - 2)
@@ -77,6 +78,7 @@ def wiki(tmp_path, monkeypatch):
     monkeypatch.setattr(words, "corpus", lambda split: open_corpus(str(tmp_path / "text.txt")))
 
 
+@pytest.mark.slow
 def test_a_model_is_judged_by_its_name(models, tmp_path, wiki):
     model, tokenizer = models.fills()
     path = tmp_path / "model.safetensors"
@@ -96,6 +98,7 @@ def test_a_model_is_judged_by_its_name(models, tmp_path, wiki):
         loaded("digits-cnn.float", "words")
 
 
+@pytest.mark.slow
 def test_signs_and_scales_of_a_packed_file_are_fine_tuned(models, tmp_path, monkeypatch):
     """Through a cell's start: what becomes latent weights gives the codes and scales of the file."""
     words_model, tokenizer = models.fills()

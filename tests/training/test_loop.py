@@ -110,6 +110,7 @@ def whole(name):
     return model, fit(model, batch_of, loss_of, config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, name):
     make, batch_of, loss_of, config = RUNS[name]

@@ -207,6 +207,7 @@ def test_every_shipped_configuration_can_be_used():
 # Fine-tuning what was pre-trained.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["bipft-a", "bipft-b"])
 def test_a_classifier_keeps_all_that_its_binary_encoder_has_learned(place, tmp_path, recipe):
     from binviz.losses import LossChoice
