@@ -120,10 +120,10 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
         selection_mode="single-cell",
         column_config={
             "rank": st.column_config.TextColumn(pinned=True, width=60),
-            "operator": st.column_config.TextColumn(pinned=True, width=110),
+            "operator": st.column_config.TextColumn(pinned=True, width=100),
         }
         | {"score": st.column_config.TextColumn(alignment="right", width=60)}
-        | {name: st.column_config.TextColumn(alignment="right", width=120) for name in titles},
+        | {name: st.column_config.TextColumn(alignment="right", width=100) for name in titles},
         alt="Operators in the order of their ranks, with score and accuracy on every network.",
     )
     what = "Share of the float network's accuracy" if share else "Accuracy"
@@ -192,7 +192,7 @@ def overview(board: Board, found: Sequence[Ranked], weights: Sequence[float]) ->
         table,
         hide_index=True,
         height="content",
-        column_config={"operator": st.column_config.TextColumn(pinned=True, width=110)}
+        column_config={"operator": st.column_config.TextColumn(pinned=True, width=100)}
         | {name: st.column_config.TextColumn(alignment="right") for name in table.columns[1:]},
         alt="Operators with BiBench's overall metrics.",
     )
