@@ -123,7 +123,10 @@ def cells(board: Board, found: Sequence[Ranked], share: bool) -> None:
             "operator": st.column_config.TextColumn(pinned=True, width=100),
         }
         | {"score": st.column_config.TextColumn(alignment="right", width=60)}
-        | {name: st.column_config.TextColumn(alignment="right", width=100) for name in titles},
+        | {
+            name: st.column_config.TextColumn(alignment="right", width=max(98, 6 * len(name) + 8))
+            for name in titles
+        },
         alt="Operators in the order of their ranks, with score and accuracy on every network.",
     )
     what = "Share of the float network's accuracy" if share else "Accuracy"
