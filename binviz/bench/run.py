@@ -118,9 +118,9 @@ def measure(
     for name, part in parts(threads, quick, rounds, few).items():
         measured = partial(on_one_thread, part)
         if busy:
-            looks = [quiet.speedup(rounds=10)]
+            before, record[name], after = quiet.speedup(rounds=10), measured(), quiet.speedup(rounds=10)
+            looks = [before, after]
             record["busy"] |= quiet.disturbed(looks)
-            record[name] = measured()
         else:
             record[name], looks = quiet.between(measured, waits)
         record["two_threads_over_one"] += looks
